@@ -1,0 +1,42 @@
+"""MobileNetV2.
+
+Sandler, Howard, Zhu, Zhmoginov, Chen: "MobileNetV2: Inverted Residuals and Linear Bottlenecks"
+(2018, arXiv:1801.04381), table 2.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from torch import nn
+
+from searchspaces.layers import Layer, conv, head, mbconv, network, relu6, round_channels, stage
+
+#     t   c  n  s, and s at 32 pixels: the first two strides (the stem and c = 24) drop out, so 4x4 pixels remain
+ROWS = [
+    (1, 16, 1, 1, 1),
+    (6, 24, 2, 2, 1),
+    (6, 32, 3, 2, 2),
+    (6, 64, 4, 2, 2),
+    (6, 96, 3, 1, 1),
+    (6, 160, 3, 2, 2),
+    (6, 320, 1, 1, 1),
+]
+
+
+def mobilenet_v2(num_classes: int, image_size: int, width: float = 1.0) -> nn.Module:
+    """Table 2 at any `width`; the last convolution keeps its 1280 channels below width 1 (section 5)."""
+    small = image_size <= 64
+    return network(
+        conv(round_channels(32 * width), stride=1 if small else 2, act=relu6),
+        *[
+            stage(partial(_bottleneck, expand=t), round_channels(c * width), n, s_small if small else s)
+            for t, c, n, s, s_small in ROWS
+        ],
+        conv(round_channels(1280 * max(1.0, width)), kernel=1, act=relu6),
+        head(num_classes, dropout=0.2),
+    )
+
+
+def _bottleneck(c: int, stride: int, expand: int) -> Layer:
+    return mbconv(c, stride, expand=expand, act=relu6)

@@ -1,0 +1,70 @@
+"""What decides a search: its configuration and its budget."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from nas.reward import Reward
+from nas.train import Recipe
+from searchspaces import Space, get_space
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a search does, but for when it ends."""
+
+    space: Space
+    data: str
+    recipe: Recipe
+    reward: Reward
+    strategy: str
+    seed: int
+    data_dir: str | None = None  # where the images were; None: the default place
+    device: str = "cpu"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values; `from_dict` is its inverse."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        space = {"name": self.space.name, "settings": self.space.settings()}
+        parts = {name: dataclasses.asdict(values[name]) for name in ("recipe", "reward")}
+        return values | {"space": space} | parts
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Config:
+        """Raises ValueError, TypeError or KeyError where `values` are not of a configuration."""
+        parts = {
+            "space": get_space(values["space"]["name"], **values["space"]["settings"]),
+            "recipe": Recipe(**values["recipe"]),
+            "reward": Reward(**values["reward"]),
+        }
+        return cls(**(values | parts))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When a search ends: after so many trained networks or so many seconds, whichever comes first."""
+
+    trials: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.trials is None and self.seconds is None:
+            raise ValueError("a search needs an end: give --trials or --budget")
+        if self.trials is not None and self.trials < 1:
+            raise ValueError(f"--trials must be at least 1, not {self.trials}")
+        if self.seconds is not None and self.seconds <= 0:
+            raise ValueError(f"--budget must be a positive time, not {self.seconds:g} s")
+
+
+def differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
+    """What changed between two configurations, one `name: old -> new` each."""
+    found = []
+    for key in sorted(before.keys() | now.keys()):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            found.append(f"{prefix}{key}: {old!r} -> {new!r}")
+    return found

@@ -1,0 +1,33 @@
+"""Where trials run. An engine maps a `TrialSpec` to a `TrialResult`, failures included, and holds no algorithm.
+
+`local` is this process, one trial at a time; everything parallel is Ray Tune (`ray_tune`), imported only when used.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from nas.train import Epoch
+from nas.trial import TrialResult, TrialSpec
+
+__all__ = ["Trials"]
+
+
+class Trials(Protocol):
+    """What an engine drives: `nas.search.Search`, or any list of trainings to do."""
+
+    def ask(self) -> TrialSpec | None:
+        """The next trial, or None when there are no more."""
+        ...
+
+    def report(self, spec: TrialSpec, epoch: Epoch) -> bool:
+        """Called after each epoch; True stops the trial."""
+        ...
+
+    def retried(self, spec: TrialSpec, reason: str) -> None:
+        """Called when a trial's worker was lost and the trial is started once more."""
+        ...
+
+    def tell(self, spec: TrialSpec, result: TrialResult) -> None:
+        """Called once for every trial that was asked for."""
+        ...

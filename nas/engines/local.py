@@ -1,0 +1,39 @@
+"""Trials in this process, one after the other: easy to debug, exactly repeatable, and it needs no Ray."""
+
+from __future__ import annotations
+
+import time
+
+from nas.data.images import Dataset
+from nas.engines import Trials
+from nas.train import Epoch
+from nas.trial import State, TrialResult, TrialSpec, run_trial
+
+
+def run(trials: Trials, dataset: Dataset) -> None:
+    """Evaluate what `trials` asks for, until it asks for nothing more. `dataset` is on the device that trains."""
+    prepared: dict[object, Dataset] = {}
+    while spec := trials.ask():
+        if spec.recipe not in prepared:
+            prepared = {spec.recipe: spec.recipe.prepare(dataset)}
+        trials.tell(spec, _evaluate(trials, spec, prepared[spec.recipe]))
+
+
+def _evaluate(trials: Trials, spec: TrialSpec, dataset: Dataset) -> TrialResult:
+    start = time.perf_counter()
+    training = run_trial(spec, dataset)
+    while True:
+        try:
+            epoch = next(training)
+        except StopIteration as end:
+            result: TrialResult = end.value
+            return result
+        if trials.report(spec, epoch):
+            training.close()
+            return stopped(epoch, time.perf_counter() - start)
+
+
+def stopped(epoch: Epoch, seconds: float) -> TrialResult:
+    """The result of a trial that was asked to stop after `epoch`."""
+    reason = f"stopped after epoch {epoch.number}"
+    return TrialResult(State.PRUNED, seconds, epoch.val_accuracy, epoch.loss, reason=reason)

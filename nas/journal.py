@@ -1,0 +1,77 @@
+"""An Optuna journal that has lived through a power loss, a full disk or a `kill -9`.
+
+Optuna appends a line for each event and never looks back: a line that was cut off is skipped by
+readers, but the next one written would be glued to it and damage the journal for good. So whoever is
+about to write first drops what is torn, and the lock that a killed process left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def sole_writer(journal: Path) -> Iterator[None]:
+    """Be the one process that writes to `journal`, repaired. Raises ValueError where another one does.
+
+    The lock is the operating system's, on a file beside the journal: it is gone with its process, however
+    that ended. Optuna's own lock is a file that a killed process leaves behind and that would block for
+    half a minute; since nobody else writes now, it is removed.
+    """
+    with journal.with_suffix(".driver").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another process is writing to {journal}: wait for it, or stop it first") from None
+        journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
+        if dropped := drop_torn_lines(journal):
+            _log.warning("%s ended in a torn line: dropped its %d bytes", journal, dropped)
+        yield
+
+
+def drop_torn_lines(journal: Path) -> int:
+    """Cut `journal` after its last whole line; returns how many bytes were dropped.
+
+    Whole lines are JSON and end in a newline. Only the end can be torn, since a journal is only appended to.
+    """
+    if not journal.exists():
+        return 0
+    with journal.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        keep = size
+        while keep and not _is_whole(line := _last_line(file.fileno(), keep)):
+            keep -= len(line)
+        if keep < size:
+            file.truncate(keep)
+            file.flush()
+            os.fsync(file.fileno())
+    return size - keep
+
+
+def _last_line(descriptor: int, end: int) -> bytes:
+    """The line that ends at byte `end`."""
+    length = 1 << 12
+    while True:
+        start = max(0, end - length)
+        tail = os.pread(descriptor, end - start, start)
+        newline = tail.rfind(b"\n", 0, -1)
+        if newline >= 0 or start == 0:
+            return tail[newline + 1 :]
+        length *= 2
+
+
+def _is_whole(line: bytes) -> bool:
+    if not line.endswith(b"\n"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

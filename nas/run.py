@@ -1,0 +1,203 @@
+"""A run's folder: `config.json`, which says how to repeat it, and `journal.log`, in which every trial is.
+
+The ledger is the only state. It is an Optuna journal (or a database, where a team gives a URL), so
+optuna-dashboard and any Optuna script open it as it is; a search is continued from nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.config import Budget, Config, differences
+from nas.files import write_atomically
+from nas.journal import sole_writer
+from nas.network import Found
+from nas.trial import State
+from searchspaces import Arch
+
+CONFIG, JOURNAL = "config.json", "journal.log"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trial of the ledger, as `nas top` shows it. `reason` says why a trial failed or what befell it."""
+
+    number: int
+    state: State
+    id: str
+    architecture: str
+    accuracy: float | None  # validation, 0..1
+    reward: float | None
+    macs: int | None
+    params: int | None
+    activations: int | None
+    latency: float | None  # seconds for one image
+    seconds: float | None
+    reason: str
+    duplicate_of: int | None  # the trial that had trained the same network
+    arch: Arch = dataclasses.field(repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {k: v for k, v in dataclasses.asdict(self).items() if k != "arch"}
+
+
+class Run:
+    """One run on disk: its configuration, its budget and its ledger, `study`.
+
+    Anyone may read it at any time. To write to it, be inside `driving()`.
+    """
+
+    def __init__(self, path: Path, config: Config, budget: Budget, storage_url: str | None) -> None:
+        self.path, self.config, self.budget, self.storage_url = path, config, budget, storage_url
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    # ------------------------------------------------------------------ making, finding, driving
+
+    @classmethod
+    def create(cls, path: Path, config: Config, budget: Budget, storage_url: str | None = None) -> Run:
+        """A new run in the new folder `path`. Raises ValueError where that exists or cannot be made."""
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            raise ValueError(f"{path} exists: `nas resume {path.name}` continues it, --name starts another") from None
+        except OSError as error:
+            raise ValueError(f"cannot make the folder {path}: {error.strerror}; choose another --runs-dir") from None
+        document = {
+            "config": config.to_dict(),
+            "budget": dataclasses.asdict(budget),
+            "storage": storage_url,
+            "versions": versions(),
+        }
+        write_atomically(path / CONFIG, json.dumps(document, indent=2) + "\n")
+        return cls(path, config, budget, storage_url)
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """The run in `path`. Raises ValueError where there is none, or its config.json is damaged."""
+        try:
+            document = json.loads((path / CONFIG).read_text())
+            return cls(path, Config.from_dict(document["config"]), Budget(**document["budget"]), document["storage"])
+        except (FileNotFoundError, NotADirectoryError):
+            known = ", ".join(sorted(p.parent.name for p in path.parent.glob(f"*/{CONFIG}")))
+            there = f"there are {known}" if known else "there are none yet, `nas search` makes one"
+            raise ValueError(f"no run called {path.name} in {path.parent}: {there}") from None
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path / CONFIG} is damaged ({error}): restore it from a copy") from None
+
+    @contextlib.contextmanager
+    def driving(self) -> Iterator[optuna.Study]:
+        """The ledger, to write to. Raises ValueError where another process does, or the config was edited.
+
+        The ledger keeps the configuration that its trials were made under: another would mix two searches.
+        """
+        with sole_writer(self.path / JOURNAL):
+            study = optuna.create_study(
+                study_name=self.name, storage=self._storage(), direction="maximize", load_if_exists=True
+            )
+            now = self.config.to_dict()
+            began = study.user_attrs.get("config")
+            if began is None:
+                study.set_user_attr("config", now)
+            elif changed := differences(began, now):
+                raise ValueError(
+                    f"{self.path / CONFIG} was edited since the run began ({'; '.join(changed)}): "
+                    "undo that, or start a new run with the new settings"
+                )
+            yield study
+
+    @property
+    def study(self) -> optuna.Study:
+        """The ledger, to read. Raises ValueError where there is none yet or it is damaged."""
+        try:
+            return optuna.load_study(study_name=self.name, storage=self._storage())
+        except KeyError:
+            raise ValueError(f"{self.name} has no trial yet: `nas resume {self.name}` starts it") from None
+        except ValueError as error:
+            raise ValueError(f"{self.path / JOURNAL} is damaged ({error}): restore it from a copy") from None
+
+    def _storage(self) -> BaseStorage:
+        if self.storage_url:
+            return RDBStorage(self.storage_url)
+        return JournalStorage(JournalFileBackend(str(self.path / JOURNAL)))
+
+    # ------------------------------------------------------------------ reading
+
+    def rows(self) -> list[Row]:
+        """Every trial, in the order in which they were proposed."""
+        return [self.row(trial) for trial in self.study.get_trials(deepcopy=False)]
+
+    def row(self, trial: FrozenTrial) -> Row:
+        """`trial` of the ledger in our words."""
+        attrs, space = trial.user_attrs, self.config.space
+        proposed = len(trial.params) == len(space.choices)  # one killed while it was proposed has fewer
+        arch = space.from_options(trial.params) if proposed else ()
+        return Row(
+            number=trial.number,
+            state=_STATES[trial.state],
+            id=space.short_id(arch) if proposed else "",
+            architecture=space.format(arch) if proposed else "",
+            accuracy=attrs.get("accuracy"),
+            reward=trial.value if trial.state == TrialState.COMPLETE else None,
+            macs=attrs.get("macs"),
+            params=attrs.get("params"),
+            activations=attrs.get("activations"),
+            latency=attrs.get("latency"),
+            seconds=attrs.get("seconds"),
+            reason=attrs.get("reason", ""),
+            duplicate_of=attrs.get("duplicate_of"),
+            arch=arch,
+        )
+
+    def best(self) -> Row:
+        """The completed trial of the highest reward. Raises ValueError where there is none."""
+        ranked = rank(self.rows())
+        if not ranked or ranked[0].reward is None:
+            raise ValueError(f"{self.name} has no completed trial: `nas top {self.name}` shows what it has")
+        return ranked[0]
+
+    def network(self, row: Row) -> Found:
+        """What trial `row` trained."""
+        return Found(self.config.space, row.arch)
+
+
+def rank(rows: list[Row]) -> list[Row]:
+    """The best reward first, trials without one last, each network once."""
+    once = [row for row in rows if row.duplicate_of is None]
+    return sorted(once, key=lambda row: (row.reward is None, -(row.reward or 0.0), row.number))
+
+
+_STATES = {
+    TrialState.COMPLETE: State.COMPLETE,
+    TrialState.PRUNED: State.PRUNED,
+    TrialState.FAIL: State.FAILED,
+    TrialState.RUNNING: State.RUNNING,
+    TrialState.WAITING: State.RUNNING,
+}
+
+
+def versions() -> dict[str, str]:
+    """What computes here: packages, Python and the machine."""
+    packages = {name: version(name) for name in ("nas", "torch", "optuna", "numpy")}
+    return packages | {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": str(os.cpu_count()),
+    }

@@ -1,0 +1,235 @@
+"""A search: ask the strategy, have the network trained, tell the ledger; until the budget is spent.
+
+`Search` is what an engine drives: the engine decides where trainings run, and calls `ask`, `report` and
+`tell`. Nothing outlives the process but the ledger, and a search that finds trials in it goes on from them.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from statistics import median
+from typing import Protocol
+
+import optuna
+from optuna.pruners import NopPruner
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from nas.config import Budget
+from nas.network import Found
+from nas.run import Row, Run, rank
+from nas.samplers import distributions, make_sampler
+from nas.train import Epoch
+from nas.trial import State, TrialResult, TrialSpec, describe
+from searchspaces import Arch
+from searchspaces.cost import Cost, cost, shapes_only
+
+MAX_STARTS = 5  # a training that took its whole process with it so often is given up
+MAX_DUPLICATES = 200  # proposals in a row that were trained already: the strategy has nothing new
+
+
+class Progress(Protocol):
+    """Who watches a search: a terminal, a pipe, a program."""
+
+    def started(self, spec: TrialSpec, size: Cost) -> None: ...
+    def epoch(self, spec: TrialSpec, epoch: Epoch) -> None: ...
+    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None: ...
+
+
+class Search:
+    """The trials of `run`, asked and told in any order, several at once where the engine has workers.
+
+    Trials that a killed process left unfinished are asked for first. A network that is in the ledger
+    already is not trained again: its trial gets the result of the one that trained it (`duplicate_of`),
+    and counts for nothing in the budget.
+    """
+
+    def __init__(self, run: Run, study: optuna.Study, budget: Budget, progress: Progress, image_size: int) -> None:
+        self.run, self.study, self.budget, self.progress = run, study, budget, progress
+        self.config, self.image_size = run.config, image_size
+        self.ended = ""  # why, once `ask` has given None
+        study.sampler = make_sampler(self.config.strategy, self.config.space, self.config.seed)
+        study.pruner = NopPruner()
+
+        trials = study.get_trials(deepcopy=False)
+        self._unfinished = [t._trial_id for t in reversed(trials) if not t.state.is_finished()]
+        self._running: dict[int, Trial] = {}
+        self._being_trained: dict[Arch, list[Trial]] = {}  # and who else waits for the same network
+        self._trained: dict[Arch, FrozenTrial] = {}
+        self._rows: list[Row] = []
+        for trial in trials:
+            if trial.state.is_finished():
+                self._remember(trial)
+        self._seconds_before = busy_seconds(trials)
+        self._began = time.monotonic()
+        self._done_before = len(self._rows)
+
+    # ------------------------------------------------------------------ what an engine calls
+
+    def ask(self) -> TrialSpec | None:
+        """The next training to do; None when the budget is spent or the strategy has nothing new."""
+        for _ in range(MAX_DUPLICATES):
+            if self._spent():
+                return None
+            trial = self._propose()
+            arch = self.config.space.from_options(trial.params)
+            key = self.config.space.canonical(arch)
+            if key in self._trained:
+                self._tell_duplicate(trial, self._trained[key])
+            elif key in self._being_trained:
+                self._being_trained[key].append(trial)
+            elif spec := self._start(trial, arch):
+                return spec
+        self.ended = f"the strategy proposed {MAX_DUPLICATES} trained networks in a row: it has nothing new"
+        return None
+
+    def report(self, spec: TrialSpec, epoch: Epoch) -> bool:
+        """Note what an epoch showed. True asks to stop the trial."""
+        trial = self._running[spec.number]
+        trial.report(epoch.val_accuracy, epoch.number)
+        self.progress.epoch(spec, epoch)
+        return trial.should_prune()
+
+    def retried(self, spec: TrialSpec, reason: str) -> None:
+        """Note that a trial is started once more, and why."""
+        self._count_start(self._running[spec.number])
+        self._running[spec.number].set_user_attr("reason", f"{reason}; trained again")
+
+    def tell(self, spec: TrialSpec, result: TrialResult) -> None:
+        """Write what came of a trial to the ledger, and to those that waited for the same network."""
+        trial = self._running.pop(spec.number)
+        found = {"accuracy": result.accuracy, "loss": result.loss, "latency": result.latency}
+        found |= {"seconds": round(result.seconds, 3), "reason": result.reason}
+        for name, value in found.items():
+            if value is not None and value != "":
+                trial.set_user_attr(name, value)
+        if result.state == State.COMPLETE:
+            assert result.accuracy is not None
+            frozen = self.study.tell(trial, self._reward(trial, result.accuracy, result.latency))
+        else:
+            frozen = self.study.tell(trial, state=_TOLD[result.state])
+        row = self._remember(frozen)
+        for twin in self._being_trained.pop(self.config.space.canonical(row.arch)):
+            self._tell_duplicate(twin, frozen)
+        self.progress.finished(row, self.best, self.seconds_left())
+
+    # ------------------------------------------------------------------ where it stands
+
+    @property
+    def trained(self) -> int:
+        """Networks trained or being trained, duplicates not counted."""
+        return len(self._rows) + len(self._being_trained)
+
+    @property
+    def best(self) -> Row | None:
+        ranked = rank(self._rows)
+        return ranked[0] if ranked and ranked[0].reward is not None else None
+
+    @property
+    def seconds_spent(self) -> float:
+        """Time spent on this run by this process and those before it."""
+        return self._seconds_before + time.monotonic() - self._began
+
+    def seconds_left(self) -> float | None:
+        """Until the budget is spent, as far as one can tell; None before the first trial is done."""
+        left = [] if self.budget.seconds is None else [max(0.0, self.budget.seconds - self.seconds_spent)]
+        done_here = len(self._rows) - self._done_before
+        if self.budget.trials is not None and done_here:
+            pace = (time.monotonic() - self._began) / done_here
+            left.append(pace * max(0, self.budget.trials - len(self._rows)))
+        return min(left, default=None)
+
+    # ------------------------------------------------------------------ asking
+
+    def _spent(self) -> bool:
+        """Whether there is neither a trial nor the time for one left. Unfinished trials are owed in any case."""
+        if self.budget.trials is not None and self.trained >= self.budget.trials:
+            self.ended = f"{self.budget.trials} networks are trained"
+        elif self.budget.seconds is not None and self._would_end_late(self.budget.seconds):
+            self.ended = "the time budget is spent"
+        return bool(self.ended)
+
+    def _would_end_late(self, budget: float) -> bool:
+        """A trial started now would end after the budget, judged by the median trial; the first one may."""
+        seconds = [row.seconds for row in self._rows if row.seconds is not None]
+        return self.seconds_spent + (median(seconds) if seconds else 0.0) > budget
+
+    def _propose(self) -> Trial:
+        """The next trial: a new one, or first those that a killed process left.
+
+        Such a one has all its choices, or some and gets the rest now: the same ones, since what a sampler
+        proposes depends on the seed, the trial's number and the finished trials alone.
+        """
+        if not self._unfinished:
+            return self.study.ask(distributions(self.config.space))
+        trial = Trial(self.study, self._unfinished.pop())
+        for choice in self.config.space.choices:
+            trial.suggest_categorical(choice.name, choice.options)
+        return trial
+
+    def _start(self, trial: Trial, arch: Arch) -> TrialSpec | None:
+        """The training of `arch`, entered in the ledger; None where it has failed before it began."""
+        network = Found(self.config.space, arch)
+        latency = self.config.reward.target is not None and self.config.reward.cost == "latency"
+        spec = TrialSpec(trial.number, network, self.config.recipe, self.config.seed, latency)
+        self._running[trial.number] = trial
+        self._being_trained[self.config.space.canonical(arch)] = []
+        trial.set_user_attr("architecture", self.config.space.format(arch))
+        trial.set_user_attr("seed", spec.seed)
+        try:
+            if self._count_start(trial) > MAX_STARTS:
+                raise RuntimeError(f"the process died {MAX_STARTS} times while it trained this network")
+            with shapes_only():
+                module = network.build(2, self.image_size)
+            size = cost(module, self.image_size)
+        except Exception as error:
+            self.tell(spec, TrialResult(State.FAILED, 0.0, reason=describe(error)))
+            return None
+        for name, value in asdict(size).items():
+            trial.set_user_attr(name, value)
+        self.progress.started(spec, size)
+        return spec
+
+    def _count_start(self, trial: Trial) -> int:
+        starts = int(trial.user_attrs.get("starts", 0)) + 1
+        trial.set_user_attr("starts", starts)
+        return starts
+
+    # ------------------------------------------------------------------ telling
+
+    def _reward(self, trial: Trial, accuracy: float, latency: float | None) -> float:
+        reward = self.config.reward
+        costs = {"latency": latency, "macs": trial.user_attrs["macs"], "params": trial.user_attrs["params"]}
+        return reward(accuracy, costs[reward.cost])
+
+    def _tell_duplicate(self, trial: Trial, original: FrozenTrial) -> None:
+        """End `trial` with the result of `original`, which trained the same network."""
+        for name in ("accuracy", "loss", "latency", "macs", "params", "activations", "reason"):
+            if name in original.user_attrs:
+                trial.set_user_attr(name, original.user_attrs[name])
+        trial.set_user_attr("duplicate_of", original.number)
+        self.study.tell(trial, original.value, original.state)
+
+    def _remember(self, trial: FrozenTrial) -> Row:
+        row = self.run.row(trial)
+        if row.duplicate_of is None:
+            self._rows.append(row)
+            self._trained[self.config.space.canonical(row.arch)] = trial
+        return row
+
+
+_TOLD = {State.FAILED: TrialState.FAIL, State.PRUNED: TrialState.PRUNED}
+
+
+def busy_seconds(trials: list[FrozenTrial]) -> float:
+    """How long at least one of the finished `trials` was being trained; what ran side by side counts once."""
+    total, last_end = 0.0, float("-inf")
+    spans = []
+    for trial in trials:
+        if trial.datetime_complete is not None and "seconds" in trial.user_attrs:
+            end = trial.datetime_complete.timestamp()
+            spans.append((end - trial.user_attrs["seconds"], end))
+    for start, end in sorted(spans):
+        total += max(0.0, end - max(start, last_end))
+        last_end = max(last_end, end)
+    return total

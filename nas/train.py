@@ -1,0 +1,190 @@
+"""The one training loop, and the recipe that it follows.
+
+`train` is a generator that yields after every epoch, so whoever drives it (an engine, a pruner, a
+progress bar) can look and stop; it holds no knowledge of searches, ledgers or clusters.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import MethodType
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nas.data.batches import Augment, eval_batches, train_batches
+from nas.data.images import Dataset, Images
+
+
+class Diverged(RuntimeError):
+    """The training loss is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained. Two networks are compared under one recipe.
+
+    Nesterov SGD; the learning rate rises linearly to `lr` over the first `warmup` of the training and
+    falls to zero along a cosine ("one cycle"; Smith & Topin 2017, arXiv:1708.07120).
+    """
+
+    epochs: int = 1  # over `subset` images
+    subset: int | None = None  # training images used, class-balanced; None: all of them
+    resolution: int | None = None  # pixels; None: the data's own
+    batch_size: int = 64
+    lr: float = 0.1  # the peak
+    warmup: float = 0.25  # share of the steps
+    momentum: float = 0.9
+    weight_decay: float = 5e-4  # on weights of convolutions and linear layers, not on biases and norms
+    label_smoothing: float = 0.1
+    cutout: int = 0  # pixels
+    bf16: bool | None = None  # None: where this device computes in bfloat16
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "lr"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        for name in ("subset", "resolution"):
+            if getattr(self, name) is not None and getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+
+    def prepare(self, dataset: Dataset) -> Dataset:
+        """`dataset` as this recipe uses it: the subset of its training images, resized."""
+        train = dataset.train if self.subset is None else dataset.train.take(self.subset, seed=0)
+        resolution = self.resolution or dataset.image_size
+        return Dataset(
+            dataset.name,
+            dataset.class_names,
+            train.resize(resolution),
+            dataset.val.resize(resolution),
+            dataset.mean,
+            dataset.std,
+        )
+
+    def rate(self, progress: float) -> float:
+        """The learning rate after `progress` (0..1) of the training."""
+        if progress < self.warmup:
+            return self.lr * progress / self.warmup
+        return self.lr * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup))) / 2
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch showed. `loss` is the mean training loss over it; `images` and `seconds` count from the start."""
+
+    number: int  # from 1
+    loss: float
+    val_accuracy: float  # 0..1
+    images: int
+    seconds: float
+
+
+def train(network: nn.Module, dataset: Dataset, recipe: Recipe, seed: int) -> Iterator[Epoch]:
+    """Train `network` in place on `dataset` (already `recipe.prepare`d), on the device that holds the data.
+
+    Yields an `Epoch` after each. The order of images and their augmentation depend on `seed` alone.
+    Raises Diverged when the loss stops being finite.
+    """
+    device = dataset.train.pixels.device
+    generator = torch.Generator().manual_seed(seed)
+    augment = Augment(cutout=recipe.cutout)
+    network.to(device, memory_format=torch.channels_last)
+    optimizer = _sgd(network, recipe)
+    steps = recipe.epochs * max(1, len(dataset.train) // recipe.batch_size)
+    step, images, start = 0, 0, time.perf_counter()
+
+    for epoch in range(1, recipe.epochs + 1):
+        network.train()
+        losses: list[Tensor] = []
+        with _precision(network, recipe, device) as forward:
+            for x, y in train_batches(
+                dataset.train, dataset.mean, dataset.std,
+                batch_size=recipe.batch_size, augment=augment, generator=generator,
+            ):  # fmt: skip
+                for group in optimizer.param_groups:
+                    group["lr"] = recipe.rate((step + 1) / (steps + 1))
+                loss = F.cross_entropy(forward(x), y, label_smoothing=recipe.label_smoothing)
+                loss.backward()
+                optimizer.step()
+                optimizer.zero_grad()
+                losses.append(loss.detach())
+                step, images = step + 1, images + len(y)
+                if step % 50 == 0:  # not every step: on a GPU each look waits for it
+                    _check_finite(loss, step, steps)
+        mean_loss = torch.stack(losses).mean()
+        _check_finite(mean_loss, step, steps)
+        val_accuracy = evaluate(network, dataset.val, dataset, recipe)
+        yield Epoch(epoch, mean_loss.item(), val_accuracy, images, time.perf_counter() - start)
+
+
+@torch.no_grad()
+def evaluate(network: nn.Module, images: Images, dataset: Dataset, recipe: Recipe) -> float:
+    """The share of `images` (0..1) that `network` classifies rightly; `dataset` gives their mean and deviation."""
+    network.eval()
+    right = torch.zeros((), dtype=torch.int64, device=images.pixels.device)
+    with _precision(network, recipe, images.pixels.device) as forward:
+        for x, y in eval_batches(images, dataset.mean, dataset.std, batch_size=500):
+            right += (forward(x).argmax(1) == y).sum()
+    return right.item() / len(images)
+
+
+def _check_finite(loss: Tensor, step: int, steps: int) -> None:
+    if not torch.isfinite(loss):
+        raise Diverged(f"the training loss was {loss.item()} at step {step} of {steps}; a lower --lr may help")
+
+
+def _sgd(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+    """Fused SGD; weight decay on matrices and filters only, since on norms and biases it only shrinks the scale."""
+    weights = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=True, fused=True)
+
+
+# ---------------------------------------------------------------------------- precision
+
+
+@contextlib.contextmanager
+def _precision(network: nn.Module, recipe: Recipe, device: torch.device) -> Iterator[Callable[[Tensor], Tensor]]:
+    """`network` as a function to float32 logits, computed in bfloat16 where that is faster.
+
+    On a CPU depthwise convolutions stay in float32: oneDNN's bfloat16 ones are so slow that with them
+    autocast would lose. Autocast is entered for each batch, since it keeps its copies of the weights
+    until it is left: over several optimizer steps they would be stale.
+    """
+    bf16 = computes_in_bf16(device) if recipe.bf16 is None else recipe.bf16
+    depthwise = [m for m in network.modules() if bf16 and device.type == "cpu" and _is_depthwise(m)]
+
+    def forward(x: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            logits: Tensor = network(x)
+        return logits.float()
+
+    for module in depthwise:
+        module.forward = MethodType(_float32_forward, module)
+    try:
+        yield forward
+    finally:
+        for module in depthwise:
+            del module.forward
+
+
+def computes_in_bf16(device: torch.device) -> bool:
+    """Whether `device` has bfloat16 arithmetic in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _is_depthwise(module: nn.Module) -> bool:
+    return isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
+
+
+def _float32_forward(self: nn.Conv2d, x: Tensor) -> Tensor:
+    with torch.autocast("cpu", enabled=False):
+        return self._conv_forward(x.float(), self.weight, self.bias)

@@ -1,0 +1,1 @@
+"""How a network grows: compound scaling (Tan & Le 2019)."""

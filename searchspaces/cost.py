@@ -1,0 +1,136 @@
+"""What a network costs: parameters, multiply-adds and activations, by shape alone.
+
+MACs are the multiply-adds of convolutions and linear layers for one image: what the MnasNet and
+EfficientNet papers call FLOPs. Batch norm, pooling and elementwise work are not counted (EfficientNet-B0
+at 224 pixels is 385.8M so, where fvcore's default total, which counts them too, says 401.7M). The figures
+equal fvcore's `FlopCountAnalysis(...).by_operator()`, `conv` plus `linear`; a test holds that.
+
+A network built under `shapes_only()` is costed without ever allocating its weights:
+
+    with shapes_only():
+        network = space.build(arch)
+    cost(network, image_size=32)        # Cost(params=..., macs=..., activations=...)
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Sizes for one image. `activations`: elements that convolutions and linear layers put out
+    (Radosavovic et al. 2020), which track a network's time on accelerators better than MACs do."""
+
+    params: int
+    macs: int
+    activations: int
+
+
+def cost(module: nn.Module, image_size: int, channels: int = 3) -> Cost:
+    """The cost of `module` for an image `[1, channels, image_size, image_size]`, in evaluation mode.
+
+    Runs `module` once on meta tensors, which hold shapes and no numbers: a few milliseconds, whatever
+    the network's size. The module is left as it was. Raises ValueError where the image is too small.
+    """
+    counter = _Counter()
+    with torch.no_grad(), torch.device("meta"), _evaluating(module), counter:
+        image = torch.empty(1, channels, image_size, image_size)
+        try:
+            _shapes_of(module)(image)
+        except RuntimeError as error:
+            raise ValueError(f"the network does not take {channels}x{image_size}x{image_size} images: {error}") from None
+    return Cost(sum(p.numel() for p in module.parameters()), counter.macs, counter.activations)
+
+
+def _shapes_of(module: nn.Module) -> Callable[[Tensor], Any]:
+    """`module` as a function of meta tensors; its own weights stay where and what they are."""
+    tensors = dict(chain(module.named_parameters(), module.named_buffers()))
+    if all(tensor.is_meta for tensor in tensors.values()):
+        return module
+    shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors.items()}
+    return lambda image: functional_call(module, shapes, (image,))
+
+
+class _Counter(TorchFunctionMode):
+    """Adds up every convolution and linear layer that runs under it, called as a module or as a function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.macs = 0
+        self.activations = 0
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in _KEEPS_SHAPE and (func not in _BROADCASTS or _fits_into(args[1], args[0])):
+            return args[0]
+        out = func(*args, **(kwargs or {}))
+        if func in _CONVOLUTIONS or func in _TRANSPOSED or func is F.linear:
+            named = dict(zip(("input", "weight"), args, strict=False)) | (kwargs or {})
+            positions = named["input"] if func in _TRANSPOSED else out
+            self.macs += positions.numel() * named["weight"][0].numel()
+            self.activations += out.numel()
+        return out
+
+
+class _NoInitialisation(TorchFunctionMode):
+    """In-place fills do nothing: on meta tensors they would only cost time, most of a network's construction."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _FILLS:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+_Functions = frozenset[Callable[..., Any]]
+_CONVOLUTIONS: _Functions = frozenset({F.conv1d, F.conv2d, F.conv3d})
+_TRANSPOSED: _Functions = frozenset({F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d})
+_FILLS: _Functions = frozenset(
+    {Tensor.normal_, Tensor.uniform_, Tensor.fill_, Tensor.zero_}
+    | {nn.init.kaiming_uniform_, nn.init.uniform_, nn.init.normal_}
+)
+# Where the result has the first argument's shape, that argument stands for it: meta kernels of these are slow Python.
+_BROADCASTS: _Functions = frozenset({Tensor.add, Tensor.mul, Tensor.add_, Tensor.mul_, torch.add, torch.mul})
+_KEEPS_SHAPE: _Functions = _BROADCASTS | {F.batch_norm, F.relu, F.relu6, F.silu, F.dropout, Tensor.sigmoid, torch.sigmoid}
+
+
+def _fits_into(other: Any, tensor: Tensor) -> bool:
+    """Whether `other` broadcasts to `tensor`'s shape."""
+    if not isinstance(other, Tensor):
+        return True
+    return other.ndim <= tensor.ndim and all(
+        a in (1, b) for a, b in zip(reversed(other.shape), reversed(tensor.shape), strict=False)
+    )
+
+
+@contextlib.contextmanager
+def shapes_only() -> Iterator[None]:
+    """Modules built here have shapes and no weights (meta tensors, no initialisation): microseconds a layer."""
+    with torch.device("meta"), _NoInitialisation():
+        yield
+
+
+@contextlib.contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """`module` in evaluation mode, each of its parts as it was afterwards."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training

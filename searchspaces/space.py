@@ -1,0 +1,189 @@
+"""What a search space is: an ordered tuple of choices, declared once.
+
+An architecture (`Arch`) is a tuple of option indices, one a choice, so it is hashable, JSON, and a
+ledger key. The RNN controller, evolution, Optuna's samplers and the table benchmarks all read the
+same declaration; sampling, neighbours, text and JSON live here, so a space itself only says what its
+choices are, how an architecture is built, and which architectures build the same network.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+from torch import nn
+
+Option = str | int | float
+Arch = tuple[int, ...]
+
+
+class RandomSource(Protocol):
+    """`numpy.random.Generator` and `random.Random` are both such sources."""
+
+    def random(self) -> float: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """One decision of a space.
+
+    `name` is unique in its space; a dot groups choices (`block3.kernel` belongs to `block3`).
+    `options` are the values to choose from. `kind` names what is decided (`kernel`): choices of one
+    kind may share weights in a controller. `tag` stands before the option in an architecture's text.
+    """
+
+    name: str
+    options: tuple[Option, ...]
+    kind: str = ""
+    tag: str = ""
+
+    def __post_init__(self) -> None:
+        if len(set(map(str, self.options))) != len(self.options) or not self.options:
+            raise ValueError(f"choice {self.name}: its options must be distinct and at least one")
+        if not self.kind:
+            object.__setattr__(self, "kind", self.name.rpartition(".")[2])
+
+    def text(self, index: int) -> str:
+        return f"{self.tag}{self.options[index]}"
+
+    @property
+    def group(self) -> str:
+        return self.name.rpartition(".")[0]
+
+
+class Space(ABC):
+    """A search space: `choices`, how to `build` an architecture, and which ones are the `canonical`.
+
+    Subclasses are frozen dataclasses whose fields are the space's settings (a width multiplier, the
+    image size that it searches at): two spaces with equal settings are equal.
+    """
+
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def choices(self) -> tuple[Choice, ...]:
+        """The decisions, in the order in which a controller makes them."""
+
+    @abstractmethod
+    def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
+        """The network of `arch`: `[B, 3, image_size, image_size]` -> logits `[B, num_classes]`.
+
+        `image_size` defaults to the size that the space searches at.
+        """
+
+    def canonical(self, arch: Arch) -> Arch:
+        """The one architecture that stands for all that build the same network as `arch`."""
+        return self.check(arch)
+
+    # ------------------------------------------------------------------ what every space offers
+
+    @property
+    def size(self) -> int:
+        """The number of architectures, those that build the same network counted apart."""
+        total = 1
+        for choice in self.choices:
+            total *= len(choice.options)
+        return total
+
+    def check(self, arch: Sequence[int]) -> Arch:
+        """`arch` as a tuple. Raises ValueError where it is not one of this space."""
+        if len(arch) != len(self.choices):
+            raise ValueError(f"{self.name}: an architecture has {len(self.choices)} choices, got {len(arch)}")
+        for choice, index in zip(self.choices, arch, strict=True):
+            if not 0 <= index < len(choice.options):
+                raise ValueError(f"{self.name}: {choice.name} has {len(choice.options)} options, got index {index}")
+        return tuple(int(index) for index in arch)
+
+    def sample(self, rng: RandomSource) -> Arch:
+        """An architecture, each choice uniform and independent."""
+        return tuple(int(rng.random() * len(choice.options)) for choice in self.choices)
+
+    def neighbours(self, arch: Arch) -> list[Arch]:
+        """The architectures one choice away from `arch` that build other networks than it and each other."""
+        seen = {self.canonical(arch)}
+        found = []
+        for position, choice in enumerate(self.choices):
+            for index in range(len(choice.options)):
+                changed = (*arch[:position], index, *arch[position + 1 :])
+                key = self.canonical(changed)
+                if key not in seen:
+                    seen.add(key)
+                    found.append(changed)
+        return found
+
+    def options(self, arch: Arch) -> dict[str, Option]:
+        """`{choice name: chosen value}`: what a ledger (Optuna's `params`) holds of `arch`."""
+        return {c.name: c.options[i] for c, i in zip(self.choices, self.check(arch), strict=True)}
+
+    def from_options(self, options: Mapping[str, Any]) -> Arch:
+        """The inverse of `options`. Raises ValueError for a missing, unknown or impossible choice."""
+        if unknown := options.keys() - {choice.name for choice in self.choices}:
+            raise ValueError(f"{self.name} has no choice called {', '.join(sorted(unknown))}")
+        arch = []
+        for choice in self.choices:
+            if choice.name not in options:
+                raise ValueError(f"{self.name}: {choice.name} is missing")
+            if options[choice.name] not in choice.options:
+                allowed = ", ".join(map(str, choice.options))
+                raise ValueError(f"{self.name}: {choice.name} is {options[choice.name]!r}; it can be {allowed}")
+            arch.append(choice.options.index(options[choice.name]))
+        return tuple(arch)
+
+    def format(self, arch: Arch) -> str:
+        """`arch` as text that people can read and type: groups joined by `,`, their options by `_`."""
+        return ",".join(
+            "_".join(choice.text(arch[position]) for position, choice in group) for group in self._groups()
+        )
+
+    def parse(self, text: str) -> Arch:
+        """The inverse of `format`. Raises ValueError that names the part that does not fit."""
+        groups = list(self._groups())
+        parts = text.strip().split(",")
+        if len(parts) != len(groups):
+            raise ValueError(f"{self.name}: expected {len(groups)} parts joined by ',', got {len(parts)}")
+        arch: list[int] = []
+        for part, group in zip(parts, groups, strict=True):
+            words = part.split("_")
+            if len(words) != len(group):
+                raise ValueError(f"{self.name}: expected {len(group)} options joined by '_' in {part!r}")
+            for word, (_, choice) in zip(words, group, strict=True):
+                texts = [choice.text(index) for index in range(len(choice.options))]
+                if word not in texts:
+                    raise ValueError(f"{self.name}: {word!r} in {part!r} is not a {choice.kind}: {', '.join(texts)}")
+                arch.append(texts.index(word))
+        return tuple(arch)
+
+    def short_id(self, arch: Arch) -> str:
+        """Eight hexadecimal digits that name the network of `arch`, the same on every machine."""
+        text = f"{self.name}:{self.format(self.canonical(arch))}"
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def settings(self) -> dict[str, Any]:
+        """The space's settings as JSON values: `get_space(name, **settings)` gives an equal space."""
+        return dataclasses.asdict(self) if dataclasses.is_dataclass(self) else {}
+
+    def to_json(self, arch: Arch) -> str:
+        """`arch` with its space's name and settings: enough to build the network elsewhere."""
+        document = {"space": self.name, "settings": self.settings(), "architecture": self.format(arch)}
+        return json.dumps(document | {"options": self.options(arch)}, indent=2)
+
+    def from_json(self, text: str) -> Arch:
+        """The inverse of `to_json`. Raises ValueError where `text` is not of this space."""
+        document = json.loads(text)
+        if document.get("space") != self.name:
+            raise ValueError(f"this architecture is of the space {document.get('space')!r}, not {self.name!r}")
+        return self.from_options(document["options"])
+
+    def _groups(self) -> Iterator[list[tuple[int, Choice]]]:
+        group: list[tuple[int, Choice]] = []
+        for position, choice in enumerate(self.choices):
+            if group and choice.group != group[-1][1].group:
+                yield group
+                group = []
+            group.append((position, choice))
+        yield group
