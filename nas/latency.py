@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def latency(
     network: nn.Module, image_size: int, device: torch.device | str = "cpu", batch_size: int = 1, repeats: int = 30
 ) -> float:
@@ -19,7 +19,7 @@ def latency(
     and left in evaluation mode.
     """
     device = torch.device(device)
-    network = network.to(device, memory_format=torch.channels_last).eval()
+    network.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     images = torch.randn(batch_size, 3, image_size, image_size, device=device).to(memory_format=torch.channels_last)
     times = []
     for repeat in range(-(repeats // 3), repeats):

@@ -53,6 +53,7 @@ class Search:
 
         trials = study.get_trials(deepcopy=False)
         self._unfinished = [t._trial_id for t in reversed(trials) if not t.state.is_finished()]
+        self._reported = {(t.number, epoch) for t in trials for epoch in t.intermediate_values}
         self._running: dict[int, Trial] = {}
         self._being_trained: dict[Arch, list[Trial]] = {}  # and who else waits for the same network
         self._trained: dict[Arch, FrozenTrial] = {}
@@ -86,7 +87,9 @@ class Search:
     def report(self, spec: TrialSpec, epoch: Epoch) -> bool:
         """Note what an epoch showed. True asks to stop the trial."""
         trial = self._running[spec.number]
-        trial.report(epoch.val_accuracy, epoch.number)
+        if (spec.number, epoch.number) not in self._reported:  # a trial that is started again reports again
+            self._reported.add((spec.number, epoch.number))
+            trial.report(epoch.val_accuracy, epoch.number)
         self.progress.epoch(spec, epoch)
         return trial.should_prune()
 
@@ -99,10 +102,12 @@ class Search:
         """Write what came of a trial to the ledger, and to those that waited for the same network."""
         trial = self._running.pop(spec.number)
         found = {"accuracy": result.accuracy, "loss": result.loss, "latency": result.latency}
-        found |= {"seconds": round(result.seconds, 3), "reason": result.reason}
         for name, value in found.items():
-            if value is not None and value != "":
+            if value is not None:
                 trial.set_user_attr(name, value)
+        trial.set_user_attr("seconds", round(result.seconds, 3))
+        if result.reason:
+            trial.set_user_attr("reason", result.reason)
         if result.state == State.COMPLETE:
             assert result.accuracy is not None
             frozen = self.study.tell(trial, self._reward(trial, result.accuracy, result.latency))

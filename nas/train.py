@@ -93,7 +93,7 @@ def train(network: nn.Module, dataset: Dataset, recipe: Recipe, seed: int) -> It
     device = dataset.train.pixels.device
     generator = torch.Generator().manual_seed(seed)
     augment = Augment(cutout=recipe.cutout)
-    network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = _sgd(network, recipe)
     steps = recipe.epochs * max(1, len(dataset.train) // recipe.batch_size)
     step, images, start = 0, 0, time.perf_counter()
@@ -109,7 +109,7 @@ def train(network: nn.Module, dataset: Dataset, recipe: Recipe, seed: int) -> It
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.rate((step + 1) / (steps + 1))
                 loss = F.cross_entropy(forward(x), y, label_smoothing=recipe.label_smoothing)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 optimizer.zero_grad()
                 losses.append(loss.detach())
@@ -177,7 +177,7 @@ def _precision(network: nn.Module, recipe: Recipe, device: torch.device) -> Iter
 def computes_in_bf16(device: torch.device) -> bool:
     """Whether `device` has bfloat16 arithmetic in hardware."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
@@ -187,4 +187,5 @@ def _is_depthwise(module: nn.Module) -> bool:
 
 def _float32_forward(self: nn.Conv2d, x: Tensor) -> Tensor:
     with torch.autocast("cpu", enabled=False):
-        return self._conv_forward(x.float(), self.weight, self.bias)
+        out: Tensor = self._conv_forward(x.float(), self.weight, self.bias)
+    return out

@@ -55,7 +55,9 @@ def run_trial(spec: TrialSpec, dataset: Dataset) -> Generator[Epoch, None, Trial
     """
     start = time.perf_counter()
     device = dataset.train.pixels.device
-    torch.manual_seed(spec.seed)  # weights and dropout draw from torch's own generator; a trial has the process to itself
+    torch.manual_seed(
+        spec.seed
+    )  # weights and dropout draw from torch's own generator; a trial has the process to itself
     try:
         network = spec.network.build(dataset.num_classes, dataset.image_size)
         image_seconds = latency(network, dataset.image_size, device) if spec.measure_latency else None

@@ -7,7 +7,7 @@ from typing import Any
 from searchspaces.mnas import Mnas
 from searchspaces.space import Arch, Choice, Space
 
-__all__ = ["SPACES", "Arch", "Choice", "Space", "get_space"]
+__all__ = ["SPACES", "Arch", "Choice", "Mnas", "Space", "get_space"]
 
 SPACES: dict[str, type[Space]] = {"mnas": Mnas}
 

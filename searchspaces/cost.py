@@ -49,7 +49,9 @@ def cost(module: nn.Module, image_size: int, channels: int = 3) -> Cost:
         try:
             _shapes_of(module)(image)
         except RuntimeError as error:
-            raise ValueError(f"the network does not take {channels}x{image_size}x{image_size} images: {error}") from None
+            raise ValueError(
+                f"the network does not take {channels}x{image_size}x{image_size} images: {error}"
+            ) from None
     return Cost(sum(p.numel() for p in module.parameters()), counter.macs, counter.activations)
 
 
@@ -96,7 +98,7 @@ class _NoInitialisation(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-_Functions = frozenset[Callable[..., Any]]
+_Functions = frozenset[Any]
 _CONVOLUTIONS: _Functions = frozenset({F.conv1d, F.conv2d, F.conv3d})
 _TRANSPOSED: _Functions = frozenset({F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d})
 _FILLS: _Functions = frozenset(
@@ -105,7 +107,15 @@ _FILLS: _Functions = frozenset(
 )
 # Where the result has the first argument's shape, that argument stands for it: meta kernels of these are slow Python.
 _BROADCASTS: _Functions = frozenset({Tensor.add, Tensor.mul, Tensor.add_, Tensor.mul_, torch.add, torch.mul})
-_KEEPS_SHAPE: _Functions = _BROADCASTS | {F.batch_norm, F.relu, F.relu6, F.silu, F.dropout, Tensor.sigmoid, torch.sigmoid}
+_KEEPS_SHAPE: _Functions = _BROADCASTS | {
+    F.batch_norm,
+    F.relu,
+    F.relu6,
+    F.silu,
+    F.dropout,
+    Tensor.sigmoid,
+    torch.sigmoid,
+}
 
 
 def _fits_into(other: Any, tensor: Tensor) -> bool:

@@ -109,7 +109,7 @@ def skip_where_shape_kept(body: Layer, c: int, stride: int) -> Layer:
 
 
 def pad_channels(c: int, subsample: int = 1) -> Layer:
-    """The input at every `subsample`-th pixel, with zero channels on both sides (or the last ones dropped) up to `c`."""
+    """The input at every `subsample`-th pixel, with zero channels added on both sides, or outer ones dropped."""
     return lambda c_in: (PadChannels(c - c_in, subsample), c)
 
 
@@ -145,9 +145,7 @@ def inverted_bottleneck(
     return layer
 
 
-def mbconv(
-    c: int, stride: int = 1, kernel: int = 3, expand: int = 6, se: float = 0.0, act: Activation = relu
-) -> Layer:
+def mbconv(c: int, stride: int = 1, kernel: int = 3, expand: int = 6, se: float = 0.0, act: Activation = relu) -> Layer:
     """The mobile inverted bottleneck, its input added where the shape is kept."""
     return skip_where_shape_kept(inverted_bottleneck(c, kernel, stride, expand, se, act), c, stride)
 
@@ -166,7 +164,8 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         squeezed = x.mean((2, 3), keepdim=True)
-        return x * self.expand(self.act(self.reduce(squeezed))).sigmoid()
+        weights: Tensor = self.expand(self.act(self.reduce(squeezed))).sigmoid()
+        return x * weights
 
 
 class Residual(nn.Module):

@@ -136,9 +136,7 @@ class Space(ABC):
 
     def format(self, arch: Arch) -> str:
         """`arch` as text that people can read and type: groups joined by `,`, their options by `_`."""
-        return ",".join(
-            "_".join(choice.text(arch[position]) for position, choice in group) for group in self._groups()
-        )
+        return ",".join("_".join(choice.text(arch[position]) for position, choice in group) for group in self._groups())
 
     def parse(self, text: str) -> Arch:
         """The inverse of `format`. Raises ValueError that names the part that does not fit."""

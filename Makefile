@@ -1,0 +1,43 @@
+# `make search` and `make test` need Python 3.11+ and nothing else; each makes .venv if there is none.
+
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# CIFAR-10 where $NAS_DATA says it is, else the built-in image set. DATA=cifar10 without it downloads CIFAR-10.
+DATA ?= $(if $(NAS_DATA),cifar10,shapes)
+ARGS ?= --target-macs 10M --budget 10m
+
+.PHONY: search test slow check lint types clean
+
+search: $(VENV)/.runs
+	$(VENV)/bin/nas search --space mnas --data $(DATA) $(ARGS)
+
+test: $(VENV)/.tests
+	$(VENV)/bin/pytest -n auto
+
+slow: $(VENV)/.tests
+	$(VENV)/bin/pytest -m slow
+
+lint: $(VENV)/.tests
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: $(VENV)/.tests
+	$(VENV)/bin/mypy
+
+check: lint types test
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runs: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.tests: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV)

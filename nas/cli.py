@@ -1,0 +1,373 @@
+"""The command line: each command reads its options and calls the library.
+
+torch, optuna and ray are imported inside the commands that need them, so `nas --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+
+if TYPE_CHECKING:
+    from nas.config import Budget
+    from nas.data.images import Dataset
+    from nas.run import Run
+    from nas.train import Recipe
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Neural architecture search for image networks: search, resume, look, train, compare.",
+)
+
+# ------------------------------------------------------------------ options that several commands have
+
+DataDir = Annotated[
+    Path | None, typer.Option(help="Folder with the data set. [default: $NAS_DATA, else a folder in the user's cache]")
+]
+RunsDir = Annotated[Path, typer.Option(envvar="NAS_RUNS", help="Folder that holds the runs.")]
+Epochs = Annotated[int, typer.Option(help="Epochs of each training.")]
+Subset = Annotated[str | None, typer.Option(help="Training images to use, as in 10k. [default: all]")]
+Resolution = Annotated[int | None, typer.Option(help="Train at this many pixels. [default: the data's own]")]
+BatchSize = Annotated[int, typer.Option(help="Images a step.")]
+Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ... or auto.")]
+Workers = Annotated[int | None, typer.Option(help="Trials at once on CPUs, through Ray Tune.")]
+Gpus = Annotated[int | None, typer.Option(help="GPUs to use, through Ray Tune.")]
+GpusPerTrial = Annotated[float, typer.Option(help="A trial's share of a GPU: 0.25 runs four on each.")]
+Address = Annotated[str | None, typer.Option(help="A running Ray cluster, as in auto or 10.0.0.1:6379.")]
+
+
+# ------------------------------------------------------------------ commands
+
+
+@app.command()
+def search(
+    space: Annotated[str, typer.Option(help="What to search: mnas.")] = "mnas",
+    data: Annotated[str, typer.Option(help="cifar10, cifar100, or shapes (built in, needs no download).")] = "cifar10",
+    data_dir: DataDir = None,
+    name: Annotated[str | None, typer.Option(help="The run's name. [default: SPACE-DATA-1, -2, ...]")] = None,
+    strategy: Annotated[str, typer.Option(help="ppo, reinforce, random or tpe.")] = "ppo",
+    trials: Annotated[int | None, typer.Option(help="Stop after so many networks.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Stop after so long: 20m, 1h30m. [default: 20m]")] = None,
+    target_macs: Annotated[str | None, typer.Option(help="Wanted multiply-adds, as in 10M.")] = None,
+    target_params: Annotated[str | None, typer.Option(help="Wanted parameters, as in 500k.")] = None,
+    target_latency: Annotated[str | None, typer.Option(help="Wanted time an image here, as in 5ms.")] = None,
+    w: Annotated[float, typer.Option(help="Exponent of cost / target in the reward.")] = -0.07,
+    hard: Annotated[bool, typer.Option("--hard", help="Cost nothing below the target, exponent -1 above it.")] = False,
+    width: Annotated[float | None, typer.Option(help="Width multiplier. [default: 1, or what fits the target]")] = None,
+    epochs: Epochs = 1,
+    subset: Subset = "20k",
+    resolution: Resolution = None,
+    batch_size: BatchSize = 64,
+    lr: Rate = 0.1,
+    seed: Annotated[int, typer.Option(help="Of the strategy and of every training.")] = 0,
+    workers: Workers = None,
+    gpus: Gpus = None,
+    gpus_per_trial: GpusPerTrial = 1.0,
+    address: Address = None,
+    device: Device = "auto",
+    storage: Annotated[
+        str | None, typer.Option(help="A database URL for the ledger. [default: a journal file]")
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Search a space for a network: accuracy * (cost / target) ** w."""
+    from nas import launch
+    from nas.config import Budget
+    from nas.run import Run
+    from nas.units import parse_seconds
+
+    chosen = launch.choose_cluster(workers, gpus, gpus_per_trial, address)
+    limit = Budget(trials, parse_seconds(budget) if budget else (None if trials is not None else 20 * 60.0))
+    reward = launch.choose_reward(target_macs, target_params, target_latency, w, hard)
+    recipe = _recipe(epochs, subset, resolution, batch_size, lr)
+    folder = launch.new_folder(runs_dir, name, f"{space}-{data}")
+    dataset = _load(data, data_dir)
+    config = launch.choose_config(
+        space, width, dataset, data_dir, recipe, reward, strategy, seed, launch.choose_device(device)
+    )
+    say = _say(as_json)
+    launch.announce(config, limit, dataset, chosen, folder, say)
+    run = Run.create(folder, config, limit, storage)
+    _drive(run, limit, dataset, chosen, as_json)
+
+
+@app.command()
+def resume(
+    run: Annotated[str, typer.Argument(help="The run's name.")],
+    trials: Annotated[int | None, typer.Option(help="A new total of networks.")] = None,
+    budget: Annotated[str | None, typer.Option(help="A new total of time.")] = None,
+    workers: Workers = None,
+    gpus: Gpus = None,
+    gpus_per_trial: GpusPerTrial = 1.0,
+    address: Address = None,
+    runs_dir: RunsDir = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Continue a run, however it ended; with a new total, beyond its end."""
+    from nas import launch
+    from nas.config import Budget
+    from nas.run import Run
+    from nas.units import parse_seconds
+
+    opened = Run.open(runs_dir / run)
+    chosen = launch.choose_cluster(workers, gpus, gpus_per_trial, address)
+    new = trials is not None or budget is not None
+    limit = Budget(trials, parse_seconds(budget) if budget else None) if new else opened.budget
+    dataset = _load(opened.config.data, opened.config.data_dir)
+    _drive(opened, limit, dataset, chosen, as_json)
+
+
+@app.command()
+def top(
+    run: Annotated[str, typer.Argument(help="The run's name.")],
+    limit: Annotated[int, typer.Option("--limit", "-n", help="How many trials to list; 0: all.")] = 10,
+    runs_dir: RunsDir = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """List a run's trials, the best first (--json: all of them)."""
+    from nas.run import Run, rank
+    from nas.tables import table
+    from nas.units import format_count, format_percent, format_seconds
+
+    opened = Run.open(runs_dir / run)
+    rows = rank(opened.rows())
+    if as_json:
+        _print_json([row.to_dict() for row in rows])
+        return
+    header = ("trial", "state", "accuracy", "reward", "MACs", "params", "time", "id", "reason")
+    print(
+        table(
+            header,
+            [
+                (
+                    str(row.number),
+                    str(row.state),
+                    format_percent(row.accuracy),
+                    f"{row.reward:.4f}" if row.reward is not None else "-",
+                    format_count(row.macs),
+                    format_count(row.params),
+                    format_seconds(row.seconds),
+                    row.id,
+                    row.reason,
+                )
+                for row in (rows[:limit] if limit else rows)
+            ],
+        )
+    )
+    print("\nMACs: multiply-adds of convolutions and linear layers for one image. accuracy: validation.")
+    if rows and rows[0].reward is not None:
+        print(f"best: {opened.config.space.name}:{rows[0].architecture}")
+
+
+@app.command()
+def train(
+    network: Annotated[str, typer.Argument(help="RUN:best, RUN:17, resnet20, mnas:..., or an architecture's .json")],
+    data: Annotated[str, typer.Option(help="cifar10, cifar100 or shapes.")] = "cifar10",
+    data_dir: DataDir = None,
+    epochs: Epochs = 10,
+    subset: Subset = None,
+    resolution: Resolution = None,
+    batch_size: BatchSize = 64,
+    lr: Rate = 0.1,
+    seed: Annotated[int, typer.Option(help="Of the weights and the order of images.")] = 0,
+    device: Device = "auto",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for weights and architecture. [default: NAME-trained]")
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Train one network, test it, and save weights (safetensors) and architecture (JSON)."""
+    from nas import launch
+    from nas.compare import train_and_test
+    from nas.targets import resolve
+    from nas.units import format_count, format_percent, format_seconds
+
+    found = resolve(network, runs_dir)
+    recipe = _recipe(epochs, subset, resolution, batch_size, lr)
+    folder = launch.output_folder(out or Path(found.name.replace(":", "-") + "-trained"))
+    where = launch.choose_device(device)
+    dataset, test = _load(data, data_dir).to(where), _load_test(data, data_dir).to(where)
+    say = _say(as_json)
+    trained = train_and_test(
+        found, dataset, test, recipe, seed,
+        lambda e: say(
+            f"epoch {e.number}/{epochs}  loss {e.loss:.3f}  validation {format_percent(e.val_accuracy)}"
+            f"  {format_seconds(e.seconds)}"
+        ),
+    )  # fmt: skip
+    result = launch.save_trained(folder, found, trained, recipe, data, seed)
+    if as_json:
+        _print_json(result)
+        return
+    print(
+        f"test accuracy {format_percent(trained.test_accuracy)} (validation {format_percent(trained.val_accuracy)}), "
+        f"{format_count(trained.size.macs)} MACs, {format_count(trained.size.params)} params\nwrote {folder}/"
+    )
+
+
+@app.command()
+def compare(
+    run: Annotated[str, typer.Argument(help="The run whose best network is compared; or RUN:17, or any network.")],
+    baselines: Annotated[
+        str, typer.Option(help="Networks to compare with, joined by commas.")
+    ] = "resnet20,mobilenet_v2",
+    data: Annotated[str | None, typer.Option(help="[default: the run's]")] = None,
+    data_dir: DataDir = None,
+    epochs: Epochs = 3,
+    subset: Subset = None,
+    resolution: Resolution = None,
+    batch_size: BatchSize = 64,
+    lr: Rate = 0.1,
+    seeds: Annotated[int, typer.Option(help="Trainings of each network, seeds 0, 1, ...")] = 1,
+    device: Device = "auto",
+    runs_dir: RunsDir = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Train a found network and hand-designed ones under one recipe, and test them."""
+    from nas import launch
+    from nas.compare import compare as run_comparison
+    from nas.compare import spread
+    from nas.run import Run
+    from nas.tables import table
+    from nas.targets import resolve
+    from nas.units import format_count, format_percent, format_seconds
+
+    if seeds < 1:
+        raise ValueError(f"--seeds must be at least 1, not {seeds}")
+    first = f"{run}:best" if (runs_dir / run).is_dir() else run
+    names = [first, *filter(None, (name.strip() for name in baselines.split(",")))]
+    networks = [(name, resolve(name, runs_dir)) for name in dict.fromkeys(names)]
+    owner = runs_dir / first.partition(":")[0]
+    config = Run.open(owner).config if owner.is_dir() else None
+    data = data or (config.data if config else "cifar10")
+    data_dir = data_dir or (Path(config.data_dir) if config and config.data_dir else None)
+    recipe = _recipe(epochs, subset, resolution, batch_size, lr)
+    where = launch.choose_device(device)
+    dataset, test = _load(data, data_dir).to(where), _load_test(data, data_dir).to(where)
+    say = _say(as_json)
+    contenders = run_comparison(
+        networks, dataset, test, recipe, range(seeds),
+        lambda name, seed, t: say(
+            f"{name} seed {seed}: test {format_percent(t.test_accuracy)} in {format_seconds(t.seconds)}"
+        ),
+    )  # fmt: skip
+    if as_json:
+        _print_json(
+            [
+                {"network": c.name, "test_accuracy": c.test_accuracies, "val_accuracy": c.val_accuracies}
+                | {"params": c.size.params, "macs": c.size.macs, "activations": c.size.activations}
+                | {"seconds": c.seconds, "seeds": seeds}
+                for c in contenders
+            ]
+        )
+        return
+    header = ("network", "test accuracy", "validation", "MACs", "params", "training")
+    print(
+        "\n"
+        + table(
+            header,
+            [
+                (
+                    c.name,
+                    spread(c.test_accuracies),
+                    spread(c.val_accuracies),
+                    format_count(c.size.macs),
+                    format_count(c.size.params),
+                    format_seconds(c.seconds),
+                )
+                for c in contenders
+            ],
+        )
+    )
+    images = epochs * (len(dataset.train) if recipe.subset is None else recipe.subset)
+    print(
+        f"{data}, {images:,} training images each ({epochs} epochs), {seeds} seed{'s' if seeds > 1 else ''}"
+        f"{', mean ± standard deviation' if seeds > 1 else ''}, {where}. MACs: multiply-adds for one image."
+    )
+
+
+# ------------------------------------------------------------------ pieces
+
+
+def _recipe(epochs: int, subset: str | None, resolution: int | None, batch_size: int, lr: float) -> Recipe:
+    from nas.train import Recipe
+    from nas.units import parse_count
+
+    images = None if subset in (None, "all") else int(parse_count(subset))
+    return Recipe(epochs=epochs, subset=images, resolution=resolution, batch_size=batch_size, lr=lr)
+
+
+def _load(data: str, data_dir: Path | str | None) -> Dataset:
+    from nas.data import load
+
+    return load(data, data_dir, log=_to_stderr)
+
+
+def _load_test(data: str, data_dir: Path | str | None) -> Any:
+    from nas.data import load_test
+
+    return load_test(data, data_dir, log=_to_stderr)
+
+
+def _drive(run: Run, budget: Budget, dataset: Dataset, cluster: Any, as_json: bool) -> None:
+    """Search until the end or Ctrl-C, and say in either case what to do next."""
+    from nas import launch
+    from nas.progress import watch
+
+    say = _say(as_json)
+    progress = watch(as_json)
+    try:
+        ended = launch.drive(run, budget, dataset, cluster, progress)
+    except KeyboardInterrupt:
+        say(f"\nstopped; nothing is lost. `nas resume {run.name}` continues.")
+        raise typer.Exit(130) from None
+    except OSError as error:
+        raise ValueError(
+            f"cannot write to {run.path}: {error.strerror}. Free some space, then `nas resume {run.name}` continues"
+        ) from None
+    say(f"{ended}. `nas top {run.name}` lists them, `nas compare {run.name}` tests the best against ResNet-20")
+
+
+def _say(as_json: bool) -> Any:
+    """Where words for people go: with --json, standard output is for the program that reads it."""
+    return _to_stderr if as_json else lambda text: print(text, flush=True)
+
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    print(json.dumps(value, indent=2))
+
+
+def main() -> None:
+    """Run the command line: a user's mistake is one line on standard error and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        code = 2
+    except (ValueError, click.ClickException) as error:
+        message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        print(f"nas: {' '.join(message.split())}", file=sys.stderr)
+        code = 2
+    except (KeyboardInterrupt, click.Abort):
+        code = 130
+    except BrokenPipeError:  # `nas top RUN | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,192 @@
+"""From what a person asked for to a running search: choices with defaults, the announcement, the engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import save
+
+from nas.compare import Trained
+from nas.config import Budget, Config
+from nas.data.images import Dataset
+from nas.engines import local
+from nas.files import write_atomically
+from nas.network import Network
+from nas.plan import estimate_trial_seconds, fit_width, typical_macs
+from nas.process import keep_freed_memory
+from nas.reward import Reward
+from nas.run import Run, versions
+from nas.samplers import STRATEGIES
+from nas.search import Progress, Search
+from nas.train import Recipe
+from nas.units import format_count, format_seconds, parse_count, parse_seconds
+from searchspaces import SPACES, get_space
+
+if TYPE_CHECKING:
+    from nas.engines.ray_tune import Cluster
+
+# ------------------------------------------------------------------ choices
+
+
+def choose_device(name: str) -> str:
+    """`auto`: the GPU where there is one. Raises ValueError for a device that is not here."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"--device {name} cannot be used here ({reason}): try cpu") from None
+    return name
+
+
+def choose_reward(macs: str | None, params: str | None, latency: str | None, w: float, hard: bool) -> Reward:
+    """The reward that the --target options describe. Raises ValueError where they contradict each other."""
+    given = {
+        cost: parse(text)
+        for cost, text, parse in (
+            ("macs", macs, parse_count),
+            ("params", params, parse_count),
+            ("latency", latency, parse_seconds),
+        )
+        if text is not None
+    }
+    if len(given) > 1:
+        raise ValueError("give one of --target-macs, --target-params and --target-latency, not several")
+    below, above = (0.0, -1.0) if hard else (w, w)
+    for cost, target in given.items():
+        return Reward(cost, target, below, above)
+    if hard:
+        raise ValueError("--hard needs a target: add --target-macs 10M, say")
+    return Reward(w_below=below, w_above=above)
+
+
+def choose_config(
+    space: str,
+    width: float | None,
+    dataset: Dataset,
+    data_dir: Path | None,
+    recipe: Recipe,
+    reward: Reward,
+    strategy: str,
+    seed: int,
+    device: str,
+) -> Config:
+    """The search's configuration; without a width, the one at which a random network costs the target's MACs."""
+    if strategy not in STRATEGIES:
+        raise ValueError(f"there is no strategy {strategy!r}: choose one of {', '.join(STRATEGIES)}")
+    image_size = recipe.resolution or dataset.image_size
+    chosen = get_space(space, image_size=image_size, **({} if width is None else {"width": width}))
+    if width is None and "width" in chosen.settings() and reward.target is not None and reward.cost == "macs":
+        chosen = fit_width(chosen, reward.target, image_size)
+    folder = None if data_dir is None else str(data_dir.expanduser().resolve())
+    return Config(chosen, dataset.name, recipe, reward, strategy, seed, folder, device)
+
+
+def choose_cluster(workers: int | None, gpus: int | None, gpus_per_trial: float, address: str | None) -> Cluster | None:
+    """Where Ray Tune runs the trials; None for this process. Raises ValueError where that is not to be had."""
+    if workers is None and gpus is None and address is None:
+        return None
+    from nas.engines import ray_tune
+
+    return ray_tune.Cluster(workers, gpus, gpus_per_trial, address)
+
+
+def new_folder(runs_dir: Path, name: str | None, stem: str) -> Path:
+    """Where a new run goes: `name`, or the first of stem-1, stem-2, ... that is free."""
+    if name is not None:
+        if name in SPACES or ":" in name or "/" in name or name in {"", ".", ".."}:
+            raise ValueError(f"a run cannot be called {name!r}: a name has no ':' or '/', and is not a space's")
+        return runs_dir / name
+    number = 1
+    while (runs_dir / f"{stem}-{number}").exists():
+        number += 1
+    return runs_dir / f"{stem}-{number}"
+
+
+def output_folder(path: Path) -> Path:
+    """`path`, made now, so that a training does not end with nowhere to go."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"cannot make the folder {path}: {error.strerror}; choose another --out") from None
+    return path
+
+
+# ------------------------------------------------------------------ the search
+
+
+def announce(
+    config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, folder: Path, say: Callable[[str], None]
+) -> None:
+    """Say what the search will do, before it does: the space, the proxy, how long, where the results go."""
+    space, recipe, reward = config.space, config.recipe, config.reward
+    image_size = recipe.resolution or dataset.image_size
+    width = f", width {space.settings()['width']:g}" if "width" in space.settings() else ""
+    say(
+        f"space     {space.name}{width}: {len(space.choices)} choices, {space.size:.1e} architectures, "
+        f"typically {format_count(typical_macs(space, image_size))} MACs"
+    )
+    images = len(dataset.train) if recipe.subset is None else recipe.subset
+    say(
+        f"trial     {images:,} {dataset.name} images at {image_size} pixels, {recipe.epochs} "
+        f"epoch{'s' if recipe.epochs > 1 else ''}, judged on {len(dataset.val):,} validation images"
+    )
+    goal = "accuracy"
+    if reward.target is not None:
+        unit = format_seconds(reward.target) if reward.cost == "latency" else format_count(reward.target)
+        w = f"{reward.w_above:g}" if reward.w_below == reward.w_above else f"{reward.w_below:g} or {reward.w_above:g}"
+        goal = f"accuracy x ({reward.cost} / {unit}) ^ {w}"
+    say(f"reward    {goal}; strategy {config.strategy}, seed {config.seed}")
+    prepared = recipe.prepare(dataset).to(config.device)
+    seconds = estimate_trial_seconds(space, prepared, recipe)
+    at_once = max(1, cluster.at_once) if cluster else 1
+    if budget.seconds is not None and (budget.trials is None or budget.trials * seconds / at_once > budget.seconds):
+        extent = f"about {max(1, int(budget.seconds * at_once / seconds))} trials in {format_seconds(budget.seconds)}"
+    else:
+        assert budget.trials is not None
+        extent = f"{budget.trials} trials in about {format_seconds(budget.trials * seconds / at_once)}"
+    side = f", {at_once} at once" if at_once > 1 else f" on {config.device}"
+    say(f"time      about {format_seconds(seconds)} a trial{side}: {extent}")
+    say(f"results   {folder}/\n")
+
+
+def drive(run: Run, budget: Budget, dataset: Dataset, cluster: Cluster | None, progress: Progress) -> str:
+    """Run the search until its end; returns why it ended."""
+    keep_freed_memory()
+    with run.driving() as study:
+        search = Search(run, study, budget, progress, run.config.recipe.resolution or dataset.image_size)
+        if cluster is None:
+            local.run(search, dataset.to(run.config.device))
+        else:
+            from nas.engines import ray_tune
+
+            ray_tune.run(search, dataset, cluster)
+    return search.ended
+
+
+def save_trained(
+    folder: Path, network: Network, trained: Trained, recipe: Recipe, data: str, seed: int
+) -> dict[str, Any]:
+    """Write `weights.safetensors`, `architecture.json` and `result.json` to `folder`; returns the last's content."""
+    result = {
+        "network": network.name,
+        "test_accuracy": trained.test_accuracy,
+        "val_accuracy": trained.val_accuracy,
+        **asdict(trained.size),
+        "seconds": trained.seconds,
+        "data": data,
+        "seed": seed,
+        "recipe": asdict(recipe),
+        "versions": versions(),
+    }
+    weights = {name: tensor.contiguous().cpu() for name, tensor in trained.module.state_dict().items()}
+    write_atomically(folder / "weights.safetensors", save(weights))
+    write_atomically(folder / "architecture.json", network.to_json() + "\n")
+    write_atomically(folder / "result.json", json.dumps(result, indent=2) + "\n")
+    return result

@@ -1,0 +1,61 @@
+"""What a search is going to do and how long that takes, found out before it starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+from statistics import median
+
+import torch
+
+from nas.data.images import Dataset
+from nas.train import Recipe, train
+from searchspaces import Space, get_space
+from searchspaces.cost import cost, shapes_only
+
+_STEPS = 10  # of the miniature training that is timed
+
+
+def typical_macs(space: Space, image_size: int, samples: int = 15) -> float:
+    """The median multiply-adds of random architectures of `space`."""
+    rng = random.Random(0)
+    found = []
+    for _ in range(samples):
+        with shapes_only():
+            network = space.build(space.sample(rng), image_size=image_size)
+        found.append(cost(network, image_size).macs)
+    return median(found)
+
+
+def fit_width(space: Space, target_macs: float, image_size: int) -> Space:
+    """`space` at the width multiplier (in steps of 0.05) at which a random architecture costs `target_macs`.
+
+    A search can only choose among what the space has: one whose every network costs many times the
+    target would spend its trials on the least bad. MACs grow with the square of the width.
+    """
+    width = 1.0
+    for _ in range(3):
+        macs = typical_macs(get_space(space.name, **(space.settings() | {"width": width})), image_size)
+        width = max(0.05, round(20 * width * math.sqrt(target_macs / macs)) / 20)
+    return get_space(space.name, **(space.settings() | {"width": width}))
+
+
+def estimate_trial_seconds(space: Space, dataset: Dataset, recipe: Recipe) -> float:
+    """How long a trial will take: the median of three random networks, each timed in a miniature of its training.
+
+    `dataset` is already `recipe.prepare`d. The miniature has as many validation images for each training
+    image as the real one; its first epoch warms up and its second is timed.
+    """
+    images = min(len(dataset.train), _STEPS * recipe.batch_size)
+    scale = len(dataset.train) / images
+    mini = dataclasses.replace(
+        dataset, train=dataset.train.take(images, 0), val=dataset.val.take(math.ceil(len(dataset.val) / scale), 0)
+    )
+    rng, seconds = random.Random(1), []
+    for _ in range(3):
+        torch.manual_seed(0)
+        network = space.build(space.sample(rng), dataset.num_classes, dataset.image_size)
+        warm, timed = train(network, mini, dataclasses.replace(recipe, epochs=2), seed=0)
+        seconds.append((timed.seconds - warm.seconds) * scale * recipe.epochs)
+    return median(seconds)

@@ -1,0 +1,92 @@
+"""What a person, a pipe or a program sees of a search while it runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TextIO
+
+from nas.run import Row
+from nas.search import Progress
+from nas.train import Epoch
+from nas.trial import State, TrialSpec
+from nas.units import format_count, format_percent, format_seconds
+from searchspaces.cost import Cost
+
+
+class Lines:
+    """One plain line a finished trial."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+
+    def started(self, spec: TrialSpec, size: Cost) -> None:
+        pass
+
+    def epoch(self, spec: TrialSpec, epoch: Epoch) -> None:
+        pass
+
+    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
+        if row.state == State.COMPLETE:
+            outcome = f"{format_percent(row.accuracy):>6}  reward {row.reward:.4f}"
+        else:
+            outcome = f"{row.state}: {row.reason}"
+        size = f"{format_count(row.macs):>6} MACs  {format_count(row.params):>6} params"
+        where = f"best {_best(best)}" if best else "none is complete yet"
+        left = f"  {format_seconds(seconds_left)} left" if seconds_left is not None else ""
+        self._line(f"trial {row.number:>3}  {outcome}  {size}  {format_seconds(row.seconds):>6}  {where}{left}")
+
+    def _line(self, text: str) -> None:
+        print(text, file=self.out, flush=True)
+
+
+class Terminal(Lines):
+    """The same lines, and below them one that changes while trials run."""
+
+    def __init__(self, out: TextIO) -> None:
+        super().__init__(out)
+        self.running: dict[int, str] = {}
+
+    def started(self, spec: TrialSpec, size: Cost) -> None:
+        self.running[spec.number] = f"trial {spec.number}: {format_count(size.macs)} MACs"
+        self._status()
+
+    def epoch(self, spec: TrialSpec, epoch: Epoch) -> None:
+        done = f"epoch {epoch.number}/{spec.recipe.epochs} {format_percent(epoch.val_accuracy)}"
+        self.running[spec.number] = f"trial {spec.number}: {done}"
+        self._status()
+
+    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
+        self.running.pop(row.number, None)
+        super().finished(row, best, seconds_left)
+        self._status()
+
+    def close(self) -> None:
+        """Leave the cursor on an empty line."""
+        self.out.write("\r\033[K")
+        self.out.flush()
+
+    def _line(self, text: str) -> None:
+        super()._line(f"\r\033[K{text}")
+
+    def _status(self) -> None:
+        self.out.write(f"\r\033[K{'  |  '.join(self.running.values())[:120]}")
+        self.out.flush()
+
+
+class JsonLines(Lines):
+    """One JSON object a finished trial, the same that `nas top --json` lists."""
+
+    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
+        self._line(json.dumps(row.to_dict() | {"seconds_left": seconds_left}))
+
+
+def watch(as_json: bool) -> Progress:
+    """The progress that fits where standard output goes."""
+    if as_json:
+        return JsonLines(sys.stdout)
+    return Terminal(sys.stdout) if sys.stdout.isatty() else Lines(sys.stdout)
+
+
+def _best(row: Row) -> str:
+    return f"{format_percent(row.accuracy)} at {format_count(row.macs)} MACs (trial {row.number})"

@@ -1,0 +1,56 @@
+"""The names by which a person means a network: `RUN:best`, `RUN:17`, `resnet20`, a file, an architecture's text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from nas.baselines import BASELINES
+from nas.network import Designed, Found, Network
+from nas.run import Run
+from searchspaces import SPACES, get_space
+
+
+def resolve(target: str, runs_dir: Path) -> Network:
+    """The network that `target` means. Raises ValueError with the forms that there are.
+
+    `RUN:best` or `RUN:NUMBER` is a trial of a run, `mnas:TEXT` an architecture, `FILE.json` one that a
+    run or `nas train` wrote, anything else a baseline's name (`mobilenet_v2@0.5`).
+    """
+    if target.endswith(".json"):
+        return _from_file(Path(target))
+    prefix, colon, rest = target.partition(":")
+    if colon and prefix in SPACES:
+        space = get_space(prefix)
+        return Found(space, space.parse(rest))
+    if colon:
+        return _from_run(Run.open(runs_dir / prefix), rest)
+    if target.partition("@")[0] in BASELINES:
+        return Designed(target)
+    raise ValueError(
+        f"{target!r} is no network: name a baseline ({', '.join(sorted(BASELINES))}), a trial (RUN:best or RUN:17), "
+        "an architecture (mnas:...) or its .json file"
+    )
+
+
+def _from_run(run: Run, which: str) -> Found:
+    if which == "best":
+        return run.network(run.best())
+    rows = {str(row.number): row for row in run.rows() if row.arch}
+    if which not in rows:
+        raise ValueError(f"{run.name} has no trial {which!r}: `nas top {run.name}` lists them, {run.name}:best is one")
+    return run.network(rows[which])
+
+
+def _from_file(path: Path) -> Network:
+    try:
+        text = path.read_text()
+        document = json.loads(text)
+        if "baseline" in document:
+            return Designed(document["baseline"])
+        space = get_space(document["space"], **document["settings"])
+        return Found(space, space.from_json(text))
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not an architecture that nas wrote: {error}") from None

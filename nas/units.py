@@ -1,0 +1,65 @@
+"""Numbers as people write them: `10M` multiply-adds, `20m` of time."""
+
+from __future__ import annotations
+
+import re
+
+_COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9}
+_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_count(text: str) -> float:
+    """`10M` -> 10,000,000. Suffixes k, M, G (or B). Raises ValueError for anything else."""
+    match = re.fullmatch(r"([0-9.]+)\s*([a-zA-Z]?)", text.strip())
+    if not match or match[2].lower() not in _COUNTS or not _is_number(match[1]):
+        raise ValueError(f"{text!r} is not a number: write 600k, 10M or 1.2G")
+    return float(match[1]) * _COUNTS[match[2].lower()]
+
+
+def parse_seconds(text: str) -> float:
+    """`20m` -> 1200, `1h30m` -> 5400, `5ms` -> 0.005; a bare number is seconds. Raises ValueError for anything else."""
+    parts = re.findall(r"([0-9.]+)\s*([a-zA-Z]*)", text)
+    if not parts or "".join(n + u for n, u in parts) != text.replace(" ", ""):
+        raise ValueError(f"{text!r} is not a time: write 90s, 20m, 1h30m or 5ms")
+    if any((u.lower() or "s") not in _SECONDS or not _is_number(n) for n, u in parts):
+        raise ValueError(f"{text!r} is not a time: write 90s, 20m, 1h30m or 5ms")
+    return sum(float(n) * _SECONDS[u.lower() or "s"] for n, u in parts)
+
+
+def format_count(count: float | None) -> str:
+    """9,812,345 -> `9.81M`."""
+    if count is None:
+        return "-"
+    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.3g}{suffix}" if count < 999.5 * size else f"{count / size:.0f}{suffix}"
+    return f"{count:g}"
+
+
+def format_seconds(seconds: float | None) -> str:
+    """75 -> `1m15s`."""
+    if seconds is None:
+        return "-"
+    if seconds < 1:
+        return f"{seconds * 1000:.3g}ms"
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def format_percent(share: float | None) -> str:
+    """0.6123 -> `61.2 %`."""
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

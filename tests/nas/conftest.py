@@ -1,0 +1,62 @@
+"""What the tests of runs and searches share: trainings that take no time, and a run to put them in."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from nas.config import Budget, Config
+from nas.data import Dataset
+from nas.network import Found
+from nas.reward import Reward
+from nas.run import Row, Run
+from nas.train import Epoch, Recipe
+from nas.trial import State, TrialResult, TrialSpec
+from searchspaces import Mnas
+from searchspaces.cost import Cost
+
+
+class Watcher:
+    """A progress that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+        self.rows: list[Row] = []
+
+    def started(self, spec: TrialSpec, size: Cost) -> None:
+        self.begun.append(spec.number)
+
+    def epoch(self, spec: TrialSpec, epoch: Epoch) -> None:
+        pass
+
+    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
+        self.rows.append(row)
+
+
+def pretend(spec: TrialSpec, dataset: Dataset) -> Generator[Epoch, None, TrialResult]:
+    """A training whose accuracy is a function of the architecture; one in eleven fails."""
+    assert isinstance(spec.network, Found)
+    code = zlib.crc32(spec.network.space.format(spec.network.arch).encode())
+    if code % 11 == 0:
+        return TrialResult(State.FAILED, 0.0, reason="it was to fail")
+    accuracy = code % 1000 / 1000
+    yield Epoch(1, 1.0, accuracy, 100, 0.0)
+    return TrialResult(State.COMPLETE, 0.0, accuracy, 1.0)
+
+
+@pytest.fixture
+def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.engines.local.run_trial", pretend)
+
+
+@pytest.fixture
+def config() -> Config:
+    return Config(Mnas(width=0.1, image_size=16), "tiny", Recipe(batch_size=20), Reward("macs", 1e6), "ppo", 0)
+
+
+@pytest.fixture
+def run(tmp_path: Path, config: Config) -> Run:
+    return Run.create(tmp_path / "runs" / "one", config, Budget(trials=12))

@@ -1,0 +1,83 @@
+"""A journal that was cut off, left locked, or opened twice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from nas.journal import drop_torn_lines, sole_writer
+
+WHOLE = b'{"op_code":0}\n{"op_code":4,"x":[1,2]}\n'
+
+
+@pytest.mark.parametrize(
+    ("tail", "dropped"),
+    [
+        (b"", 0),
+        (b'{"op_code":5,"par', 17),  # cut off in the middle
+        (b'{"op_code":5}', 13),  # cut off before its newline
+        (b"\0" * 5000, 5000),  # blocks that were never written
+        (b'{"op_code"\n\0\0\0\n', 15),  # both, over two lines
+    ],
+)
+def test_only_the_torn_end_is_dropped(tmp_path: Path, tail: bytes, dropped: int) -> None:
+    journal = tmp_path / "journal.log"
+    journal.write_bytes(WHOLE + tail)
+    assert drop_torn_lines(journal) == dropped
+    assert journal.read_bytes() == WHOLE
+    assert drop_torn_lines(journal) == 0
+
+
+def test_long_lines_and_empty_or_missing_journals(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.log"
+    assert drop_torn_lines(journal) == 0
+    journal.write_bytes(b"")
+    assert drop_torn_lines(journal) == 0
+    line = b'{"text":"' + b"x" * 20_000 + b'"}\n'
+    journal.write_bytes(line + line[:-5])
+    assert drop_torn_lines(journal) == len(line) - 5
+    assert journal.read_bytes() == line
+
+
+def test_at_every_cut_the_study_goes_on(tmp_path: Path) -> None:
+    """Wherever a journal is cut, what it held before is there and a search can write to it again."""
+
+    def storage(path: Path) -> JournalStorage:
+        return JournalStorage(JournalFileBackend(str(path)))
+
+    original = tmp_path / "whole.log"
+    study = optuna.create_study(storage=storage(original), study_name="s")
+    study.optimize(lambda trial: trial.suggest_int("x", 0, 9), n_trials=2)
+    whole = original.read_bytes()
+    for cut in range(len(whole.split(b"\n")[0]) + 1, len(whole), 97):
+        journal = tmp_path / f"{cut}.log"
+        journal.write_bytes(whole[:cut])
+        with sole_writer(journal):
+            again = optuna.load_study(storage=storage(journal), study_name="s")
+            before = len(again.trials)
+            again.optimize(lambda trial: trial.suggest_int("x", 0, 9), n_trials=1)
+        assert len(optuna.load_study(storage=storage(journal), study_name="s").trials) == before + 1
+
+
+def test_two_writers_are_refused(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.log"
+    code = (
+        f"from nas.journal import sole_writer; from pathlib import Path\nwith sole_writer(Path({str(journal)!r})): pass"
+    )
+    with sole_writer(journal):
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert other.returncode != 0 and "another process is writing" in other.stderr
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_lock_that_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.log"
+    (tmp_path / "journal.log.lock").symlink_to(journal)  # as Optuna makes it
+    with sole_writer(journal):
+        assert not (tmp_path / "journal.log.lock").is_symlink()

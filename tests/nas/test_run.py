@@ -1,0 +1,111 @@
+"""A run's folder: made, found, locked, guarded against edits."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+
+from nas.config import Budget, Config, differences
+from nas.run import Run
+from nas.trial import State
+
+
+def test_what_was_made_is_what_is_opened(run: Run, config: Config) -> None:
+    opened = Run.open(run.path)
+    assert (opened.config, opened.budget) == (config, Budget(trials=12))
+    versions = json.loads((run.path / "config.json").read_text())["versions"]
+    assert {"nas", "torch", "optuna", "python"} <= versions.keys()
+
+
+def test_a_name_that_exists_is_refused(run: Run, config: Config) -> None:
+    with pytest.raises(ValueError, match="`nas resume one` continues it"):
+        Run.create(run.path, config, Budget(trials=1))
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path, config: Config) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"cannot make the folder .*Not a directory; choose another --runs-dir"):
+        Run.create(tmp_path / "file" / "run", config, Budget(trials=1))
+
+
+def test_a_run_that_is_not_there_is_said_with_those_that_are(run: Run) -> None:
+    with pytest.raises(ValueError, match=r"no run called two in .*: there are one"):
+        Run.open(run.path.parent / "two")
+    with pytest.raises(ValueError, match="there are none yet"):
+        Run.open(run.path / "deeper")
+
+
+def test_a_damaged_config_is_said(run: Run) -> None:
+    (run.path / "config.json").write_text('{"config": ')
+    with pytest.raises(ValueError, match=r"config.json is damaged"):
+        Run.open(run.path)
+
+
+def test_an_edited_config_is_refused_by_name(run: Run) -> None:
+    with run.driving():
+        pass
+    path = run.path / "config.json"
+    document = json.loads(path.read_text())
+    document["config"]["recipe"]["epochs"] = 5
+    path.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r"edited since .*\(recipe.epochs: 1 -> 5\)"), Run.open(path.parent).driving():
+        pass
+
+
+def test_two_drivers_are_refused(run: Run) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom nas.run import Run\n"
+        f"with Run.open(Path({str(run.path)!r})).driving(): pass"
+    )
+    with run.driving():
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "another process is writing" in other.stderr
+
+
+def test_an_empty_ledger_has_no_best(run: Run) -> None:
+    with pytest.raises(ValueError, match="has no trial yet"):
+        run.rows()
+    with run.driving():
+        pass
+    assert run.rows() == []
+    with pytest.raises(ValueError, match="no completed trial"):
+        run.best()
+
+
+def test_a_journal_damaged_in_the_middle_is_said(run: Run) -> None:
+    with run.driving() as study:
+        study.optimize(lambda trial: 0.5, n_trials=2)
+    path = run.path / "journal.log"
+    lines = path.read_bytes().split(b"\n")
+    lines[2] = lines[2][:7]
+    path.write_bytes(b"\n".join(lines))
+    with pytest.raises(ValueError, match=r"journal.log is damaged"):
+        run.rows()
+
+
+def test_a_database_can_hold_the_ledger(tmp_path: Path, config: Config) -> None:
+    run = Run.create(tmp_path / "db", config, Budget(trials=1), f"sqlite:///{tmp_path}/ledger.db")
+    with run.driving() as study:
+        study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
+    assert [row.state for row in Run.open(run.path).rows()] == [State.FAILED]
+
+
+@pytest.mark.parametrize(
+    ("budget", "message"), [({}, "an end"), ({"trials": 0}, "at least 1"), ({"seconds": 0}, "time")]
+)
+def test_a_budget_without_end_or_beginning_is_refused(budget: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Budget(**budget)
+
+
+def test_differences_are_named() -> None:
+    assert differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "d": 4}) == [
+        "a.b: 1 -> 3",
+        "c: 2 -> None",
+        "d: None -> 4",
+    ]

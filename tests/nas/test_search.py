@@ -1,0 +1,244 @@
+"""A search asks, tells and remembers; interrupted anywhere, it goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from optuna.storages.journal import JournalFileBackend
+from torch import nn
+
+from nas.config import Budget, Config
+from nas.data import Dataset
+from nas.engines import local
+from nas.run import Row, Run
+from nas.search import MAX_STARTS, Search, busy_seconds
+from nas.train import Epoch
+from nas.trial import State, TrialResult, TrialSpec
+from searchspaces import SPACES, Arch, Choice, Space
+from searchspaces.cost import Cost
+from searchspaces.layers import conv, head, network
+
+
+class Killed(BaseException):
+    """What a `kill -9` looks like from within: nothing after it runs."""
+
+
+class Silent:
+    """A progress that looks away."""
+
+    def started(self, spec: TrialSpec, size: Cost) -> None: ...
+    def epoch(self, spec: TrialSpec, epoch: Epoch) -> None: ...
+    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None: ...
+
+
+def go_on(run: Run, dataset: Dataset, budget: Budget | None = None) -> Search:
+    """Drive `run`, as a new process would, to the end."""
+    opened = Run.open(run.path)
+    with opened.driving() as study:
+        search = Search(opened, study, budget or opened.budget, Silent(), 16)
+        local.run(search, dataset)
+    return search
+
+
+def but_for_times(run: Run) -> list[dict[str, Any]]:
+    return [{k: v for k, v in row.to_dict().items() if k != "seconds"} for row in run.rows()]
+
+
+def test_a_search_trains_as_many_networks_as_it_may(run: Run, tiny: Dataset, pretended: None) -> None:
+    search = go_on(run, tiny)
+    rows = run.rows()
+    assert len(rows) == 12 and search.ended == "12 networks are trained"
+    assert {row.state for row in rows} == {State.COMPLETE, State.FAILED}
+    assert all(row.macs and row.params and row.activations for row in rows)
+    best = run.best()
+    assert best.reward == max(row.reward for row in rows if row.reward is not None)
+    assert search.best == best
+    failed = next(row for row in rows if row.state == State.FAILED)
+    assert failed.reason == "it was to fail" and failed.reward is None
+
+
+def test_the_same_search_twice_gives_the_same_ledger(run: Run, config: Config, tiny: Dataset, pretended: None) -> None:
+    other = Run.create(run.path.parent / "two", config, Budget(trials=12))
+    go_on(run, tiny)
+    go_on(other, tiny)
+    assert but_for_times(run) == but_for_times(other)
+    third = Run.create(run.path.parent / "three", dataclasses.replace(config, seed=1), Budget(trials=12))
+    go_on(third, tiny)
+    assert but_for_times(run) != but_for_times(third)
+
+
+@pytest.mark.parametrize("strategy", ["ppo", "random", "tpe"])
+def test_killed_anywhere_it_goes_on_as_if_nothing_had_happened(
+    strategy: str, tmp_path: Path, config: Config, tiny: Dataset, pretended: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dies at random writes to the journal, half of them cut off, until the search is through."""
+    config = dataclasses.replace(config, strategy=strategy)
+    undisturbed = Run.create(tmp_path / "undisturbed", config, Budget(trials=12))
+    go_on(undisturbed, tiny)
+
+    run = Run.create(tmp_path / "killed", config, Budget(trials=12))
+    rng, append = random.Random(0), JournalFileBackend.append_logs
+    lives = [0]
+
+    def dies_at_some_point(self: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
+        lives[0] -= 1
+        if lives[0] == 0:
+            if rng.random() < 0.5:
+                with (run.path / "journal.log").open("ab") as journal:
+                    journal.write(b'{"op_code":5,"trial_id":')
+            raise Killed
+        append(self, logs)
+
+    deaths = 0
+    monkeypatch.setattr(JournalFileBackend, "append_logs", dies_at_some_point)
+    while True:
+        lives[0] = rng.randrange(30, 200)
+        try:
+            go_on(run, tiny)
+            break
+        except Killed:
+            deaths += 1
+    assert deaths >= 3
+    assert but_for_times(run) == but_for_times(undisturbed)
+
+
+def test_a_training_that_keeps_killing_its_process_is_given_up(
+    run: Run, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(spec: TrialSpec, dataset: Dataset) -> Any:
+        raise Killed
+
+    monkeypatch.setattr("nas.engines.local.run_trial", dies)
+    for _ in range(MAX_STARTS):
+        with pytest.raises(Killed):
+            go_on(run, tiny)
+    with pytest.raises(Killed):  # by now of the next trial
+        go_on(run, tiny)
+    assert [row.state for row in run.rows()] == [State.FAILED, State.RUNNING]
+    assert f"died {MAX_STARTS} times" in run.rows()[0].reason
+
+
+def test_a_new_total_goes_beyond_the_old_end(run: Run, tiny: Dataset, pretended: None) -> None:
+    go_on(run, tiny)
+    assert go_on(run, tiny, Budget(trials=12)).ended and len(run.rows()) == 12
+    go_on(run, tiny, Budget(trials=15))
+    assert len(run.rows()) == 15
+
+
+@dataclasses.dataclass(frozen=True)
+class Tiny(Space):
+    """Four architectures, two networks: the second choice has no effect."""
+
+    image_size: int = 16
+    name: ClassVar[str] = "tiny"
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        return Choice("a.filters", (8, 16)), Choice("a.colour", ("red", "blue"))
+
+    def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
+        return network(conv(int(self.choices[0].options[arch[0]])), head(num_classes))
+
+    def canonical(self, arch: Arch) -> Arch:
+        return arch[0], 0
+
+
+@pytest.fixture
+def tiny_run(tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setitem(SPACES, "tiny", Tiny)
+    config = dataclasses.replace(config, space=Tiny(), strategy="random")
+    return Run.create(tmp_path / "tiny", config, Budget(trials=10))
+
+
+def test_no_network_is_trained_twice(tiny_run: Run, tiny: Dataset, pretended: None) -> None:
+    search = go_on(tiny_run, tiny)
+    rows = tiny_run.rows()
+    trained = [row for row in rows if row.duplicate_of is None]
+    assert len(trained) == 2 and "nothing new" in search.ended
+    for row in rows:
+        if row.duplicate_of is not None:
+            original = rows[row.duplicate_of]
+            assert (row.reward, row.accuracy, row.id) == (original.reward, original.accuracy, original.id)
+
+
+def test_a_twin_of_a_running_trial_waits_for_it(tiny_run: Run) -> None:
+    with tiny_run.driving() as study:
+        search = Search(tiny_run, study, Budget(trials=10), Silent(), 16)
+        first, second = search.ask(), search.ask()
+        assert first and second and first.network != second.network
+        assert search.ask() is None  # all there is, is running: nothing new to give a third worker
+        search.tell(first, TrialResult(State.COMPLETE, 1.0, 0.5, 1.0))
+        search.tell(second, TrialResult(State.FAILED, 1.0, reason="broke"))
+    rows = tiny_run.rows()
+    assert {row.state for row in rows} == {State.COMPLETE, State.FAILED}
+    assert {row.duplicate_of for row in rows} == {None, first.number, second.number}
+
+
+def test_a_network_that_cannot_be_built_is_a_failed_trial(
+    run: Run, tiny: Dataset, pretended: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Space, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
+        raise ValueError("these channels do not add up")
+
+    monkeypatch.setattr("searchspaces.mnas.Mnas.build", broken)
+    go_on(run, tiny, Budget(trials=3))
+    assert [row.reason for row in run.rows()] == ["ValueError: these channels do not add up"] * 3
+
+
+def test_a_stopped_trial_is_in_the_ledger(
+    run: Run, tiny: Dataset, pretended: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = Search.report
+
+    def stop_all(self: Search, spec: TrialSpec, epoch: Epoch) -> bool:
+        return not report(self, spec, epoch)
+
+    monkeypatch.setattr(Search, "report", stop_all)
+    go_on(run, tiny, Budget(trials=2))
+    assert [(row.state, row.reason) for row in run.rows()] == [(State.PRUNED, "stopped after epoch 1")] * 2
+
+
+def test_time_runs_out_before_a_trial_that_would_end_late(run: Run) -> None:
+    with run.driving() as study:
+        search = Search(run, study, Budget(seconds=100), Silent(), 16)
+        spec = search.ask()
+        assert spec
+        search.tell(spec, TrialResult(State.COMPLETE, 60.0, 0.5, 1.0))
+        search._seconds_before = 30.0  # as if so long had passed
+        assert search.ask()
+        search._seconds_before = 50.0
+        assert search.ask() is None and search.ended == "the time budget is spent"
+
+
+def test_time_spent_side_by_side_counts_once(run: Run) -> None:
+    with run.driving() as study:
+        search = Search(run, study, Budget(trials=3), Silent(), 16)
+        specs = [search.ask() for _ in range(2)]
+        for spec in specs:
+            assert spec
+            search.tell(spec, TrialResult(State.COMPLETE, 60.0, 0.5, 1.0))
+        assert busy_seconds(study.get_trials()) == pytest.approx(60.0, abs=2.0)
+
+
+@pytest.fixture
+def ask_and_tell(run: Run) -> Callable[[str], Row]:
+    def go(reason: str) -> Row:
+        with run.driving() as study:
+            search = Search(run, study, Budget(trials=1), Silent(), 16)
+            spec = search.ask()
+            assert spec
+            search.retried(spec, reason)
+            search.tell(spec, TrialResult(State.COMPLETE, 1.0, 0.5, 1.0))
+        return run.rows()[0]
+
+    return go
+
+
+def test_what_befell_a_trial_stays_in_the_ledger(ask_and_tell: Callable[[str], Row]) -> None:
+    row = ask_and_tell("its worker died")
+    assert row.state == State.COMPLETE and row.reason == "its worker died; trained again"

@@ -1,0 +1,93 @@
+"""The training loop: it learns, it repeats itself exactly, it says when it cannot go on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from nas.data import Dataset
+from nas.train import Diverged, Recipe, computes_in_bf16, evaluate, train
+from searchspaces.layers import conv, head, mbconv, network
+
+RECIPE = Recipe(epochs=12, batch_size=20)
+
+
+def small() -> nn.Sequential:
+    torch.manual_seed(0)
+    return network(conv(8, stride=2), mbconv(16, 2, expand=2), mbconv(16, 1, expand=2), head(4))
+
+
+def test_it_learns(tiny: Dataset) -> None:
+    epochs = list(train(small(), tiny, RECIPE, seed=0))
+    assert [epoch.number for epoch in epochs] == list(range(1, 13))
+    assert epochs[-1].val_accuracy > 0.5  # by chance: 0.25
+    assert epochs[-1].loss < epochs[0].loss
+    assert epochs[-1].images == 12 * 180 and epochs[-1].seconds > epochs[0].seconds > 0
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_one_seed_gives_one_training(tiny: Dataset, bf16: bool) -> None:
+    recipe = replace(RECIPE, epochs=2, bf16=bf16)
+    first, again, other = (small() for _ in range(3))
+    losses = [[e.loss for e in train(n, tiny, recipe, seed)] for n, seed in ((first, 1), (again, 1), (other, 2))]
+    assert losses[0] == losses[1] != losses[2]
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+
+
+def test_bfloat16_trains_about_as_well_as_float32(tiny: Dataset) -> None:
+    """Held by the autocast cache, for one: weights kept over several steps in bfloat16 would be stale ones."""
+    last = [list(train(small(), tiny, replace(RECIPE, bf16=bf16), seed=0))[-1] for bf16 in (False, True)]
+    assert abs(last[0].loss - last[1].loss) < 0.1
+
+
+def test_depthwise_convolutions_are_left_as_they_were(tiny: Dataset) -> None:
+    trained = small()
+    list(train(trained, tiny, replace(RECIPE, epochs=1, bf16=True), seed=0))
+    assert all("forward" not in vars(module) for module in trained.modules())
+
+
+def test_a_loss_that_is_no_number_is_said(tiny: Dataset) -> None:
+    with pytest.raises(Diverged, match=r"training loss was (nan|inf) at step \d+ of 9; a lower --lr"):
+        list(train(small(), tiny, Recipe(batch_size=20, lr=1e30, warmup=0.0), seed=0))
+
+
+def test_closing_the_generator_stops_it(tiny: Dataset) -> None:
+    training = train(small(), tiny, RECIPE, seed=0)
+    assert next(training).number == 1
+    training.close()
+    assert list(training) == []
+
+
+def test_evaluation_does_not_depend_on_the_batch_it_is_in(tiny: Dataset) -> None:
+    module = small()
+    list(train(module, tiny, replace(RECIPE, epochs=2), seed=0))
+    recipe = replace(RECIPE, bf16=False)
+    whole = evaluate(module, tiny.train, tiny, recipe)
+    parts = [evaluate(module, part, tiny, recipe) for part in tiny.train.divide(90, seed=0)]
+    assert whole == pytest.approx(sum(parts) / 2)
+
+
+def test_the_rate_rises_and_falls() -> None:
+    recipe = Recipe(lr=0.4, warmup=0.25)
+    assert [recipe.rate(p) for p in (0.0, 0.125, 0.25)] == pytest.approx([0.0, 0.2, 0.4])
+    assert recipe.rate(0.625) == pytest.approx(0.2) and recipe.rate(1.0) == pytest.approx(0.0)
+
+
+def test_a_recipe_prepares_the_data_once(tiny: Dataset) -> None:
+    prepared = Recipe(subset=40, resolution=8).prepare(tiny)
+    assert len(prepared.train) == 40 and prepared.image_size == 8
+    assert len(prepared.val) == len(tiny.val) and prepared.val.pixels.shape[1] == 8
+    assert torch.bincount(prepared.train.labels).tolist() == [10] * 4
+
+
+@pytest.mark.parametrize("mistake", [{"epochs": 0}, {"batch_size": -1}, {"lr": 0.0}, {"subset": 0}, {"resolution": -8}])
+def test_mistakes_are_named(mistake: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(mistake))} must be positive"):
+        Recipe(**mistake)  # type: ignore[arg-type]
+
+
+def test_this_cpu_knows_whether_it_has_bfloat16() -> None:
+    assert computes_in_bf16(torch.device("cpu")) in (True, False)

@@ -1,0 +1,46 @@
+"""Numbers as people write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from nas.tables import table
+from nas.units import format_count, format_percent, format_seconds, parse_count, parse_seconds
+
+
+@pytest.mark.parametrize(("text", "count"), [("10M", 10e6), ("1.2G", 1.2e9), ("500k", 5e5), ("42", 42), (" 3 m ", 3e6)])
+def test_counts(text: str, count: float) -> None:
+    assert parse_count(text) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("20m", 1200), ("1h30m", 5400), ("90", 90), ("5ms", 0.005), ("1.5h", 5400), ("2d", 172800)]
+)
+def test_times(text: str, seconds: float) -> None:
+    assert parse_seconds(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "ten", "10X", "-3M", "1.2.3k", "10 M M"])
+def test_what_is_no_count_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a number: write"):
+        parse_count(text)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "10y", "-5m", "m", "1..2s", "5m!"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a time: write"):
+        parse_seconds(text)
+
+
+def test_formats() -> None:
+    assert [format_count(n) for n in (None, 0, 999, 1000, 9_812_345, 999_900_000, 2.5e9)] == [
+        "-", "0", "999", "1k", "9.81M", "1000M", "2.5G",
+    ]  # fmt: skip
+    assert [format_seconds(s) for s in (None, 0.0051, 3.14, 59.7, 75, 3700)] == [
+        "-", "5.1ms", "3.1s", "1m00s", "1m15s", "1h01m",
+    ]  # fmt: skip
+    assert format_percent(0.6123) == "61.2 %" and format_percent(None) == "-"
+
+
+def test_a_table_lines_up() -> None:
+    assert table(("name", "n"), [("a", "10"), ("bcdef", "7")]) == "name    n\n---------\na      10\nbcdef   7"

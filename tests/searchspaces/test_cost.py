@@ -1,0 +1,82 @@
+"""Costs are fvcore's, to the last multiply-add."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from nas import baselines
+from searchspaces import Mnas
+from searchspaces.cost import Cost, cost, shapes_only
+
+fvcore = pytest.importorskip("fvcore.nn", reason="fvcore is the reference: pip install 'nas[dev]'")
+logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
+
+
+def by_fvcore(module: nn.Module, image_size: int) -> Cost:
+    image = torch.zeros(1, 3, image_size, image_size)
+    macs = fvcore.FlopCountAnalysis(module.eval(), image).by_operator()
+    activations = fvcore.ActivationCountAnalysis(module, image).total()
+    params = sum(p.numel() for p in module.parameters())
+    return Cost(params, int(macs["conv"] + macs["linear"]), int(activations))
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's tracer, which fvcore uses
+@pytest.mark.parametrize("image_size", [32, 96])
+def test_random_networks_cost_what_fvcore_says(image_size: int) -> None:
+    space, rng = Mnas(image_size=image_size, width=0.5), np.random.default_rng(0)
+    for _ in range(4):
+        network = space.build(space.sample(rng))
+        assert cost(network, image_size) == by_fvcore(network, image_size)
+
+
+class Odd(nn.Module):
+    """Layers called as functions, by keyword, transposed, grouped, one-dimensional; sums that broadcast both ways."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(3, 8, 3, stride=2, groups=1)
+        self.grouped = nn.Conv2d(8, 12, 3, groups=4, dilation=2)
+        self.weight = nn.Parameter(torch.randn(5, 12, 1, 1))
+        self.line = nn.Conv1d(5, 6, 3)
+        self.table = nn.Linear(6, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.grouped(self.up(x))
+        x = F.conv2d(input=x, weight=self.weight) + torch.ones(5, 1, 1)
+        x = x.mean((2, 3), keepdim=True) + x  # broadcasts the first to the second
+        return F.linear(self.line(x.flatten(2)).transpose(1, 2), weight=self.table.weight, bias=None)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_functions_count_like_modules() -> None:
+    odd = Odd()
+    assert cost(odd, 16) == by_fvcore(odd, 16)
+
+
+@pytest.mark.parametrize("name", ["resnet20", "mobilenet_v2"])
+def test_costing_leaves_the_network_as_it_was(name: str) -> None:
+    network = baselines.build(name, 10, 32).train()
+    frozen = next(m for m in network.modules() if isinstance(m, nn.BatchNorm2d)).eval()
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    cost(network, 32)
+    assert network.training and not frozen.training
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+    assert all(not p.is_meta for p in network.parameters())
+
+
+def test_shapes_only_allocates_nothing_and_ends() -> None:
+    with shapes_only():
+        assert all(p.is_meta for p in baselines.build("resnet20", 10, 32).parameters())
+    weights = next(baselines.build("resnet20", 10, 32).parameters())
+    assert not weights.is_meta and weights.std() > 0
+
+
+def test_too_small_an_image_is_named() -> None:
+    with pytest.raises(ValueError, match="does not take 3x2x2 images"):
+        cost(nn.Conv2d(3, 4, 5), image_size=2)

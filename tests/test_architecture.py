@@ -1,0 +1,49 @@
+"""The layout's promises: imports run downward, `ray` is imported only where it is used, help is quick."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BELOW = {"searchspaces": {"searchspaces"}, "scaling": {"searchspaces", "scaling"}}
+OURS = {"searchspaces", "scaling", "nas"}
+
+
+def imported_packages(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("package", sorted(BELOW))
+def test_imports_run_downward(package: str) -> None:
+    files = list((ROOT / package).rglob("*.py"))
+    assert files
+    for path in files:
+        above = imported_packages(path) & OURS - BELOW[package]
+        assert not above, f"{path.relative_to(ROOT)} imports {above}"
+
+
+def test_only_the_ray_engine_imports_ray() -> None:
+    importers = {p.relative_to(ROOT).as_posix() for p in (ROOT / "nas").rglob("*.py") if "ray" in imported_packages(p)}
+    assert importers == {"nas/engines/ray_tune.py"}
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = "import nas.cli, sys; print(sorted({'torch', 'optuna', 'ray', 'numpy', 'matplotlib'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_local_search_loads_no_ray() -> None:
+    code = "import nas.launch, nas.progress, nas.targets, sys; print('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
