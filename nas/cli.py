@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 if TYPE_CHECKING:
@@ -21,9 +20,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
-    help="Neural architecture search for image networks: search, resume, look, train, compare.",
+    help="Neural architecture search for image networks.",
 )
 
 # ------------------------------------------------------------------ options that several commands have
@@ -33,7 +31,7 @@ DataDir = Annotated[
 ]
 RunsDir = Annotated[Path, typer.Option(envvar="NAS_RUNS", help="Folder that holds the runs.")]
 Epochs = Annotated[int, typer.Option(help="Epochs of each training.")]
-Subset = Annotated[str | None, typer.Option(help="Training images to use, as in 10k. [default: all]")]
+Subset = Annotated[str, typer.Option(help="Training images to use: 10k, say, or all.")]
 Resolution = Annotated[int | None, typer.Option(help="Train at this many pixels. [default: the data's own]")]
 BatchSize = Annotated[int, typer.Option(help="Images a step.")]
 Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
@@ -80,7 +78,10 @@ def search(
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Search a space for a network: accuracy * (cost / target) ** w."""
+    """Search a space for the network of the highest reward.
+
+    The reward is validation accuracy * (cost / target) ** w, or the accuracy alone without a target.
+    """
     from nas import launch
     from nas.config import Budget
     from nas.run import Run
@@ -113,7 +114,10 @@ def resume(
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Continue a run, however it ended; with a new total, beyond its end."""
+    """Continue a run, however it ended.
+
+    With a new total of trials or time it goes on beyond its end.
+    """
     from nas import launch
     from nas.config import Budget
     from nas.run import Run
@@ -130,11 +134,11 @@ def resume(
 @app.command()
 def top(
     run: Annotated[str, typer.Argument(help="The run's name.")],
-    limit: Annotated[int, typer.Option("--limit", "-n", help="How many trials to list; 0: all.")] = 10,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="How many trials to list; 0 for all. --json lists all.")] = 10,
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """List a run's trials, the best first (--json: all of them)."""
+    """List a run's trials, the best first."""
     from nas.run import Run, rank
     from nas.tables import table
     from nas.units import format_count, format_percent, format_seconds
@@ -175,7 +179,7 @@ def train(
     data: Annotated[str, typer.Option(help="cifar10, cifar100 or shapes.")] = "cifar10",
     data_dir: DataDir = None,
     epochs: Epochs = 10,
-    subset: Subset = None,
+    subset: Subset = "all",
     resolution: Resolution = None,
     batch_size: BatchSize = 64,
     lr: Rate = 0.1,
@@ -187,7 +191,10 @@ def train(
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Train one network, test it, and save weights (safetensors) and architecture (JSON)."""
+    """Train one network, test it, save it.
+
+    Writes weights.safetensors, architecture.json and result.json.
+    """
     from nas import launch
     from nas.compare import train_and_test
     from nas.targets import resolve
@@ -225,7 +232,7 @@ def compare(
     data: Annotated[str | None, typer.Option(help="[default: the run's]")] = None,
     data_dir: DataDir = None,
     epochs: Epochs = 3,
-    subset: Subset = None,
+    subset: Subset = "all",
     resolution: Resolution = None,
     batch_size: BatchSize = 64,
     lr: Rate = 0.1,
@@ -234,7 +241,10 @@ def compare(
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Train a found network and hand-designed ones under one recipe, and test them."""
+    """Train found and hand-designed networks alike, and test them.
+
+    All of them from scratch, under one recipe and the same seeds.
+    """
     from nas import launch
     from nas.compare import compare as run_comparison
     from nas.compare import spread
@@ -300,11 +310,11 @@ def compare(
 # ------------------------------------------------------------------ pieces
 
 
-def _recipe(epochs: int, subset: str | None, resolution: int | None, batch_size: int, lr: float) -> Recipe:
+def _recipe(epochs: int, subset: str, resolution: int | None, batch_size: int, lr: float) -> Recipe:
     from nas.train import Recipe
     from nas.units import parse_count
 
-    images = None if subset in (None, "all") else int(parse_count(subset))
+    images = None if subset == "all" else int(parse_count(subset))
     return Recipe(epochs=epochs, subset=images, resolution=resolution, batch_size=batch_size, lr=lr)
 
 
@@ -354,18 +364,18 @@ def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=2))
 
 
+_UsageError: Any = typer.BadParameter.__base__  # click's, which typer carries with it and does not name
+
+
 def main() -> None:
     """Run the command line: a user's mistake is one line on standard error and exit code 2."""
     try:
-        code = app(standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message())
-        code = 2
-    except (ValueError, click.ClickException) as error:
-        message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except (ValueError, _UsageError) as error:
+        message = error.format_message() if isinstance(error, _UsageError) else str(error)
         print(f"nas: {' '.join(message.split())}", file=sys.stderr)
         code = 2
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         code = 130
     except BrokenPipeError:  # `nas top RUN | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -160,9 +160,9 @@ def drive(run: Run, budget: Budget, dataset: Dataset, cluster: Cluster | None, p
     """Run the search until its end; returns why it ended."""
     keep_freed_memory()
     with run.driving() as study:
-        search = Search(run, study, budget, progress, run.config.recipe.resolution or dataset.image_size)
+        search = Search(run, study, budget, progress, dataset)
         if cluster is None:
-            local.run(search, dataset.to(run.config.device))
+            local.run(search, dataset.to(choose_device(run.config.device)))
         else:
             from nas.engines import ray_tune
 

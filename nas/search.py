@@ -16,6 +16,7 @@ from optuna.pruners import NopPruner
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas.config import Budget
+from nas.data.images import Dataset
 from nas.network import Found
 from nas.run import Row, Run, rank
 from nas.samplers import distributions, make_sampler
@@ -44,9 +45,11 @@ class Search:
     and counts for nothing in the budget.
     """
 
-    def __init__(self, run: Run, study: optuna.Study, budget: Budget, progress: Progress, image_size: int) -> None:
+    def __init__(self, run: Run, study: optuna.Study, budget: Budget, progress: Progress, dataset: Dataset) -> None:
         self.run, self.study, self.budget, self.progress = run, study, budget, progress
-        self.config, self.image_size = run.config, image_size
+        self.config = run.config
+        self.num_classes = dataset.num_classes
+        self.image_size = run.config.recipe.resolution or dataset.image_size
         self.ended = ""  # why, once `ask` has given None
         study.sampler = make_sampler(self.config.strategy, self.config.space, self.config.seed)
         study.pruner = NopPruner()
@@ -185,7 +188,7 @@ class Search:
             if self._count_start(trial) > MAX_STARTS:
                 raise RuntimeError(f"the process died {MAX_STARTS} times while it trained this network")
             with shapes_only():
-                module = network.build(2, self.image_size)
+                module = network.build(self.num_classes, self.image_size)
             size = cost(module, self.image_size)
         except Exception as error:
             self.tell(spec, TrialResult(State.FAILED, 0.0, reason=describe(error)))

@@ -40,7 +40,7 @@ def go_on(run: Run, dataset: Dataset, budget: Budget | None = None) -> Search:
     """Drive `run`, as a new process would, to the end."""
     opened = Run.open(run.path)
     with opened.driving() as study:
-        search = Search(opened, study, budget or opened.budget, Silent(), 16)
+        search = Search(opened, study, budget or opened.budget, Silent(), dataset)
         local.run(search, dataset)
     return search
 
@@ -166,9 +166,9 @@ def test_no_network_is_trained_twice(tiny_run: Run, tiny: Dataset, pretended: No
             assert (row.reward, row.accuracy, row.id) == (original.reward, original.accuracy, original.id)
 
 
-def test_a_twin_of_a_running_trial_waits_for_it(tiny_run: Run) -> None:
+def test_a_twin_of_a_running_trial_waits_for_it(tiny_run: Run, tiny: Dataset) -> None:
     with tiny_run.driving() as study:
-        search = Search(tiny_run, study, Budget(trials=10), Silent(), 16)
+        search = Search(tiny_run, study, Budget(trials=10), Silent(), tiny)
         first, second = search.ask(), search.ask()
         assert first and second and first.network != second.network
         assert search.ask() is None  # all there is, is running: nothing new to give a third worker
@@ -203,9 +203,9 @@ def test_a_stopped_trial_is_in_the_ledger(
     assert [(row.state, row.reason) for row in run.rows()] == [(State.PRUNED, "stopped after epoch 1")] * 2
 
 
-def test_time_runs_out_before_a_trial_that_would_end_late(run: Run) -> None:
+def test_time_runs_out_before_a_trial_that_would_end_late(run: Run, tiny: Dataset) -> None:
     with run.driving() as study:
-        search = Search(run, study, Budget(seconds=100), Silent(), 16)
+        search = Search(run, study, Budget(seconds=100), Silent(), tiny)
         spec = search.ask()
         assert spec
         search.tell(spec, TrialResult(State.COMPLETE, 60.0, 0.5, 1.0))
@@ -215,9 +215,9 @@ def test_time_runs_out_before_a_trial_that_would_end_late(run: Run) -> None:
         assert search.ask() is None and search.ended == "the time budget is spent"
 
 
-def test_time_spent_side_by_side_counts_once(run: Run) -> None:
+def test_time_spent_side_by_side_counts_once(run: Run, tiny: Dataset) -> None:
     with run.driving() as study:
-        search = Search(run, study, Budget(trials=3), Silent(), 16)
+        search = Search(run, study, Budget(trials=3), Silent(), tiny)
         specs = [search.ask() for _ in range(2)]
         for spec in specs:
             assert spec
@@ -226,10 +226,10 @@ def test_time_spent_side_by_side_counts_once(run: Run) -> None:
 
 
 @pytest.fixture
-def ask_and_tell(run: Run) -> Callable[[str], Row]:
+def ask_and_tell(run: Run, tiny: Dataset) -> Callable[[str], Row]:
     def go(reason: str) -> Row:
         with run.driving() as study:
-            search = Search(run, study, Budget(trials=1), Silent(), 16)
+            search = Search(run, study, Budget(trials=1), Silent(), tiny)
             spec = search.ask()
             assert spec
             search.retried(spec, reason)

@@ -1,0 +1,162 @@
+"""The command line: what it prints, and that a mistake is one clear line and exit code 2."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from nas import baselines
+from nas.cli import main
+from nas.data import Dataset
+from nas.run import Run
+
+Cli = "Callable[..., tuple[int, str, str]]"
+
+
+@pytest.fixture
+def cli(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # noqa: ANN201
+    """Calls `nas` in an empty folder, where every data set is the tiny one: exit code, output, errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NAS_RUNS", raising=False)
+    monkeypatch.setattr("nas.data.load", lambda name, data_dir=None, *, download=True, log=print: tiny)
+    monkeypatch.setattr("nas.data.load_test", lambda name, data_dir=None, *, download=True, log=print: tiny.val)
+
+    def call(*args: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["nas", *args])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert isinstance(end.value.code, int)
+        captured = capsys.readouterr()
+        return end.value.code, captured.out, captured.err
+
+    return call
+
+
+SEARCH = ("search", "--subset", "all", "--width", "0.1", "--batch-size", "20")
+
+
+def test_search_top_train_and_compare(cli, tmp_path: Path, pretended: None) -> None:  # noqa: ANN001
+    code, out, err = cli(*SEARCH, "--trials", "4", "--target-macs", "1M", "--name", "one")
+    assert code == 0, err
+    for said in ("42 choices, 2.8e+18 architectures", "(macs / 1M) ^ -0.07", "4 trials in about", "runs/one/"):
+        assert said in out
+    assert out.count("\ntrial ") - 1 == 4 and "4 networks are trained. `nas top one` lists them" in out
+
+    code, out, _ = cli("top", "one", "--json")
+    rows = json.loads(out)
+    fields = {"number", "state", "architecture", "accuracy", "reward", "macs", "params", "seconds", "reason"}
+    assert code == 0 and len(rows) == 4 and all(fields <= row.keys() for row in rows)
+    code, out, _ = cli("top", "one", "-n", "2")
+    assert code == 0 and len(out.splitlines()) == 2 + 2 + 3 and f"best: mnas:{rows[0]['architecture']}" in out
+
+    code, out, err = cli("train", "one:best", "--epochs", "2", "--batch-size", "20", "--out", "trained")
+    assert code == 0 and "test accuracy" in out, err
+    network = Run.open(tmp_path / "runs" / "one")
+    module = network.network(network.best()).build(4, 16)
+    module.load_state_dict(load_file(tmp_path / "trained" / "weights.safetensors"))
+    code, out, err = cli("train", "trained/architecture.json", "--epochs", "1", "--batch-size", "20", "--json")
+    assert code == 0 and json.loads(out)["macs"] == rows[0]["macs"], err
+
+    code, out, err = cli(
+        "compare", "one", "--baselines", "resnet20@0.25", "--epochs", "1", "--batch-size", "20", "--seeds", "2"
+    )
+    assert code == 0 and "one:best" in out and "resnet20@0.25" in out and "±" in out, err
+    code, out, _ = cli("compare", "resnet20@0.25", "--baselines", "", "--epochs", "1", "--batch-size", "20", "--json")
+    assert code == 0 and len(json.loads(out)[0]["test_accuracy"]) == 1
+
+
+def test_a_search_really_trains(cli) -> None:  # noqa: ANN001
+    code, out, err = cli(*SEARCH, "--trials", "2", "--strategy", "reinforce", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and [row["state"] for row in rows] == ["complete"] * 2
+    assert rows[0]["accuracy"] > 0 and "results   runs/mnas-cifar10-1/" in err
+
+
+def test_resume_goes_on(cli, pretended: None) -> None:  # noqa: ANN001
+    cli(*SEARCH, "--trials", "2", "--name", "one")
+    code, out, _ = cli("resume", "one", "--trials", "5")
+    assert code == 0 and out.count("\ntrial") + out.startswith("trial") == 3
+    assert len(json.loads(cli("top", "one", "--json")[1])) == 5
+
+
+def test_ctrl_c_says_how_to_go_on(cli, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN001
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nas.engines.local.run_trial", interrupted)
+    code, out, _ = cli(*SEARCH, "--trials", "2", "--name", "one")
+    assert code == 130 and "`nas resume one` continues" in out
+
+
+def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN001
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("optuna.storages.journal.JournalFileBackend.append_logs", full)
+    code, _, err = cli(*SEARCH, "--trials", "2", "--name", "one")
+    assert code == 2 and "No space left on device" in err and "`nas resume one` continues" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("search", "--space", "xyz"), "no space called 'xyz'; there are mnas"),
+        (("search", "--trials", "0"), "--trials must be at least 1, not 0"),
+        (("search", "--trials", "many"), "Invalid value for '--trials'"),
+        (("search", "--budget", "soon"), "'soon' is not a time: write 90s, 20m"),
+        (("search", "--target-macs", "lots"), "'lots' is not a number: write 600k, 10M"),
+        (("search", "--target-macs", "1M", "--target-params", "1M"), "not several"),
+        (("search", "--hard"), "--hard needs a target"),
+        (("search", "--w", "0.5"), "positive exponent"),
+        (("search", "--strategy", "guess"), "no strategy 'guess': choose one of"),
+        (("search", "--epochs", "0"), "epochs must be positive"),
+        (("search", "--subset", "10M"), "asked for 10,000,000 images"),
+        (("search", "--device", "cuda:7"), "--device cuda:7 cannot be used here"),
+        (("search", "--gpus", "8"), "asked for 8 GPUs; this machine has"),
+        (("search", "--workers", "0"), "--workers must be at least 1"),
+        (("search", "--name", "a/b"), "cannot be called 'a/b'"),
+        (("search", "--colour", "red"), "No such option: --colour"),
+        (("resume", "nothing"), "no run called nothing in runs: there are none yet"),
+        (("top", "nothing"), "no run called nothing"),
+        (("train", "resnet21"), "'resnet21' is no network: name a baseline"),
+        (("train", "mnas:abc"), "expected 7 parts joined by ','"),
+        (("train", "nothing:best"), "no run called nothing"),
+        (("train", "absent.json"), "cannot read absent.json: No such file"),
+        (("compare", "nothing"), "'nothing' is no network"),
+        (("compare", "resnet20", "--seeds", "0"), "--seeds must be at least 1"),
+        (("fly",), "No such command 'fly'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(cli, args: tuple[str, ...], message: str) -> None:  # noqa: ANN001
+    if args[0] == "search" and "--trials" not in args and "--budget" not in args:
+        args = (*args, "--trials", "1")
+    code, out, err = cli(*args)
+    assert code == 2 and message in err
+    assert err.startswith("nas: ") and err.count("\n") == 1
+    assert not Path("runs").exists() or not list(Path("runs").iterdir())
+
+
+def test_a_taken_name_and_an_edited_config_are_refused(cli, tmp_path: Path, pretended: None) -> None:  # noqa: ANN001
+    cli(*SEARCH, "--trials", "1", "--name", "one")
+    code, _, err = cli(*SEARCH, "--trials", "1", "--name", "one")
+    assert code == 2 and "`nas resume one` continues it" in err
+    config = tmp_path / "runs" / "one" / "config.json"
+    config.write_text(config.read_text().replace('"seed": 0', '"seed": 1'))
+    code, _, err = cli("resume", "one")
+    assert code == 2 and "seed: 0 -> 1" in err
+
+
+def test_gpu_choice_follows_what_there_is(cli) -> None:  # noqa: ANN001
+    from nas.launch import choose_device
+
+    assert choose_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert choose_device("cpu") == "cpu"
+
+
+def test_baseline_names_reach_the_help() -> None:
+    assert set(baselines.BASELINES) >= {"resnet20", "mobilenet_v2"}
