@@ -65,7 +65,7 @@ def search(
     subset: Subset = "20k",
     resolution: Resolution = None,
     batch_size: BatchSize = 64,
-    lr: Rate = 0.1,
+    lr: Rate = 0.05,
     seed: Annotated[int, typer.Option(help="Of the strategy and of every training.")] = 0,
     workers: Workers = None,
     gpus: Gpus = None,
@@ -134,7 +134,9 @@ def resume(
 @app.command()
 def top(
     run: Annotated[str, typer.Argument(help="The run's name.")],
-    limit: Annotated[int, typer.Option("--limit", "-n", help="How many trials to list; 0 for all. --json lists all.")] = 10,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", help="How many trials to list; 0 for all. --json lists all.")
+    ] = 10,
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
 ) -> None:
@@ -182,7 +184,7 @@ def train(
     subset: Subset = "all",
     resolution: Resolution = None,
     batch_size: BatchSize = 64,
-    lr: Rate = 0.1,
+    lr: Rate = 0.05,
     seed: Annotated[int, typer.Option(help="Of the weights and the order of images.")] = 0,
     device: Device = "auto",
     out: Annotated[
@@ -235,7 +237,7 @@ def compare(
     subset: Subset = "all",
     resolution: Resolution = None,
     batch_size: BatchSize = 64,
-    lr: Rate = 0.1,
+    lr: Rate = 0.05,
     seeds: Annotated[int, typer.Option(help="Trainings of each network, seeds 0, 1, ...")] = 1,
     device: Device = "auto",
     runs_dir: RunsDir = Path("runs"),

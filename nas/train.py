@@ -37,7 +37,7 @@ class Recipe:
     subset: int | None = None  # training images used, class-balanced; None: all of them
     resolution: int | None = None  # pixels; None: the data's own
     batch_size: int = 64
-    lr: float = 0.1  # the peak
+    lr: float = 0.05  # the peak
     warmup: float = 0.25  # share of the steps
     momentum: float = 0.9
     weight_decay: float = 5e-4  # on weights of convolutions and linear layers, not on biases and norms

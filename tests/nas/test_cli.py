@@ -19,7 +19,7 @@ Cli = "Callable[..., tuple[int, str, str]]"
 
 
 @pytest.fixture
-def cli(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # noqa: ANN201
+def cli(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Calls `nas` in an empty folder, where every data set is the tiny one: exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NAS_RUNS", raising=False)
@@ -40,7 +40,7 @@ def cli(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: 
 SEARCH = ("search", "--subset", "all", "--width", "0.1", "--batch-size", "20")
 
 
-def test_search_top_train_and_compare(cli, tmp_path: Path, pretended: None) -> None:  # noqa: ANN001
+def test_search_top_train_and_compare(cli, tmp_path: Path, pretended: None) -> None:
     code, out, err = cli(*SEARCH, "--trials", "4", "--target-macs", "1M", "--name", "one")
     assert code == 0, err
     for said in ("42 choices, 2.8e+18 architectures", "(macs / 1M) ^ -0.07", "4 trials in about", "runs/one/"):
@@ -70,21 +70,21 @@ def test_search_top_train_and_compare(cli, tmp_path: Path, pretended: None) -> N
     assert code == 0 and len(json.loads(out)[0]["test_accuracy"]) == 1
 
 
-def test_a_search_really_trains(cli) -> None:  # noqa: ANN001
+def test_a_search_really_trains(cli) -> None:
     code, out, err = cli(*SEARCH, "--trials", "2", "--strategy", "reinforce", "--json")
     rows = [json.loads(line) for line in out.splitlines()]
     assert code == 0 and [row["state"] for row in rows] == ["complete"] * 2
     assert rows[0]["accuracy"] > 0 and "results   runs/mnas-cifar10-1/" in err
 
 
-def test_resume_goes_on(cli, pretended: None) -> None:  # noqa: ANN001
+def test_resume_goes_on(cli, pretended: None) -> None:
     cli(*SEARCH, "--trials", "2", "--name", "one")
     code, out, _ = cli("resume", "one", "--trials", "5")
     assert code == 0 and out.count("\ntrial") + out.startswith("trial") == 3
     assert len(json.loads(cli("top", "one", "--json")[1])) == 5
 
 
-def test_ctrl_c_says_how_to_go_on(cli, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN001
+def test_ctrl_c_says_how_to_go_on(cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*args: object) -> None:
         raise KeyboardInterrupt
 
@@ -93,7 +93,7 @@ def test_ctrl_c_says_how_to_go_on(cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert code == 130 and "`nas resume one` continues" in out
 
 
-def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN001
+def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -132,16 +132,16 @@ def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest
         (("fly",), "No such command 'fly'"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(cli, args: tuple[str, ...], message: str) -> None:  # noqa: ANN001
+def test_a_mistake_is_one_line_and_exit_code_2(cli, args: tuple[str, ...], message: str) -> None:
     if args[0] == "search" and "--trials" not in args and "--budget" not in args:
         args = (*args, "--trials", "1")
-    code, out, err = cli(*args)
+    code, _, err = cli(*args)
     assert code == 2 and message in err
     assert err.startswith("nas: ") and err.count("\n") == 1
     assert not Path("runs").exists() or not list(Path("runs").iterdir())
 
 
-def test_a_taken_name_and_an_edited_config_are_refused(cli, tmp_path: Path, pretended: None) -> None:  # noqa: ANN001
+def test_a_taken_name_and_an_edited_config_are_refused(cli, tmp_path: Path, pretended: None) -> None:
     cli(*SEARCH, "--trials", "1", "--name", "one")
     code, _, err = cli(*SEARCH, "--trials", "1", "--name", "one")
     assert code == 2 and "`nas resume one` continues it" in err
@@ -151,7 +151,7 @@ def test_a_taken_name_and_an_edited_config_are_refused(cli, tmp_path: Path, pret
     assert code == 2 and "seed: 0 -> 1" in err
 
 
-def test_gpu_choice_follows_what_there_is(cli) -> None:  # noqa: ANN001
+def test_gpu_choice_follows_what_there_is(cli) -> None:
     from nas.launch import choose_device
 
     assert choose_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")

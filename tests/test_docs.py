@@ -1,0 +1,66 @@
+"""What the documentation shows, works."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from nas.cli import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = [
+    pytest.param(block, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
+]
+
+
+@pytest.fixture
+def run_block(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
+    """Runs a block as a module of its own; gives what it defines."""
+
+    def run(block: str) -> dict[str, Any]:
+        module = ModuleType("documentation")
+        monkeypatch.setitem(sys.modules, "documentation", module)
+        exec(block, vars(module))
+        return vars(module)
+
+    return run
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_python_blocks_run(block: str, run_block: Callable[[str], dict[str, Any]]) -> None:
+    run_block(block)
+
+
+def test_the_first_space_of_the_guide_is_a_space(run_block: Callable[[str], dict[str, Any]]) -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text()
+    space = run_block(re.findall(r"```python\n(.*?)```", guide, re.DOTALL)[0])["Small"]()
+    arch = (0, 1, 2, 0)
+    assert space.parse(space.format(arch)) == arch and space.size == 36
+    assert space.format(arch) == "c8_k5,c32_k3" and len(space.neighbours(arch)) == 6
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_options_in_the_readme_exist() -> None:
+    """Every `--option` that the README names is one of some command."""
+    known = {"--version"}
+    for command in app.registered_commands:
+        assert command.callback is not None
+        for name, annotation in command.callback.__annotations__.items():
+            known.add("--" + name.replace("_", "-"))
+            known |= set(re.findall(r"--[a-z-]+", str(annotation)))
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (ROOT / "README.md").read_text()))
+    assert named and named <= known | {"--json"}, named - known
