@@ -1,0 +1,196 @@
+"""How the controller learns: REINFORCE and PPO as two losses, and a learner that applies them.
+
+REINFORCE (Williams 1992) with an exponential moving average of the rewards as its baseline trained the controller of
+Zoph & Le 2016, arXiv 1611.01578, section 3.2; PPO (Schulman et al. 2017, arXiv 1707.06347), with a small entropy bonus,
+those of NASNet (arXiv 1707.07012, appendix A) and MnasNet (arXiv 1807.11626, section 4.2).
+
+Those searches trained 12,800 and 20,000 networks; ours train hundreds. What differs from the papers for that reason:
+
+- A reward counts by its rank among all rewards so far, as a normal score, not by its value. So a policy learns alike
+  from accuracies, their cubes (Zoph & Le) and latencies, one disastrous network doesn't drown the differences between
+  good ones, and an infinite value is simply the worst. The baseline is the moving average of those scores.
+- Small controllers, small batches and a learning rate some thirty times NASNet's (0.00035), held by a larger entropy
+  bonus (NASNet's weight is 0.00001).
+- No proposal is a repeat where the caller can tell. So many updates on so few networks make the policy certain early,
+  and it would evaluate the same ones over and over.
+- Weights are not tied across choices of a kind: tied, PPO ended worse on both tables and far worse on made-up spaces of
+  24 and 42 choices. Zoph & Le need it for networks that grow deeper; a `Space` has a fixed number of choices.
+
+`benchmarks/controller_on_tables.py` measures the result, and states it.
+"""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+from collections.abc import Callable, Sequence
+from statistics import NormalDist, fmean
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nas.samplers.controller import Controller
+from searchspaces.space import Arch, Choice
+
+
+def reinforce_loss(log_probs: Tensor, entropies: Tensor, advantages: Tensor, entropy_weight: float) -> Tensor:
+    """-(A log pi + w H). `log_probs`, `entropies`: `[B, T]`; `advantages`: `[B]`; a mean over both axes."""
+    return -(advantages[:, None] * log_probs + entropy_weight * entropies).mean()
+
+
+def ppo_loss(
+    log_probs: Tensor,
+    entropies: Tensor,
+    advantages: Tensor,
+    entropy_weight: float,
+    *,
+    old_log_probs: Tensor,
+    clip: float,
+) -> Tensor:
+    """-(min(r A, clip(r, 1 - c, 1 + c) A) + w H), r = pi / pi_old of each choice. Shapes as in `reinforce_loss`."""
+    ratios = (log_probs - old_log_probs).exp()
+    surrogates = torch.minimum(ratios * advantages[:, None], ratios.clamp(1 - clip, 1 + clip) * advantages[:, None])
+    return -(surrogates + entropy_weight * entropies).mean()
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyGradient:
+    """Settings of a learner. `epochs` and `clip` are PPO's; REINFORCE takes one step a batch."""
+
+    algorithm: Literal["reinforce", "ppo"]
+    hidden: int = 32  # LSTM units
+    tie: bool = False  # weights tied across choices of a kind, see Controller
+    learning_rate: float = 0.01  # of Adam
+    batch: int = 5  # architectures an update
+    entropy_weight: float = 0.1  # to the mean over choices, beside advantages of variance 1
+    baseline_decay: float = 0.9  # an update
+    epochs: int = 3
+    clip: float = 0.2
+    tries: int = 32  # draws to find an architecture that is not a repeat
+
+
+REINFORCE = PolicyGradient("reinforce", learning_rate=0.02)  # one step where PPO takes three
+PPO = PolicyGradient("ppo")
+
+
+@dataclasses.dataclass(frozen=True)
+class Proposal:
+    arch: Arch
+    log_probs: tuple[float, ...]  # of each choice, under the policy that proposed it
+
+
+@dataclasses.dataclass(frozen=True)
+class Experience:
+    """An evaluated architecture. Without `log_probs` it is taken to be drawn from the policy that learns from it."""
+
+    arch: Arch
+    reward: float  # higher is better, on any scale
+    log_probs: Sequence[float] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Update:
+    """What one update did, for a person who debugs a policy."""
+
+    mean_reward: float  # of its batch, as told
+    mean_score: float  # of its batch, as normal scores among all rewards so far
+    baseline: float  # that those scores were compared with
+    entropy: float  # after it, mean over choices, in nats; 0: the policy is certain
+    kl: float  # of the policy that proposed and the one after it, in nats; estimated on its batch, never negative
+    clip_fraction: float  # of choices whose ratio left [1 - clip, 1 + clip]
+
+
+def derived_seed(*key: int) -> int:
+    """A 32-bit seed, a function of `key` alone."""
+    return int(np.random.SeedSequence(key).generate_state(1)[0])
+
+
+class Learner:
+    """A controller that proposes architectures and learns from their rewards, `settings.batch` at a time.
+
+    Its state is a function of (`choices`, `settings`, `seed`, what it was told, in order); a proposal is a function of
+    that state, the seed and the proposal's number. `updates` has a record of each update.
+    """
+
+    def __init__(self, choices: Sequence[Choice], settings: PolicyGradient, seed: int) -> None:
+        self.settings = settings
+        self.seed = seed
+        self.controller = Controller(choices, settings.hidden, settings.tie, _generator(seed))
+        self.optimizer = torch.optim.Adam(self.controller.parameters(), settings.learning_rate, fused=True)
+        self.baseline = 0.0
+        self.updates: list[Update] = []
+        self._rewards: list[float] = []  # all so far, sorted
+        self._batch: list[Experience] = []  # waits until it is full
+        # Half of the tries at the policy's own heat, then hotter up to 16, so that a certain policy finds new ones too.
+        self._heat = 2 ** torch.linspace(-4, 4, settings.tries).clamp(min=0)
+
+    def propose(self, number: int, repeats: Callable[[Arch], bool] | None = None) -> Proposal:
+        """The first of up to `settings.tries` draws that `repeats` does not say is one; the first draw if all are."""
+        heat = self._heat[: None if repeats else 1]
+        rollout = self.controller(len(heat), _generator(self.seed, number), heat=heat)
+        archs = [tuple(actions) for actions in rollout.actions.tolist()]
+        row = next((row for row, arch in enumerate(archs) if repeats and not repeats(arch)), 0)
+        return Proposal(archs[row], tuple(rollout.log_probs[row].tolist()))
+
+    def tell(self, experience: Experience) -> None:
+        """Learns from it, once its batch is full."""
+        self._batch.append(experience)
+        if len(self._batch) == self.settings.batch:
+            self._update(self._batch)
+            self._batch = []
+
+    def _update(self, batch: list[Experience]) -> None:
+        settings = self.settings
+        actions = torch.tensor([experience.arch for experience in batch])
+        scores = self._scores([experience.reward for experience in batch])
+        advantages = scores - self.baseline
+        old_log_probs = self._old_log_probs(batch, actions)
+        for _ in range(settings.epochs if settings.algorithm == "ppo" else 1):
+            rollout = self.controller(actions=actions)
+            terms = (rollout.log_probs, rollout.entropies, advantages, settings.entropy_weight)
+            if settings.algorithm == "ppo":
+                loss = ppo_loss(*terms, old_log_probs=old_log_probs, clip=settings.clip)
+            else:
+                loss = reinforce_loss(*terms)
+            self.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+        self._record(batch, actions, old_log_probs, scores)
+        self.baseline += (1 - settings.baseline_decay) * (float(scores.mean()) - self.baseline)
+
+    def _scores(self, rewards: list[float]) -> Tensor:
+        """Normal scores `[B]` of the rewards: mean 0 and variance 1 over all rewards so far, whatever their scale."""
+        for reward in rewards:
+            bisect.insort(self._rewards, reward)
+        total = len(self._rewards)
+        ranks = [(bisect.bisect_left(self._rewards, r) + bisect.bisect_right(self._rewards, r)) / 2 for r in rewards]
+        return torch.tensor([NormalDist().inv_cdf(rank / total) for rank in ranks])
+
+    @torch.no_grad()
+    def _old_log_probs(self, batch: list[Experience], actions: Tensor) -> Tensor:
+        log_probs: Tensor = self.controller(actions=actions).log_probs
+        for row, experience in enumerate(batch):
+            if experience.log_probs is not None:
+                log_probs[row] = torch.tensor(experience.log_probs)
+        return log_probs
+
+    @torch.no_grad()
+    def _record(self, batch: list[Experience], actions: Tensor, old_log_probs: Tensor, scores: Tensor) -> None:
+        rollout = self.controller(actions=actions)
+        log_ratios = rollout.log_probs - old_log_probs
+        self.updates.append(
+            Update(
+                mean_reward=fmean(experience.reward for experience in batch),
+                mean_score=float(scores.mean()),
+                baseline=self.baseline,
+                entropy=float(rollout.entropies.mean()),
+                kl=float((log_ratios.exp() - 1 - log_ratios).sum(dim=1).mean()),
+                clip_fraction=float((log_ratios.exp() - 1).abs().gt(self.settings.clip).float().mean()),
+            )
+        )
+
+
+def _generator(*key: int) -> torch.Generator:
+    return torch.Generator().manual_seed(derived_seed(*key))
