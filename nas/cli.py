@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nas import process
+
 if TYPE_CHECKING:
     from nas.config import Budget
     from nas.data.images import Dataset
@@ -37,6 +39,7 @@ BatchSize = Annotated[int, typer.Option(help="Images a step.")]
 Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ... or auto.")]
+Threads = Annotated[int, typer.Option(help="CPU threads of a training. Small networks gain little by more.")]
 Workers = Annotated[int | None, typer.Option(help="Trials at once on CPUs, through Ray Tune.")]
 Gpus = Annotated[int | None, typer.Option(help="GPUs to use, through Ray Tune.")]
 GpusPerTrial = Annotated[float, typer.Option(help="A trial's share of a GPU: 0.25 runs four on each.")]
@@ -44,6 +47,21 @@ Address = Annotated[str | None, typer.Option(help="A running Ray cluster, as in 
 
 
 # ------------------------------------------------------------------ commands
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"nas {version('nas')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version)] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -62,7 +80,7 @@ def search(
     hard: Annotated[bool, typer.Option("--hard", help="Cost nothing below the target, exponent -1 above it.")] = False,
     width: Annotated[float | None, typer.Option(help="Width multiplier. [default: 1, or what fits the target]")] = None,
     epochs: Epochs = 1,
-    subset: Subset = "20k",
+    subset: Subset = "10k",
     resolution: Resolution = None,
     batch_size: BatchSize = 64,
     lr: Rate = 0.05,
@@ -72,6 +90,7 @@ def search(
     gpus_per_trial: GpusPerTrial = 1.0,
     address: Address = None,
     device: Device = "auto",
+    threads: Threads = 1,
     storage: Annotated[
         str | None, typer.Option(help="A database URL for the ledger. [default: a journal file]")
     ] = None,
@@ -94,7 +113,7 @@ def search(
     folder = launch.new_folder(runs_dir, name, f"{space}-{data}")
     dataset = _load(data, data_dir)
     config = launch.choose_config(
-        space, width, dataset, data_dir, recipe, reward, strategy, seed, launch.choose_device(device)
+        space, width, dataset, data_dir, recipe, reward, strategy, seed, launch.choose_device(device, threads), threads
     )
     say = _say(as_json)
     launch.announce(config, limit, dataset, chosen, folder, say)
@@ -187,6 +206,7 @@ def train(
     lr: Rate = 0.05,
     seed: Annotated[int, typer.Option(help="Of the weights and the order of images.")] = 0,
     device: Device = "auto",
+    threads: Threads = 1,
     out: Annotated[
         Path | None, typer.Option(help="Folder for weights and architecture. [default: NAME-trained]")
     ] = None,
@@ -205,7 +225,7 @@ def train(
     found = resolve(network, runs_dir)
     recipe = _recipe(epochs, subset, resolution, batch_size, lr)
     folder = launch.output_folder(out or Path(found.name.replace(":", "-") + "-trained"))
-    where = launch.choose_device(device)
+    where = launch.choose_device(device, threads)
     dataset, test = _load(data, data_dir).to(where), _load_test(data, data_dir).to(where)
     say = _say(as_json)
     trained = train_and_test(
@@ -240,6 +260,7 @@ def compare(
     lr: Rate = 0.05,
     seeds: Annotated[int, typer.Option(help="Trainings of each network, seeds 0, 1, ...")] = 1,
     device: Device = "auto",
+    threads: Threads = 1,
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
 ) -> None:
@@ -265,7 +286,7 @@ def compare(
     data = data or (config.data if config else "cifar10")
     data_dir = data_dir or (Path(config.data_dir) if config and config.data_dir else None)
     recipe = _recipe(epochs, subset, resolution, batch_size, lr)
-    where = launch.choose_device(device)
+    where = launch.choose_device(device, threads)
     dataset, test = _load(data, data_dir).to(where), _load_test(data, data_dir).to(where)
     say = _say(as_json)
     contenders = run_comparison(
@@ -371,15 +392,19 @@ _UsageError: Any = typer.BadParameter.__base__  # click's, which typer carries w
 
 def main() -> None:
     """Run the command line: a user's mistake is one line on standard error and exit code 2."""
+    process.prepare()
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except (ValueError, _UsageError) as error:
         message = error.format_message() if isinstance(error, _UsageError) else str(error)
         print(f"nas: {' '.join(message.split())}", file=sys.stderr)
         code = 2
-    except (KeyboardInterrupt, typer.Abort):
-        code = 130
     except BrokenPipeError:  # `nas top RUN | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:  # no space, no permission
+        print(f"nas: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        code = 2
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
     sys.exit(code if isinstance(code, int) else 0)

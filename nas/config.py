@@ -23,6 +23,7 @@ class Config:
     seed: int
     data_dir: str | None = None  # where the images were; None: the default place
     device: str = "cpu"
+    threads: int = 1  # of the CPU, for one trial; the last digits of sums depend on it
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; `from_dict` is its inverse."""

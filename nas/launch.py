@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import optuna
 import torch
 from safetensors.torch import save
 
@@ -18,7 +19,6 @@ from nas.engines import local
 from nas.files import write_atomically
 from nas.network import Network
 from nas.plan import estimate_trial_seconds, fit_width, typical_macs
-from nas.process import keep_freed_memory
 from nas.reward import Reward
 from nas.run import Run, versions
 from nas.samplers import STRATEGIES
@@ -33,8 +33,14 @@ if TYPE_CHECKING:
 # ------------------------------------------------------------------ choices
 
 
-def choose_device(name: str) -> str:
-    """`auto`: the GPU where there is one. Raises ValueError for a device that is not here."""
+def choose_device(name: str, threads: int) -> str:
+    """`auto`: the GPU where there is one. Raises ValueError for a device that is not here.
+
+    `threads` of the CPU are for whatever trains in this process.
+    """
+    if threads < 1:
+        raise ValueError(f"--threads must be at least 1, not {threads}")
+    torch.set_num_threads(threads)
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -76,6 +82,7 @@ def choose_config(
     strategy: str,
     seed: int,
     device: str,
+    threads: int,
 ) -> Config:
     """The search's configuration; without a width, the one at which a random network costs the target's MACs."""
     if strategy not in STRATEGIES:
@@ -85,7 +92,7 @@ def choose_config(
     if width is None and "width" in chosen.settings() and reward.target is not None and reward.cost == "macs":
         chosen = fit_width(chosen, reward.target, image_size)
     folder = None if data_dir is None else str(data_dir.expanduser().resolve())
-    return Config(chosen, dataset.name, recipe, reward, strategy, seed, folder, device)
+    return Config(chosen, dataset.name, recipe, reward, strategy, seed, folder, device, threads)
 
 
 def choose_cluster(workers: int | None, gpus: int | None, gpus_per_trial: float, address: str | None) -> Cluster | None:
@@ -158,11 +165,11 @@ def announce(
 
 def drive(run: Run, budget: Budget, dataset: Dataset, cluster: Cluster | None, progress: Progress) -> str:
     """Run the search until its end; returns why it ended."""
-    keep_freed_memory()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     with run.driving() as study:
         search = Search(run, study, budget, progress, dataset)
         if cluster is None:
-            local.run(search, dataset.to(choose_device(run.config.device)))
+            local.run(search, dataset.to(choose_device(run.config.device, run.config.threads)))
         else:
             from nas.engines import ray_tune
 

@@ -1,20 +1,22 @@
-"""What a process that trains sets once, before its first tensor."""
+"""What a process that trains sets once, before torch is imported: it decides speed, and no result."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
-def keep_freed_memory() -> None:
-    """Have glibc keep what is freed, rather than give it back to the kernel after every batch.
+def prepare() -> None:
+    """Keep freed memory, and let waiting threads sleep.
 
-    A training step frees and takes the same large blocks again and again; by default each is mapped and
-    zeroed anew. On two CPU cores that was a third of a small MBConv network's training time. Elsewhere than
-    under glibc this does nothing.
+    A training step frees and takes the same large blocks again and again; by default glibc gives each back to
+    the kernel, which maps and zeroes it anew. Threads that wait for each other spin by default, which is a
+    little faster on an idle machine and many times slower as soon as another program wants a core.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(_M_MMAP_MAX, 0)

@@ -154,8 +154,8 @@ def test_a_taken_name_and_an_edited_config_are_refused(cli, tmp_path: Path, pret
 def test_gpu_choice_follows_what_there_is(cli) -> None:
     from nas.launch import choose_device
 
-    assert choose_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert choose_device("cpu") == "cpu"
+    assert choose_device("auto", 1) == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert choose_device("cpu", 1) == "cpu"
 
 
 def test_baseline_names_reach_the_help() -> None:

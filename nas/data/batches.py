@@ -1,0 +1,111 @@
+"""Batches for training and evaluation, made where the data is: no worker processes, no per-image Python.
+
+Crop, flip and the reflected border are one gather: every pixel of the batch is looked up by its row
+number in the split seen as a table `[N*H*W, 3]`. Its result is NHWC in memory, so the permuted batch is
+channels_last at no cost. All randomness is drawn from the generator passed in, on that generator's device, so
+a CPU generator gives a CUDA run the same crops as a CPU run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import torch
+
+from nas.data.images import RGB, Images
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+"""`x` float32 `[B, 3, H, W]`, normalised and channels_last; `y` int64 `[B]`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Augment:
+    """Random changes to training images; the defaults are the usual ones for CIFAR (He et al. 2015, section 4.2).
+
+    `pad`: shift by up to so many pixels, the border reflected. `flip`: mirror left-right half of the time.
+    `cutout`: side in pixels of the square set to the mean colour (DeVries & Taylor 2017, arXiv:1708.04552;
+    they use 16 on CIFAR-10); 0 is off.
+    """
+
+    pad: int = 4
+    flip: bool = True
+    cutout: int = 0
+
+    def __post_init__(self) -> None:
+        if self.pad < 0 or self.cutout < 0:
+            raise ValueError(f"pad and cutout are pixels, 0 or more, not {self.pad} and {self.cutout}")
+
+
+def train_batches(
+    images: Images, mean: RGB, std: RGB, *, batch_size: int, augment: Augment, generator: torch.Generator
+) -> Iterator[Batch]:
+    """One epoch of shuffled, augmented batches, the same for the same state of `generator`.
+
+    Every batch is full: the images left over are dropped, unless they are the only batch.
+    """
+    if augment.pad >= min(images.pixels.shape[1:3]):
+        raise ValueError(f"augment.pad is {augment.pad}: it must be smaller than the images, {images.pixels.shape[1]}")
+    device = images.pixels.device
+    order = torch.randperm(len(images), generator=generator, device=generator.device).to(device)
+    for start in range(0, max(1, len(images) - batch_size + 1), batch_size):
+        index = order[start : start + batch_size]
+        x = _normalise(_crop_and_flip(images.pixels, index, augment, generator), mean, std)
+        if augment.cutout:
+            _cut_out(x, augment.cutout, generator)
+        yield x.permute(0, 3, 1, 2), images.labels[index]
+
+
+def eval_batches(images: Images, mean: RGB, std: RGB, *, batch_size: int) -> Iterator[Batch]:
+    """All images as they are, in order; the last batch may be smaller."""
+    for start in range(0, len(images), batch_size):
+        index = slice(start, start + batch_size)
+        yield _normalise(images.pixels[index], mean, std).permute(0, 3, 1, 2), images.labels[index]
+
+
+def _crop_and_flip(
+    pixels: torch.Tensor, index: torch.Tensor, augment: Augment, generator: torch.Generator
+) -> torch.Tensor:
+    """The images at `index` `[B]`, shifted and mirrored: uint8 `[B, H, W, 3]`."""
+    n, height, width, channels = pixels.shape
+    rows = _reflected(_offsets(len(index), augment.pad, generator).to(index.device), height)
+    columns = _reflected(_offsets(len(index), augment.pad, generator).to(index.device), width)
+    if augment.flip:
+        flipped = torch.rand(len(index), 1, generator=generator, device=generator.device).to(index.device) < 0.5
+        columns = torch.where(flipped, columns.flip(1), columns)
+    rows = rows + index[:, None] * height  # now rows of the whole split
+    table_index = rows[:, :, None] * width + columns[:, None, :]
+    table = pixels.view(n * height * width, channels)
+    return table.index_select(0, table_index.flatten()).view(len(index), height, width, channels)
+
+
+def _offsets(batch: int, pad: int, generator: torch.Generator) -> torch.Tensor:
+    """Random shifts from -pad to pad: int64 `[B, 1]`."""
+    return torch.randint(-pad, pad + 1, (batch, 1), generator=generator, device=generator.device)
+
+
+def _reflected(offset: torch.Tensor, size: int) -> torch.Tensor:
+    """Source coordinates `[B, size]` of a window shifted by `offset` `[B, 1]`, mirrored at both borders."""
+    position = (offset + torch.arange(size, device=offset.device)).abs()
+    return size - 1 - (size - 1 - position).abs()
+
+
+def _normalise(pixels: torch.Tensor, mean: RGB, std: RGB) -> torch.Tensor:
+    """uint8 `[B, H, W, 3]` to float32 of mean 0 and standard deviation 1, by whole rows: 5x faster than by pixel."""
+    batch, height, width, channels = pixels.shape
+    scale = torch.tensor([1 / (255 * s) for s in std], device=pixels.device).repeat(width)
+    shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], device=pixels.device).repeat(width)
+    x = pixels.reshape(batch, height, width * channels).float().mul_(scale).add_(shift)
+    return x.view(batch, height, width, channels)
+
+
+def _cut_out(x: torch.Tensor, side: int, generator: torch.Generator) -> None:
+    """Set a square of each image of `x` `[B, H, W, 3]` to 0, in place; its centre is anywhere, so it may be clipped."""
+    batch, height, width, _ = x.shape
+    inside = []
+    for size in (height, width):
+        start = torch.randint(size, (batch, 1), generator=generator, device=generator.device).to(x.device) - side // 2
+        position = torch.arange(size, device=x.device)
+        inside.append((start <= position) & (position < start + side))
+    rows, columns = inside
+    x.masked_fill_((rows[:, :, None] & columns[:, None, :])[..., None], 0.0)

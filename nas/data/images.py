@@ -1,0 +1,130 @@
+"""What data is here: whole splits as uint8 tensors, on the device that trains.
+
+A split is stored `[N, H, W, 3]` (NHWC): a batch gathered from it and permuted to `[B, 3, H, W]` is
+channels_last already, the layout that convolutions are fastest in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+RGB = tuple[float, float, float]
+
+VAL_SHARE = 10
+"""One training image in so many is held out for validation: 5,000 of CIFAR's 50,000."""
+
+VAL_SEED = 0
+"""Which ones: fixed for good, so that every search, baseline and machine has the same 45,000/5,000 split."""
+
+CHUNK = 1024
+"""Images that are in floating point at a time, where a whole split is worked on."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """One split. `pixels` is uint8 `[N, H, W, 3]`, contiguous; `labels` is int64 `[N]`; both on one device."""
+
+    pixels: torch.Tensor
+    labels: torch.Tensor
+
+    def __post_init__(self) -> None:
+        assert self.pixels.dtype == torch.uint8 and self.pixels.shape[3:] == (3,)
+        assert self.pixels.is_contiguous()
+        assert self.labels.dtype == torch.int64 and self.labels.shape == self.pixels.shape[:1]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str) -> Images:
+        return Images(self.pixels.to(device), self.labels.to(device))
+
+    def take(self, n: int, seed: int) -> Images:
+        """A random subset of `n` images with this split's class proportions; `ValueError` if there are fewer."""
+        return self.divide(n, seed)[0]
+
+    def divide(self, n: int, seed: int) -> tuple[Images, Images]:
+        """`take(n, seed)` and all the rest, both in the original order."""
+        if not 0 <= n <= len(self):
+            raise ValueError(f"asked for {n:,} images of a split that has {len(self):,}: ask for at most that many")
+        order = torch.from_numpy(_stratified_order(self.labels.numpy(force=True), seed))
+        first, rest = order[:n].sort().values, order[n:].sort().values
+        return self._at(first), self._at(rest)
+
+    def _at(self, index: torch.Tensor) -> Images:
+        index = index.to(self.labels.device)
+        return Images(self.pixels[index], self.labels[index])
+
+    def resize(self, resolution: int) -> Images:
+        """The whole split at `resolution` x `resolution` pixels: bilinear, antialiased, still uint8."""
+        if self.pixels.shape[1:3] == (resolution, resolution):
+            return self
+        resized = self.pixels.new_empty((len(self), resolution, resolution, 3))
+        for start in range(0, len(self), CHUNK):
+            chunk = self.pixels[start : start + CHUNK].permute(0, 3, 1, 2).float()
+            chunk = F.interpolate(chunk, size=(resolution, resolution), mode="bilinear", antialias=True)
+            resized[start : start + CHUNK] = chunk.round_().clamp_(0, 255).permute(0, 2, 3, 1)
+        return Images(resized, self.labels)
+
+    def channel_statistics(self) -> tuple[RGB, RGB]:
+        """Mean and standard deviation of each channel, for pixels in 0..1."""
+        total, squares = torch.zeros(2, 3, dtype=torch.float64, device=self.pixels.device)
+        for start in range(0, len(self), CHUNK):
+            values = self.pixels[start : start + CHUNK].reshape(-1, 3).double() / 255
+            total += values.sum(0)
+            squares += values.square().sum(0)
+        count = self.pixels[..., 0].numel()
+        mean = total / count
+        std = (squares / count - mean.square()).clamp(min=0).sqrt().clamp(min=1 / 255)  # never 0: it divides
+        return _rgb(mean), _rgb(std)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """What a search may see: the training and validation splits. Test data comes only from `load_test`.
+
+    `mean` and `std` are of the training split's channels, for pixels in 0..1.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Images
+    val: Images
+    mean: RGB
+    std: RGB
+
+    @classmethod
+    def split(cls, name: str, class_names: tuple[str, ...], training: Images) -> Dataset:
+        """The dataset whose validation split is carved out of `training`, class-balanced, always the same."""
+        val, train = training.divide(max(1, len(training) // VAL_SHARE), VAL_SEED)
+        return cls(name, class_names, train, val, *train.channel_statistics())
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def image_size(self) -> int:
+        """Height and width in pixels."""
+        return self.train.pixels.shape[1]
+
+    def to(self, device: torch.device | str) -> Dataset:
+        return dataclasses.replace(self, train=self.train.to(device), val=self.val.to(device))
+
+
+def _stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
+    """A random order of all images, any beginning of which has the classes in their overall proportions."""
+    rng = np.random.default_rng(seed)
+    quantile = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        quantile[members] = (np.arange(len(members)) + rng.random()) / len(members)
+    return np.argsort(quantile, kind="stable")
+
+
+def _rgb(values: torch.Tensor) -> RGB:
+    red, green, blue = values.tolist()
+    return red, green, blue

@@ -1,0 +1,114 @@
+"""The built-in set: the same each time, balanced, its test images its own, and no class told by colour alone."""
+
+from __future__ import annotations
+
+from math import cos, pi, radians, sin, sqrt
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from nas.data import Augment, Dataset, Images, eval_batches, load, load_test, shapes, train_batches
+
+AREAS = {  # by school geometry, but for the crescent
+    "disc": pi,
+    "ring": pi * (0.97**2 - 0.53**2),
+    "crescent": 1.477,
+    "half-disc": pi / 2,
+    "triangle": 3 * sqrt(3) / 4,
+    "square": 1.56**2,
+    "frame": 1.72**2 - 1,
+    "star": 5 * 0.5 * cos(radians(36)) * sin(radians(36)),
+    "cross": 2 * (2 * 0.6) - 0.6**2,
+    "heart": 0.8**2 * 2 + pi * 0.8**2 / 2,
+}
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return load("shapes")
+
+
+@pytest.fixture(scope="module")
+def unseen() -> Images:
+    return load_test("shapes")
+
+
+def test_sizes_and_balance(dataset: Dataset, unseen: Images):
+    assert (dataset.name, dataset.num_classes, dataset.image_size) == ("shapes", 10, 32)
+    assert dataset.train.labels.bincount().tolist() == [900] * 10
+    assert dataset.val.labels.bincount().tolist() == [100] * 10
+    assert unseen.labels.bincount().tolist() == [200] * 10
+
+
+def test_the_same_each_time(unseen: Images):
+    again = shapes.read("test")
+    assert torch.equal(again.pixels, unseen.pixels)
+    assert torch.equal(again.labels, unseen.labels)
+
+
+def test_the_images_are_frozen(unseen: Images):
+    """Another NumPy or another edit must not change what `--data shapes` means; sines may differ in their last bits."""
+    mean, std = unseen.channel_statistics()
+    np.testing.assert_allclose(mean, (0.50019, 0.50251, 0.49541), atol=1e-4)
+    np.testing.assert_allclose(std, (0.20998, 0.21052, 0.20879), atol=1e-4)
+    assert unseen.labels[:12].tolist() == [2, 0, 5, 0, 1, 2, 1, 8, 2, 4, 4, 0]
+
+
+def test_no_image_is_in_two_splits(dataset: Dataset, unseen: Images):
+    rows = [image.numpy().tobytes() for split in (dataset.train, dataset.val, unseen) for image in split.pixels]
+    assert len(set(rows)) == len(rows) == 12_000
+
+
+@pytest.mark.parametrize("name", shapes.CLASS_NAMES)
+def test_each_shape_has_its_area_and_size(name: str):
+    axis = np.linspace(-1.5, 1.5, 301)
+    x, y = np.meshgrid(axis, axis)
+    inside = shapes.SHAPES[name](x, y) < 0
+    assert inside.sum() * 0.01**2 == pytest.approx(AREAS[name], rel=0.03)
+    assert np.hypot(x, y)[inside].max() == pytest.approx(1.1, abs=0.15)
+
+
+def test_a_linear_model_of_the_pixels_tells_little(dataset: Dataset, unseen: Images):
+    """Least squares on 8 x 8 images: better than chance would be a class told by colour or place."""
+
+    def features(images: Images) -> torch.Tensor:
+        flat = images.resize(8).pixels.flatten(1).float() / 255 - 0.5
+        return torch.cat([flat, torch.ones(len(flat), 1)], dim=1)
+
+    targets = F.one_hot(dataset.train.labels).float()
+    weights = torch.linalg.lstsq(features(dataset.train), targets).solution
+    accuracy = ((features(unseen) @ weights).argmax(1) == unseen.labels).float().mean().item()
+    assert accuracy < 0.2
+
+
+@pytest.mark.slow
+def test_a_wider_network_is_better_and_neither_is_perfect(dataset: Dataset, unseen: Images):
+    narrow, wide = (accuracy_after_training(width, dataset, unseen) for width in (8, 32))
+    assert 0.3 < narrow < wide - 0.05 < 0.85
+
+
+def accuracy_after_training(width: int, dataset: Dataset, unseen: Images, epochs: int = 10) -> float:
+    """Of a plain network of four 3x3 convolutions."""
+    torch.manual_seed(0)
+    layers: list[nn.Module] = []
+    for c_in, c_out in ((3, width), (width, width), (width, 2 * width), (2 * width, 4 * width)):
+        layers += [nn.Conv2d(c_in, c_out, 3, stride=2, padding=1), nn.BatchNorm2d(c_out), nn.ReLU()]
+    net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(16 * width, 10)).to(memory_format=torch.channels_last)
+    steps = epochs * (len(dataset.train) // 128)
+    optimizer = torch.optim.AdamW(net.parameters())
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps)
+    generator = torch.Generator().manual_seed(0)
+    statistics = dataset.mean, dataset.std
+    for _ in range(epochs):
+        for x, y in train_batches(dataset.train, *statistics, batch_size=128, augment=Augment(), generator=generator):
+            optimizer.zero_grad()
+            F.cross_entropy(net(x), y).backward()
+            optimizer.step()
+            schedule.step()
+    net.eval()
+    with torch.no_grad():
+        batches = eval_batches(unseen, *statistics, batch_size=500)
+        return sum(int((net(x).argmax(1) == y).sum()) for x, y in batches) / len(unseen)

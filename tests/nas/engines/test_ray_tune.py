@@ -1,0 +1,235 @@
+"""What only the Ray engine has to show: what it refuses, workers that die, and that it is quiet and leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from nas.data import Dataset
+from nas.network import Designed
+from nas.train import Epoch, Recipe
+from nas.trial import State, TrialResult, TrialSpec
+
+if find_spec("ray") is None:  # not importorskip: the engine tells Ray to be silent before it is imported
+    pytest.skip("Ray is not installed", allow_module_level=True)
+
+from nas.engines import ray_tune
+
+RECIPE = Recipe(batch_size=20, bf16=False)
+
+
+class Listed:
+    """Trials of a list, and what the engine said of them."""
+
+    def __init__(self, *networks: Any, recipe: Recipe = RECIPE) -> None:
+        self.left = [TrialSpec(number, network, recipe, 0) for number, network in enumerate(networks)]
+        self.retries: list[tuple[int, str]] = []
+        self.results: dict[int, TrialResult] = {}
+
+    def ask(self) -> TrialSpec | None:
+        return self.left.pop(0) if self.left else None
+
+    def report(self, spec: TrialSpec, epoch: Epoch) -> bool:
+        return False
+
+    def retried(self, spec: TrialSpec, reason: str) -> None:
+        self.retries.append((spec.number, reason))
+
+    def tell(self, spec: TrialSpec, result: TrialResult) -> None:
+        assert spec.number not in self.results
+        self.results[spec.number] = result
+
+
+resnet20 = Designed("resnet20")
+
+
+def deadly(folder: Path, *blows: str) -> Any:
+    """A network that takes its process with it, once for each of `blows`, before it lets itself be built."""
+
+    @dataclass(frozen=True)
+    class Deadly:  # within a function, since a worker cannot import a test
+        name: str = "deadly"
+
+        def build(self, num_classes: int, image_size: int) -> nn.Module:
+            died = len(list(folder.iterdir()))
+            if died < len(blows):
+                (folder / str(died)).touch()
+                signal.raise_signal(getattr(signal, blows[died]))
+            return resnet20.build(num_classes, image_size)
+
+    folder.mkdir()
+    return Deadly()
+
+
+# ---------------------------------------------------------------------------- refused before Ray starts
+
+
+@pytest.mark.parametrize(
+    ("gpus_here", "asked", "message"),
+    [
+        (0, {"gpus": 8}, r"asked for 8 GPUs; this machine has none: use --workers N to search on its CPUs$"),
+        (2, {"gpus": 8}, r"asked for 8 GPUs; this machine has 2: use --gpus 2$"),
+        (0, {"workers": 5}, r"asked for 5 workers; this machine has 4 cores: use --workers 4$"),
+        (0, {"workers": 0}, r"--workers must be at least 1, not 0"),
+        (0, {"workers": -2}, r"--workers must be at least 1, not -2"),
+        (2, {"gpus": 0}, r"--gpus must be at least 1, not 0"),
+        (2, {"gpus": 1, "gpus_per_trial": 0}, r"--gpus-per-trial must be above 0 and at most 1, not 0"),
+        (2, {"gpus": 1, "gpus_per_trial": 2}, r"--gpus-per-trial must be above 0 and at most 1, not 2"),
+        (2, {"gpus": 1, "workers": 1}, r"give one of them"),
+        (0, {}, r"--workers, --gpus or --address"),
+        (0, {"address": "ray://head:10001"}, r"'auto' or host:port of the cluster's head, not ray://head:10001"),
+        (0, {"address": "head"}, r"'auto' or host:port of the cluster's head, not head"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(
+    gpus_here: int, asked: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus_here)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    with pytest.raises(ValueError, match=message) as caught:
+        ray_tune.Cluster(**asked)
+    assert "\n" not in str(caught.value)
+
+
+def test_nobody_at_the_address(tiny: Dataset) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # and does not listen
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ValueError, match=f"no Ray cluster at {address}: ConnectionRefusedError"):
+            ray_tune.run(Listed(), tiny, ray_tune.Cluster(address=address))
+
+
+def test_more_than_the_cluster_has_is_refused() -> None:
+    with pytest.raises(ValueError, match="asked for 8 GPUs; the cluster at auto has none"):
+        ray_tune._settled(ray_tune.Cluster(gpus=8, address="auto"), {"CPU": 64.0})
+
+
+@pytest.mark.parametrize(("share", "at_once"), [(1.0, 8), (0.5, 16), (0.25, 32), (0.4, 16), (1 / 3, 24), (0.1, 80)])
+def test_a_gpu_takes_as_many_trials_as_it_has_room_for(share: float, at_once: int) -> None:
+    cluster = ray_tune.Cluster(gpus=8, gpus_per_trial=share, address="auto")
+    assert cluster.at_once == at_once and cluster.device == "cuda"
+
+
+def test_an_address_alone_means_all_that_is_there() -> None:
+    alone = ray_tune.Cluster(gpus_per_trial=0.5, address="auto")
+    assert ray_tune._settled(alone, {"CPU": 64.0, "GPU": 8.0}).at_once == 16
+    assert ray_tune._settled(alone, {"CPU": 64.0}).at_once == 64
+    some = ray_tune.Cluster(workers=3, address="auto")
+    assert ray_tune._settled(some, {"CPU": 64.0, "GPU": 8.0}) == some
+
+
+# ---------------------------------------------------------------------------- workers that die
+
+
+def test_a_trial_whose_worker_dies_is_started_once_more_then_failed_and_nothing_is_said_or_left(
+    tiny: Dataset, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    once, twice = tmp_path / "once", tmp_path / "twice"
+    trials = Listed(resnet20, deadly(once, "SIGSEGV"), deadly(twice, "SIGKILL", "SIGKILL"), resnet20)
+    before = set(Path(tempfile.gettempdir()).glob("nas-*"))
+    ray_tune.run(trials, tiny, ray_tune.Cluster(workers=1))
+
+    complete, failed = State.COMPLETE, State.FAILED
+    states = {number: result.state for number, result in trials.results.items()}
+    assert states == {0: complete, 1: complete, 2: failed, 3: complete}
+    assert [number for number, _ in trials.retries] == [1, 2]
+    for _, reason in trials.retries:
+        assert reason.startswith("its worker process died: ") and "\n" not in reason and len(reason) < 200
+    assert trials.results[2].reason.startswith("its worker process died twice: ")
+    assert trials.results[2].seconds > 0
+
+    assert tuple(capfd.readouterr()) == ("", "")
+    assert set(Path(tempfile.gettempdir()).glob("nas-*")) <= before
+
+
+@pytest.mark.parametrize(
+    ("report", "why"),
+    [
+        (
+            "Failure # 1\nThe actor died unexpectedly before finishing this task.\n\tpid: 7\n"
+            "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR Worker exit detail: "
+            "Worker unexpectedly exits with a connection error code 2. End of file. "
+            "Some common causes include: (1) the process was killed by the OOM killer ...\n",
+            "Worker unexpectedly exits with a connection error code 2. End of file.",
+        ),
+        (
+            "Failure # 1\n1 worker(s) were killed due to the node running low on memory. Memory ...\nRefer to the docs",
+            "Ray killed it, since its machine ran low on memory",
+        ),
+        ("Failure # 1\nTraceback ...\n  File ...\nValueError: no\n", "ValueError: no"),
+    ],
+)
+def test_rays_reports_in_one_line(report: str, why: str) -> None:
+    assert ray_tune._why(report) == why
+
+
+# ---------------------------------------------------------------------------- a process that is interrupted
+
+ENDLESS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from nas.data import load
+from nas.engines import ray_tune
+from nas.network import Designed
+from nas.train import Recipe
+from nas.trial import TrialSpec
+
+class Endless:
+    number = 0
+    def ask(self):
+        self.number += 1
+        return TrialSpec(self.number, Designed("resnet20"), Recipe(subset=100, epochs=1000), 0)
+    def report(self, spec, epoch): print("epoch", flush=True)
+    def retried(self, spec, reason): print("retried")
+    def tell(self, spec, result): print("told")
+
+try:
+    ray_tune.run(Endless(), load("shapes"), ray_tune.Cluster(workers=1))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_ends_it_promptly_and_quietly() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDLESS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a process group, as a shell makes one: Ctrl-C reaches every process in it
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == "epoch\n"
+        os.killpg(process.pid, signal.SIGINT)
+        began = time.monotonic()
+        process.wait(60)
+        assert time.monotonic() - began < 20
+        lines = process.stdout.read().split()
+        assert lines[-1] == "interrupted" and set(lines[:-1]) <= {"epoch"}
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.slow
+def test_a_worker_that_ray_kills_for_its_memory_has_died(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_memory_usage_threshold", "0.01")  # of the machine's: it is always above
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "10000")  # so the first worker dies in its training
+    endless = replace(RECIPE, epochs=10_000)
+    trials = Listed(resnet20, recipe=endless)
+    ray_tune.run(trials, tiny, ray_tune.Cluster(workers=1))
+    assert trials.results[0].state == State.FAILED
+    assert trials.results[0].reason == (
+        "its worker process died twice: Ray killed it, since its machine ran low on memory"
+    )
