@@ -106,15 +106,14 @@ def search(
     from nas.run import Run
     from nas.units import parse_seconds
 
-    chosen = launch.choose_cluster(workers, gpus, gpus_per_trial, address)
+    chosen = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
     limit = Budget(trials, parse_seconds(budget) if budget else (None if trials is not None else 20 * 60.0))
     reward = launch.choose_reward(target_macs, target_params, target_latency, w, hard)
     recipe = _recipe(epochs, subset, resolution, batch_size, lr)
     folder = launch.new_folder(runs_dir, name, f"{space}-{data}")
     dataset = _load(data, data_dir)
-    config = launch.choose_config(
-        space, width, dataset, data_dir, recipe, reward, strategy, seed, launch.choose_device(device, threads), threads
-    )
+    where = launch.choose_device(device, threads) if chosen is None else chosen.device
+    config = launch.choose_config(space, width, dataset, data_dir, recipe, reward, strategy, seed, where, threads)
     say = _say(as_json)
     launch.announce(config, limit, dataset, chosen, folder, say)
     run = Run.create(folder, config, limit, storage)
@@ -143,7 +142,7 @@ def resume(
     from nas.units import parse_seconds
 
     opened = Run.open(runs_dir / run)
-    chosen = launch.choose_cluster(workers, gpus, gpus_per_trial, address)
+    chosen = launch.choose_cluster(workers, gpus, gpus_per_trial, address, opened.config.threads)
     new = trials is not None or budget is not None
     limit = Budget(trials, parse_seconds(budget) if budget else None) if new else opened.budget
     dataset = _load(opened.config.data, opened.config.data_dir)
@@ -369,7 +368,7 @@ def _drive(run: Run, budget: Budget, dataset: Dataset, cluster: Any, as_json: bo
         raise ValueError(
             f"cannot write to {run.path}: {error.strerror}. Free some space, then `nas resume {run.name}` continues"
         ) from None
-    say(f"{ended}. `nas top {run.name}` lists them, `nas compare {run.name}` tests the best against ResNet-20")
+    say(f"\n{ended}. `nas top {run.name}` lists them, `nas compare {run.name}` tests the best against ResNet-20.")
 
 
 def _say(as_json: bool) -> Any:

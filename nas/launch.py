@@ -95,13 +95,15 @@ def choose_config(
     return Config(chosen, dataset.name, recipe, reward, strategy, seed, folder, device, threads)
 
 
-def choose_cluster(workers: int | None, gpus: int | None, gpus_per_trial: float, address: str | None) -> Cluster | None:
+def choose_cluster(
+    workers: int | None, gpus: int | None, gpus_per_trial: float, address: str | None, threads: int
+) -> Cluster | None:
     """Where Ray Tune runs the trials; None for this process. Raises ValueError where that is not to be had."""
     if workers is None and gpus is None and address is None:
         return None
     from nas.engines import ray_tune
 
-    return ray_tune.Cluster(workers, gpus, gpus_per_trial, address)
+    return ray_tune.Cluster(workers, gpus, gpus_per_trial, address, threads)
 
 
 def new_folder(runs_dir: Path, name: str | None, stem: str) -> Path:
@@ -150,21 +152,27 @@ def announce(
         w = f"{reward.w_above:g}" if reward.w_below == reward.w_above else f"{reward.w_below:g} or {reward.w_above:g}"
         goal = f"accuracy x ({reward.cost} / {unit}) ^ {w}"
     say(f"reward    {goal}; strategy {config.strategy}, seed {config.seed}")
-    prepared = recipe.prepare(dataset).to(config.device)
-    seconds = estimate_trial_seconds(space, prepared, recipe)
-    at_once = max(1, cluster.at_once) if cluster else 1
+    say(f"time      {_expected_time(config, budget, dataset, cluster)}")
+    say(f"results   {folder}/\n")
+
+
+def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None) -> str:
+    """How long a trial takes, timed here, and what that makes of the budget."""
+    if cluster is not None and cluster.address is not None:
+        return f"what the machines at {cluster.address} need"
+    seconds = estimate_trial_seconds(config.space, config.recipe.prepare(dataset).to(config.device), config.recipe)
+    at_once = cluster.at_once if cluster else 1
+    where = f"{config.device}, {at_once} at once" if cluster else config.device
     if budget.seconds is not None and (budget.trials is None or budget.trials * seconds / at_once > budget.seconds):
         extent = f"about {max(1, int(budget.seconds * at_once / seconds))} trials in {format_seconds(budget.seconds)}"
     else:
         assert budget.trials is not None
         extent = f"{budget.trials} trials in about {format_seconds(budget.trials * seconds / at_once)}"
-    side = f", {at_once} at once" if at_once > 1 else f" on {config.device}"
-    say(f"time      about {format_seconds(seconds)} a trial{side}: {extent}")
-    say(f"results   {folder}/\n")
+    return f"about {format_seconds(seconds)} a trial on {where}: {extent}"
 
 
 def drive(run: Run, budget: Budget, dataset: Dataset, cluster: Cluster | None, progress: Progress) -> str:
-    """Run the search until its end; returns why it ended."""
+    """Run the search until its end; returns what was done and why it ended."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with run.driving() as study:
         search = Search(run, study, budget, progress, dataset)
@@ -174,7 +182,7 @@ def drive(run: Run, budget: Budget, dataset: Dataset, cluster: Cluster | None, p
             from nas.engines import ray_tune
 
             ray_tune.run(search, dataset, cluster)
-    return search.ended
+    return f"{search.done} trials done: {search.ended}"
 
 
 def save_trained(

@@ -124,6 +124,11 @@ class Search:
     # ------------------------------------------------------------------ where it stands
 
     @property
+    def done(self) -> int:
+        """Trials that have ended, duplicates not counted."""
+        return len(self._rows)
+
+    @property
     def trained(self) -> int:
         """Networks trained or being trained, duplicates not counted."""
         return len(self._rows) + len(self._being_trained)
@@ -152,7 +157,7 @@ class Search:
     def _spent(self) -> bool:
         """Whether there is neither a trial nor the time for one left. Unfinished trials are owed in any case."""
         if self.budget.trials is not None and self.trained >= self.budget.trials:
-            self.ended = f"{self.budget.trials} networks are trained"
+            self.ended = "that is all that --trials allows"
         elif self.budget.seconds is not None and self._would_end_late(self.budget.seconds):
             self.ended = "the time budget is spent"
         return bool(self.ended)

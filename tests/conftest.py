@@ -15,12 +15,11 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 @pytest.fixture(scope="session")
 def tiny() -> Dataset:
-    """200 images of 16 pixels in 4 classes that even a small network tells apart: one quadrant is brighter."""
+    """200 images of 16 pixels in 4 classes that even a small network tells apart: so many of the rows are brighter."""
     rng = np.random.default_rng(0)
     labels = np.arange(200) % 4
     pixels = rng.integers(0, 120, (200, 16, 16, 3), dtype=np.uint8)
     for image, label in zip(pixels, labels, strict=True):
-        row, column = divmod(int(label), 2)
-        image[8 * row : 8 * row + 8, 8 * column : 8 * column + 8] += 120
+        image[: 4 * label] += 120
     images = Images(torch.from_numpy(pixels), torch.from_numpy(labels))
     return Dataset.split("tiny", ("a", "b", "c", "d"), images)

@@ -37,7 +37,7 @@ ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "inf",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
-"""A silent Ray without records. What is set already stays."""
+"""Has Ray silent and without records of its own. What is set already stays."""
 
 for _name, _value in ENVIRONMENT.items():  # here, since some are read when Ray is imported
     os.environ.setdefault(_name, _value)
@@ -53,7 +53,6 @@ try:
 except ImportError as error:
     raise ValueError(f"several trials at once need Ray: pip install 'nas[ray]' ({error})") from None
 
-
 SILENT: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
 
 
@@ -64,7 +63,7 @@ SILENT: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": Fa
 class Cluster:
     """Where trials run, and how many at once. Raises ValueError for what this machine does not have.
 
-    `workers` trials at once, each on a CPU core; or `gpus` GPUs, with as many trials at once on each as
+    `workers` trials at once, each on `threads` CPU cores; or `gpus` GPUs, with as many trials at once on each as
     `gpus_per_trial` leaves room for. `address` ("auto" or host:port) is a running Ray cluster, whose machines
     have this package; alone it means all of its GPUs or, where it has none, all of its cores.
     """
@@ -73,9 +72,10 @@ class Cluster:
     gpus: int | None = None
     gpus_per_trial: float = 1.0
     address: str | None = None
+    threads: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("workers", "gpus"):
+        for name in ("workers", "gpus", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"--{name} must be at least 1, not {value}")
@@ -94,8 +94,10 @@ class Cluster:
         if self.gpus is not None and self.gpus > gpus:
             there = f"{gpus}: use --gpus {gpus}" if gpus else "none: use --workers N to search on its CPUs"
             raise ValueError(f"asked for {self.gpus} GPUs; {where} has {there}")
-        if self.workers is not None and self.workers > cores:
-            raise ValueError(f"asked for {self.workers} workers; {where} has {cores} cores: use --workers {cores}")
+        if self.workers is not None and self.workers * self.threads > cores:
+            each = f" of {self.threads} threads" if self.threads > 1 else ""
+            room = max(1, cores // self.threads)
+            raise ValueError(f"asked for {self.workers} workers{each}; {where} has {cores} cores: use --workers {room}")
 
     @property
     def at_once(self) -> int:
@@ -115,7 +117,7 @@ def _connected(cluster: Cluster, object_bytes: int, folder: str) -> Iterator[Clu
         if cluster.address is None:
             ray.init(
                 "local",
-                num_cpus=cluster.at_once,
+                num_cpus=cluster.at_once * cluster.threads,
                 num_gpus=cluster.gpus or 0,
                 include_dashboard=False,
                 object_store_memory=object_bytes + 100_000_000,  # Ray wants 75 MB at least
@@ -145,7 +147,7 @@ def _settled(cluster: Cluster, there: dict[str, float]) -> Cluster:
     cluster._check_fits(gpus, cores, f"the cluster at {cluster.address}")
     if cluster.at_once:
         return cluster
-    return replace(cluster, gpus=gpus) if gpus else replace(cluster, workers=cores)
+    return replace(cluster, gpus=gpus) if gpus else replace(cluster, workers=max(1, cores // cluster.threads))
 
 
 # ---------------------------------------------------------------------------- the run
@@ -168,12 +170,12 @@ def run(trials: Trials, dataset: Dataset, cluster: Cluster) -> None:
     ):
         try:
             tune.run(
-                tune.with_parameters(_Worker, arrays=arrays, about=about, device=settled.device),
+                tune.with_parameters(_Worker, arrays=arrays, about=about, cluster=settled),
                 search_alg=asker,
                 scheduler=_Teller(trials, asker),
                 num_samples=-1,
                 max_concurrent_trials=settled.at_once,
-                resources_per_trial={"cpu": 1, "gpu": settled.gpus_per_trial if settled.gpus else 0},
+                resources_per_trial={"cpu": settled.threads, "gpu": settled.gpus_per_trial if settled.gpus else 0},
                 reuse_actors=True,
                 storage_path=folder,
                 raise_on_failed_trial=False,
@@ -287,18 +289,18 @@ def _count_out_of_memory_as_death() -> None:
 class _Worker(tune.Trainable):
     """A process that evaluates one trial after the other. A step is an epoch; the last one carries the result."""
 
-    def setup(self, config: dict[str, Any], arrays: Any, about: Any, device: str) -> None:  # type: ignore[override]
-        torch.set_num_threads(1)  # its share of the cores
+    def setup(self, config: dict[str, Any], arrays: Any, about: Any, cluster: Cluster) -> None:  # type: ignore[override]
         prepare()
-        self._dataset = _unpack(arrays, about).to(device)
+        torch.set_num_threads(cluster.threads)
+        self._dataset = _unpack(arrays, about).to(cluster.device)
         self._prepared: dict[Recipe, Dataset] = {}
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._training = self._evaluate(new_config["spec"])
         if self._dataset.train.pixels.is_cuda:
             torch.cuda.synchronize()  # raises where a former trial broke this process's GPU context: a new worker then
-            torch.cuda.empty_cache()  # a GPU may be shared
-        self._training = self._evaluate(new_config["spec"])
+            torch.cuda.empty_cache()  # others may share the GPU
         return True
 
     def step(self) -> dict[str, Any]:

@@ -45,7 +45,10 @@ def test_search_top_train_and_compare(cli, tmp_path: Path, pretended: None) -> N
     assert code == 0, err
     for said in ("42 choices, 2.8e+18 architectures", "(macs / 1M) ^ -0.07", "4 trials in about", "runs/one/"):
         assert said in out
-    assert out.count("\ntrial ") - 1 == 4 and "4 networks are trained. `nas top one` lists them" in out
+    assert (
+        out.count("\ntrial ") - 1 == 4
+        and "4 trials done: that is all that --trials allows. `nas top one` lists them" in out
+    )
 
     code, out, _ = cli("top", "one", "--json")
     rows = json.loads(out)

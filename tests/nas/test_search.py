@@ -52,7 +52,7 @@ def but_for_times(run: Run) -> list[dict[str, Any]]:
 def test_a_search_trains_as_many_networks_as_it_may(run: Run, tiny: Dataset, pretended: None) -> None:
     search = go_on(run, tiny)
     rows = run.rows()
-    assert len(rows) == 12 and search.ended == "12 networks are trained"
+    assert len(rows) == 12 and search.ended == "that is all that --trials allows"
     assert {row.state for row in rows} == {State.COMPLETE, State.FAILED}
     assert all(row.macs and row.params and row.activations for row in rows)
     best = run.best()
@@ -212,7 +212,7 @@ def test_time_runs_out_before_a_trial_that_would_end_late(run: Run, tiny: Datase
         search._seconds_before = 30.0  # as if so long had passed
         assert search.ask()
         search._seconds_before = 50.0
-        assert search.ask() is None and search.ended == "the time budget is spent"
+        assert search.ask() is None and "time budget is spent" in search.ended
 
 
 def test_time_spent_side_by_side_counts_once(run: Run, tiny: Dataset) -> None:

@@ -83,6 +83,12 @@ def deadly(folder: Path, *blows: str) -> Any:
         (0, {"gpus": 8}, r"asked for 8 GPUs; this machine has none: use --workers N to search on its CPUs$"),
         (2, {"gpus": 8}, r"asked for 8 GPUs; this machine has 2: use --gpus 2$"),
         (0, {"workers": 5}, r"asked for 5 workers; this machine has 4 cores: use --workers 4$"),
+        (
+            0,
+            {"workers": 3, "threads": 2},
+            r"asked for 3 workers of 2 threads; this machine has 4 cores: use --workers 2$",
+        ),
+        (0, {"workers": 1, "threads": 0}, r"--threads must be at least 1, not 0"),
         (0, {"workers": 0}, r"--workers must be at least 1, not 0"),
         (0, {"workers": -2}, r"--workers must be at least 1, not -2"),
         (2, {"gpus": 0}, r"--gpus must be at least 1, not 0"),
@@ -127,6 +133,7 @@ def test_an_address_alone_means_all_that_is_there() -> None:
     alone = ray_tune.Cluster(gpus_per_trial=0.5, address="auto")
     assert ray_tune._settled(alone, {"CPU": 64.0, "GPU": 8.0}).at_once == 16
     assert ray_tune._settled(alone, {"CPU": 64.0}).at_once == 64
+    assert ray_tune._settled(replace(alone, threads=4), {"CPU": 64.0}).at_once == 16
     some = ray_tune.Cluster(workers=3, address="auto")
     assert ray_tune._settled(some, {"CPU": 64.0, "GPU": 8.0}) == some
 
