@@ -160,34 +160,14 @@ def top(
 ) -> None:
     """List a run's trials, the best first."""
     from nas.run import Run, rank
-    from nas.tables import table
-    from nas.units import format_count, format_percent, format_seconds
+    from nas.tables import trials_table
 
     opened = Run.open(runs_dir / run)
     rows = rank(opened.rows())
     if as_json:
         _print_json([row.to_dict() for row in rows])
         return
-    header = ("trial", "state", "accuracy", "reward", "MACs", "params", "time", "id", "reason")
-    print(
-        table(
-            header,
-            [
-                (
-                    str(row.number),
-                    str(row.state),
-                    format_percent(row.accuracy),
-                    f"{row.reward:.4f}" if row.reward is not None else "-",
-                    format_count(row.macs),
-                    format_count(row.params),
-                    format_seconds(row.seconds),
-                    row.id,
-                    row.reason,
-                )
-                for row in (rows[:limit] if limit else rows)
-            ],
-        )
-    )
+    print(trials_table(rows[:limit] if limit else rows))
     print("\nMACs: multiply-adds of convolutions and linear layers for one image. accuracy: validation.")
     if rows and rows[0].reward is not None:
         print(f"best: {opened.config.space.name}:{rows[0].architecture}")
@@ -269,11 +249,10 @@ def compare(
     """
     from nas import launch
     from nas.compare import compare as run_comparison
-    from nas.compare import spread
     from nas.run import Run
-    from nas.tables import table
+    from nas.tables import comparison_table
     from nas.targets import resolve
-    from nas.units import format_count, format_percent, format_seconds
+    from nas.units import format_percent, format_seconds
 
     if seeds < 1:
         raise ValueError(f"--seeds must be at least 1, not {seeds}")
@@ -304,24 +283,7 @@ def compare(
             ]
         )
         return
-    header = ("network", "test accuracy", "validation", "MACs", "params", "training")
-    print(
-        "\n"
-        + table(
-            header,
-            [
-                (
-                    c.name,
-                    spread(c.test_accuracies),
-                    spread(c.val_accuracies),
-                    format_count(c.size.macs),
-                    format_count(c.size.params),
-                    format_seconds(c.seconds),
-                )
-                for c in contenders
-            ],
-        )
-    )
+    print("\n" + comparison_table(contenders))
     images = epochs * (len(dataset.train) if recipe.subset is None else recipe.subset)
     print(
         f"{data}, {images:,} training images each ({epochs} epochs), {seeds} seed{'s' if seeds > 1 else ''}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import mean, stdev
+from statistics import mean
 
 import torch
 from torch import nn
@@ -88,10 +88,3 @@ def compare(
             )
         )
     return sorted(contenders, key=lambda contender: -contender.test_accuracy)
-
-
-def spread(values: Sequence[float]) -> str:
-    """`61.2 +- 0.4 %`: mean and standard deviation; the mean alone of a single value."""
-    if len(values) == 1:
-        return f"{100 * values[0]:.1f} %"
-    return f"{100 * mean(values):.1f} ± {100 * stdev(values):.1f} %"

@@ -119,7 +119,9 @@ def new_folder(runs_dir: Path, name: str | None, stem: str) -> Path:
 
 
 def output_folder(path: Path) -> Path:
-    """`path`, made now, so that a training does not end with nowhere to go."""
+    """`path`, made now, so that a training does not end with nowhere to go. Refused where weights are in it already."""
+    if (path / "weights.safetensors").exists():
+        raise ValueError(f"{path} has the weights of another training: choose another --out, or remove them")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

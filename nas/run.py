@@ -179,9 +179,8 @@ class Run:
 
 
 def rank(rows: list[Row]) -> list[Row]:
-    """The best reward first, trials without one last, each network once."""
-    once = [row for row in rows if row.duplicate_of is None]
-    return sorted(once, key=lambda row: (row.reward is None, -(row.reward or 0.0), row.number))
+    """The best reward first, trials without one last; of equals, the first to be proposed."""
+    return sorted(rows, key=lambda row: (row.reward is None, -(row.reward or 0.0), row.number))
 
 
 _STATES = {

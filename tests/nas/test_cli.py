@@ -59,10 +59,14 @@ def test_search_top_train_and_compare(cli, tmp_path: Path, pretended: None) -> N
 
     code, out, err = cli("train", "one:best", "--epochs", "2", "--batch-size", "20", "--out", "trained")
     assert code == 0 and "test accuracy" in out, err
+    code, _, err = cli("train", "one:best", "--epochs", "2", "--batch-size", "20", "--out", "trained")
+    assert code == 2 and "has the weights of another training" in err
     network = Run.open(tmp_path / "runs" / "one")
     module = network.network(network.best()).build(4, 16)
     module.load_state_dict(load_file(tmp_path / "trained" / "weights.safetensors"))
-    code, out, err = cli("train", "trained/architecture.json", "--epochs", "1", "--batch-size", "20", "--json")
+    code, out, err = cli(
+        "train", "trained/architecture.json", "--epochs", "1", "--batch-size", "20", "--json", "--out", "b"
+    )
     assert code == 0 and json.loads(out)["macs"] == rows[0]["macs"], err
 
     code, out, err = cli(
