@@ -80,7 +80,9 @@ def search(
     hard: Annotated[bool, typer.Option("--hard", help="Cost nothing below the target, exponent -1 above it.")] = False,
     width: Annotated[float | None, typer.Option(help="Width multiplier. [default: 1, or what fits the target]")] = None,
     epochs: Epochs = 1,
-    subset: Subset = "10k",
+    subset: Annotated[
+        str | None, typer.Option(help="Training images to use: 10k, say, or all. [default: 10k, or all if fewer]")
+    ] = None,
     resolution: Resolution = None,
     batch_size: BatchSize = 64,
     lr: Rate = 0.05,
@@ -109,9 +111,9 @@ def search(
     chosen = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
     limit = Budget(trials, parse_seconds(budget) if budget else (None if trials is not None else 20 * 60.0))
     reward = launch.choose_reward(target_macs, target_params, target_latency, w, hard)
-    recipe = _recipe(epochs, subset, resolution, batch_size, lr)
     folder = launch.new_folder(runs_dir, name, f"{space}-{data}")
     dataset = _load(data, data_dir)
+    recipe = _recipe(epochs, subset or str(min(10_000, len(dataset.train))), resolution, batch_size, lr)
     where = launch.choose_device(device, threads) if chosen is None else chosen.device
     config = launch.choose_config(space, width, dataset, data_dir, recipe, reward, strategy, seed, where, threads)
     say = _say(as_json)

@@ -37,7 +37,7 @@ def cli(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: 
     return call
 
 
-SEARCH = ("search", "--subset", "all", "--width", "0.1", "--batch-size", "20")
+SEARCH = ("search", "--width", "0.1", "--batch-size", "20")
 
 
 def test_search_top_train_and_compare(cli, tmp_path: Path, pretended: None) -> None:
