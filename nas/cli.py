@@ -286,9 +286,9 @@ def compare(
         )
         return
     print("\n" + comparison_table(contenders))
-    images = epochs * (len(dataset.train) if recipe.subset is None else recipe.subset)
+    images = epochs * (recipe.subset or len(dataset.train))
     print(
-        f"{data}, {images:,} training images each ({epochs} epochs), {seeds} seed{'s' if seeds > 1 else ''}"
+        f"{data}, {images:,} training images each (epochs: {epochs}), {seeds} seed{'s' if seeds > 1 else ''}"
         f"{', mean ± standard deviation' if seeds > 1 else ''}, {where}. MACs: multiply-adds for one image."
     )
 
@@ -332,6 +332,8 @@ def _drive(run: Run, budget: Budget, dataset: Dataset, cluster: Any, as_json: bo
         raise ValueError(
             f"cannot write to {run.path}: {error.strerror}. Free some space, then `nas resume {run.name}` continues"
         ) from None
+    finally:
+        progress.close()
     say(f"\n{ended}. `nas top {run.name}` lists them, `nas compare {run.name}` tests the best against ResNet-20.")
 
 

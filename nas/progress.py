@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from typing import TextIO
 
 from nas.run import Row
-from nas.search import Progress
 from nas.train import Epoch
 from nas.trial import State, TrialSpec
 from nas.units import format_count, format_percent, format_seconds
@@ -36,42 +36,46 @@ class Lines:
         left = f"  {format_seconds(seconds_left)} left" if seconds_left is not None else ""
         self._line(f"trial {row.number:>3}  {outcome}  {size}  {format_seconds(row.seconds):>6}  {where}{left}")
 
+    def close(self) -> None:
+        """Called once, when the search has ended or was stopped."""
+
     def _line(self, text: str) -> None:
         print(text, file=self.out, flush=True)
 
 
 class Terminal(Lines):
-    """The same lines, and below them one that changes while trials run."""
+    """The same lines, and below them one that changes: what is being trained, the best so far, the time left."""
 
     def __init__(self, out: TextIO) -> None:
         super().__init__(out)
-        self.running: dict[int, str] = {}
+        self._running: dict[int, str] = {}
+        self._standing: list[str] = []
 
     def started(self, spec: TrialSpec, size: Cost) -> None:
-        self.running[spec.number] = f"trial {spec.number}: {format_count(size.macs)} MACs"
+        self._running[spec.number] = f"trial {spec.number}: training, {format_count(size.macs)} MACs"
         self._status()
 
     def epoch(self, spec: TrialSpec, epoch: Epoch) -> None:
-        done = f"epoch {epoch.number}/{spec.recipe.epochs} {format_percent(epoch.val_accuracy)}"
-        self.running[spec.number] = f"trial {spec.number}: {done}"
+        done = f"epoch {epoch.number}/{spec.recipe.epochs}, {format_percent(epoch.val_accuracy)}"
+        self._running[spec.number] = f"trial {spec.number}: {done}"
         self._status()
 
     def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
-        self.running.pop(row.number, None)
+        self._running.pop(row.number, None)
+        self._standing = [f"best {_best(best)}"] if best else []
+        self._standing += [f"{format_seconds(seconds_left)} left"] if seconds_left is not None else []
         super().finished(row, best, seconds_left)
         self._status()
 
     def close(self) -> None:
-        """Leave the cursor on an empty line."""
-        self.out.write("\r\033[K")
-        self.out.flush()
+        print("\r\033[K", end="", file=self.out, flush=True)
 
     def _line(self, text: str) -> None:
         super()._line(f"\r\033[K{text}")
 
     def _status(self) -> None:
-        self.out.write(f"\r\033[K{'  |  '.join(self.running.values())[:120]}")
-        self.out.flush()
+        text = "  |  ".join([*self._running.values(), *self._standing])
+        print(f"\r\033[K{text[: shutil.get_terminal_size().columns - 1]}", end="", file=self.out, flush=True)
 
 
 class JsonLines(Lines):
@@ -81,7 +85,7 @@ class JsonLines(Lines):
         self._line(json.dumps(row.to_dict() | {"seconds_left": seconds_left}))
 
 
-def watch(as_json: bool) -> Progress:
+def watch(as_json: bool) -> Lines:
     """The progress that fits where standard output goes."""
     if as_json:
         return JsonLines(sys.stdout)
