@@ -5,6 +5,7 @@ torch, optuna and ray are imported inside the commands that need them, so `nas -
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -37,6 +38,9 @@ Subset = Annotated[str, typer.Option(help="Training images to use: 10k, say, or 
 Resolution = Annotated[int | None, typer.Option(help="Train at this many pixels. [default: the data's own]")]
 BatchSize = Annotated[int, typer.Option(help="Images a step.")]
 Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
+Other = Annotated[
+    list[str], typer.Option("--set", metavar="NAME=VALUE", help="Any other of the recipe: --set label_smoothing=0")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ... or auto.")]
 Threads = Annotated[int, typer.Option(help="CPU threads of a training. Small networks gain little by more.")]
@@ -86,6 +90,7 @@ def search(
     resolution: Resolution = None,
     batch_size: BatchSize = 64,
     lr: Rate = 0.05,
+    other: Other = [],  # noqa: B006
     seed: Annotated[int, typer.Option(help="Of the strategy and of every training.")] = 0,
     workers: Workers = None,
     gpus: Gpus = None,
@@ -113,13 +118,16 @@ def search(
     reward = launch.choose_reward(target_macs, target_params, target_latency, w, hard)
     folder = launch.new_folder(runs_dir, name, f"{space}-{data}")
     dataset = _load(data, data_dir)
-    recipe = _recipe(epochs, subset or str(min(10_000, len(dataset.train))), resolution, batch_size, lr)
-    where = launch.choose_device(device, threads) if chosen is None else chosen.device
+    recipe = _recipe(epochs, subset or str(min(10_000, len(dataset.train))), resolution, batch_size, lr, other)
+    if chosen is not None and device != "auto":
+        raise ValueError("--device is for one trial at a time: --workers are on CPUs, --gpus on GPUs")
+    where = launch.choose_device("cpu" if chosen else device, threads)
+    where = chosen.device if chosen else where
     config = launch.choose_config(space, width, dataset, data_dir, recipe, reward, strategy, seed, where, threads)
     say = _say(as_json)
     launch.announce(config, limit, dataset, chosen, folder, say)
     run = Run.create(folder, config, limit, storage)
-    _drive(run, limit, dataset, chosen, as_json)
+    _drive(run, limit, dataset, where, chosen, as_json)
 
 
 @app.command()
@@ -131,6 +139,8 @@ def resume(
     gpus: Gpus = None,
     gpus_per_trial: GpusPerTrial = 1.0,
     address: Address = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ... [default: what the run began on]")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the data set is now. [default: where it was]")] = None,
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
 ) -> None:
@@ -147,8 +157,9 @@ def resume(
     chosen = launch.choose_cluster(workers, gpus, gpus_per_trial, address, opened.config.threads)
     new = trials is not None or budget is not None
     limit = Budget(trials, parse_seconds(budget) if budget else None) if new else opened.budget
-    dataset = _load(opened.config.data, opened.config.data_dir)
-    _drive(opened, limit, dataset, chosen, as_json)
+    dataset = _load(opened.config.data, data_dir or opened.config.data_dir)
+    where = launch.choose_device(device or opened.config.device, opened.config.threads) if chosen is None else "cpu"
+    _drive(opened, limit, dataset, where, chosen, as_json)
 
 
 @app.command()
@@ -172,7 +183,7 @@ def top(
     print(trials_table(rows[:limit] if limit else rows))
     print("\nMACs: multiply-adds of convolutions and linear layers for one image. accuracy: validation.")
     if rows and rows[0].reward is not None:
-        print(f"best: {opened.config.space.name}:{rows[0].architecture}")
+        print(f"best: {opened.name}:{rows[0].number}, {opened.network(rows[0]).text}")
 
 
 @app.command()
@@ -185,6 +196,7 @@ def train(
     resolution: Resolution = None,
     batch_size: BatchSize = 64,
     lr: Rate = 0.05,
+    other: Other = [],  # noqa: B006
     seed: Annotated[int, typer.Option(help="Of the weights and the order of images.")] = 0,
     device: Device = "auto",
     threads: Threads = 1,
@@ -204,7 +216,7 @@ def train(
     from nas.units import format_count, format_percent, format_seconds
 
     found = resolve(network, runs_dir)
-    recipe = _recipe(epochs, subset, resolution, batch_size, lr)
+    recipe = _recipe(epochs, subset, resolution, batch_size, lr, other)
     folder = launch.output_folder(out or Path(found.name.replace(":", "-") + "-trained"))
     where = launch.choose_device(device, threads)
     dataset, test = _load(data, data_dir).to(where), _load_test(data, data_dir).to(where)
@@ -216,7 +228,7 @@ def train(
             f"  {format_seconds(e.seconds)}"
         ),
     )  # fmt: skip
-    result = launch.save_trained(folder, found, trained, recipe, data, seed)
+    result = launch.save_trained(folder, found, trained, recipe, dataset, seed)
     if as_json:
         _print_json(result)
         return
@@ -239,6 +251,7 @@ def compare(
     resolution: Resolution = None,
     batch_size: BatchSize = 64,
     lr: Rate = 0.05,
+    other: Other = [],  # noqa: B006
     seeds: Annotated[int, typer.Option(help="Trainings of each network, seeds 0, 1, ...")] = 1,
     device: Device = "auto",
     threads: Threads = 1,
@@ -265,7 +278,7 @@ def compare(
     config = Run.open(owner).config if owner.is_dir() else None
     data = data or (config.data if config else "cifar10")
     data_dir = data_dir or (Path(config.data_dir) if config and config.data_dir else None)
-    recipe = _recipe(epochs, subset, resolution, batch_size, lr)
+    recipe = _recipe(epochs, subset, resolution, batch_size, lr, other)
     where = launch.choose_device(device, threads)
     dataset, test = _load(data, data_dir).to(where), _load_test(data, data_dir).to(where)
     say = _say(as_json)
@@ -274,6 +287,7 @@ def compare(
         lambda name, seed, t: say(
             f"{name} seed {seed}: test {format_percent(t.test_accuracy)} in {format_seconds(t.seconds)}"
         ),
+        lambda name, reason: _to_stderr(f"{name} is left out: {reason}"),
     )  # fmt: skip
     if as_json:
         _print_json(
@@ -296,12 +310,13 @@ def compare(
 # ------------------------------------------------------------------ pieces
 
 
-def _recipe(epochs: int, subset: str, resolution: int | None, batch_size: int, lr: float) -> Recipe:
+def _recipe(epochs: int, subset: str, resolution: int | None, batch_size: int, lr: float, others: list[str]) -> Recipe:
     from nas.train import Recipe
     from nas.units import parse_count
 
     images = None if subset == "all" else int(parse_count(subset))
-    return Recipe(epochs=epochs, subset=images, resolution=resolution, batch_size=batch_size, lr=lr)
+    recipe = Recipe(epochs=epochs, subset=images, resolution=resolution, batch_size=batch_size, lr=lr)
+    return recipe.changed(others)
 
 
 def _load(data: str, data_dir: Path | str | None) -> Dataset:
@@ -316,7 +331,7 @@ def _load_test(data: str, data_dir: Path | str | None) -> Any:
     return load_test(data, data_dir, log=_to_stderr)
 
 
-def _drive(run: Run, budget: Budget, dataset: Dataset, cluster: Any, as_json: bool) -> None:
+def _drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Any, as_json: bool) -> None:
     """Search until the end or Ctrl-C, and say in either case what to do next."""
     from nas import launch
     from nas.progress import watch
@@ -324,11 +339,15 @@ def _drive(run: Run, budget: Budget, dataset: Dataset, cluster: Any, as_json: bo
     say = _say(as_json)
     progress = watch(as_json)
     try:
-        ended = launch.drive(run, budget, dataset, cluster, progress)
+        ended = launch.drive(run, budget, dataset, device, cluster, progress)
     except KeyboardInterrupt:
         say(f"\nstopped; nothing is lost. `nas resume {run.name}` continues.")
         raise typer.Exit(130) from None
+    except BrokenPipeError:
+        raise
     except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
         raise ValueError(
             f"cannot write to {run.path}: {error.strerror}. Free some space, then `nas resume {run.name}` continues"
         ) from None

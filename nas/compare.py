@@ -12,7 +12,8 @@ from torch import nn
 
 from nas.data.images import Dataset, Images
 from nas.network import Network
-from nas.train import Epoch, Recipe, evaluate, train
+from nas.train import Diverged, Epoch, Recipe, evaluate, train
+from nas.trial import describe
 from searchspaces.cost import Cost, cost
 
 
@@ -70,14 +71,22 @@ def compare(
     recipe: Recipe,
     seeds: Sequence[int],
     on_result: Callable[[str, int, Trained], None] = lambda name, seed, trained: None,
+    on_failure: Callable[[str, str], None] = lambda name, reason: None,
 ) -> list[Contender]:
-    """Every network under `recipe` with each of `seeds`; the best mean test accuracy first."""
+    """Every network under `recipe` with each of `seeds`; the best mean test accuracy first.
+
+    One that diverges or runs out of memory is left out, and said to `on_failure`, not to lose the others.
+    """
     contenders = []
     for name, network in networks:
         results = []
-        for seed in seeds:
-            results.append(train_and_test(network, dataset, test, recipe, seed))
-            on_result(name, seed, results[-1])
+        try:
+            for seed in seeds:
+                results.append(train_and_test(network, dataset, test, recipe, seed))
+                on_result(name, seed, results[-1])
+        except (Diverged, MemoryError, torch.OutOfMemoryError) as error:
+            on_failure(name, describe(error))
+            continue
         contenders.append(
             Contender(
                 name,

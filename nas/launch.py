@@ -44,6 +44,8 @@ def choose_device(name: str, threads: int) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
+        if torch.device(name).type not in ("cpu", "cuda"):
+            raise RuntimeError("it is neither a CPU nor a CUDA GPU")
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
@@ -87,6 +89,10 @@ def choose_config(
     """The search's configuration; without a width, the one at which a random network costs the target's MACs."""
     if strategy not in STRATEGIES:
         raise ValueError(f"there is no strategy {strategy!r}: choose one of {', '.join(STRATEGIES)}")
+    if recipe.subset is not None and recipe.subset > len(dataset.train):
+        raise ValueError(
+            f"--subset asked for {recipe.subset:,} images; {dataset.name} has {len(dataset.train):,} to train"
+        )
     image_size = recipe.resolution or dataset.image_size
     chosen = get_space(space, image_size=image_size, **({} if width is None else {"width": width}))
     if width is None and "width" in chosen.settings() and reward.target is not None and reward.cost == "macs":
@@ -163,6 +169,8 @@ def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cl
     if cluster is not None and cluster.address is not None:
         return f"what the machines at {cluster.address} need"
     seconds = estimate_trial_seconds(config.space, config.recipe.prepare(dataset).to(config.device), config.recipe)
+    if seconds is None:
+        return "unknown: none of three random networks could be trained; a lower --lr may help"
     at_once = cluster.at_once if cluster else 1
     where = f"{config.device}, {at_once} at once" if cluster else config.device
     if budget.seconds is not None and (budget.trials is None or budget.trials * seconds / at_once > budget.seconds):
@@ -173,13 +181,13 @@ def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cl
     return f"about {format_seconds(seconds)} a trial on {where}: {extent}"
 
 
-def drive(run: Run, budget: Budget, dataset: Dataset, cluster: Cluster | None, progress: Progress) -> str:
+def drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, progress: Progress) -> str:
     """Run the search until its end; returns what was done and why it ended."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with run.driving() as study:
         search = Search(run, study, budget, progress, dataset)
         if cluster is None:
-            local.run(search, dataset.to(choose_device(run.config.device, run.config.threads)))
+            local.run(search, dataset.to(device))
         else:
             from nas.engines import ray_tune
 
@@ -188,22 +196,26 @@ def drive(run: Run, budget: Budget, dataset: Dataset, cluster: Cluster | None, p
 
 
 def save_trained(
-    folder: Path, network: Network, trained: Trained, recipe: Recipe, data: str, seed: int
+    folder: Path, network: Network, trained: Trained, recipe: Recipe, dataset: Dataset, seed: int
 ) -> dict[str, Any]:
     """Write `weights.safetensors`, `architecture.json` and `result.json` to `folder`; returns the last's content."""
+    num_classes, image_size = dataset.num_classes, recipe.resolution or dataset.image_size
     result = {
         "network": network.name,
         "test_accuracy": trained.test_accuracy,
         "val_accuracy": trained.val_accuracy,
         **asdict(trained.size),
         "seconds": trained.seconds,
-        "data": data,
+        "data": dataset.name,
+        "num_classes": num_classes,
+        "image_size": image_size,
         "seed": seed,
         "recipe": asdict(recipe),
         "versions": versions(),
     }
     weights = {name: tensor.contiguous().cpu() for name, tensor in trained.module.state_dict().items()}
     write_atomically(folder / "weights.safetensors", save(weights))
-    write_atomically(folder / "architecture.json", network.to_json() + "\n")
+    architecture = json.loads(network.to_json()) | {"num_classes": num_classes, "image_size": image_size}
+    write_atomically(folder / "architecture.json", json.dumps(architecture, indent=2) + "\n")
     write_atomically(folder / "result.json", json.dumps(result, indent=2) + "\n")
     return result

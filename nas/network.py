@@ -22,6 +22,12 @@ class Found:
     def name(self) -> str:
         return f"{self.space.name}:{self.space.short_id(self.arch)}"
 
+    @property
+    def text(self) -> str:
+        """What a person can type for it: `mnas:...`, or `mnas@0.25:...` at a width multiplier."""
+        width = self.space.settings().get("width", 1.0)
+        return f"{self.space.name}{f'@{width:g}' if width != 1.0 else ''}:{self.space.format(self.arch)}"
+
     def build(self, num_classes: int, image_size: int) -> nn.Module:
         return self.space.build(self.arch, num_classes, image_size)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import random
@@ -10,7 +11,7 @@ from statistics import median
 import torch
 
 from nas.data.images import Dataset
-from nas.train import Recipe, train
+from nas.train import Diverged, Recipe, train
 from searchspaces import Space, get_space
 from searchspaces.cost import cost, shapes_only
 
@@ -41,12 +42,14 @@ def fit_width(space: Space, target_macs: float, image_size: int) -> Space:
     return get_space(space.name, **(space.settings() | {"width": width}))
 
 
-def estimate_trial_seconds(space: Space, dataset: Dataset, recipe: Recipe) -> float:
+def estimate_trial_seconds(space: Space, dataset: Dataset, recipe: Recipe) -> float | None:
     """How long a trial will take: the median of three random networks, each timed in a miniature of its training.
 
     `dataset` is already `recipe.prepare`d. The miniature has as many validation images for each training
-    image as the real one; its first epoch warms up and its second is timed.
+    image as the real one; its first epoch warms up and its second is timed. None where none could be trained.
     """
+    if recipe.seconds is not None:
+        return recipe.seconds
     images = min(len(dataset.train), _STEPS * recipe.batch_size)
     scale = len(dataset.train) / images
     mini = dataclasses.replace(
@@ -56,6 +59,9 @@ def estimate_trial_seconds(space: Space, dataset: Dataset, recipe: Recipe) -> fl
     for _ in range(3):
         torch.manual_seed(0)
         network = space.build(space.sample(rng), dataset.num_classes, dataset.image_size)
-        warm, timed = train(network, mini, dataclasses.replace(recipe, epochs=2), seed=0)
-        seconds.append((timed.seconds - warm.seconds) * scale * recipe.epochs)
-    return median(seconds)
+        with contextlib.suppress(Diverged, torch.OutOfMemoryError):  # in a search, a failed trial and no more
+            warm, timed = train(network, mini, dataclasses.replace(recipe, epochs=2), seed=0)
+            seconds.append((timed.seconds - warm.seconds) * scale * recipe.epochs)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()  # workers may need it
+    return median(seconds) if seconds else None

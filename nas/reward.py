@@ -30,7 +30,7 @@ class Reward:
             raise ValueError(f"the reward's cost is one of {', '.join(COSTS)}, not {self.cost!r}")
         if self.target is not None and not self.target > 0:
             raise ValueError(f"the target for {self.cost} must be positive, not {self.target}")
-        if self.w_below > 0 or self.w_above > 0:
+        if not (self.w_below <= 0 and self.w_above <= 0):
             raise ValueError("a positive exponent w would reward networks for costing more: use -0.07, say")
 
     def __call__(self, accuracy: float, cost: float) -> float:

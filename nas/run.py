@@ -26,7 +26,7 @@ from nas.config import Budget, Config, differences
 from nas.files import write_atomically
 from nas.journal import sole_writer
 from nas.network import Found
-from nas.trial import State
+from nas.trial import State, describe
 from searchspaces import Arch
 
 CONFIG, JOURNAL = "config.json", "journal.log"
@@ -74,6 +74,9 @@ class Run:
     @classmethod
     def create(cls, path: Path, config: Config, budget: Budget, storage_url: str | None = None) -> Run:
         """A new run in the new folder `path`. Raises ValueError where that exists or cannot be made."""
+        run = cls(path, config, budget, storage_url)
+        if storage_url:
+            run._claim()  # before there is a folder
         try:
             path.mkdir(parents=True)
         except FileExistsError:
@@ -86,8 +89,12 @@ class Run:
             "storage": storage_url,
             "versions": versions(),
         }
-        write_atomically(path / CONFIG, json.dumps(document, indent=2) + "\n")
-        return cls(path, config, budget, storage_url)
+        try:
+            write_atomically(path / CONFIG, json.dumps(document, indent=2) + "\n")
+        except OSError:
+            path.rmdir()
+            raise
+        return run
 
     @classmethod
     def open(cls, path: Path) -> Run:
@@ -106,17 +113,19 @@ class Run:
     def driving(self) -> Iterator[optuna.Study]:
         """The ledger, to write to. Raises ValueError where another process does, or the config was edited.
 
-        The ledger keeps the configuration that its trials were made under: another would mix two searches.
+        The ledger keeps the configuration that its trials were made under: another would mix two searches. Where
+        the data is and what computes may change.
         """
         with sole_writer(self.path / JOURNAL):
-            study = optuna.create_study(
-                study_name=self.name, storage=self._storage(), direction="maximize", load_if_exists=True
-            )
+            with self._naming_damage():
+                study = optuna.create_study(
+                    study_name=self.name, storage=self._storage(), direction="maximize", load_if_exists=True
+                )
             now = self.config.to_dict()
             began = study.user_attrs.get("config")
             if began is None:
                 study.set_user_attr("config", now)
-            elif changed := differences(began, now):
+            elif changed := differences(began, now | {where: began.get(where) for where in ("data_dir", "device")}):
                 raise ValueError(
                     f"{self.path / CONFIG} was edited since the run began ({'; '.join(changed)}): "
                     "undo that, or start a new run with the new settings"
@@ -127,15 +136,31 @@ class Run:
     def study(self) -> optuna.Study:
         """The ledger, to read. Raises ValueError where there is none yet or it is damaged."""
         try:
-            return optuna.load_study(study_name=self.name, storage=self._storage())
+            with self._naming_damage():
+                return optuna.load_study(study_name=self.name, storage=self._storage())
         except KeyError:
             raise ValueError(f"{self.name} has no trial yet: `nas resume {self.name}` starts it") from None
-        except ValueError as error:
+
+    @contextlib.contextmanager
+    def _naming_damage(self) -> Iterator[None]:
+        try:
+            yield
+        except json.JSONDecodeError as error:
             raise ValueError(f"{self.path / JOURNAL} is damaged ({error}): restore it from a copy") from None
+
+    def _claim(self) -> None:
+        """Make the study in the database. Raises ValueError where another run has its name there."""
+        try:
+            optuna.create_study(study_name=self.name, storage=self._storage(), direction="maximize")
+        except optuna.exceptions.DuplicatedStudyError:
+            raise ValueError(f"the database has a run called {self.name} already: choose another --name") from None
 
     def _storage(self) -> BaseStorage:
         if self.storage_url:
-            return RDBStorage(self.storage_url)
+            try:
+                return RDBStorage(self.storage_url)
+            except Exception as error:  # of SQLAlchemy, of a driver that is not installed, of the database
+                raise ValueError(f"cannot open the database of --storage: {describe(error)}") from None
         return JournalStorage(JournalFileBackend(str(self.path / JOURNAL)))
 
     # ------------------------------------------------------------------ reading

@@ -26,6 +26,7 @@ from searchspaces import Arch
 from searchspaces.cost import Cost, cost, shapes_only
 
 MAX_STARTS = 5  # a training that took its whole process with it so often is given up
+MAX_FAILURES = 20  # in a row: it is not the networks that are broken
 MAX_DUPLICATES = 200  # proposals in a row that were trained already: the strategy has nothing new
 
 
@@ -65,6 +66,7 @@ class Search:
             if trial.state.is_finished():
                 self._remember(trial)
         self._seconds_before = busy_seconds(trials)
+        self._failures = 0  # in a row, in this process
         self._began = time.monotonic()
         self._done_before = len(self._rows)
 
@@ -116,6 +118,7 @@ class Search:
             frozen = self.study.tell(trial, self._reward(trial, result.accuracy, result.latency))
         else:
             frozen = self.study.tell(trial, state=_TOLD[result.state])
+        self._failures = self._failures + 1 if result.state == State.FAILED else 0
         row = self._remember(frozen)
         for twin in self._being_trained.pop(self.config.space.canonical(row.arch)):
             self._tell_duplicate(twin, frozen)
@@ -155,11 +158,13 @@ class Search:
     # ------------------------------------------------------------------ asking
 
     def _spent(self) -> bool:
-        """Whether there is neither a trial nor the time for one left. Unfinished trials are owed in any case."""
+        """Whether there is no trial, or not the time for one, left; or nothing works any more."""
         if self.budget.trials is not None and self.trained >= self.budget.trials:
             self.ended = "that is all that --trials allows"
         elif self.budget.seconds is not None and self._would_end_late(self.budget.seconds):
             self.ended = "the time budget is spent"
+        elif self._failures >= MAX_FAILURES:
+            self.ended = f"the last {MAX_FAILURES} of them all failed, which `nas top {self.run.name}` explains"
         return bool(self.ended)
 
     def _would_end_late(self, budget: float) -> bool:
@@ -221,7 +226,8 @@ class Search:
             if name in original.user_attrs:
                 trial.set_user_attr(name, original.user_attrs[name])
         trial.set_user_attr("duplicate_of", original.number)
-        self.study.tell(trial, original.value, original.state)
+        value = original.value if original.state == TrialState.COMPLETE else None  # else Optuna wants none
+        self.study.tell(trial, value, original.state)
 
     def _remember(self, trial: FrozenTrial) -> Row:
         row = self.run.row(trial)

@@ -14,14 +14,15 @@ from searchspaces import SPACES, get_space
 def resolve(target: str, runs_dir: Path) -> Network:
     """The network that `target` means. Raises ValueError with the forms that there are.
 
-    `RUN:best` or `RUN:NUMBER` is a trial of a run, `mnas:TEXT` an architecture, `FILE.json` one that a
-    run or `nas train` wrote, anything else a baseline's name (`mobilenet_v2@0.5`).
+    `RUN:best` or `RUN:NUMBER` is a trial of a run, `mnas:TEXT` or `mnas@WIDTH:TEXT` an architecture,
+    `FILE.json` one that `nas train` wrote, anything else a baseline's name (`mobilenet_v2@0.5`).
     """
     if target.endswith(".json"):
         return _from_file(Path(target))
     prefix, colon, rest = target.partition(":")
-    if colon and prefix in SPACES:
-        space = get_space(prefix)
+    name, at, width = prefix.partition("@")
+    if colon and name in SPACES:
+        space = get_space(name, **({"width": _width(width)} if at else {}))
         return Found(space, space.parse(rest))
     if colon:
         return _from_run(Run.open(runs_dir / prefix), rest)
@@ -31,6 +32,13 @@ def resolve(target: str, runs_dir: Path) -> Network:
         f"{target!r} is no network: name a baseline ({', '.join(sorted(BASELINES))}), a trial (RUN:best or RUN:17), "
         "an architecture (mnas:...) or its .json file"
     )
+
+
+def _width(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no width multiplier: write mnas@0.25:..., say") from None
 
 
 def _from_run(run: Run, which: str) -> Found:
@@ -52,5 +60,5 @@ def _from_file(path: Path) -> Network:
         return Found(space, space.from_json(text))
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is not an architecture that nas wrote: {error}") from None

@@ -7,11 +7,14 @@ progress bar) can look and stop; it holds no knowledge of searches, ledgers or c
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import MethodType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,22 +24,30 @@ from nas.data.batches import Augment, eval_batches, train_batches
 from nas.data.images import Dataset, Images
 
 
-class Diverged(RuntimeError):
+class Diverged(ValueError):
     """The training loss is no longer a finite number."""
+
+
+OPTIMIZERS = ("sgd", "adamw")
+SCHEDULES = ("onecycle", "cosine", "constant")
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained. Two networks are compared under one recipe.
 
-    Nesterov SGD; the learning rate rises linearly to `lr` over the first `warmup` of the training and
-    falls to zero along a cosine ("one cycle"; Smith & Topin 2017, arXiv:1708.07120).
+    `schedule`: "onecycle" raises the learning rate linearly to `lr` over the first `warmup` of the training
+    and lets it fall to zero along a cosine (Smith & Topin 2017, arXiv:1708.07120); "cosine" only falls;
+    "constant" stays. `optimizer`: "sgd" with Nesterov momentum, or "adamw".
     """
 
     epochs: int = 1  # over `subset` images
+    seconds: float | None = None  # train for so long instead, however many epochs that makes
     subset: int | None = None  # training images used, class-balanced; None: all of them
     resolution: int | None = None  # pixels; None: the data's own
     batch_size: int = 64
+    optimizer: str = "sgd"
+    schedule: str = "onecycle"
     lr: float = 0.05  # the peak
     warmup: float = 0.25  # share of the steps
     momentum: float = 0.9
@@ -46,12 +57,20 @@ class Recipe:
     bf16: bool | None = None  # None: where this device computes in bfloat16
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "lr"):
-            if getattr(self, name) <= 0:
+        for name in ("epochs", "lr"):
+            if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
-        for name in ("subset", "resolution"):
-            if getattr(self, name) is not None and getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        if self.batch_size < 2:
+            raise ValueError(f"batch_size must be at least 2, not {self.batch_size}: batch norm compares images")
+        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is one of {', '.join(known)}, not {getattr(self, name)!r}")
+        if self.seconds is not None and not self.seconds > 0:
+            raise ValueError(f"seconds must be positive, not {self.seconds}")
+        if self.subset is not None and self.subset <= 0:
+            raise ValueError(f"subset must be positive, not {self.subset}")
+        if self.resolution is not None and self.resolution < 8:
+            raise ValueError(f"resolution must be at least 8 pixels, not {self.resolution}")
 
     def prepare(self, dataset: Dataset) -> Dataset:
         """`dataset` as this recipe uses it: the subset of its training images, resized."""
@@ -66,11 +85,30 @@ class Recipe:
             dataset.std,
         )
 
+    def changed(self, changes: Sequence[str]) -> Recipe:
+        """This recipe with `NAME=VALUE` changes, as in `label_smoothing=0`. Raises ValueError for what is none."""
+        known = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        values: dict[str, Any] = {}
+        for change in changes:
+            name, _, text = change.partition("=")
+            if name not in known:
+                raise ValueError(f"a recipe has no {name!r}; it has {', '.join(known)}")
+            try:
+                values[name] = text if isinstance(known[name], str) else json.loads(text)
+            except json.JSONDecodeError:
+                raise ValueError(f"{text!r} is no value for {name}, which is {known[name]} now") from None
+            if isinstance(known[name], int | float) and not isinstance(values[name], int | float):
+                raise ValueError(f"{text!r} is no value for {name}, which is {known[name]} now")
+        return dataclasses.replace(self, **values)
+
     def rate(self, progress: float) -> float:
         """The learning rate after `progress` (0..1) of the training."""
-        if progress < self.warmup:
-            return self.lr * progress / self.warmup
-        return self.lr * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup))) / 2
+        if self.schedule == "constant":
+            return self.lr
+        warmup = self.warmup if self.schedule == "onecycle" else 0.0
+        if progress < warmup:
+            return self.lr * progress / warmup
+        return self.lr * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
 
 
 @dataclass(frozen=True)
@@ -94,11 +132,17 @@ def train(network: nn.Module, dataset: Dataset, recipe: Recipe, seed: int) -> It
     generator = torch.Generator().manual_seed(seed)
     augment = Augment(cutout=recipe.cutout)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = _sgd(network, recipe)
+    optimizer = _optimizer(network, recipe)
     steps = recipe.epochs * max(1, len(dataset.train) // recipe.batch_size)
-    step, images, start = 0, 0, time.perf_counter()
+    epoch, step, images, start = 0, 0, 0, time.perf_counter()
 
-    for epoch in range(1, recipe.epochs + 1):
+    def progress() -> float:  # of the training; 1 when it is over
+        if recipe.seconds is not None:
+            return min(1.0, (time.perf_counter() - start) / recipe.seconds)
+        return (step + 1) / (steps + 1)
+
+    while progress() < 1:
+        epoch += 1
         network.train()
         losses: list[Tensor] = []
         with _precision(network, recipe, device) as forward:
@@ -106,8 +150,10 @@ def train(network: nn.Module, dataset: Dataset, recipe: Recipe, seed: int) -> It
                 dataset.train, dataset.mean, dataset.std,
                 batch_size=recipe.batch_size, augment=augment, generator=generator,
             ):  # fmt: skip
+                if losses and progress() >= 1:
+                    break
                 for group in optimizer.param_groups:
-                    group["lr"] = recipe.rate((step + 1) / (steps + 1))
+                    group["lr"] = recipe.rate(progress())
                 loss = F.cross_entropy(forward(x), y, label_smoothing=recipe.label_smoothing)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
@@ -115,9 +161,9 @@ def train(network: nn.Module, dataset: Dataset, recipe: Recipe, seed: int) -> It
                 losses.append(loss.detach())
                 step, images = step + 1, images + len(y)
                 if step % 50 == 0:  # not every step: on a GPU each look waits for it
-                    _check_finite(loss, step, steps)
+                    _check_finite(loss, step)
         mean_loss = torch.stack(losses).mean()
-        _check_finite(mean_loss, step, steps)
+        _check_finite(mean_loss, step)
         val_accuracy = evaluate(network, dataset.val, dataset, recipe)
         yield Epoch(epoch, mean_loss.item(), val_accuracy, images, time.perf_counter() - start)
 
@@ -133,17 +179,19 @@ def evaluate(network: nn.Module, images: Images, dataset: Dataset, recipe: Recip
     return right.item() / len(images)
 
 
-def _check_finite(loss: Tensor, step: int, steps: int) -> None:
+def _check_finite(loss: Tensor, step: int) -> None:
     if not torch.isfinite(loss):
-        raise Diverged(f"the training loss was {loss.item()} at step {step} of {steps}; a lower --lr may help")
+        raise Diverged(f"the training loss was {loss.item()} at step {step}; a lower --lr may help")
 
 
-def _sgd(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """Fused SGD; weight decay on matrices and filters only, since on norms and biases it only shrinks the scale."""
+def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """A fused optimizer; weight decay on matrices and filters only, on norms and biases it only shrinks scales."""
     weights = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
     groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=True, fused=True)
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.lr, fused=True)
+    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True)
 
 
 # ---------------------------------------------------------------------------- precision

@@ -86,8 +86,8 @@ class Mnas(Space):
     name: ClassVar[str] = "mnas"
 
     def __post_init__(self) -> None:
-        if self.image_size < 1 or self.width <= 0:
-            raise ValueError("mnas: image_size and width must be positive")
+        if self.image_size < 1 or not 0 < self.width <= 100:
+            raise ValueError("mnas: image_size must be positive, and width above 0 and at most 100")
 
     @property
     def choices(self) -> tuple[Choice, ...]:

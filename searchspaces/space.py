@@ -157,8 +157,8 @@ class Space(ABC):
         return tuple(arch)
 
     def short_id(self, arch: Arch) -> str:
-        """Eight hexadecimal digits that name the network of `arch`, the same on every machine."""
-        text = f"{self.name}:{self.format(self.canonical(arch))}"
+        """Eight hexadecimal digits that name the network of `arch` in this space, the same on every machine."""
+        text = f"{self.name}:{json.dumps(self.settings(), sort_keys=True)}:{self.format(self.canonical(arch))}"
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def settings(self) -> dict[str, Any]:
@@ -166,7 +166,7 @@ class Space(ABC):
         return dataclasses.asdict(self) if dataclasses.is_dataclass(self) else {}
 
     def to_json(self, arch: Arch) -> str:
-        """`arch` with its space's name and settings: enough to build the network elsewhere."""
+        """`arch` with its space's name and settings: enough to `build` it elsewhere, for any classes and image size."""
         document = {"space": self.name, "settings": self.settings(), "architecture": self.format(arch)}
         return json.dumps(document | {"options": self.options(arch)}, indent=2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from nas import cli
 from nas.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -59,8 +61,8 @@ def test_options_in_the_readme_exist() -> None:
     known = {"--version"}
     for command in app.registered_commands:
         assert command.callback is not None
-        for name, annotation in command.callback.__annotations__.items():
-            known.add("--" + name.replace("_", "-"))
-            known |= set(re.findall(r"--[a-z-]+", str(annotation)))
+        known |= set(re.findall(r"--[a-z][a-z-]+", inspect.getsource(command.callback)))
+        known |= {"--" + name.replace("_", "-") for name in command.callback.__annotations__}
+        known |= set(re.findall(r'"(--[a-z-]+)"', inspect.getsource(cli)))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (ROOT / "README.md").read_text()))
     assert named and named <= known | {"--json"}, named - known

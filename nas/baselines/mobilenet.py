@@ -34,7 +34,7 @@ def mobilenet_v2(num_classes: int, image_size: int, width: float = 1.0) -> nn.Mo
             for t, c, n, s, s_small in ROWS
         ],
         conv(round_channels(1280 * max(1.0, width)), kernel=1, act=relu6),
-        head(num_classes, dropout=0.2),
+        head(num_classes),
     )
 
 

@@ -19,7 +19,7 @@ def cifar_resnet(depth: int, num_classes: int, width: float = 1.0) -> nn.Module:
     """ResNet-`depth`; `depth` is 6n + 2 (20, 32, 44, 56, 110, 1202 in the paper)."""
     if depth < 8 or (depth - 2) % 6:
         raise ValueError(f"a CIFAR ResNet has 6n + 2 layers (8, 20, 32, 44, 56, 110, ...), not {depth}")
-    rows = [(round(c * width), s) for c, s in ROWS]
+    rows = [(max(1, round(c * width)), s) for c, s in ROWS]
     return network(conv(rows[0][0]), *[stage(basic_block, c, (depth - 2) // 6, s) for c, s in rows], head(num_classes))
 
 

@@ -51,7 +51,7 @@ try:
     from ray.tune.schedulers import FIFOScheduler
     from ray.tune.search import Searcher
 except ImportError as error:
-    raise ValueError(f"several trials at once need Ray: pip install 'nas[ray]' ({error})") from None
+    raise ValueError(f"several trials at once need Ray: pip install 'ray[tune]' ({error})") from None
 
 SILENT: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
 
@@ -294,6 +294,8 @@ class _Worker(tune.Trainable):
         torch.set_num_threads(cluster.threads)
         self._dataset = _unpack(arrays, about).to(cluster.device)
         self._prepared: dict[Recipe, Dataset] = {}
+        if cluster.device == "cuda":  # too large a network runs out of its own share, not of its neighbours'
+            torch.cuda.set_per_process_memory_fraction(cluster.gpus_per_trial)
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -55,12 +55,15 @@ def test_search_top_train_and_compare(cli, tmp_path: Path, pretended: None) -> N
     fields = {"number", "state", "architecture", "accuracy", "reward", "macs", "params", "seconds", "reason"}
     assert code == 0 and len(rows) == 4 and all(fields <= row.keys() for row in rows)
     code, out, _ = cli("top", "one", "-n", "2")
-    assert code == 0 and len(out.splitlines()) == 2 + 2 + 3 and f"best: mnas:{rows[0]['architecture']}" in out
+    assert code == 0 and len(out.splitlines()) == 2 + 2 + 3 and f"best: one:{rows[0]['number']}, mnas@0.1:" in out
+    text = out.rpartition(" ")[2].strip()
 
     code, out, err = cli("train", "one:best", "--epochs", "2", "--batch-size", "20", "--out", "trained")
     assert code == 0 and "test accuracy" in out, err
     code, _, err = cli("train", "one:best", "--epochs", "2", "--batch-size", "20", "--out", "trained")
     assert code == 2 and "has the weights of another training" in err
+    saved = json.loads((tmp_path / "trained" / "architecture.json").read_text())
+    assert (saved["num_classes"], saved["image_size"]) == (4, 16)
     network = Run.open(tmp_path / "runs" / "one")
     module = network.network(network.best()).build(4, 16)
     module.load_state_dict(load_file(tmp_path / "trained" / "weights.safetensors"))
@@ -68,6 +71,9 @@ def test_search_top_train_and_compare(cli, tmp_path: Path, pretended: None) -> N
         "train", "trained/architecture.json", "--epochs", "1", "--batch-size", "20", "--json", "--out", "b"
     )
     assert code == 0 and json.loads(out)["macs"] == rows[0]["macs"], err
+
+    code, out, err = cli("train", text, "--epochs", "1", "--set", "cutout=4", "--json", "--out", "c")
+    assert code == 0 and json.loads(out)["params"] == rows[0]["params"], err
 
     code, out, err = cli(
         "compare", "one", "--baselines", "resnet20@0.25", "--epochs", "1", "--batch-size", "20", "--seeds", "2"
@@ -122,7 +128,11 @@ def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest
         (("search", "--w", "0.5"), "positive exponent"),
         (("search", "--strategy", "guess"), "no strategy 'guess': choose one of"),
         (("search", "--epochs", "0"), "epochs must be positive"),
-        (("search", "--subset", "10M"), "asked for 10,000,000 images"),
+        (("search", "--subset", "10M"), "asked for 10,000,000 images; tiny has 180"),
+        (("search", "--set", "colour=red"), "a recipe has no 'colour'"),
+        (("search", "--workers", "1", "--device", "cuda"), "--device is for one trial at a time"),
+        (("train", "mnas@x:abc"), "no width multiplier"),
+        (("train", "resnet20@0.25", "--lr", "1e30"), "a lower --lr may help"),
         (("search", "--device", "cuda:7"), "--device cuda:7 cannot be used here"),
         (("search", "--gpus", "8"), "asked for 8 GPUs; this machine has"),
         (("search", "--workers", "0"), "--workers must be at least 1"),

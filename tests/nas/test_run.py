@@ -95,6 +95,30 @@ def test_a_database_can_hold_the_ledger(tmp_path: Path, config: Config) -> None:
     assert [row.state for row in Run.open(run.path).rows()] == [State.FAILED]
 
 
+@pytest.mark.parametrize("url", ["nonsense", "sqlite:////nowhere/at/all.db", "mysql://localhost/x"])
+def test_a_database_that_cannot_be_opened_is_said(tmp_path: Path, config: Config, url: str) -> None:
+    with pytest.raises(ValueError, match="cannot open the database"):
+        Run.create(tmp_path / "db", config, Budget(trials=1), url)
+    assert not (tmp_path / "db").exists()
+
+
+def test_two_runs_do_not_share_a_study(tmp_path: Path, config: Config) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    Run.create(tmp_path / "a" / "one", config, Budget(trials=1), url)
+    with pytest.raises(ValueError, match="has a run called one already"):
+        Run.create(tmp_path / "b" / "one", config, Budget(trials=1), url)
+
+
+def test_a_full_disk_leaves_no_half_made_run(tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("nas.run.write_atomically", full)
+    with pytest.raises(OSError, match="No space"):
+        Run.create(tmp_path / "one", config, Budget(trials=1))
+    assert not (tmp_path / "one").exists()
+
+
 @pytest.mark.parametrize(
     ("budget", "message"), [({}, "an end"), ({"trials": 0}, "at least 1"), ({"seconds": 0}, "time")]
 )

@@ -16,7 +16,7 @@ from nas.config import Budget, Config
 from nas.data import Dataset
 from nas.engines import local
 from nas.run import Row, Run
-from nas.search import MAX_STARTS, Search, busy_seconds
+from nas.search import MAX_FAILURES, MAX_STARTS, Search, busy_seconds
 from nas.train import Epoch
 from nas.trial import State, TrialResult, TrialSpec
 from searchspaces import SPACES, Arch, Choice, Space
@@ -188,6 +188,25 @@ def test_a_network_that_cannot_be_built_is_a_failed_trial(
     monkeypatch.setattr("searchspaces.mnas.Mnas.build", broken)
     go_on(run, tiny, Budget(trials=3))
     assert [row.reason for row in run.rows()] == ["ValueError: these channels do not add up"] * 3
+
+
+def test_a_search_in_which_everything_fails_ends(run: Run, tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Space, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
+        raise ValueError("no")
+
+    monkeypatch.setattr("searchspaces.mnas.Mnas.build", broken)
+    search = go_on(run, tiny, Budget(trials=1000))
+    assert len(run.rows()) == MAX_FAILURES and "all failed" in search.ended
+
+
+def test_a_twin_of_a_stopped_trial_is_stopped(tiny_run: Run, tiny: Dataset) -> None:
+    with tiny_run.driving() as study:
+        search = Search(tiny_run, study, Budget(trials=10), Silent(), tiny)
+        first, _ = search.ask(), search.ask()
+        assert first and search.ask() is None  # which leaves twins waiting
+        search.report(first, Epoch(1, 1.0, 0.3, 100, 1.0))
+        search.tell(first, TrialResult(State.PRUNED, 1.0, 0.3, 1.0, reason="stopped after epoch 1"))
+    assert next(row.state for row in tiny_run.rows() if row.duplicate_of == first.number) == State.PRUNED
 
 
 def test_a_stopped_trial_is_in_the_ledger(
