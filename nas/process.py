@@ -1,4 +1,4 @@
-"""What a process that trains sets once, before torch is imported: it decides speed, and no result."""
+"""What a process that trains sets once: it decides speed, and no result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 def prepare() -> None:
-    """Keep freed memory, and let waiting threads sleep.
+    """Keep freed memory and, where torch is not imported yet, let waiting threads sleep.
 
     A training step frees and takes the same large blocks again and again; by default glibc gives each back to
     the kernel, which maps and zeroes it anew. Threads that wait for each other spin by default, which is a
