@@ -220,9 +220,10 @@ def train(
     folder = launch.output_folder(out or Path(found.name.replace(":", "-") + "-trained"))
     where = launch.choose_device(device, threads)
     dataset, test = _load(data, data_dir).to(where), _load_test(data, data_dir).to(where)
+    dataset = recipe.prepare(dataset)
     say = _say(as_json)
     trained = train_and_test(
-        found, dataset, test, recipe, seed,
+        found, dataset, test.resize(dataset.image_size), recipe, seed,
         lambda e: say(
             f"epoch {e.number}/{epochs}  loss {e.loss:.3f}  validation {format_percent(e.val_accuracy)}"
             f"  {format_seconds(e.seconds)}"

@@ -51,16 +51,18 @@ def train_and_test(
     seed: int,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> Trained:
-    """Train `network` from scratch on `dataset` (not yet prepared), then look at the test set, once."""
-    prepared = recipe.prepare(dataset)
+    """Train `network` from scratch on `dataset`, then look at the test set, once.
+
+    `dataset` is already `recipe.prepare`d, and `test` at its image size.
+    """
     torch.manual_seed(seed)
-    module = network.build(dataset.num_classes, prepared.image_size)
-    size = cost(module, prepared.image_size)
+    module = network.build(dataset.num_classes, dataset.image_size)
+    size = cost(module, dataset.image_size)
     start = time.perf_counter()
-    for epoch in train(module, prepared, recipe, seed):
+    for epoch in train(module, dataset, recipe, seed):
         on_epoch(epoch)
     seconds = time.perf_counter() - start
-    test_accuracy = evaluate(module, test.resize(prepared.image_size), prepared, recipe)
+    test_accuracy = evaluate(module, test, dataset, recipe)
     return Trained(module, size, epoch.val_accuracy, test_accuracy, seconds)
 
 
@@ -73,10 +75,12 @@ def compare(
     on_result: Callable[[str, int, Trained], None] = lambda name, seed, trained: None,
     on_failure: Callable[[str, str], None] = lambda name, reason: None,
 ) -> list[Contender]:
-    """Every network under `recipe` with each of `seeds`; the best mean test accuracy first.
+    """Every network under `recipe` with each of `seeds`; the best mean test accuracy first. Prepares the data.
 
     One that diverges or runs out of memory is left out, and said to `on_failure`, not to lose the others.
     """
+    dataset = recipe.prepare(dataset)
+    test = test.resize(dataset.image_size)
     contenders = []
     for name, network in networks:
         results = []

@@ -93,7 +93,7 @@ def choose_config(
         raise ValueError(
             f"--subset asked for {recipe.subset:,} images; {dataset.name} has {len(dataset.train):,} to train"
         )
-    image_size = recipe.resolution or dataset.image_size
+    image_size = recipe.image_size(dataset)
     chosen = get_space(space, image_size=image_size, **({} if width is None else {"width": width}))
     if width is None and "width" in chosen.settings() and reward.target is not None and reward.cost == "macs":
         chosen = fit_width(chosen, reward.target, image_size)
@@ -143,7 +143,7 @@ def announce(
 ) -> None:
     """Say what the search will do, before it does: the space, the proxy, how long, where the results go."""
     space, recipe, reward = config.space, config.recipe, config.reward
-    image_size = recipe.resolution or dataset.image_size
+    image_size = recipe.image_size(dataset)
     width = f", width {space.settings()['width']:g}" if "width" in space.settings() else ""
     say(
         f"space     {space.name}{width}: {len(space.choices)} choices, {space.size:.1e} architectures, "
@@ -199,7 +199,7 @@ def save_trained(
     folder: Path, network: Network, trained: Trained, recipe: Recipe, dataset: Dataset, seed: int
 ) -> dict[str, Any]:
     """Write `weights.safetensors`, `architecture.json` and `result.json` to `folder`; returns the last's content."""
-    num_classes, image_size = dataset.num_classes, recipe.resolution or dataset.image_size
+    num_classes, image_size = dataset.num_classes, recipe.image_size(dataset)
     result = {
         "network": network.name,
         "test_accuracy": trained.test_accuracy,

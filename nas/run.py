@@ -193,10 +193,10 @@ class Run:
 
     def best(self) -> Row:
         """The completed trial of the highest reward. Raises ValueError where there is none."""
-        ranked = rank(self.rows())
-        if not ranked or ranked[0].reward is None:
+        best = best_of(self.rows())
+        if best is None:
             raise ValueError(f"{self.name} has no completed trial: `nas top {self.name}` shows what it has")
-        return ranked[0]
+        return best
 
     def network(self, row: Row) -> Found:
         """What trial `row` trained."""
@@ -205,7 +205,17 @@ class Run:
 
 def rank(rows: list[Row]) -> list[Row]:
     """The best reward first, trials without one last; of equals, the first to be proposed."""
-    return sorted(rows, key=lambda row: (row.reward is None, -(row.reward or 0.0), row.number))
+    return sorted(rows, key=_standing)
+
+
+def best_of(rows: list[Row]) -> Row | None:
+    """The first of `rank(rows)`, if it has a reward."""
+    best = min(rows, key=_standing, default=None)
+    return best if best is not None and best.reward is not None else None
+
+
+def _standing(row: Row) -> tuple[bool, float, int]:
+    return row.reward is None, -(row.reward or 0.0), row.number
 
 
 _STATES = {

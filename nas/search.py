@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from nas.config import Budget
 from nas.data.images import Dataset
 from nas.network import Found
-from nas.run import Row, Run, rank
+from nas.run import Row, Run, best_of
 from nas.samplers import distributions, make_sampler
 from nas.train import Epoch
 from nas.trial import State, TrialResult, TrialSpec, describe
@@ -50,7 +50,7 @@ class Search:
         self.run, self.study, self.budget, self.progress = run, study, budget, progress
         self.config = run.config
         self.num_classes = dataset.num_classes
-        self.image_size = run.config.recipe.resolution or dataset.image_size
+        self.image_size = run.config.recipe.image_size(dataset)
         self.ended = ""  # why, once `ask` has given None
         study.sampler = make_sampler(self.config.strategy, self.config.space, self.config.seed)
         study.pruner = NopPruner()
@@ -138,8 +138,7 @@ class Search:
 
     @property
     def best(self) -> Row | None:
-        ranked = rank(self._rows)
-        return ranked[0] if ranked and ranked[0].reward is not None else None
+        return best_of(self._rows)
 
     @property
     def seconds_spent(self) -> float:

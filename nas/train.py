@@ -72,10 +72,14 @@ class Recipe:
         if self.resolution is not None and self.resolution < 8:
             raise ValueError(f"resolution must be at least 8 pixels, not {self.resolution}")
 
+    def image_size(self, dataset: Dataset) -> int:
+        """Height and width in pixels at which this recipe trains on `dataset`."""
+        return self.resolution or dataset.image_size
+
     def prepare(self, dataset: Dataset) -> Dataset:
         """`dataset` as this recipe uses it: the subset of its training images, resized."""
         train = dataset.train if self.subset is None else dataset.train.take(self.subset, seed=0)
-        resolution = self.resolution or dataset.image_size
+        resolution = self.image_size(dataset)
         return Dataset(
             dataset.name,
             dataset.class_names,
