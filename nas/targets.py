@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from nas.baselines import BASELINES
+from nas.baselines.zoo import is_name
 from nas.network import Designed, Found, Network
 from nas.run import Run
 from searchspaces import SPACES, get_space
@@ -26,10 +26,10 @@ def resolve(target: str, runs_dir: Path) -> Network:
         return Found(space, space.parse(rest))
     if colon:
         return _from_run(Run.open(runs_dir / prefix), rest)
-    if target.partition("@")[0] in BASELINES:
+    if is_name(target):
         return Designed(target)
     raise ValueError(
-        f"{target!r} is no network: name a baseline ({', '.join(sorted(BASELINES))}), a trial (RUN:best or RUN:17), "
+        f"{target!r} is no network: name a baseline (`nas baselines` lists them), a trial (RUN:best or RUN:17), "
         "an architecture (mnas:...) or its .json file"
     )
 

@@ -5,21 +5,28 @@ A network is then the rows that its paper prints, and the channel arithmetic is 
     network(conv(32, stride=2), *[stage(partial(mbconv, expand=t), c, n, s) for t, c, n, s in ROWS],
             conv(1280, kernel=1), head(num_classes))
 
-Modules take and give `[B, C, H, W]`; only `head` ends in `[B, num_classes]`.
+Rows may have names, which their weights and `nas baselines show` carry: `network({"conv1": conv(64, 7, 2), ...})`.
+Modules take and give `[B, C, H, W]`; only `head` and `linear` end in `[B, C]`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal, TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 Layer = Callable[[int], tuple[nn.Module, int]]
 Activation = Callable[[], nn.Module]
+Norm = Callable[[int], nn.Module]
+Kernel = int | tuple[int, int]
+Padding = int | tuple[int, int] | Literal["same", "tf"]
 Module = TypeVar("Module", bound=nn.Module)
+
+SMALL_IMAGE = 64  # pixels: up to here networks take their form for 32-pixel images, above it their paper's
 
 
 def relu() -> nn.Module:
@@ -28,6 +35,11 @@ def relu() -> nn.Module:
 
 def relu6() -> nn.Module:
     return nn.ReLU6(inplace=True)
+
+
+def silu() -> nn.Module:
+    """x sigmoid(x), which EfficientNet calls swish."""
+    return nn.SiLU(inplace=True)
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:
@@ -40,29 +52,94 @@ def round_channels(channels: float, divisor: int = 8) -> int:
 
 
 def conv(
-    c: int, kernel: int = 3, stride: int = 1, groups: int = 1, act: Activation | None = relu, bias: bool = False
+    c: int,
+    kernel: Kernel = 3,
+    stride: int = 1,
+    groups: int = 1,
+    act: Activation | None = relu,
+    norm: Norm | None = nn.BatchNorm2d,
+    padding: Padding = "same",
+    bias: bool | None = None,
 ) -> Layer:
-    """Convolution ("same" padding), batch norm, activation; `act=None` leaves it linear."""
+    """Convolution, normalisation, activation; `act=None` leaves it linear, `norm=None` leaves out the normalisation.
+
+    `padding` is in pixels on each side, or "same": half the kernel on each side, or "tf": what TensorFlow's
+    SAME pads, the odd pixel at the right and the bottom. There is a `bias` by default where there is no norm.
+    """
 
     def layer(c_in: int) -> tuple[nn.Module, int]:
-        convolution = nn.Conv2d(c_in, c, kernel, stride, kernel // 2, groups=groups, bias=bias)
-        return nn.Sequential(convolution, nn.BatchNorm2d(c), *([act()] if act else [])), c
+        kind = TensorFlowConv2d if padding == "tf" else nn.Conv2d
+        convolution = kind(
+            c_in,
+            c,
+            kernel,
+            stride,
+            _pixels(padding, kernel),
+            groups=groups,
+            bias=norm is None if bias is None else bias,
+        )
+        return nn.Sequential(convolution, *([norm(c)] if norm else []), *([act()] if act else [])), c
 
     return layer
 
 
-def depthwise(kernel: int = 3, stride: int = 1, act: Activation | None = relu) -> Layer:
-    """One filter a channel, batch norm, activation."""
-    return lambda c_in: conv(c_in, kernel, stride, groups=c_in, act=act)(c_in)
+def depthwise(
+    kernel: int = 3,
+    stride: int = 1,
+    act: Activation | None = relu,
+    norm: Norm | None = nn.BatchNorm2d,
+    padding: Padding = "same",
+) -> Layer:
+    """One filter a channel, normalisation, activation."""
+    return lambda c_in: conv(c_in, kernel, stride, c_in, act, norm, padding)(c_in)
 
 
-def max_pool(kernel: int = 3, stride: int = 1) -> Layer:
-    return lambda c_in: (nn.MaxPool2d(kernel, stride, kernel // 2), c_in)
+def preactivated(layer: Layer, act: Activation = relu, norm: Norm = nn.BatchNorm2d) -> Layer:
+    """Normalisation and activation before `layer` rather than after it (He et al. 2016, DenseNet)."""
+    return chain(lambda c_in: (nn.Sequential(norm(c_in), act()), c_in), layer)
+
+
+def norm_act(act: Activation | None = relu, norm: Norm = nn.BatchNorm2d) -> Layer:
+    """Normalisation and activation on their own."""
+    return lambda c_in: (nn.Sequential(norm(c_in), *([act()] if act else [])), c_in)
+
+
+def max_pool(kernel: int = 3, stride: int = 1, padding: Padding = "same", ceil: bool = False) -> Layer:
+    """`ceil` lets a last window hang over the edge (Caffe's rounding)."""
+    kind = TensorFlowMaxPool2d if padding == "tf" else nn.MaxPool2d
+    return lambda c_in: (kind(kernel, stride, _pixels(padding, kernel), ceil_mode=ceil), c_in)
+
+
+def avg_pool(
+    kernel: int = 3, stride: int = 1, padding: Padding = "same", ceil: bool = False, count_padding: bool = False
+) -> Layer:
+    """Means over windows; padded pixels count as zeros only with `count_padding`."""
+    kind = TensorFlowAvgPool2d if padding == "tf" else nn.AvgPool2d
+    return lambda c_in: (kind(kernel, stride, _pixels(padding, kernel), ceil, count_padding), c_in)
 
 
 def squeeze_excite(reduced: int, act: Activation = relu) -> Layer:
     """Channels reweighted by what the whole image shows (Hu et al. 2018); `reduced` is the bottleneck's width."""
     return lambda c_in: (SqueezeExcite(c_in, reduced, act), c_in)
+
+
+def channel_shuffle(groups: int) -> Layer:
+    """Channels dealt out so that each group sees all groups (ShuffleNet, figure 1)."""
+    return lambda c_in: (nn.ChannelShuffle(groups), c_in)
+
+
+def dropout(p: float) -> Layer:
+    return lambda c_in: (nn.Dropout(p), c_in)
+
+
+def flatten(pixels: int = 1) -> Layer:
+    """`[B, C, H, W]` -> `[B, C * pixels * pixels]`: average-pooled to `pixels` x `pixels`, whatever H and W are."""
+    return lambda c_in: (nn.Sequential(nn.AdaptiveAvgPool2d(pixels), nn.Flatten()), c_in * pixels**2)
+
+
+def linear(c: int, act: Activation | None = None, bias: bool = True) -> Layer:
+    """Fully connected: `[B, C]` -> `[B, c]`."""
+    return lambda c_in: (nn.Sequential(nn.Linear(c_in, c, bias), *([act()] if act else [])), c)
 
 
 def head(num_classes: int, dropout: float = 0.0) -> Layer:
@@ -78,34 +155,55 @@ def head(num_classes: int, dropout: float = 0.0) -> Layer:
 # ---------------------------------------------------------------------------- how layers combine
 
 
-def chain(*layers: Layer) -> Layer:
-    """One layer after the other."""
+def chain(*layers: Layer | Mapping[str, Layer]) -> Layer:
+    """One layer after the other; those in a dict under its names."""
 
     def layer(c_in: int) -> tuple[nn.Module, int]:
-        modules = []
-        for make in layers:
+        modules = nn.Sequential()
+        for name, make in _named(layers):
             module, c_in = make(c_in)
-            modules.append(module)
-        return nn.Sequential(*modules), c_in
+            modules.add_module(name, module)
+        return modules, c_in
 
     return layer
 
 
-def residual(body: Layer, shortcut: Layer | None = None, act: Activation | None = None) -> Layer:
-    """`body(x) + shortcut(x)`, then `act`; without a shortcut the input itself is added."""
+def _named(layers: Sequence[Layer | Mapping[str, Layer]]) -> Iterator[tuple[str, Layer]]:
+    for i, layer in enumerate(layers):
+        if isinstance(layer, Mapping):
+            yield from layer.items()
+        else:
+            yield str(i), layer
+
+
+def concat(*branches: Layer) -> Layer:
+    """Every branch on the same input, their outputs side by side as channels."""
+
+    def layer(c_in: int) -> tuple[nn.Module, int]:
+        modules, channels = zip(*(branch(c_in) for branch in branches), strict=True)
+        return Concat(*modules), sum(channels)
+
+    return layer
+
+
+def residual(body: Layer, shortcut: Layer | None = None, act: Activation | None = None, drop: float = 0.0) -> Layer:
+    """`body(x) + shortcut(x)`, then `act`; without a shortcut the input itself is added.
+
+    `drop` is the probability that an image's training step leaves `body` out (Huang et al. 2016).
+    """
 
     def layer(c_in: int) -> tuple[nn.Module, int]:
         body_module, c = body(c_in)
         shortcut_module, c_shortcut = shortcut(c_in) if shortcut else (nn.Identity(), c_in)
         assert c == c_shortcut, f"a residual adds {c} to {c_shortcut} channels"
-        return Residual(body_module, shortcut_module, act() if act else nn.Identity()), c
+        return Residual(body_module, shortcut_module, act() if act else nn.Identity(), drop), c
 
     return layer
 
 
-def skip_where_shape_kept(body: Layer, c: int, stride: int) -> Layer:
+def skip_where_shape_kept(body: Layer, c: int, stride: int, drop: float = 0.0) -> Layer:
     """`residual` where `body` keeps its input's shape, `body` alone elsewhere (MobileNetV2's rule)."""
-    return lambda c_in: (residual(body) if stride == 1 and c == c_in else body)(c_in)
+    return lambda c_in: (residual(body, drop=drop) if stride == 1 and c == c_in else body)(c_in)
 
 
 def pad_channels(c: int, subsample: int = 1) -> Layer:
@@ -118,18 +216,71 @@ def stage(block: Callable[[int, int], Layer], c: int, n: int, s: int) -> Layer:
     return chain(*[block(c, s if i == 0 else 1) for i in range(n)])
 
 
-def network(*layers: Layer, c_in: int = 3) -> nn.Sequential:
-    """The layers as a network of `c_in` input channels, initialised as He et al. (2015)."""
+# ---------------------------------------------------------------------------- networks
+
+
+def network(
+    *layers: Layer | Mapping[str, Layer], c_in: int = 3, init: Callable[[nn.Module], None] | None = None
+) -> nn.Sequential:
+    """The layers as a network of `c_in` input channels.
+
+    `init` sets the weights of one module and is applied to all; by default as He et al. (2015), see `he_normal`.
+    """
     module, _ = chain(*layers)(c_in)
     assert isinstance(module, nn.Sequential)
-    return initialise(module)
+    return module.apply(init or he_normal())
+
+
+def he_normal(mode: Literal["fan_in", "fan_out"] = "fan_out") -> Callable[[nn.Module], None]:
+    """Kaiming-normal convolutions, classifier at N(0, 1/sqrt(fan in)), biases zero; norms stay at identity."""
+
+    def init(module: nn.Module) -> None:
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu")
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=1 / math.sqrt(module.in_features))
+        else:
+            return
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+    return init
+
+
+def normal(std: float, bias: float = 0.0) -> Callable[[nn.Module], None]:
+    """Every convolution and linear layer at N(0, std), its bias constant."""
+
+    def init(module: nn.Module) -> None:
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.normal_(module.weight, std=std)
+            if module.bias is not None:
+                nn.init.constant_(module.bias, bias)
+
+    return init
+
+
+def zero_last_norms(module: Module) -> Module:
+    """Residual bodies that start as zero: the scale of each one's last batch norm (Goyal et al. 2017, section 5.1)."""
+    for part in module.modules():
+        if isinstance(part, Residual):
+            norms = [m for m in part.body.modules() if isinstance(m, nn.BatchNorm2d)]
+            if norms:
+                nn.init.zeros_(norms[-1].weight)
+    return module
 
 
 # ---------------------------------------------------------------------------- blocks
 
 
 def inverted_bottleneck(
-    c: int, kernel: int = 3, stride: int = 1, expand: int = 6, se: float = 0.0, act: Activation = relu
+    c: int,
+    kernel: int = 3,
+    stride: int = 1,
+    expand: int = 6,
+    se: float = 0.0,
+    act: Activation = relu,
+    norm: Norm = nn.BatchNorm2d,
+    padding: Padding = "same",
 ) -> Layer:
     """MBConv without its skip: 1x1 expansion, depthwise, squeeze-excite, linear 1x1 (Sandler et al. 2018; MnasNet).
 
@@ -138,16 +289,29 @@ def inverted_bottleneck(
     """
 
     def layer(c_in: int) -> tuple[nn.Module, int]:
-        expansion = [conv(c_in * expand, kernel=1, act=act)] if expand != 1 else []
+        expansion = [conv(c_in * expand, 1, act=act, norm=norm)] if expand != 1 else []
         excite = [squeeze_excite(max(1, int(c_in * se)), act)] if se else []
-        return chain(*expansion, depthwise(kernel, stride, act), *excite, conv(c, kernel=1, act=None))(c_in)
+        filters = depthwise(kernel, stride, act, norm, padding)
+        return chain(*expansion, filters, *excite, conv(c, 1, act=None, norm=norm))(c_in)
 
     return layer
 
 
-def mbconv(c: int, stride: int = 1, kernel: int = 3, expand: int = 6, se: float = 0.0, act: Activation = relu) -> Layer:
+def mbconv(
+    c: int,
+    stride: int = 1,
+    kernel: int = 3,
+    expand: int = 6,
+    se: float = 0.0,
+    act: Activation = relu,
+    norm: Norm = nn.BatchNorm2d,
+    padding: Padding = "same",
+    drop: float = 0.0,
+) -> Layer:
     """The mobile inverted bottleneck, its input added where the shape is kept."""
-    return skip_where_shape_kept(inverted_bottleneck(c, kernel, stride, expand, se, act), c, stride)
+    return skip_where_shape_kept(
+        inverted_bottleneck(c, kernel, stride, expand, se, act, norm, padding), c, stride, drop
+    )
 
 
 # ---------------------------------------------------------------------------- modules
@@ -168,16 +332,44 @@ class SqueezeExcite(nn.Module):
         return x * weights
 
 
-class Residual(nn.Module):
-    """`act(body(x) + shortcut(x))`."""
+class Concat(nn.ModuleList):
+    """The outputs of all of its modules on one input, joined as channels."""
 
-    def __init__(self, body: nn.Module, shortcut: nn.Module, act: nn.Module) -> None:
-        super().__init__()
-        self.body, self.shortcut, self.act = body, shortcut, act
+    def __init__(self, *branches: nn.Module) -> None:
+        super().__init__(branches)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.act(self.body(x) + self.shortcut(x))
+        return torch.cat([branch(x) for branch in self], dim=1)
+
+
+class Residual(nn.Module):
+    """`act(body(x) + shortcut(x))`; in training `body` is left out for an image with probability `drop`."""
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module, act: nn.Module, drop: float = 0.0) -> None:
+        super().__init__()
+        self.body, self.shortcut, self.act = body, shortcut, act
+        self.drop = StochasticDepth(drop) if drop else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.act(self.drop(self.body(x)) + self.shortcut(x))
         return out
+
+
+class StochasticDepth(nn.Module):
+    """In training zero for an image with probability `p`, and 1 / (1 - p) times as large otherwise."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        keep = 1 - self.p
+        return x * (torch.rand(len(x), 1, 1, 1, device=x.device) < keep).to(x.dtype) / keep
+
+    def extra_repr(self) -> str:
+        return f"p={self.p:g}"
 
 
 class PadChannels(nn.Module):
@@ -192,15 +384,47 @@ class PadChannels(nn.Module):
         return F.pad(x[:, :, :: self.subsample, :: self.subsample], (0, 0, 0, 0, before, self.extra - before))
 
 
-def initialise(module: Module) -> Module:
-    """Kaiming-normal convolutions (fan out), batch norms at identity, classifier at N(0, 1/sqrt(fan in)); in place."""
-    for m in module.modules():
-        if isinstance(m, nn.Conv2d):
-            nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(m, nn.Linear):
-            nn.init.normal_(m.weight, std=1 / math.sqrt(m.in_features))
-        else:
-            continue
-        if m.bias is not None:
-            nn.init.zeros_(m.bias)
-    return module
+class TensorFlowConv2d(nn.Conv2d):
+    """A convolution with TensorFlow's SAME padding, which depends on the input's size."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(_pad_as_tensorflow(x, self.kernel_size, self.stride))
+
+
+class TensorFlowMaxPool2d(nn.MaxPool2d):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(_pad_as_tensorflow(x, _pair(self.kernel_size), _pair(self.stride), -math.inf))
+
+
+class TensorFlowAvgPool2d(nn.AvgPool2d):
+    """As TensorFlow's, the mean is over a window's real pixels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        padded = _pad_as_tensorflow(x, _pair(self.kernel_size), _pair(self.stride))
+        if padded.shape == x.shape:
+            return super().forward(x)
+        real = _pad_as_tensorflow(torch.ones_like(x[:1, :1]), _pair(self.kernel_size), _pair(self.stride))
+        mean: Tensor = super().forward(padded) / super().forward(real)
+        return mean
+
+
+def _pad_as_tensorflow(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], value: float = 0.0) -> Tensor:
+    """Rows and columns so that the output has ceil(size / stride); of an odd number the extra one is last."""
+    pads: list[int] = []
+    for size, k, s in zip(reversed(x.shape[2:]), reversed(kernel), reversed(stride), strict=True):
+        extra = max(0, (math.ceil(size / s) - 1) * s + k - size)
+        pads += [extra // 2, extra - extra // 2]
+    return F.pad(x, pads, value=value) if any(pads) else x
+
+
+def _pixels(padding: Padding, kernel: Kernel) -> int | tuple[int, int]:
+    """Padding on each side that a module does by itself."""
+    if padding == "tf":
+        return 0
+    if padding == "same":
+        return kernel // 2 if isinstance(kernel, int) else (kernel[0] // 2, kernel[1] // 2)
+    return padding
+
+
+def _pair(size: int | tuple[int, ...]) -> tuple[int, ...]:
+    return (size, size) if isinstance(size, int) else size

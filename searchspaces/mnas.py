@@ -29,6 +29,7 @@ from typing import Any, ClassVar, NamedTuple
 from torch import nn
 
 from searchspaces.layers import (
+    SMALL_IMAGE,
     Layer,
     chain,
     conv,
@@ -58,7 +59,6 @@ SKELETON = [
     (320, 1, 1, 1),
 ]
 STEM, LAST = 32, 1280
-SMALL_IMAGE = 64  # pixels; up to here the 32-pixel stem, above it the paper's
 
 OPS = ("conv", "sep", "mb3", "mb6")
 SKIPS = ("none", "id", "pool")

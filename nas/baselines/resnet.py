@@ -1,33 +1,153 @@
-"""ResNets for CIFAR.
+"""ResNets and the plain networks they were measured against.
 
-He, Zhang, Ren, Sun: "Deep Residual Learning for Image Recognition" (2015, arXiv:1512.03385), section 4.2:
-a 3x3 stem, 6n layers in three stages of 16, 32 and 64 filters at 32, 16 and 8 pixels, global pooling and
-a classifier: 6n + 2 layers. Shortcuts are option A everywhere: no parameters.
+He, Zhang, Ren, Sun: "Deep Residual Learning for Image Recognition" (2015, arXiv:1512.03385): table 1 for
+ImageNet; for CIFAR section 4.2: a 3x3 stem, 6n layers in three stages of 16, 32 and 64 filters at 32, 16 and 8
+pixels, global pooling and a classifier: 6n + 2 layers, with option A shortcuts everywhere (no parameters).
+
+Deviation: bottlenecks take their stride in the 3x3 convolution, as torchvision's and every later network's do;
+`+stride_1x1` puts it in the first 1x1 as the paper does (the parameters are the same).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from torch import nn
 
-from searchspaces.layers import Layer, chain, conv, head, network, pad_channels, relu, residual, stage
+from nas.baselines.entry import Baseline
+from searchspaces.layers import (
+    SMALL_IMAGE,
+    Layer,
+    chain,
+    conv,
+    head,
+    max_pool,
+    network,
+    pad_channels,
+    relu,
+    residual,
+    stage,
+)
 
-#     c  s
-ROWS = [(16, 1), (32, 2), (64, 2)]
+# Table 1: filters and stride of the stages conv2_x to conv5_x, and each network's blocks a stage
+STAGES = [(64, 1), (128, 2), (256, 2), (512, 2)]
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+# Section 4.2:    c  s
+CIFAR_STAGES = [(16, 1), (32, 2), (64, 2)]
 
 
-def cifar_resnet(depth: int, num_classes: int, width: float = 1.0) -> nn.Module:
-    """ResNet-`depth`; `depth` is 6n + 2 (20, 32, 44, 56, 110, 1202 in the paper)."""
-    if depth < 8 or (depth - 2) % 6:
-        raise ValueError(f"a CIFAR ResNet has 6n + 2 layers (8, 20, 32, 44, 56, 110, ...), not {depth}")
-    rows = [(max(1, round(c * width)), s) for c, s in ROWS]
-    return network(conv(rows[0][0]), *[stage(basic_block, c, (depth - 2) // 6, s) for c, s in rows], head(num_classes))
+def resnet(
+    num_classes: int,
+    image_size: int,
+    depth: int,
+    block: Callable[..., Layer],
+    width: float = 1.0,
+    stride_1x1: bool = False,
+) -> nn.Sequential:
+    """Table 1. Images of up to 64 pixels get a 3x3 stem without stride and no pooling."""
+    small = image_size <= SMALL_IMAGE
+    c_stem = max(1, round(64 * width))
+    stem = {"conv1": conv(c_stem, 3)} if small else {"conv1": conv(c_stem, 7, stride=2), "pool1": max_pool(3, 2)}
+    make = partial(block, stride_1x1=True) if stride_1x1 else block
+    stages = {
+        f"conv{i}_x": stage(make, max(1, round(c * width)), n, s)
+        for i, ((c, s), n) in enumerate(zip(STAGES, BLOCKS[depth], strict=True), start=2)
+    }
+    return network(stem, stages, {"fc": head(num_classes)})
+
+
+def cifar_resnet(num_classes: int, image_size: int, depth: int, width: float = 1.0) -> nn.Sequential:
+    """ResNet-`depth` of section 4.2, for images of any size."""
+    n = (depth - 2) // 6
+    rows = [(max(1, round(c * width)), s) for c, s in CIFAR_STAGES]
+    stages = {f"conv{i}_x": stage(option_a_block, c, n, s) for i, (c, s) in enumerate(rows, start=2)}
+    return network({"conv1": conv(rows[0][0])}, stages, {"fc": head(num_classes)})
+
+
+def projection(c: int, stride: int) -> Layer:
+    """Option B: the input itself where the shape is kept, a 1x1 convolution elsewhere."""
+
+    def layer(c_in: int) -> tuple[nn.Module, int]:
+        return (nn.Identity(), c_in) if stride == 1 and c_in == c else conv(c, 1, stride, act=None)(c_in)
+
+    return layer
 
 
 def basic_block(c: int, stride: int) -> Layer:
-    """Two 3x3 convolutions and a shortcut (figure 2)."""
+    """Two 3x3 convolutions (figure 5, left)."""
+    return residual(chain(conv(c, 3, stride), conv(c, 3, act=None)), projection(c, stride), relu)
+
+
+def plain_block(c: int, stride: int) -> Layer:
+    return chain(conv(c, 3, stride), conv(c, 3))
+
+
+def option_a_block(c: int, stride: int) -> Layer:
+    """Two 3x3 convolutions, and a shortcut without parameters."""
 
     def layer(c_in: int) -> tuple[nn.Module, int]:
         shortcut = None if stride == 1 and c_in == c else pad_channels(c, subsample=stride)
-        return residual(chain(conv(c, stride=stride), conv(c, act=None)), shortcut, act=relu)(c_in)
+        return residual(chain(conv(c, 3, stride), conv(c, 3, act=None)), shortcut, relu)(c_in)
 
     return layer
+
+
+def bottleneck(c: int, stride: int, stride_1x1: bool = False) -> Layer:
+    """1x1 to `c` channels, 3x3, 1x1 to 4c (figure 5, right)."""
+    first, second = (stride, 1) if stride_1x1 else (1, stride)
+    body = chain(conv(c, 1, first), conv(c, 3, second), conv(4 * c, 1, act=None))
+    return residual(body, projection(4 * c, stride), relu)
+
+
+def cifar_of_depth(depth: int) -> Baseline:
+    """The CIFAR network of any depth 6n + 2, for names such as `resnet8`."""
+    if depth < 8 or (depth - 2) % 6:
+        raise ValueError(f"a CIFAR ResNet has 6n + 2 layers (8, 20, 32, 44, 56, 110, ...), not {depth}")
+    return _cifar(depth)
+
+
+def _imagenet(depth: int, block: Callable[..., Layer], top1: float, top5: float | None, errors: str) -> Baseline:
+    return Baseline(
+        partial(resnet, depth=depth, block=block),
+        year=2015,
+        paper="He et al., arXiv:1512.03385",
+        top1=top1,
+        top5=top5,
+        errors=errors,
+        cifar="3x3 stem without stride, no pooling",
+        options={"stride_1x1": "the stride in the first 1x1 convolution, as printed"} if block is bottleneck else {},
+        scalable=True,
+    )
+
+
+def _cifar(depth: int, top1: float | None = None) -> Baseline:
+    return Baseline(
+        partial(cifar_resnet, depth=depth),
+        year=2015,
+        paper="He et al., arXiv:1512.03385",
+        image_size=32,
+        num_classes=10,
+        top1=top1,
+        errors="table 6" if top1 else "",
+        scalable=True,
+    )
+
+
+BASELINES = {
+    # Errors of the plain and the 18-layer networks: table 2, 10 crops; of the others: table 3, 10 crops
+    "plain18": _imagenet(18, plain_block, 27.94, None, "table 2, 10 crops"),
+    "plain34": _imagenet(34, plain_block, 28.54, 10.02, "table 3, 10 crops"),
+    "resnet18": _imagenet(18, basic_block, 27.88, None, "table 2, 10 crops"),
+    "resnet34": _imagenet(34, basic_block, 24.52, 7.46, "table 3 (B), 10 crops"),
+    "resnet50": _imagenet(50, bottleneck, 22.85, 6.71, "table 3, 10 crops"),
+    "resnet101": _imagenet(101, bottleneck, 21.75, 6.05, "table 3, 10 crops"),
+    "resnet152": _imagenet(152, bottleneck, 21.43, 5.71, "table 3, 10 crops"),
+    "resnet8": _cifar(8),
+    "resnet20": _cifar(20, 8.75),
+    "resnet32": _cifar(32, 7.51),
+    "resnet44": _cifar(44, 7.17),
+    "resnet56": _cifar(56, 6.97),
+    "resnet110": _cifar(110, 6.43),
+    "resnet1202": _cifar(1202, 7.93),
+}

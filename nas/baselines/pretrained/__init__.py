@@ -1,0 +1,72 @@
+"""Checkpoints that other libraries publish, loaded into our networks by rules on the tensors' names.
+
+For each library that carries a family, `torchvision.py` and `timm.py` say how a tensor of ours is called there. The
+rules are one to one, so they serve in both directions: `load_pretrained` reads a published checkpoint,
+`published_state_dict` gives our weights under a library's names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.baselines.pretrained import timm, torchvision
+from nas.baselines.pretrained.naming import Naming, our_tensors
+from nas.baselines.zoo import build, find
+
+LIBRARIES: dict[str, dict[str, Naming]] = {"torchvision": torchvision.NAMINGS, "timm": timm.NAMINGS}
+
+
+def load_pretrained(name: str, path: str | Path, num_classes: int = 1000, image_size: int | None = None) -> nn.Module:
+    """The baseline `name` with the weights of a checkpoint of torchvision's or timm's (.pth, .safetensors), or ours.
+
+    `num_classes` and `image_size` (by default the publication's) are the checkpoint's. Raises ValueError where the
+    file is no checkpoint or not one of this network; it names the first tensor that differs.
+    """
+    module = build(name, num_classes, image_size or find(name).image_size)
+    checkpoint = _read(Path(path))
+    ours = our_tensors(module)
+    namings = {library: namings[name] for library, namings in LIBRARIES.items() if name in namings} | {"nas": Naming()}
+    complaints = {}
+    for library, naming in namings.items():
+        renamed = naming.in_ours(checkpoint, ours)
+        complaints[library] = naming.first_difference(ours, renamed)
+        if complaints[library] is None:
+            module.load_state_dict(renamed, strict=False)  # strict but for num_batches_tracked, see `our_tensors`
+            return module
+    # The library that shares the most names with the file is the one that it was meant to be of.
+    likeliest = max(namings, key=lambda library: len(namings[library].in_ours(checkpoint, ours).keys() & ours.keys()))
+    raise ValueError(f"{path} is no {likeliest} checkpoint of {name}: {complaints[likeliest]}")
+
+
+def published_state_dict(module: nn.Module, name: str, library: str) -> dict[str, Tensor]:
+    """The weights of `module`, which is the baseline `name`, under the names that `library` gives them."""
+    if name not in LIBRARIES.get(library, {}):
+        carriers = [library for library, namings in LIBRARIES.items() if name in namings]
+        raise ValueError(
+            f"{library} has no {name} whose names we know; " + (", ".join(carriers) or "no library") + " has"
+        )
+    naming = LIBRARIES[library][name]
+    return {naming.theirs(key): tensor for key, tensor in our_tensors(module).items()}
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    state: Any
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
+    except Exception as error:  # the readers' many ways to say that a file is none of theirs
+        raise ValueError(f"{path} is no checkpoint of tensors alone: {str(error).splitlines()[0]}") from None
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise ValueError(f"{path} is no state dict: it must map names to tensors")
+    return state
