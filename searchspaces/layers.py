@@ -388,12 +388,14 @@ class TensorFlowConv2d(nn.Conv2d):
     """A convolution with TensorFlow's SAME padding, which depends on the input's size."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(_pad_as_tensorflow(x, self.kernel_size, self.stride))
+        out: Tensor = super().forward(_pad_as_tensorflow(x, self.kernel_size, self.stride))
+        return out
 
 
 class TensorFlowMaxPool2d(nn.MaxPool2d):
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(_pad_as_tensorflow(x, _pair(self.kernel_size), _pair(self.stride), -math.inf))
+        out: Tensor = super().forward(_pad_as_tensorflow(x, _pair(self.kernel_size), _pair(self.stride), -math.inf))
+        return out
 
 
 class TensorFlowAvgPool2d(nn.AvgPool2d):

@@ -83,7 +83,7 @@ def copy_in_order(source: nn.Module, target: nn.Module) -> None:
     assert not any(left.values()), "the source has tensors that the target has not"
 
 
-@pytest.mark.parametrize(("name", "library", "theirs", "arguments"), SOURCES, ids=lambda value: str(value))
+@pytest.mark.parametrize(("name", "library", "theirs", "arguments"), SOURCES, ids=str)
 def test_equals_its_source(name: str, library: str, theirs: str, arguments: dict[str, object]) -> None:
     baseline = find(name)
     size, classes = baseline.image_size, baseline.num_classes
