@@ -8,35 +8,49 @@ from dataclasses import dataclass
 from statistics import mean
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nas.data.images import Dataset, Images
 from nas.network import Network
-from nas.train import Diverged, Epoch, Recipe, evaluate, train
+from nas.train import Diverged, Epoch, Recipe, accuracy, predict, train
 from nas.trial import describe
-from searchspaces.cost import Cost, cost
+from searchspaces.cost import Cost, cost, shapes_only
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of a data set: class probabilities `[N, num_classes]` of each split's images."""
+
+    val: Tensor
+    test: Tensor
 
 
 @dataclass(frozen=True)
 class Trained:
-    """One training and its verdict. Accuracies are 0..1; `seconds` are of the training."""
+    """One training and its verdict. Accuracies are 0..1; `seconds` are of the training, with its validations."""
 
     module: nn.Module
     size: Cost
+    prediction: Prediction
     val_accuracy: float
     test_accuracy: float
     seconds: float
+    images: int  # that it was trained on, each counted as often as it was seen
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A network of a comparison: its size, and its accuracies (0..1) with one entry a seed."""
+    """A network of a comparison: its size, and its accuracies (0..1) with one entry a seed.
+
+    `seconds` of training and `images_per_second` are means over seeds; an ensemble has none of its own.
+    """
 
     name: str
     size: Cost
     val_accuracies: tuple[float, ...]
     test_accuracies: tuple[float, ...]
-    seconds: float  # of training, the mean over seeds
+    seconds: float | None = None
+    images_per_second: float | None = None
 
     @property
     def test_accuracy(self) -> float:
@@ -62,8 +76,11 @@ def train_and_test(
     for epoch in train(module, dataset, recipe, seed):
         on_epoch(epoch)
     seconds = time.perf_counter() - start
-    test_accuracy = evaluate(module, test, dataset, recipe)
-    return Trained(module, size, epoch.val_accuracy, test_accuracy, seconds)
+    prediction = Prediction(
+        val=predict(module, dataset.val, dataset, recipe), test=predict(module, test, dataset, recipe)
+    )
+    val_accuracy, test_accuracy = _judge(prediction, dataset, test)
+    return Trained(module, size, prediction, val_accuracy, test_accuracy, seconds, epoch.images)
 
 
 def compare(
@@ -74,14 +91,21 @@ def compare(
     seeds: Sequence[int],
     on_result: Callable[[str, int, Trained], None] = lambda name, seed, trained: None,
     on_failure: Callable[[str, str], None] = lambda name, reason: None,
+    ensemble: bool = False,
 ) -> list[Contender]:
     """Every network under `recipe` with each of `seeds`; the best mean test accuracy first. Prepares the data.
 
-    One that diverges or runs out of memory is left out, and said to `on_failure`, not to lose the others.
+    With `ensemble` also their ensembles, see `ensembles_of`. A network that diverges or runs out of memory
+    is left out, and said to `on_failure`, not to lose the others; one that does not take such images raises
+    ValueError before anything is trained.
     """
     dataset = recipe.prepare(dataset)
+    for _, network in networks:
+        with shapes_only():
+            cost(network.build(dataset.num_classes, dataset.image_size), dataset.image_size)
     test = test.resize(dataset.image_size)
-    contenders = []
+    contenders: list[Contender] = []
+    predictions: list[list[Prediction]] = []
     for name, network in networks:
         results = []
         try:
@@ -91,13 +115,56 @@ def compare(
         except (Diverged, MemoryError, torch.OutOfMemoryError) as error:
             on_failure(name, describe(error))
             continue
-        contenders.append(
-            Contender(
-                name,
-                results[0].size,
-                tuple(r.val_accuracy for r in results),
-                tuple(r.test_accuracy for r in results),
-                mean(r.seconds for r in results),
-            )
-        )
+        contenders.append(_contender(name, results))
+        predictions.append([result.prediction for result in results])
+    if ensemble:
+        contenders += ensembles_of(contenders, predictions, dataset, test)
     return sorted(contenders, key=lambda contender: -contender.test_accuracy)
+
+
+def ensembles_of(
+    contenders: Sequence[Contender], predictions: Sequence[Sequence[Prediction]], dataset: Dataset, test: Images
+) -> list[Contender]:
+    """Networks that vote by the mean of their class probabilities; `predictions[n][s]` is network n's with seed s.
+
+    Of each network its trainings with all seeds together, as AlexNet's seven (Krizhevsky et al. 2012, table 2),
+    and with each seed all networks together, as Trimps-Soushen's fusion (ImageNet 2016). It costs what its members do.
+    """
+    found = []
+    for contender, of_seeds in zip(contenders, predictions, strict=True):
+        if len(of_seeds) > 1:
+            verdict = _judge(_mean(of_seeds), dataset, test)
+            found.append(_ensemble(f"{contender.name} x {len(of_seeds)}", [contender] * len(of_seeds), [verdict]))
+    if len(contenders) > 1:
+        verdicts = [_judge(_mean(of_networks), dataset, test) for of_networks in zip(*predictions, strict=True)]
+        found.append(_ensemble(f"all {len(contenders)} together", contenders, verdicts))
+    return found
+
+
+def _contender(name: str, results: Sequence[Trained]) -> Contender:
+    return Contender(
+        name,
+        results[0].size,
+        tuple(r.val_accuracy for r in results),
+        tuple(r.test_accuracy for r in results),
+        mean(r.seconds for r in results),
+        mean(r.images / r.seconds for r in results),
+    )
+
+
+def _ensemble(name: str, members: Sequence[Contender], verdicts: Sequence[tuple[float, float]]) -> Contender:
+    size = Cost(
+        sum(m.size.params for m in members), sum(m.size.macs for m in members), sum(m.size.activations for m in members)
+    )
+    return Contender(name, size, tuple(val for val, _ in verdicts), tuple(test for _, test in verdicts))
+
+
+def _mean(predictions: Sequence[Prediction]) -> Prediction:
+    return Prediction(
+        val=torch.stack([p.val for p in predictions]).mean(0), test=torch.stack([p.test for p in predictions]).mean(0)
+    )
+
+
+def _judge(prediction: Prediction, dataset: Dataset, test: Images) -> tuple[float, float]:
+    """Validation and test accuracy."""
+    return accuracy(prediction.val, dataset.val.labels), accuracy(prediction.test, test.labels)

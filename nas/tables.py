@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import mean, stdev
+from typing import Any
 
+from nas.baselines.listing import Listed
 from nas.compare import Contender
 from nas.run import Row
 from nas.units import format_count, format_percent, format_seconds
+from searchspaces.cost import RowCost
+from searchspaces.layers import SMALL_IMAGE
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -46,7 +50,7 @@ def trials_table(rows: Sequence[Row]) -> str:
 
 def comparison_table(contenders: Sequence[Contender]) -> str:
     """What `nas compare` prints."""
-    header = ("network", "test accuracy", "validation", "MACs", "params", "training")
+    header = ("network", "test accuracy", "validation", "MACs", "params", "training", "images/s")
     return table(
         header,
         [
@@ -57,10 +61,82 @@ def comparison_table(contenders: Sequence[Contender]) -> str:
                 format_count(contender.size.macs),
                 format_count(contender.size.params),
                 format_seconds(contender.seconds),
+                "-" if contender.images_per_second is None else f"{contender.images_per_second:,.0f}",
             )
             for contender in contenders
         ],
     )
+
+
+SORTS: dict[str, Callable[[Listed], Any]] = {
+    "year": lambda n: n.baseline.year,
+    "name": lambda n: n.name,
+    "params": lambda n: n.cost.params,
+    "macs": lambda n: n.cost.macs,
+    "top1": lambda n: n.baseline.top1,
+    "top5": lambda n: n.baseline.top5,
+}
+
+
+def sort_baselines(networks: Sequence[Listed], by: str) -> list[Listed]:
+    """`networks` in the order of one of `SORTS`, those without a value last. Raises ValueError for another."""
+    if by not in SORTS:
+        raise ValueError(f"--sort is one of {', '.join(SORTS)}, not {by!r}")
+    return sorted(networks, key=lambda n: (SORTS[by](n) is None, SORTS[by](n)))
+
+
+def baselines_table(networks: Sequence[Listed]) -> str:
+    """What `nas baselines` prints."""
+    header = ("name", "year", "params", "MACs", "pixels", "classes", "MACs at 32", "top-1", "top-5", "paper")
+    rows = [
+        (
+            n.name,
+            str(n.baseline.year),
+            format_count(n.cost.params),
+            format_count(n.cost.macs),
+            str(n.image_size),
+            str(n.num_classes),
+            format_count(n.cifar10.macs if n.cifar10 else None),
+            _error(n.baseline.top1),
+            _error(n.baseline.top5),
+            n.baseline.paper,
+        )
+        for n in networks
+    ]
+    return (
+        f"{table(header, rows)}\n\n{len(rows)} networks. MACs: multiply-adds of convolutions and linear layers for one "
+        "image; at 32: of the form for CIFAR-10.\ntop-1, top-5: published errors in percent, each as its paper "
+        "measured it; `nas baselines show NAME` says how."
+    )
+
+
+def baseline_table(network: Listed, rows: Sequence[RowCost]) -> str:
+    """What `nas baselines show` prints."""
+    b = network.baseline
+    said = [
+        f"{network.name}: {b.paper}, {b.year}",
+        f"{network.image_size} pixels, {network.num_classes} classes: {network.cost.params:,} parameters, "
+        f"{network.cost.macs:,} multiply-adds, {network.cost.activations:,} activations",
+    ]
+    if b.top1 is not None:
+        top5 = "" if b.top5 is None else f", top-5 {b.top5:g} %"
+        said.append(f"published error: top-1 {b.top1:g} %{top5} ({b.errors})")
+    if b.cifar:
+        said.append(f"images of up to {SMALL_IMAGE} pixels: {b.cifar}")
+    elif b.min_size > 1:
+        said.append(f"least image: {b.min_size} pixels")
+    said += [f"+{option}: {effect}" for option, effect in b.options.items()]
+    cells = [(row.name, _size(row.output), format_count(row.cost.params), format_count(row.cost.macs)) for row in rows]
+    return "\n".join(said) + "\n\n" + table(("row", "output", "params", "MACs"), cells)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    """`[C, H, W]` as papers print it, 112x112x64."""
+    return "x".join(map(str, (*shape[1:], shape[0]) if len(shape) == 3 else shape))
+
+
+def _error(percent: float | None) -> str:
+    return "-" if percent is None else f"{percent:.2f}".rstrip("0").rstrip(".")
 
 
 def spread(shares: Sequence[float]) -> str:

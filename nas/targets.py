@@ -5,10 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from nas.baselines.zoo import is_name
+from nas.baselines.zoo import BASELINES, UnknownName, find
 from nas.network import Designed, Found, Network
 from nas.run import Run
 from searchspaces import SPACES, get_space
+
+
+def expand(names: str) -> list[str]:
+    """Names joined by commas, one by one; `all-cifar` is every baseline that is made for small images."""
+    found = []
+    for name in filter(None, (name.strip() for name in names.split(","))):
+        found += [n for n, b in BASELINES.items() if b.for_small_images] if name == "all-cifar" else [name]
+    return found
 
 
 def resolve(target: str, runs_dir: Path) -> Network:
@@ -26,12 +34,14 @@ def resolve(target: str, runs_dir: Path) -> Network:
         return Found(space, space.parse(rest))
     if colon:
         return _from_run(Run.open(runs_dir / prefix), rest)
-    if is_name(target):
-        return Designed(target)
-    raise ValueError(
-        f"{target!r} is no network: name a baseline (`nas baselines` lists them), a trial (RUN:best or RUN:17), "
-        "an architecture (mnas:...) or its .json file"
-    )
+    try:
+        find(target)
+    except UnknownName:
+        raise ValueError(
+            f"{target!r} is no network: name a baseline (`nas baselines` lists them), a trial (RUN:best or RUN:17), "
+            "an architecture (mnas:...) or its .json file"
+        ) from None
+    return Designed(target)
 
 
 def _width(text: str) -> float:

@@ -168,19 +168,25 @@ def train(network: nn.Module, dataset: Dataset, recipe: Recipe, seed: int) -> It
                     _check_finite(loss, step)
         mean_loss = torch.stack(losses).mean()
         _check_finite(mean_loss, step)
-        val_accuracy = evaluate(network, dataset.val, dataset, recipe)
+        val_accuracy = accuracy(predict(network, dataset.val, dataset, recipe), dataset.val.labels)
         yield Epoch(epoch, mean_loss.item(), val_accuracy, images, time.perf_counter() - start)
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, images: Images, dataset: Dataset, recipe: Recipe) -> float:
-    """The share of `images` (0..1) that `network` classifies rightly; `dataset` gives their mean and deviation."""
+def predict(network: nn.Module, images: Images, dataset: Dataset, recipe: Recipe) -> Tensor:
+    """The class probabilities `[N, num_classes]` that `network` gives `images`.
+
+    `dataset` gives the mean and the deviation by which they are normalised.
+    """
     network.eval()
-    right = torch.zeros((), dtype=torch.int64, device=images.pixels.device)
     with _precision(network, recipe, images.pixels.device) as forward:
-        for x, y in eval_batches(images, dataset.mean, dataset.std, batch_size=500):
-            right += (forward(x).argmax(1) == y).sum()
-    return right.item() / len(images)
+        batches = eval_batches(images, dataset.mean, dataset.std, batch_size=500)
+        return torch.cat([forward(x).softmax(1) for x, _ in batches])
+
+
+def accuracy(probabilities: Tensor, labels: Tensor) -> float:
+    """The share (0..1) of images whose most probable class is their label."""
+    return (probabilities.argmax(1) == labels).double().mean().item()
 
 
 def _check_finite(loss: Tensor, step: int) -> None:

@@ -37,22 +37,54 @@ class Cost:
     activations: int
 
 
+@dataclass(frozen=True)
+class RowCost:
+    """A network's child by its name: what it puts out (`[C, H, W]` or `[C]` of one image) and what it costs."""
+
+    name: str
+    output: tuple[int, ...]
+    cost: Cost
+
+
 def cost(module: nn.Module, image_size: int, channels: int = 3) -> Cost:
     """The cost of `module` for an image `[1, channels, image_size, image_size]`, in evaluation mode.
 
     Runs `module` once on meta tensors, which hold shapes and no numbers: a few milliseconds, whatever
     the network's size. The module is left as it was. Raises ValueError where the image is too small.
     """
+    with _counting(module, image_size, channels) as (image, counter):
+        _shapes_of(module)(image)
+    return _cost_of(module, counter)
+
+
+def costs_by_row(network: nn.Sequential, image_size: int, channels: int = 3) -> list[RowCost]:
+    """The cost of each child of `network`, top to bottom: with it a paper's table is printed. Otherwise as `cost`."""
+    rows = []
+    with _counting(network, image_size, channels) as (image, counter):
+        x = image
+        for name, child in network.named_children():
+            counter.macs = counter.activations = 0
+            x = _shapes_of(child)(x)
+            last = x[-1] if isinstance(x, tuple) else x  # a cell also hands on what it was given
+            rows.append(RowCost(name, tuple(last.shape[1:]), _cost_of(child, counter)))
+    return rows
+
+
+def _cost_of(module: nn.Module, counter: _Counter) -> Cost:
+    return Cost(sum(p.numel() for p in module.parameters()), counter.macs, counter.activations)
+
+
+@contextlib.contextmanager
+def _counting(module: nn.Module, image_size: int, channels: int) -> Iterator[tuple[Any, _Counter]]:
+    """An image without content, and what counts the work that is done on it."""
     counter = _Counter()
     with torch.no_grad(), torch.device("meta"), _evaluating(module), counter:
-        image = torch.empty(1, channels, image_size, image_size)
         try:
-            _shapes_of(module)(image)
+            yield torch.empty(1, channels, image_size, image_size), counter
         except RuntimeError as error:
             raise ValueError(
                 f"the network does not take {channels}x{image_size}x{image_size} images: {error}"
             ) from None
-    return Cost(sum(p.numel() for p in module.parameters()), counter.macs, counter.activations)
 
 
 def _shapes_of(module: nn.Module) -> Callable[[Tensor], Any]:

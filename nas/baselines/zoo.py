@@ -1,9 +1,11 @@
 """Every hand-designed network by its name.
 
-resnet56                     a name
-mobilenet_v1@0.75-160        a width multiplier and the image size that goes with it, as MobileNet writes them
-wrn28-10, densenet_bc_100_12 families that are a formula of depth and width take any
-resnet50+zero_init           options: how a publication's variants, and what training may want, are switched on
+    resnet56                       a name
+    mobilenet_v1@0.75-160          a width multiplier and the image size that goes with it, as MobileNet writes them
+    wrn28-10, densenet_bc_100_12   families that are a formula of depth and width take any
+    resnet50+zero_init             an option: how a publication's variants, and what training may want, are switched on
+
+`BASELINES` has what is said of each, `build` makes it.
 """
 
 from __future__ import annotations
@@ -28,6 +30,11 @@ FAMILIES: list[tuple[str, str, Callable[..., Baseline]]] = [
     (r"resnet(\d+)", "resnet{6n+2}", resnet.cifar_of_depth),
 ]
 
+
+class UnknownName(ValueError):
+    """No network of the zoo has this name, nor a family that is a formula."""
+
+
 ZERO_INIT = "zero_init"  # of every network with residual blocks
 
 
@@ -49,10 +56,10 @@ def find(name: str) -> Baseline:
     """What the zoo knows of `name`, multiplier and options applied. Raises ValueError for a name that is none."""
     if name in BASELINES:
         return BASELINES[name]
-    match = re.fullmatch(r"(?P<family>[^@+]+)(?P<options>(\+[^@+]+)*)(@(?P<width>[^-+]+)(-(?P<size>\d+))?)?", name)
+    match = re.fullmatch(r"(?P<family>[^@+]+)(?P<options>(\+[^@+]+)*)(@(?P<width>-?[^-+]+)(-(?P<size>\d+))?)?", name)
     baseline = match and _family(match["family"])
     if not match or not baseline:
-        raise ValueError(
+        raise UnknownName(
             f"there is no baseline called {name!r}: `nas baselines` lists them, and there are "
             + ", ".join(form for _, form, _ in FAMILIES)
         )
@@ -63,15 +70,6 @@ def find(name: str) -> Baseline:
     for option in match["options"].split("+")[1:]:
         baseline = _with_option(match["family"], baseline, option)
     return baseline
-
-
-def is_name(text: str) -> bool:
-    """Whether `text` means a network of the zoo."""
-    try:
-        find(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _family(name: str) -> Baseline | None:

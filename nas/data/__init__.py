@@ -15,7 +15,18 @@ from nas.data.cifar import CIFAR10, CIFAR100
 from nas.data.download import Log
 from nas.data.images import Dataset, Images
 
-__all__ = ["NAMES", "Augment", "Batch", "Dataset", "Images", "eval_batches", "load", "load_test", "train_batches"]
+__all__ = [
+    "NAMES",
+    "Augment",
+    "Batch",
+    "Dataset",
+    "Images",
+    "eval_batches",
+    "load",
+    "load_test",
+    "shape_of",
+    "train_batches",
+]
 
 _CLASS_NAMES = {"cifar10": CIFAR10.class_names, "cifar100": CIFAR100.class_names, "shapes": shapes.CLASS_NAMES}
 
@@ -38,6 +49,13 @@ def load_test(name: str, data_dir: Path | str | None = None, *, download: bool =
     return _read(name, "test", data_dir, download, log)
 
 
+def shape_of(name: str) -> tuple[int, int]:
+    """Classes, and pixels of height and width, of the data set `name`, without reading it. ValueError as `load`."""
+    if name not in NAMES:
+        raise _unknown(name)
+    return len(_CLASS_NAMES[name]), 32
+
+
 def _read(name: str, split: Literal["train", "test"], data_dir: Path | str | None, download: bool, log: Log) -> Images:
     folder = _default_dir() if data_dir is None else Path(data_dir).expanduser()
     match name:
@@ -47,7 +65,11 @@ def _read(name: str, split: Literal["train", "test"], data_dir: Path | str | Non
             return CIFAR100.read(split, folder, download=download, log=log)
         case "shapes":
             return shapes.read(split)
-    raise ValueError(f"there is no data set {name!r}: choose one of {', '.join(NAMES)}")
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> ValueError:
+    return ValueError(f"there is no data set {name!r}: choose one of {', '.join(NAMES)}")
 
 
 def _default_dir() -> Path:

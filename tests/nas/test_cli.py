@@ -140,7 +140,14 @@ def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest
         (("search", "--colour", "red"), "No such option: --colour"),
         (("resume", "nothing"), "no run called nothing in runs: there are none yet"),
         (("top", "nothing"), "no run called nothing"),
-        (("train", "resnet21"), "'resnet21' is no network: name a baseline"),
+        (("train", "resnet_21"), "'resnet_21' is no network: name a baseline"),
+        (("train", "resnet21"), "a CIFAR ResNet has 6n + 2 layers (8, 20, 32, 44, 56, 110, ...), not 21"),
+        (("train", "alexnet"), "alexnet needs images of at least"),
+        (("compare", "resnet20", "--baselines", "inception_v3"), "inception_v3 needs images of at least 75 pixels"),
+        (("baselines", "--sort", "colour"), "--sort is one of year, name, params, macs, top1, top5, not 'colour'"),
+        (("baselines", "--data", "mnist"), "no data set 'mnist'"),
+        (("baselines", "show", "resnet_21"), "no baseline called 'resnet_21': `nas baselines` lists them"),
+        (("baselines", "show", "resnet50+red"), "resnet50 has no option 'red'; there are stride_1x1, zero_init"),
         (("train", "mnas:abc"), "expected 7 parts joined by ','"),
         (("train", "nothing:best"), "no run called nothing"),
         (("train", "absent.json"), "cannot read absent.json: No such file"),
@@ -175,5 +182,33 @@ def test_gpu_choice_follows_what_there_is(cli) -> None:
     assert choose_device("cpu", 1) == "cpu"
 
 
-def test_baseline_names_reach_the_help() -> None:
-    assert set(baselines.BASELINES) >= {"resnet20", "mobilenet_v2"}
+def test_the_zoo_is_listed(cli) -> None:
+    code, out, err = cli("baselines", "--sort", "macs")
+    assert code == 0 and out.splitlines()[2].startswith("lenet5"), err
+    code, out, _ = cli("baselines", "--json")
+    zoo = {row["name"]: row for row in json.loads(out)}
+    assert code == 0 and zoo.keys() == baselines.BASELINES.keys()
+    expected = {"year": 2015, "params": 269_722, "macs": 40_551_040, "image_size": 32, "num_classes": 10}
+    assert expected.items() <= zoo["resnet20"].items()
+    code, out, _ = cli("baselines", "--data", "cifar100", "--json")
+    rows = json.loads(out)
+    assert code == 0 and {(row["image_size"], row["num_classes"]) for row in rows} == {(32, 100)}
+    assert {row["name"] for row in rows} == {name for name, row in zoo.items() if row["cifar10"]}
+
+
+def test_a_baseline_is_shown_as_its_papers_rows(cli) -> None:
+    code, out, err = cli("baselines", "show", "resnet50")
+    assert code == 0 and "25,557,032 parameters, 4,089,184,256 multiply-adds" in out, err
+    assert "\nconv3_x   28x28x512" in out and "top-1 22.85 %, top-5 6.71 % (table 3, 10 crops)" in out
+    code, out, _ = cli("baselines", "show", "resnet50", "--data", "cifar10", "--json")
+    rows = json.loads(out)["rows"]
+    assert code == 0 and [row["output"] for row in rows][-2:] == [[2048, 4, 4], [10]]
+    assert sum(row["cost"]["macs"] for row in rows) == json.loads(out)["macs"]
+
+
+def test_ensembles_are_compared(cli) -> None:
+    code, out, err = cli(
+        "compare", "resnet8@0.25", "--baselines", "resnet8@0.3", "--epochs", "2", "--batch-size", "20", "--seeds", "2",
+        "--ensemble",
+    )  # fmt: skip
+    assert code == 0 and "resnet8@0.25 x 2" in out and "all 2 together" in out, err

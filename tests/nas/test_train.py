@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nas.data import Dataset
-from nas.train import Diverged, Recipe, computes_in_bf16, evaluate, train
+from nas.train import Diverged, Recipe, accuracy, computes_in_bf16, predict, train
 from searchspaces.layers import conv, head, mbconv, network
 
 RECIPE = Recipe(epochs=12, batch_size=20)
@@ -65,8 +65,8 @@ def test_evaluation_does_not_depend_on_the_batch_it_is_in(tiny: Dataset) -> None
     module = small()
     list(train(module, tiny, replace(RECIPE, epochs=2), seed=0))
     recipe = replace(RECIPE, bf16=False)
-    whole = evaluate(module, tiny.train, tiny, recipe)
-    parts = [evaluate(module, part, tiny, recipe) for part in tiny.train.divide(90, seed=0)]
+    whole = accuracy(predict(module, tiny.train, tiny, recipe), tiny.train.labels)
+    parts = [accuracy(predict(module, part, tiny, recipe), part.labels) for part in tiny.train.divide(90, seed=0)]
     assert whole == pytest.approx(sum(parts) / 2)
 
 

@@ -1,0 +1,52 @@
+"""`nas baselines` and `nas baselines show`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nas.cli import common
+from nas.cli.options import Json
+
+app = typer.Typer(rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(help="As in resnet50, mobilenet_v1@0.5-160, wrn16-8 or googlenet+bn.")]
+Sort = Annotated[str, typer.Option(help="year, name, params, macs, top1 or top5.")]
+Data = Annotated[str | None, typer.Option(help="For cifar10, cifar100 or shapes: the networks and forms made for it.")]
+
+
+@app.callback(invoke_without_command=True)
+def baselines(context: typer.Context, sort: Sort = "year", data: Data = None, as_json: Json = False) -> None:
+    """List the hand-designed networks, or show one.
+
+    `nas baselines show NAME` prints one as the rows of its paper's table.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from nas.baselines.listing import listing
+    from nas.data import shape_of
+    from nas.tables import baselines_table, sort_baselines
+
+    networks = sort_baselines(listing(shape_of(data) if data else None), sort)
+    if as_json:
+        common.print_json([network.to_dict() for network in networks])
+    else:
+        print(baselines_table(networks))
+
+
+@app.command()
+def show(name: Name, data: Data = None, as_json: Json = False) -> None:
+    """Print a network as rows, like its paper's table: what each puts out and costs."""
+    from dataclasses import asdict
+
+    from nas.baselines.listing import listed, rows_of
+    from nas.data import shape_of
+    from nas.tables import baseline_table
+
+    network = listed(name, shape_of(data) if data else None)
+    rows = rows_of(network)
+    if as_json:
+        common.print_json(network.to_dict() | {"rows": [asdict(row) for row in rows]})
+    else:
+        print(baseline_table(network, rows))
