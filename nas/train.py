@@ -129,14 +129,16 @@ class Epoch:
 def train(network: nn.Module, dataset: Dataset, recipe: Recipe, seed: int) -> Iterator[Epoch]:
     """Train `network` in place on `dataset` (already `recipe.prepare`d), on the device that holds the data.
 
-    Yields an `Epoch` after each. The order of images and their augmentation depend on `seed` alone.
-    Raises Diverged when the loss stops being finite.
+    A network that gives a tuple in training mode, its logits and then those of auxiliary classifiers, is trained on
+    their losses too, times its `aux_weight`. Yields an `Epoch` after each. The order of images and their augmentation
+    depend on `seed` alone. Raises Diverged when the loss stops being finite.
     """
     device = dataset.train.pixels.device
     generator = torch.Generator().manual_seed(seed)
     augment = Augment(cutout=recipe.cutout)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = _optimizer(network, recipe)
+    aux_weight: float = getattr(network, "aux_weight", 0.0)
     steps = recipe.epochs * max(1, len(dataset.train) // recipe.batch_size)
     epoch, step, images, start = 0, 0, 0, time.perf_counter()
 
@@ -158,7 +160,8 @@ def train(network: nn.Module, dataset: Dataset, recipe: Recipe, seed: int) -> It
                     break
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.rate(progress())
-                loss = F.cross_entropy(forward(x), y, label_smoothing=recipe.label_smoothing)
+                first, *auxiliary = [F.cross_entropy(z, y, label_smoothing=recipe.label_smoothing) for z in forward(x)]
+                loss = first + aux_weight * sum(auxiliary)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 optimizer.zero_grad()
@@ -181,7 +184,7 @@ def predict(network: nn.Module, images: Images, dataset: Dataset, recipe: Recipe
     network.eval()
     with _precision(network, recipe, images.pixels.device) as forward:
         batches = eval_batches(images, dataset.mean, dataset.std, batch_size=500)
-        return torch.cat([forward(x).softmax(1) for x, _ in batches])
+        return torch.cat([forward(x)[0].softmax(1) for x, _ in batches])
 
 
 def accuracy(probabilities: Tensor, labels: Tensor) -> float:
@@ -208,8 +211,10 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 @contextlib.contextmanager
-def _precision(network: nn.Module, recipe: Recipe, device: torch.device) -> Iterator[Callable[[Tensor], Tensor]]:
+def _precision(network: nn.Module, recipe: Recipe, device: torch.device) -> Iterator[Callable[[Tensor], list[Tensor]]]:
     """`network` as a function to float32 logits, computed in bfloat16 where that is faster.
+
+    Behind the logits stand those of auxiliary classifiers, where the network has such and is in training mode.
 
     On a CPU depthwise convolutions stay in float32: oneDNN's bfloat16 ones are so slow that with them
     autocast would lose. Autocast is entered for each batch, since it keeps its copies of the weights
@@ -218,10 +223,10 @@ def _precision(network: nn.Module, recipe: Recipe, device: torch.device) -> Iter
     bf16 = computes_in_bf16(device) if recipe.bf16 is None else recipe.bf16
     depthwise = [m for m in network.modules() if bf16 and device.type == "cpu" and _is_depthwise(m)]
 
-    def forward(x: Tensor) -> Tensor:
+    def forward(x: Tensor) -> list[Tensor]:
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            logits: Tensor = network(x)
-        return logits.float()
+            out: Tensor | tuple[Tensor, ...] = network(x)
+        return [logits.float() for logits in (out if isinstance(out, tuple) else (out,))]
 
     for module in depthwise:
         module.forward = MethodType(_float32_forward, module)

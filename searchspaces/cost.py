@@ -80,7 +80,8 @@ def _counting(module: nn.Module, image_size: int, channels: int) -> Iterator[tup
     counter = _Counter()
     with torch.no_grad(), torch.device("meta"), _evaluating(module), counter:
         try:
-            yield torch.empty(1, channels, image_size, image_size), counter
+            dtype = next((p.dtype for p in module.parameters()), None)
+            yield torch.empty(1, channels, image_size, image_size, dtype=dtype), counter
         except RuntimeError as error:
             raise ValueError(
                 f"the network does not take {channels}x{image_size}x{image_size} images: {error}"

@@ -83,6 +83,11 @@ def conv(
     return layer
 
 
+def bare_conv(c: int, kernel: Kernel = 3, stride: int = 1) -> Layer:
+    """A convolution alone: no normalisation, activation or bias."""
+    return conv(c, kernel, stride, act=None, norm=None, bias=False)
+
+
 def depthwise(
     kernel: int = 3,
     stride: int = 1,
@@ -94,6 +99,16 @@ def depthwise(
     return lambda c_in: conv(c_in, kernel, stride, c_in, act, norm, padding)(c_in)
 
 
+def separable(c: int, kernel: int = 3, stride: int = 1, norm: Norm | None = nn.BatchNorm2d) -> Layer:
+    """One filter a channel, then 1x1 to `c` channels, nothing in between; normalisation (Xception, NASNet)."""
+
+    def layer(c_in: int) -> tuple[nn.Module, int]:
+        filters = conv(c_in, kernel, stride, groups=c_in, act=None, norm=None, bias=False)
+        return chain(filters, conv(c, 1, act=None, norm=norm, bias=False))(c_in)
+
+    return layer
+
+
 def preactivated(layer: Layer, act: Activation = relu, norm: Norm = nn.BatchNorm2d) -> Layer:
     """Normalisation and activation before `layer` rather than after it (He et al. 2016, DenseNet)."""
     return chain(lambda c_in: (nn.Sequential(norm(c_in), act()), c_in), layer)
@@ -102,6 +117,14 @@ def preactivated(layer: Layer, act: Activation = relu, norm: Norm = nn.BatchNorm
 def norm_act(act: Activation | None = relu, norm: Norm = nn.BatchNorm2d) -> Layer:
     """Normalisation and activation on their own."""
     return lambda c_in: (nn.Sequential(norm(c_in), *([act()] if act else [])), c_in)
+
+
+def response_norm(size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> Layer:
+    """x / (k + alpha * sum of x^2 over `size` adjacent channels)^beta (Krizhevsky et al. 2012, section 3.3).
+
+    Caffe and PyTorch take the squares' mean: `alpha` here is a `size`-th of theirs.
+    """
+    return lambda c_in: (nn.LocalResponseNorm(size, alpha * size, beta, k), c_in)
 
 
 def max_pool(kernel: int = 3, stride: int = 1, padding: Padding = "same", ceil: bool = False) -> Layer:
@@ -118,6 +141,11 @@ def avg_pool(
     return lambda c_in: (kind(kernel, stride, _pixels(padding, kernel), ceil, count_padding), c_in)
 
 
+def adaptive_avg_pool(pixels: int) -> Layer:
+    """Means over `pixels` x `pixels` windows that cover the image, whatever its size."""
+    return lambda c_in: (nn.AdaptiveAvgPool2d(pixels), c_in)
+
+
 def squeeze_excite(reduced: int, act: Activation = relu) -> Layer:
     """Channels reweighted by what the whole image shows (Hu et al. 2018); `reduced` is the bottleneck's width."""
     return lambda c_in: (SqueezeExcite(c_in, reduced, act), c_in)
@@ -126,6 +154,10 @@ def squeeze_excite(reduced: int, act: Activation = relu) -> Layer:
 def channel_shuffle(groups: int) -> Layer:
     """Channels dealt out so that each group sees all groups (ShuffleNet, figure 1)."""
     return lambda c_in: (nn.ChannelShuffle(groups), c_in)
+
+
+def identity() -> Layer:
+    return lambda c_in: (nn.Identity(), c_in)
 
 
 def dropout(p: float) -> Layer:
@@ -142,12 +174,13 @@ def linear(c: int, act: Activation | None = None, bias: bool = True) -> Layer:
     return lambda c_in: (nn.Sequential(nn.Linear(c_in, c, bias), *([act()] if act else [])), c)
 
 
-def head(num_classes: int, dropout: float = 0.0) -> Layer:
+def head(num_classes: int, dropout: float = 0.0, bias: bool = True) -> Layer:
     """Global average pooling and the classifier."""
 
     def layer(c_in: int) -> tuple[nn.Module, int]:
         drop = [nn.Dropout(dropout)] if dropout else []
-        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), *drop, nn.Linear(c_in, num_classes)), num_classes
+        classifier = nn.Linear(c_in, num_classes, bias)
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), *drop, classifier), num_classes
 
     return layer
 
@@ -247,6 +280,20 @@ def he_normal(mode: Literal["fan_in", "fan_out"] = "fan_out") -> Callable[[nn.Mo
     return init
 
 
+def he_normal_per_group(module: nn.Module) -> None:
+    """As MnasNet's and EfficientNet's code: Kaiming-normal by one group's fan out, classifier uniform, biases zero."""
+    if isinstance(module, nn.Conv2d):
+        fan_out = module.out_channels // module.groups * math.prod(module.kernel_size)
+        nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
+    elif isinstance(module, nn.Linear):
+        bound = 1 / math.sqrt(module.out_features)
+        nn.init.uniform_(module.weight, -bound, bound)
+    else:
+        return
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
+
+
 def normal(std: float, bias: float = 0.0) -> Callable[[nn.Module], None]:
     """Every convolution and linear layer at N(0, std), its bias constant."""
 
@@ -259,13 +306,35 @@ def normal(std: float, bias: float = 0.0) -> Callable[[nn.Module], None]:
     return init
 
 
-def zero_last_norms(module: Module) -> Module:
-    """Residual bodies that start as zero: the scale of each one's last batch norm (Goyal et al. 2017, section 5.1)."""
-    for part in module.modules():
-        if isinstance(part, Residual):
-            norms = [m for m in part.body.modules() if isinstance(m, nn.BatchNorm2d)]
-            if norms:
-                nn.init.zeros_(norms[-1].weight)
+def truncated_normal(std: float) -> Callable[[nn.Module], None]:
+    """Every convolution and linear layer at N(0, std) without what is beyond 2 std, biases zero (TensorFlow's)."""
+
+    def init(module: nn.Module) -> None:
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=std, a=-2 * std, b=2 * std)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+    return init
+
+
+def start_as_identity(module: Module) -> Module:
+    """Residual bodies that give zero at the start (Goyal et al. 2017, section 5.1: the last norm's scale is zero).
+
+    A body that ends in a convolution or linear layer, as preactivated ones do, has that at zero: after a norm at zero
+    its activation would be dead.
+    """
+    for residual in (part for part in module.modules() if isinstance(part, Residual)):
+        gates = [part for part in residual.body.modules() if isinstance(part, SqueezeExcite)]
+        inside = {part for gate in gates for part in gate.modules()}
+        layers = [
+            part
+            for part in residual.body.modules()
+            if isinstance(part, nn.BatchNorm2d | nn.Conv2d | nn.Linear) and part not in inside
+        ]
+        nn.init.zeros_(layers[-1].weight)
+        if layers[-1].bias is not None:
+            nn.init.zeros_(layers[-1].bias)
     return module
 
 

@@ -48,15 +48,16 @@ from searchspaces.space import Arch, Choice, Space
 
 # MobileNetV2's blocks (Sandler et al. 2018, table 2), and the strides that a 32-pixel image gets: the
 # stem's and block 2's drop out, so that the last block still sees 4x4 pixels, as CIFAR networks have it.
-#           c    n  s  s at 32 pixels
+# The expansion t is MobileNetV2's own, which is searched here.
+#    t    c  n  s  s at 32 pixels
 SKELETON = [
-    (16, 1, 1, 1),
-    (24, 2, 2, 1),
-    (32, 3, 2, 2),
-    (64, 4, 2, 2),
-    (96, 3, 1, 1),
-    (160, 3, 2, 2),
-    (320, 1, 1, 1),
+    (1, 16, 1, 1, 1),
+    (6, 24, 2, 2, 1),
+    (6, 32, 3, 2, 2),
+    (6, 64, 4, 2, 2),
+    (6, 96, 3, 1, 1),
+    (6, 160, 3, 2, 2),
+    (6, 320, 1, 1, 1),
 ]
 STEM, LAST = 32, 1280
 
@@ -106,7 +107,7 @@ class Mnas(Space):
         """The seven blocks of `arch`, top to bottom: the network as its paper would print it."""
         small = (image_size or self.image_size) <= SMALL_IMAGE
         blocks = []
-        for (c, n, s, s_small), chosen in zip(SKELETON, self._chosen(arch), strict=True):
+        for (_, c, n, s, s_small), chosen in zip(SKELETON, self._chosen(arch), strict=True):
             op, kernel, se, skip, filters, layers = chosen
             blocks.append(
                 Block(op, kernel, se, skip, self._channels(c * filters), max(1, n + layers), s_small if small else s)
@@ -119,7 +120,7 @@ class Mnas(Space):
         c_in, blocks, out = self._channels(STEM), self.blocks(arch), []
         for position, block in enumerate(blocks):
             op, kernel, se, skip, filters, layers = arch[6 * position : 6 * position + 6]
-            c, n, _, _ = SKELETON[position]
+            _, c, n, _, _ = SKELETON[position]
             if block.skip == "id" and block.n == 1 and (block.s != 1 or block.c != c_in):
                 skip = SKIPS.index("none")
             filters = [self._channels(c * f) for f in FILTERS].index(block.c)

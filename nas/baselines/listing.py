@@ -54,9 +54,10 @@ def listing(shape: Shape | None = None) -> list[Listed]:
 def listed(name: str, shape: Shape | None = None) -> Listed:
     """What there is to say of the network `name`, in its published form or in that of `shape`."""
     baseline = find(name)
-    classes, size = shape or (baseline.num_classes, baseline.image_size)
-    small = cost(_network(name, CIFAR10), CIFAR10[1]) if baseline.for_small_images else None
-    return Listed(name, baseline, classes, size, cost(_network(name, (classes, size)), size), small)
+    shape = shape or (baseline.num_classes, baseline.image_size)
+    shapes = {shape, CIFAR10} if baseline.for_small_images else {shape}
+    costs = {shape: cost(_network(name, shape), shape[1]) for shape in shapes}
+    return Listed(name, baseline, *shape, costs[shape], costs.get(CIFAR10))
 
 
 def rows_of(network: Listed) -> list[RowCost]:

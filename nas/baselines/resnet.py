@@ -10,7 +10,7 @@ Deviation: bottlenecks take their stride in the 3x3 convolution, as torchvision'
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from torch import nn
@@ -27,6 +27,7 @@ from searchspaces.layers import (
     pad_channels,
     relu,
     residual,
+    squeeze_excite,
     stage,
 )
 
@@ -50,33 +51,47 @@ def resnet(
     c_stem = max(1, round(64 * width))
     stem = {"conv1": conv(c_stem, 3)} if small else {"conv1": conv(c_stem, 7, stride=2), "pool1": max_pool(3, 2)}
     make = partial(block, stride_1x1=True) if stride_1x1 else block
-    stages = {
-        f"conv{i}_x": stage(make, max(1, round(c * width)), n, s)
-        for i, ((c, s), n) in enumerate(zip(STAGES, BLOCKS[depth], strict=True), start=2)
-    }
-    return network(stem, stages, {"fc": head(num_classes)})
+    return network(stem, stages(make, STAGES, BLOCKS[depth], width), {"fc": head(num_classes)})
 
 
 def cifar_resnet(num_classes: int, image_size: int, depth: int, width: float = 1.0) -> nn.Sequential:
     """ResNet-`depth` of section 4.2, for images of any size."""
-    n = (depth - 2) // 6
-    rows = [(max(1, round(c * width)), s) for c, s in CIFAR_STAGES]
-    stages = {f"conv{i}_x": stage(option_a_block, c, n, s) for i, (c, s) in enumerate(rows, start=2)}
-    return network({"conv1": conv(rows[0][0])}, stages, {"fc": head(num_classes)})
+    rows = stages(option_a_block, CIFAR_STAGES, 3 * [(depth - 2) // 6], width)
+    return network({"conv1": conv(max(1, round(16 * width)))}, rows, {"fc": head(num_classes)})
 
 
-def projection(c: int, stride: int) -> Layer:
+def stages(
+    block: Callable[[int, int], Layer],
+    rows: Sequence[tuple[int, int]],
+    blocks: Sequence[int],
+    width: float = 1.0,
+    name: str = "conv{}_x",
+) -> dict[str, Layer]:
+    """The rows conv2_x, conv3_x, ...: `rows` has each one's filters and first stride, `blocks` how many it has."""
+    return {
+        name.format(i): stage(block, max(1, round(c * width)), n, s)
+        for i, ((c, s), n) in enumerate(zip(rows, blocks, strict=True), start=2)
+    }
+
+
+def projection(c: int, stride: int, kernel: int = 1) -> Layer:
     """Option B: the input itself where the shape is kept, a 1x1 convolution elsewhere."""
 
     def layer(c_in: int) -> tuple[nn.Module, int]:
-        return (nn.Identity(), c_in) if stride == 1 and c_in == c else conv(c, 1, stride, act=None)(c_in)
+        return (nn.Identity(), c_in) if stride == 1 and c_in == c else conv(c, kernel, stride, act=None)(c_in)
 
     return layer
 
 
-def basic_block(c: int, stride: int) -> Layer:
-    """Two 3x3 convolutions (figure 5, left)."""
-    return residual(chain(conv(c, 3, stride), conv(c, 3, act=None)), projection(c, stride), relu)
+def option_a(c: int, stride: int) -> Layer:
+    """The input itself where the shape is kept, subsampled and with zero channels added elsewhere."""
+    return lambda c_in: (nn.Identity(), c) if stride == 1 and c_in == c else pad_channels(c, stride)(c_in)
+
+
+def basic_block(c: int, stride: int, reduction: int = 0) -> Layer:
+    """Two 3x3 convolutions (figure 5, left); `reduction` as in `bottleneck`."""
+    body = chain(conv(c, 3, stride), conv(c, 3, act=None), *_excite(c, reduction))
+    return residual(body, projection(c, stride), relu)
 
 
 def plain_block(c: int, stride: int) -> Layer:
@@ -85,19 +100,25 @@ def plain_block(c: int, stride: int) -> Layer:
 
 def option_a_block(c: int, stride: int) -> Layer:
     """Two 3x3 convolutions, and a shortcut without parameters."""
-
-    def layer(c_in: int) -> tuple[nn.Module, int]:
-        shortcut = None if stride == 1 and c_in == c else pad_channels(c, subsample=stride)
-        return residual(chain(conv(c, 3, stride), conv(c, 3, act=None)), shortcut, relu)(c_in)
-
-    return layer
+    return residual(chain(conv(c, 3, stride), conv(c, 3, act=None)), option_a(c, stride), relu)
 
 
-def bottleneck(c: int, stride: int, stride_1x1: bool = False) -> Layer:
-    """1x1 to `c` channels, 3x3, 1x1 to 4c (figure 5, right)."""
+def bottleneck(
+    c: int, stride: int, stride_1x1: bool = False, groups: int = 1, base_width: int = 64, reduction: int = 0
+) -> Layer:
+    """1x1 to `c` channels, 3x3, 1x1 to 4c (figure 5, right).
+
+    What came of it: the 3x3 in `groups` of `base_width` channels, where c = 64 and in proportion elsewhere (ResNeXt;
+    wide ResNets), and squeeze-excitation to 1 / `reduction` of the block's channels at the end (SE-ResNet).
+    """
     first, second = (stride, 1) if stride_1x1 else (1, stride)
-    body = chain(conv(c, 1, first), conv(c, 3, second), conv(4 * c, 1, act=None))
-    return residual(body, projection(4 * c, stride), relu)
+    c_3x3 = groups * max(1, round(c * base_width / 64))
+    convolutions = conv(c_3x3, 1, first), conv(c_3x3, 3, second, groups), conv(4 * c, 1, act=None)
+    return residual(chain(*convolutions, *_excite(4 * c, reduction)), projection(4 * c, stride), relu)
+
+
+def _excite(c: int, reduction: int) -> list[Layer]:
+    return [squeeze_excite(max(1, c // reduction))] if reduction else []
 
 
 def cifar_of_depth(depth: int) -> Baseline:

@@ -16,18 +16,80 @@ from dataclasses import replace
 
 from torch import nn
 
-from nas.baselines import mobilenet, resnet
+from nas.baselines import (
+    alexnet,
+    bn_inception,
+    densenet,
+    efficientnet,
+    googlenet,
+    highway,
+    inception_v3,
+    inception_v4,
+    lenet,
+    mnasnet,
+    mobilenet,
+    nasnet,
+    nfnet,
+    preact_resnet,
+    resnest,
+    resnet,
+    resnext,
+    senet,
+    shufflenet_v1,
+    shufflenet_v2,
+    squeezenet,
+    stochastic_depth,
+    vgg,
+    vit,
+    wide_resnet,
+    xception,
+    zfnet,
+)
 from nas.baselines.entry import Baseline
-from searchspaces.layers import Residual, zero_last_norms
+from searchspaces.layers import Residual, start_as_identity
 
 BASELINES: dict[str, Baseline] = {
-    **mobilenet.BASELINES,
+    **lenet.BASELINES,
+    **alexnet.BASELINES,
+    **zfnet.BASELINES,
+    **vgg.BASELINES,
+    **googlenet.BASELINES,
+    **bn_inception.BASELINES,
+    **highway.BASELINES,
+    **inception_v3.BASELINES,
+    **squeezenet.BASELINES,
+    **inception_v4.BASELINES,
+    **xception.BASELINES,
     **resnet.BASELINES,
+    **preact_resnet.BASELINES,
+    **stochastic_depth.BASELINES,
+    **wide_resnet.BASELINES,
+    **densenet.BASELINES,
+    **resnext.BASELINES,
+    **mobilenet.BASELINES,
+    **shufflenet_v1.BASELINES,
+    **shufflenet_v2.BASELINES,
+    **nasnet.BASELINES,
+    **senet.BASELINES,
+    **mnasnet.BASELINES,
+    **efficientnet.BASELINES,
+    **resnest.BASELINES,
+    **vit.BASELINES,
+    **nfnet.BASELINES,
 }
 
 # Families that are a formula: their name's form as a pattern, as people write it, and what makes the network.
 FAMILIES: list[tuple[str, str, Callable[..., Baseline]]] = [
     (r"resnet(\d+)", "resnet{6n+2}", resnet.cifar_of_depth),
+    (r"shufflenet_v1_x(0_25|0_5|1_0|1_5|2_0)_g([12348])", "shufflenet_v1_x{width}_g{groups}", shufflenet_v1.in_groups),
+    (r"preact_resnet(\d+)", "preact_resnet{6n+2 or, from 164 on, 9n+2}", preact_resnet.cifar_of_depth),
+    (r"stochastic_depth_resnet(\d+)", "stochastic_depth_resnet{6n+2}", stochastic_depth.of_depth),
+    (r"wrn(\d+)-(\d+)", "wrn{6n+4}-{k}", wide_resnet.wrn_of),
+    (r"densenet_(\d+)_(\d+)", "densenet_{3n+4}_{k}", densenet.plain),
+    (r"densenet_bc_(\d+)_(\d+)", "densenet_bc_{6n+4}_{k}", densenet.bc),
+    (r"resnext29_(\d+)x(\d+)d", "resnext29_{groups}x{width}d", resnext.resnext29_of),
+    (r"resnest(\d+)_(\d+)s(\d+)x(\d+)d", "resnest{depth}_{radix}s{groups}x{width}d", resnest.resnest_of),
+    (r"vit_([blh])_(\d+)", "vit_{b,l,h}_{patch}", vit.of_size),
 ]
 
 
@@ -105,4 +167,4 @@ def _with_option(name: str, baseline: Baseline, option: str) -> Baseline:
 def _zero_init(name: str, module: nn.Sequential) -> nn.Sequential:
     if not any(isinstance(part, Residual) for part in module.modules()):
         raise ValueError(f"{name} has no residual blocks to start at zero: leave out +{ZERO_INIT}")
-    return zero_last_norms(module)
+    return start_as_identity(module)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
+from nas.baselines.auxiliary import WithAuxiliary
 from nas.data import Dataset
 from nas.train import Diverged, Recipe, accuracy, computes_in_bf16, predict, train
 from searchspaces.layers import conv, head, mbconv, network
@@ -102,6 +104,19 @@ def test_a_training_can_be_given_seconds(tiny: Dataset) -> None:
 def test_adamw_learns(tiny: Dataset) -> None:
     recipe = replace(RECIPE, optimizer="adamw", lr=0.01)
     assert list(train(small(), tiny, recipe, seed=0))[-1].val_accuracy > 0.5
+
+
+@pytest.mark.parametrize("aux_weight", [0.0, 0.5])
+def test_auxiliary_classifiers_are_trained_by_their_weight(tiny: Dataset, aux_weight: float) -> None:
+    torch.manual_seed(0)
+    rows = network({"conv1": conv(8, stride=2), "conv2": conv(16, stride=2), "fc": head(4)})
+    classifier = network(head(4), c_in=8)
+    module = WithAuxiliary(rows, {"conv1": classifier}, aux_weight)
+    loss = next(train(module, tiny, replace(RECIPE, lr=1e-6), seed=0)).loss
+    # At this rate nothing is learnt, so every loss is about that of a guess among four.
+    assert loss == pytest.approx((1 + aux_weight) * math.log(4), rel=0.15)
+    *_, bias = classifier.parameters()  # it starts at zero and has no weight decay
+    assert bool(bias.any()) == (aux_weight > 0)
 
 
 def test_a_recipe_prepares_the_data_once(tiny: Dataset) -> None:

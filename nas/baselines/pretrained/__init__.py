@@ -28,15 +28,13 @@ def load_pretrained(name: str, path: str | Path, num_classes: int = 1000, image_
     """
     module = build(name, num_classes, image_size or find(name).image_size)
     checkpoint = _read(Path(path))
-    ours = our_tensors(module)
     namings = {library: namings[name] for library, namings in LIBRARIES.items() if name in namings} | {"nas": Naming()}
     complaints = {}
     for library, naming in namings.items():
-        renamed = naming.in_ours(checkpoint, ours)
-        complaints[library] = naming.first_difference(ours, renamed)
+        complaints[library] = naming.load(module, checkpoint)
         if complaints[library] is None:
-            module.load_state_dict(renamed, strict=False)  # strict but for num_batches_tracked, see `our_tensors`
             return module
+    ours = our_tensors(module)
     # The library that shares the most names with the file is the one that it was meant to be of.
     likeliest = max(namings, key=lambda library: len(namings[library].in_ours(checkpoint, ours).keys() & ours.keys()))
     raise ValueError(f"{path} is no {likeliest} checkpoint of {name}: {complaints[likeliest]}")

@@ -16,12 +16,25 @@ class Naming:
     """`rules` make their name of ours: regular expressions substituted one after the other.
 
     `extra` matches tensors of theirs that we leave out (auxiliary heads); `older` are rules that make today's name
-    of one that old files of theirs carry.
+    of one that old files of theirs carry; `eps` is their batch norms', where it is not ours.
     """
 
     rules: tuple[Rule, ...] = ()
     extra: str | None = None
     older: tuple[Rule, ...] = ()
+    eps: float | None = None
+
+    def load(self, module: nn.Module, checkpoint: Mapping[str, Tensor]) -> str | None:
+        """Give `module` the weights of `checkpoint`; or, with it unchanged, say what the first difference is."""
+        ours = our_tensors(module)
+        renamed = self.in_ours(checkpoint, ours)
+        if difference := self.first_difference(ours, renamed):
+            return difference
+        module.load_state_dict(renamed, strict=False)  # strict but for num_batches_tracked, see `our_tensors`
+        for part in module.modules():
+            if self.eps is not None and isinstance(part, nn.BatchNorm2d):
+                part.eps = self.eps
+        return None
 
     def theirs(self, ours: str) -> str:
         """Their name of our tensor `ours`."""

@@ -1,0 +1,110 @@
+"""EfficientNet: one network at any width, depth and image size.
+
+Tan, Le: "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019, arXiv:1905.11946): B0 is
+table 1. B1 to B7 are its multiples as the authors' code lists them (github.com/tensorflow/tpu,
+models/official/efficientnet): the paper's alpha, beta and gamma to a power, rounded by hand.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import NamedTuple
+
+from torch import nn
+
+from searchspaces.layers import (
+    SMALL_IMAGE,
+    Layer,
+    Norm,
+    Padding,
+    chain,
+    conv,
+    he_normal_per_group,
+    head,
+    mbconv,
+    network,
+    round_channels,
+    silu,
+)
+
+# Table 1, stages 2 to 8: MBConv's expansion and kernel, channels, layers, and the stride that the resolutions come to.
+# At 32 pixels the first two strides (the stem and stage 3) drop out, so 4x4 pixels remain.
+#    t  k    c  n  s  s at 32 pixels
+B0 = [
+    (1, 3, 16, 1, 1, 1),
+    (6, 3, 24, 2, 2, 1),
+    (6, 5, 40, 2, 2, 2),
+    (6, 3, 80, 3, 2, 2),
+    (6, 5, 112, 3, 1, 1),
+    (6, 5, 192, 4, 2, 2),
+    (6, 3, 320, 1, 1, 1),
+]
+STEM, LAST = 32, 1280
+SQUEEZE = 0.25  # of a block's input channels
+STOCHASTIC_DEPTH = 0.2  # times the share of blocks that stand above ("survival probability 0.8")
+
+
+class Coefficients(NamedTuple):
+    """How a member of the family differs from B0."""
+
+    width: float
+    depth: float
+    image_size: int
+    dropout: float
+
+
+COEFFICIENTS = {
+    "b0": Coefficients(1.0, 1.0, 224, 0.2),
+    "b1": Coefficients(1.0, 1.1, 240, 0.2),
+    "b2": Coefficients(1.1, 1.2, 260, 0.3),
+    "b3": Coefficients(1.2, 1.4, 300, 0.3),
+    "b4": Coefficients(1.4, 1.8, 380, 0.4),
+    "b5": Coefficients(1.6, 2.2, 456, 0.4),
+    "b6": Coefficients(1.8, 2.6, 528, 0.5),
+    "b7": Coefficients(2.0, 3.1, 600, 0.5),
+}
+
+
+def round_filters(channels: int, width: float) -> int:
+    """`channels` times `width`, as a multiple of 8."""
+    return round_channels(channels * width)
+
+
+def round_repeats(layers: int, depth: float) -> int:
+    """`layers` times `depth`, rounded up."""
+    return math.ceil(layers * depth)
+
+
+def efficientnet(
+    num_classes: int,
+    image_size: int,
+    width: float = 1.0,
+    depth: float = 1.0,
+    dropout: float = 0.2,
+    norm: Norm = nn.BatchNorm2d,
+    padding: Padding = "same",
+) -> nn.Sequential:
+    """B0 with `width` times the channels and `depth` times the layers, `dropout` before its classifier.
+
+    The rows are table 1's; stage 9 is the last convolution, pooling and the classifier. `image_size` only chooses
+    the strides: images of up to 64 pixels have none in the stem and in stage 3.
+    """
+    small = image_size <= SMALL_IMAGE
+    make = partial(mbconv, se=SQUEEZE, act=silu, norm=norm, padding=padding)
+    layers = [round_repeats(n, depth) for _, _, _, n, _, _ in B0]
+    stages: dict[str, Layer] = {}
+    for i, (t, k, c, _, s, s_small) in enumerate(B0):
+        first = s_small if small else s
+        stages[f"stage{i + 2}"] = chain(
+            *[
+                make(round_filters(c, width), first if j == 0 else 1, k, t, drop=STOCHASTIC_DEPTH * above / sum(layers))
+                for j, above in enumerate(range(sum(layers[:i]), sum(layers[: i + 1])))
+            ]
+        )
+    return network(
+        {"stage1": conv(round_filters(STEM, width), 3, 1 if small else 2, act=silu, norm=norm, padding=padding)},
+        stages,
+        {"stage9": chain(conv(round_filters(LAST, width), 1, act=silu, norm=norm), head(num_classes, dropout))},
+        init=he_normal_per_group,
+    )

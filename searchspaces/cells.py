@@ -1,0 +1,267 @@
+"""Cells: small graphs of operations on the outputs of the two cells before, of which a network is a stack.
+
+Zoph, Vasudevan, Shlens, Le: "Learning Transferable Architectures for Scalable Image Recognition" (2017,
+arXiv:1707.07012), section 3 and figures 2 to 4. A cell is a table of blocks, each the sum of two operations on
+earlier states, and the states that are joined as its output:
+
+    Cell([(0, "sep5x5", 1, "sep3x3"), (0, "avg3x3", 1, "identity")], output=[2, 3])
+
+State 0 is the output of the cell before (the paper's h_i), state 1 that of the one before it (h_i-1), states 2, 3, ...
+the blocks' sums in order. What the paper leaves open is as in its authors' TF-slim code (tensorflow/models,
+research/slim/nets/nasnet):
+
+- both inputs are first brought to the cell's channels by ReLU, 1x1 convolution and norm; one that is larger by
+  `factorized_reduction`, and h_i-1 is left alone where it fits;
+- a network's first cell has one input, which is its h_i-1 too, as it is;
+- in a reduction cell every operation on states 0 and 1 has the stride, those on blocks' sums have none;
+- an operation on a state of other channels ends in a 1x1 convolution to the cell's;
+- padding is TensorFlow's SAME, which at a stride is not symmetric.
+
+Stacks are made by `cell_network`. Each of its cells takes `(h_i-1, h_i)` and gives `(h_i, output)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from searchspaces.layers import Layer, Norm, Padding, StochasticDepth, avg_pool, chain, conv, identity, max_pool
+
+Block = tuple[int, str, int, str]  # state, operation on it, state, operation on it; the two are added
+States = tuple[Tensor, Tensor]  # h_i-1 and h_i
+
+
+class Cell(NamedTuple):
+    """`output`: the states whose channels the cell's output is made of."""
+
+    blocks: Sequence[Block]
+    output: Sequence[int]
+
+
+class Genotype(NamedTuple):
+    """The two cells of an architecture: the one that keeps the resolution and the one that halves it."""
+
+    normal: Cell
+    reduction: Cell
+
+
+class Inputs(NamedTuple):
+    """Channels of h_i-1 and of h_i, and how many times larger h_i-1 is."""
+
+    previous: int
+    current: int
+    ratio: int = 1
+
+
+CellLayer = Callable[[int | Inputs], tuple[nn.Module, Inputs]]  # of an int: the first cell, which has one input
+
+
+def cell(
+    plan: Cell,
+    c: int,
+    stride: int = 1,
+    norm: Norm = nn.BatchNorm2d,
+    drop: float = 0.0,
+    hide_input: bool = False,
+) -> CellLayer:
+    """`plan` at `c` channels a state. In training an image's operation is left out with probability `drop`.
+
+    With `hide_input` the next cell's h_i-1 is this cell's h_i-1 rather than its h_i.
+    """
+
+    def layer(c_in: int | Inputs) -> tuple[nn.Module, Inputs]:
+        first = isinstance(c_in, int)
+        inputs = Inputs(c_in, c_in) if isinstance(c_in, int) else c_in
+        current, c_current = preactivated_1x1(c, norm)(inputs.current)
+        previous, c_previous = (identity() if first else calibrate(c, inputs.ratio, norm))(inputs.previous)
+        channels, strides = [c_current, c_previous], [stride, stride]
+        blocks = []
+        for left, left_op, right, right_op in plan.blocks:
+            sides = [
+                _dropped(operation, drop)(c, strides[state], norm)(channels[state])[0]
+                for state, operation in ((left, left_op), (right, right_op))
+            ]
+            blocks.append(Pair(*sides))
+            channels.append(c)
+            strides.append(1)
+        fits = [strides[state] == 1 and channels[state] == c for state in plan.output]
+        joins = [
+            (identity() if fit else factorized_reduction(c, strides[state], norm))(channels[state])[0]
+            for state, fit in zip(plan.output, fits, strict=True)
+        ]
+        module = CellModule(plan, previous, current, blocks, joins, hide_input)
+        kept, ratio = (inputs.previous, inputs.ratio) if hide_input else (inputs.current, 1)
+        return module, Inputs(kept, c * len(plan.output), stride * ratio)
+
+    return layer
+
+
+def cell_network(
+    stem: tuple[str, Layer],
+    cells: Mapping[str, CellLayer],
+    head: tuple[str, Layer],
+    init: Callable[[nn.Module], None],
+) -> nn.Sequential:
+    """`stem`, the cells by their names, and `head` on the ReLU of the last output; `init` sets one module's weights."""
+    module, c = stem[1](3)
+    network = nn.Sequential()
+    network.add_module(stem[0], module)
+    inputs: int | Inputs = c
+    for name, make in cells.items():
+        module, inputs = make(inputs)
+        network.add_module(name, module)
+    assert isinstance(inputs, Inputs), "a network of cells has cells"
+    module, _ = chain(_last_output, _relu, head[1])(inputs.current)
+    network.add_module(head[0], module)
+    return network.apply(init)
+
+
+# ---------------------------------------------------------------------------- operations
+
+
+def separable(c: int, stride: int, norm: Norm, kernel: int) -> Layer:
+    """ReLU, depthwise and 1x1 convolution, norm; all of it twice, the stride in the first."""
+
+    def once(stride: int) -> Layer:
+        def layer(c_in: int) -> tuple[nn.Module, int]:
+            filters = conv(c_in, kernel, stride, c_in, None, None, _padding(stride), bias=False)
+            return chain({"relu": _relu, "depthwise": filters, "pointwise": conv(c, 1, act=None, norm=norm)})(c_in)
+
+        return layer
+
+    return chain(once(stride), once(1))
+
+
+def pooling(c: int, stride: int, norm: Norm, pool: Callable[[int, int, Padding], Layer]) -> Layer:
+    """3x3 pooling."""
+
+    def layer(c_in: int) -> tuple[nn.Module, int]:
+        return chain(pool(3, stride, _padding(stride)), *([conv(c, 1, act=None, norm=norm)] if c_in != c else []))(c_in)
+
+    return layer
+
+
+def keep(c: int, stride: int, norm: Norm) -> Layer:
+    """The state itself; where the shape changes ReLU, 1x1 convolution and norm."""
+    return lambda c_in: (identity() if c_in == c and stride == 1 else preactivated_1x1(c, norm, stride))(c_in)
+
+
+# Operations by the names that cells have them under: functions of the channels that come out, the stride and the norm
+OPERATIONS: dict[str, Callable[[int, int, Norm], Layer]] = {
+    "identity": keep,
+    "sep3x3": partial(separable, kernel=3),
+    "sep5x5": partial(separable, kernel=5),
+    "sep7x7": partial(separable, kernel=7),
+    "avg3x3": partial(pooling, pool=avg_pool),
+    "max3x3": partial(pooling, pool=max_pool),
+}
+
+
+def _dropped(operation: str, drop: float) -> Callable[[int, int, Norm], Layer]:
+    """The operation called so, left out of an image's training step with probability `drop`; the identity never is."""
+    make = OPERATIONS[operation]
+    if not drop or operation == "identity":
+        return make
+    return lambda c, stride, norm: chain(make(c, stride, norm), lambda c: (StochasticDepth(drop), c))
+
+
+# ---------------------------------------------------------------------------- what brings states to one shape
+
+
+def calibrate(c: int, ratio: int, norm: Norm) -> Layer:
+    """h_i-1 at `c` channels and h_i's resolution, which is `ratio` times smaller."""
+    if ratio > 1:
+        return chain(_relu, factorized_reduction(c, ratio, norm))
+    return keep(c, 1, norm)
+
+
+def preactivated_1x1(c: int, norm: Norm, stride: int = 1) -> Layer:
+    return chain(_relu, conv(c, 1, stride, act=None, norm=norm))
+
+
+def factorized_reduction(c: int, stride: int, norm: Norm) -> Layer:
+    """Two 1x1 convolutions at a stride, of half the channels each and one pixel apart, so that more of it is seen."""
+    if stride == 1:
+        return conv(c, 1, act=None, norm=norm)
+    return lambda c_in: (FactorizedReduction(c_in, c, stride, norm), c)
+
+
+def _relu(c_in: int) -> tuple[nn.Module, int]:
+    return nn.ReLU(), c_in  # not in place: other operations read the same state
+
+
+def _last_output(c_in: int) -> tuple[nn.Module, int]:
+    return LastOutput(), c_in
+
+
+def _padding(stride: int) -> Padding:
+    """SAME padding, which is symmetric without a stride."""
+    return "same" if stride == 1 else "tf"
+
+
+# ---------------------------------------------------------------------------- modules
+
+
+class CellModule(nn.Module):
+    """`(h_i-1, h_i)` -> `(h_i, output)`; a single tensor is both inputs."""
+
+    def __init__(
+        self,
+        plan: Cell,
+        previous: nn.Module,
+        current: nn.Module,
+        blocks: Sequence[nn.Module],
+        joins: Sequence[nn.Module],
+        hide_input: bool,
+    ) -> None:
+        super().__init__()
+        self.previous, self.current = previous, current
+        self.blocks, self.joins = nn.ModuleList(blocks), nn.ModuleList(joins)
+        self.plan, self.hide_input = plan, hide_input
+
+    def forward(self, x: Tensor | States) -> States:
+        previous, current = (x, x) if isinstance(x, Tensor) else x
+        states: list[Tensor] = [self.current(current), self.previous(previous)]
+        for block, (left, _, right, _) in zip(self.blocks, self.plan.blocks, strict=True):
+            states.append(block(states[left], states[right]))
+        joined = [join(states[state]) for join, state in zip(self.joins, self.plan.output, strict=True)]
+        return (previous if self.hide_input else current), torch.cat(joined, dim=1)
+
+
+class Pair(nn.Module):
+    """`left(a) + right(b)`."""
+
+    def __init__(self, left: nn.Module, right: nn.Module) -> None:
+        super().__init__()
+        self.left, self.right = left, right
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        out: Tensor = self.left(a) + self.right(b)
+        return out
+
+
+class FactorizedReduction(nn.Module):
+    """See `factorized_reduction`."""
+
+    def __init__(self, c_in: int, c: int, stride: int, norm: Norm) -> None:
+        super().__init__()
+        self.path1 = nn.Conv2d(c_in, c // 2, 1, stride, bias=False)
+        self.path2 = nn.Conv2d(c_in, c - c // 2, 1, stride, bias=False)
+        self.norm = norm(c)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shifted = F.pad(x, (-1, 1, -1, 1))  # the first row and column dropped, zeros after the last
+        out: Tensor = self.norm(torch.cat([self.path1(x), self.path2(shifted)], dim=1))
+        return out
+
+
+class LastOutput(nn.Module):
+    """Of the last cell's `(h_i, output)` the output."""
+
+    def forward(self, states: States) -> Tensor:
+        return states[1]
