@@ -87,7 +87,7 @@ def sort_baselines(networks: Sequence[Listed], by: str) -> list[Listed]:
 
 def baselines_table(networks: Sequence[Listed]) -> str:
     """What `nas baselines` prints."""
-    header = ("name", "year", "params", "MACs", "pixels", "classes", "MACs at 32", "top-1", "top-5", "paper")
+    header = ("name", "year", "params", "MACs", "pixels", "MACs at 32", "top-1", "top-5", "of", "paper")
     rows = [
         (
             n.name,
@@ -95,18 +95,18 @@ def baselines_table(networks: Sequence[Listed]) -> str:
             format_count(n.cost.params),
             format_count(n.cost.macs),
             str(n.image_size),
-            str(n.num_classes),
             format_count(n.cifar10.macs if n.cifar10 else None),
             _error(n.baseline.top1),
             _error(n.baseline.top5),
+            n.baseline.data,
             n.baseline.paper,
         )
         for n in networks
     ]
     return (
         f"{table(header, rows)}\n\n{len(rows)} networks. MACs: multiply-adds of convolutions and linear layers for one "
-        "image; at 32: of the form for CIFAR-10.\ntop-1, top-5: published errors in percent, each as its paper "
-        "measured it; `nas baselines show NAME` says how."
+        "image; at 32: of the form for CIFAR-10.\ntop-1, top-5: errors in percent on what they were published of, each "
+        "as its paper measured it; `nas baselines show NAME` says how."
     )
 
 
@@ -118,9 +118,9 @@ def baseline_table(network: Listed, rows: Sequence[RowCost]) -> str:
         f"{network.image_size} pixels, {network.num_classes} classes: {network.cost.params:,} parameters, "
         f"{network.cost.macs:,} multiply-adds, {network.cost.activations:,} activations",
     ]
-    if b.top1 is not None:
-        top5 = "" if b.top5 is None else f", top-5 {b.top5:g} %"
-        said.append(f"published error: top-1 {b.top1:g} %{top5} ({b.errors})")
+    errors = [f"{kind} {error:g} %" for kind, error in (("top-1", b.top1), ("top-5", b.top5)) if error is not None]
+    if errors:
+        said.append(f"published error on {b.data}: {', '.join(errors)} ({b.errors})")
     if b.cifar:
         said.append(f"images of up to {SMALL_IMAGE} pixels: {b.cifar}")
     elif b.min_size > 1:

@@ -15,7 +15,8 @@ A network built under `shapes_only()` is costed without ever allocating its weig
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -116,7 +117,16 @@ class _Counter(TorchFunctionMode):
             positions = named["input"] if func in _TRANSPOSED else out
             self.macs += positions.numel() * named["weight"][0].numel()
             self.activations += out.numel()
+        elif func is F.multi_head_attention_forward:
+            self._count_projections(inspect.signature(func).bind(*args, **(kwargs or {})).arguments)
         return out
+
+    def _count_projections(self, given: Mapping[str, Any]) -> None:
+        """The linear layers of `nn.MultiheadAttention`, which PyTorch calls out of this mode's sight."""
+        query, key, value, out = (given[name] for name in ("query", "key", "value", "out_proj_weight"))
+        c = out.shape[1]  # that every projection gives; each tensor is [..., its own channels]
+        self.macs += (query.numel() + key.numel() + value.numel()) * c + query[..., 0].numel() * out.numel()
+        self.activations += (2 * query[..., 0].numel() + key[..., 0].numel() + value[..., 0].numel()) * c
 
 
 class _NoInitialisation(TorchFunctionMode):

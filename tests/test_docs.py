@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import sys
 from collections.abc import Callable
@@ -12,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from nas import cli
-from nas.cli import app
+from nas.cli import app, baselines
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -56,13 +54,16 @@ def test_links_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_options_in_the_readme_exist() -> None:
-    """Every `--option` that the README names is one of some command."""
-    known = {"--version"}
-    for command in app.registered_commands:
-        assert command.callback is not None
-        known |= set(re.findall(r"--[a-z][a-z-]+", inspect.getsource(command.callback)))
-        known |= {"--" + name.replace("_", "-") for name in command.callback.__annotations__}
-        known |= set(re.findall(r'"(--[a-z-]+)"', inspect.getsource(cli)))
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (ROOT / "README.md").read_text()))
-    assert named and named <= known | {"--json"}, named - known
+def test_options_in_the_documentation_exist() -> None:
+    """Every `--option` that a page names is one of some command."""
+    commands = [*app.registered_commands, *baselines.app.registered_commands]
+    callbacks = [command.callback for command in commands] + [baselines.baselines]
+    known = {"--version", "--json", "--no-deps"}
+    for callback in callbacks:
+        assert callback is not None
+        known |= {"--" + name.replace("_", "-") for name in callback.__annotations__}
+    for path in [*(ROOT / "nas" / "cli").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
+        known |= set(re.findall(r'"(--[a-z0-9-]+)"', path.read_text()))
+    for page in PAGES:
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", page.read_text()))
+        assert named <= known, f"{page.name}: {named - known}"

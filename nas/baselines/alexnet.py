@@ -8,7 +8,8 @@ Deviations: `alexnet` takes the 227 pixels that figure 2's 55x55 maps need, wher
 pools' sizes up, as cuda-convnet and Caffe do. Its response normalization is the paper's; Caffe's divides alpha by n
 and has k = 1. `alexnet_one_tower` is torchvision's: 256 filters in conv4, as in the author's cuda-convnet2 (the paper
 says 384), and no response normalization. At up to 64 pixels both take the form that is common for CIFAR: conv1 padded
-by 5, pools of 2x2 without overlap, one linear layer.
+by 5, pools of 2x2 without overlap, one linear layer. That form starts as He et al. (2015): with the paper's small
+weights it learns nothing for long.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ def alexnet(
             rows[f"norm{i}"] = response_norm()
         if i in POOLED:
             rows[f"pool{i}"] = max_pool(2, 2, padding=0) if small else max_pool(3, 2, padding=0, ceil=ceil)
-    module = network(rows, {"fc": head(num_classes)} if small else classifier(num_classes, 6), init=normal(0.01))
+    if small:
+        return network(rows, {"fc": head(num_classes)})
+    module = network(rows, classifier(num_classes, 6), init=normal(0.01))
     for name, parameter in module.named_parameters():
         if name.startswith(BIASES_OF_ONE) and name.endswith("bias"):
             nn.init.ones_(parameter)

@@ -83,6 +83,7 @@ def _cifar(depth: int, k: int, step: int, bc: bool, top1: float | None) -> Basel
         paper="Huang et al., arXiv:1608.06993",
         image_size=32,
         num_classes=10,
+        data="CIFAR-10",
         min_size=4,
         top1=top1,
         errors="table 2, with augmentation" if top1 else "",

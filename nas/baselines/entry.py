@@ -27,7 +27,8 @@ class Baseline:
     paper: str  # "He et al., arXiv:1512.03385"
     image_size: int = 224  # pixels, in the publication
     num_classes: int = 1000  # in the publication
-    top1: float | None = None  # published error in percent on the publication's data
+    data: str = "ImageNet"  # that it was published on
+    top1: float | None = None  # published error in percent on that data
     top5: float | None = None
     errors: str = ""  # where these stand and how they were measured: "table 4, single crop"
     min_size: int = 1  # the least image that it takes, in pixels

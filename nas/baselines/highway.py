@@ -74,6 +74,7 @@ BASELINES = {
         paper="Srivastava et al., arXiv:1507.06228",
         image_size=32,
         num_classes=10,
+        data="CIFAR-10",
         top1=7.60,
         errors="table 3, best of 5 runs",
     )

@@ -55,8 +55,9 @@ BASELINES = {
         paper="LeCun et al., Proceedings of the IEEE 86(11)",
         image_size=32,
         num_classes=10,
+        data="MNIST",
         top1=0.95,
-        errors="MNIST, figure 9, without distortions",
+        errors="figure 9, without distortions",
         min_size=32,
         options={"rgb": "three input channels rather than grey"},
     )

@@ -35,6 +35,7 @@ class Listed:
             **asdict(self.cost),
             "image_size": self.image_size,
             "num_classes": self.num_classes,
+            "published_on": b.data,
             "top1_error": b.top1,
             "top5_error": b.top5,
             "errors_from": b.errors,

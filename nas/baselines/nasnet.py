@@ -108,6 +108,7 @@ BASELINES = {
         partial(nasnet_a, n=6, penultimate=768, stem=3, cifar=True, drop=0.4),
         image_size=32,
         num_classes=10,
+        data="CIFAR-10",
         top1=3.41,
         errors="table 1",
         options=_drop_path,

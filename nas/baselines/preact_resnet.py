@@ -100,6 +100,7 @@ def _cifar(n: int, unit: Callable[..., Layer], top1: float | None = None) -> Bas
         paper="He et al., arXiv:1603.05027",
         image_size=32,
         num_classes=10,
+        data="CIFAR-10",
         top1=top1,
         errors="table 2" if top1 else "",
         scalable=True,

@@ -149,6 +149,7 @@ def _cifar(depth: int, top1: float | None = None) -> Baseline:
         paper="He et al., arXiv:1512.03385",
         image_size=32,
         num_classes=10,
+        data="CIFAR-10",
         top1=top1,
         errors="table 6" if top1 else "",
         scalable=True,

@@ -36,6 +36,7 @@ def resnext29_of(groups: int, base_width: int, top1: float | None = None) -> Bas
         paper="Xie et al., arXiv:1611.05431",
         image_size=32,
         num_classes=10,
+        data="CIFAR-10",
         top1=top1,
         errors="table 7" if top1 else "",
         scalable=True,

@@ -20,6 +20,7 @@ from nas.baselines.entry import Baseline
 from searchspaces.layers import (
     SMALL_IMAGE,
     Layer,
+    Norm,
     chain,
     concat,
     conv,
@@ -27,6 +28,7 @@ from searchspaces.layers import (
     flatten,
     max_pool,
     network,
+    relu,
     residual,
 )
 
@@ -43,12 +45,14 @@ def squeezenet(
     version: tuple[int, int, Mapping[str, str]],
     bypass: bool = False,
     complex_bypass: bool = False,
+    bn: bool = False,
 ) -> nn.Sequential:
     """Table 1. `bypass` adds their input to fire3, 5, 7 and 9; with `complex_bypass` the others get it by a 1x1."""
     c, kernel, pools = version
-    conv1 = conv(c, 3, norm=None) if image_size <= SMALL_IMAGE else conv(c, kernel, 2, norm=None, padding=0)
+    norm = nn.BatchNorm2d if bn else None
+    conv1 = conv(c, 3, norm=norm) if image_size <= SMALL_IMAGE else conv(c, kernel, 2, norm=norm, padding=0)
     rows: dict[str, Layer] = {}
-    for name, layer in {"conv1": conv1, **{name: fire(s) for name, s in SQUEEZED.items()}}.items():
+    for name, layer in {"conv1": conv1, **{name: fire(s, norm) for name, s in SQUEEZED.items()}}.items():
         if name in ("fire3", "fire5", "fire7", "fire9"):
             rows[name] = residual(layer) if bypass or complex_bypass else layer
         elif name != "conv1" and complex_bypass:
@@ -57,16 +61,16 @@ def squeezenet(
             rows[name] = layer
         if name in pools:
             rows[pools[name]] = max_pool(3, 2, padding=0, ceil=True)
-    conv10 = chain(dropout(0.5), conv(num_classes, 1, norm=None))
+    conv10 = chain(dropout(0.5), conv(num_classes, 1, norm=None, act=None if bn else relu))
     module = network(rows, {"conv10": conv10, "avgpool10": flatten()}, init=xavier)
     nn.init.normal_(module.get_parameter("conv10.1.0.weight"), std=0.01)
     return module
 
 
-def fire(s: int) -> Layer:
+def fire(s: int, norm: Norm | None) -> Layer:
     """1x1 to `s` channels; then 1x1 and 3x3, side by side, to 4s channels each."""
     return chain(
-        {"squeeze": conv(s, 1, norm=None), "expand": concat(conv(4 * s, 1, norm=None), conv(4 * s, norm=None))}
+        {"squeeze": conv(s, 1, norm=norm), "expand": concat(conv(4 * s, 1, norm=norm), conv(4 * s, norm=norm))}
     )
 
 
@@ -89,6 +93,7 @@ V1_0 = Baseline(
     cifar="conv1 of 3x3 without stride",
     options={
         "bypass": "the input added to every second fire module (figure 2, middle)",
+        "bn": "batch norm after every convolution but the last, and no ReLU after that (without, short trainings stall)",
         "complex_bypass": "the input added to all of them, by a 1x1 where widths differ (figure 2, right)",
     },
 )

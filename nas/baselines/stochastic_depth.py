@@ -66,6 +66,7 @@ def of_depth(depth: int, top1: float | None = None) -> Baseline:
         paper="Huang et al., arXiv:1603.09382",
         image_size=32,
         num_classes=10,
+        data="CIFAR-10",
         top1=top1,
         errors="section 4" if top1 else "",
         scalable=True,

@@ -38,6 +38,7 @@ def wrn_of(depth: int, k: int, top1: float | None = None) -> Baseline:
         paper="Zagoruyko & Komodakis, arXiv:1605.07146",
         image_size=32,
         num_classes=10,
+        data="CIFAR-10",
         top1=top1,
         errors="table 5, without dropout" if top1 else "",
         options={"dropout": "dropout of 0.3 between the convolutions of a unit (section 2.4)"},

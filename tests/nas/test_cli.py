@@ -199,7 +199,7 @@ def test_the_zoo_is_listed(cli) -> None:
 def test_a_baseline_is_shown_as_its_papers_rows(cli) -> None:
     code, out, err = cli("baselines", "show", "resnet50")
     assert code == 0 and "25,557,032 parameters, 4,089,184,256 multiply-adds" in out, err
-    assert "\nconv3_x   28x28x512" in out and "top-1 22.85 %, top-5 6.71 % (table 3, 10 crops)" in out
+    assert "\nconv3_x   28x28x512" in out and "on ImageNet: top-1 22.85 %, top-5 6.71 % (table 3, 10 crops)" in out
     code, out, _ = cli("baselines", "show", "resnet50", "--data", "cifar10", "--json")
     rows = json.loads(out)["rows"]
     assert code == 0 and [row["output"] for row in rows][-2:] == [[2048, 4, 4], [10]]

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from nas import baselines
 from searchspaces import Mnas
-from searchspaces.cost import Cost, cost, shapes_only
+from searchspaces.cost import Cost, cost, costs_by_row, shapes_only
 
 fvcore = pytest.importorskip("fvcore.nn", reason="fvcore is the reference: pip install 'nas[dev]'")
 logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
@@ -80,3 +80,33 @@ def test_shapes_only_allocates_nothing_and_ends() -> None:
 def test_too_small_an_image_is_named() -> None:
     with pytest.raises(ValueError, match="does not take 3x2x2 images"):
         cost(nn.Conv2d(3, 4, 5), image_size=2)
+
+
+class Attentive(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.attention = nn.Conv2d(3, 8, 4, 4), nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        return self.attention(x, x, x, need_weights=False)[0]
+
+
+def test_attention_counts_its_projections() -> None:
+    tokens, patch = 4 * 4, 3 * 4 * 4
+    assert cost(Attentive(), 16).macs == tokens * 8 * patch + 4 * tokens * 8 * 8
+    assert cost(Attentive(), 16).activations == tokens * 8 + 4 * tokens * 8
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["googlenet", "shufflenet_v2_x0_5", "densenet_40_12", "nasnet_a_cifar", "nfnet_f0"])
+def test_baselines_cost_what_fvcore_says(name: str) -> None:
+    network = baselines.build(name, 10, 32)
+    assert cost(network, 32) == by_fvcore(network, 32)
+
+
+def test_rows_are_a_networks_children() -> None:
+    rows = costs_by_row(baselines.build("resnet8", 10, 32), 32)
+    assert [row.name for row in rows] == ["conv1", "conv2_x", "conv3_x", "conv4_x", "fc"]
+    assert [row.output for row in rows] == [(16, 32, 32), (16, 32, 32), (32, 16, 16), (64, 8, 8), (10,)]
+    assert (rows[0].cost, rows[-1].cost) == (Cost(16 * 27 + 32, 32 * 32 * 16 * 27, 32 * 32 * 16), Cost(650, 640, 10))

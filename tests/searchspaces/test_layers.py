@@ -5,18 +5,26 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from searchspaces.layers import (
+    avg_pool,
+    bare_conv,
     chain,
+    concat,
     conv,
     head,
     inverted_bottleneck,
+    max_pool,
     mbconv,
     network,
     pad_channels,
+    preactivated,
     residual,
     round_channels,
+    squeeze_excite,
     stage,
+    start_as_identity,
 )
 
 
@@ -69,3 +77,52 @@ def test_networks_begin_with_sane_logits() -> None:
     torch.manual_seed(0)
     deep = network(conv(16), *[conv(16) for _ in range(30)], head(10))
     assert 0.01 < deep(torch.randn(64, 3, 16, 16)).std() < 10
+
+
+def test_layers_may_have_names() -> None:
+    module, c = chain({"stem": conv(4), "wide": conv(6)}, {"last": conv(2)})(3)
+    assert c == 2 and [name for name, _ in module.named_children()] == ["stem", "wide", "last"]
+
+
+def test_branches_stand_side_by_side() -> None:
+    module, c = concat(conv(4), chain(max_pool(3, 1), conv(2, 1)))(3)
+    assert c == 6 and module(torch.randn(2, 3, 5, 5)).shape == (2, 6, 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride"), [(8, 3, 2), (7, 3, 2), (8, 5, 2), (9, 7, 3), (6, 2, 2), (5, 1, 2)]
+)
+def test_tensorflow_pads_at_the_end_first(size: int, kernel: int, stride: int) -> None:
+    """SAME: ceil(size / stride) outputs, and of the padding the smaller half before the image."""
+    x = torch.randn(1, 1, size, size)
+    out, extra = -(-size // stride), max(0, (-(-size // stride) - 1) * stride + kernel - size)
+    padded = F.pad(x, (extra // 2, extra - extra // 2, extra // 2, extra - extra // 2))
+    module = conv(1, kernel, stride, act=None, norm=None, padding="tf")(1)[0]
+    assert module(x).shape[2:] == (out, out)
+    torch.testing.assert_close(module(x), F.conv2d(padded, module[0].weight, module[0].bias, stride))
+    negative = max_pool(kernel, stride, "tf")(1)[0](-1 - x.abs())
+    assert negative.shape[2:] == (out, out) and negative.max() <= -1, "no padding is taken for a pixel"
+
+
+def test_tensorflow_averages_real_pixels_only() -> None:
+    ones = torch.ones(1, 2, 6, 6)
+    assert torch.equal(avg_pool(3, 2, "tf")(2)[0](ones), torch.ones(1, 2, 3, 3))
+
+
+def test_a_residual_without_a_norm_at_its_end_starts_as_the_identity_too() -> None:
+    excited = residual(chain(conv(4, act=None), squeeze_excite(2)))
+    ends_in_conv = residual(preactivated(bare_conv(4)))
+    for layer in (excited, ends_in_conv):
+        module = start_as_identity(layer(4)[0])
+        x = torch.randn(2, 4, 3, 3)
+        assert torch.equal(module(x), x)
+        module(x).sum().backward()
+
+
+def test_stochastic_depth_leaves_images_out_in_training_only() -> None:
+    torch.manual_seed(0)
+    module = residual(lambda c: (nn.Identity(), c), drop=0.5)(1)[0]
+    x = torch.ones(1000, 1, 1, 1)
+    assert torch.equal(module.eval()(x), 2 * x)
+    out = module.train()(x)
+    assert set(out.flatten().tolist()) == {1.0, 3.0} and out.mean().item() == pytest.approx(2, abs=0.1)

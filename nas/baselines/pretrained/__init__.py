@@ -37,7 +37,7 @@ def load_pretrained(name: str, path: str | Path, num_classes: int = 1000, image_
     ours = our_tensors(module)
     # The library that shares the most names with the file is the one that it was meant to be of.
     likeliest = max(namings, key=lambda library: len(namings[library].in_ours(checkpoint, ours).keys() & ours.keys()))
-    raise ValueError(f"{path} is no {likeliest} checkpoint of {name}: {complaints[likeliest]}")
+    raise ValueError(f"{path} is no checkpoint of {likeliest}'s {name}: {complaints[likeliest]}{_variants(name)}")
 
 
 def published_state_dict(module: nn.Module, name: str, library: str) -> dict[str, Tensor]:
@@ -49,6 +49,13 @@ def published_state_dict(module: nn.Module, name: str, library: str) -> dict[str
         )
     naming = LIBRARIES[library][name]
     return {naming.theirs(key): tensor for key, tensor in our_tensors(module).items()}
+
+
+def _variants(name: str) -> str:
+    """Which forms of a network the libraries' weights are of, where `name` is not one of them."""
+    carried = {known for namings in LIBRARIES.values() for known in namings}
+    forms = sorted(known for known in carried if known.startswith(f"{name}+"))
+    return f"; published weights are of {', '.join(forms)}" if forms and name not in carried else ""
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,39 @@ def test_a_checkpoint_loads(tmp_path: Path, library: str, name: str, suffix: str
     assert torch.equal(loaded.eval()(x), module.eval()(x))
 
 
+def test_auxiliary_heads_of_a_checkpoint_are_left_out(tmp_path: Path) -> None:
+    """The official files of GoogLeNet and Inception-v3 have them; with +aux they load."""
+    with_heads = build("googlenet+torchvision+aux", 10, 96)
+    published = published_state_dict(with_heads, "googlenet+torchvision+aux", "torchvision")
+    assert any(key.startswith("aux1.") for key in published)
+    torch.save(published, tmp_path / "weights.pth")
+    without = load_pretrained("googlenet+torchvision", tmp_path / "weights.pth", 10, 96)
+    x = torch.randn(1, 3, 96, 96)
+    assert torch.equal(without.eval()(x), with_heads.eval()(x))
+    load_pretrained("googlenet+torchvision+aux", tmp_path / "weights.pth", 10, 96)
+    with pytest.raises(ValueError, match=r"no checkpoint of nas's googlenet: .* are of googlenet\+torchvision"):
+        load_pretrained("googlenet", tmp_path / "weights.pth", 10, 96)
+
+
+def test_names_of_old_files_load(tmp_path: Path) -> None:
+    """torchvision's DenseNet files are older than PyTorch 1.0, and call norm1 `norm.1`."""
+    module = build("densenet121", 10, 96)
+    published = published_state_dict(module, "densenet121", "torchvision")
+    old = {re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)", r"\1.\2", key): t for key, t in published.items()}
+    assert old.keys() != published.keys()
+    torch.save(old, tmp_path / "weights.pth")
+    loaded = load_pretrained("densenet121", tmp_path / "weights.pth", 10, 96)
+    assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), module.parameters(), strict=True))
+
+
+def test_batch_norms_get_the_eps_that_the_weights_were_trained_with(tmp_path: Path) -> None:
+    module = build("efficientnet_b0", 10, 96)
+    torch.save(published_state_dict(module, "efficientnet_b0", "torchvision"), tmp_path / "weights.pth")
+    loaded = load_pretrained("efficientnet_b0", tmp_path / "weights.pth", 10, 96)
+    eps = [{m.eps for m in network.modules() if isinstance(m, nn.BatchNorm2d)} for network in (module, loaded)]
+    assert eps == [{1e-3}, {1e-5}]
+
+
 def test_ours_load_too(tmp_path: Path) -> None:
     module = build("resnet8", 10, 32)
     save_file(module.state_dict(), tmp_path / "weights.safetensors")
@@ -66,7 +100,7 @@ def test_a_difference_is_named(tmp_path: Path) -> None:
         torch.save(state, path)
         with pytest.raises(ValueError) as error:
             load_pretrained(name, path, 10)
-        return str(error.value).removeprefix(f"{path} is no torchvision checkpoint of {name}: ")
+        return str(error.value).removeprefix(f"{path} is no checkpoint of torchvision's {name}: ")
 
     less = {key: tensor for key, tensor in published.items() if key != "layer2.0.bn1.weight"}
     assert complaint(less) == "it has no tensor 'layer2.0.bn1.weight'"
