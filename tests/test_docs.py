@@ -65,5 +65,5 @@ def test_options_in_the_documentation_exist() -> None:
     for path in [*(ROOT / "nas" / "cli").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
         known |= set(re.findall(r'"(--[a-z0-9-]+)"', path.read_text()))
     for page in PAGES:
-        named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", page.read_text()))
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*[a-z0-9](?![\w-])", page.read_text()))
         assert named <= known, f"{page.name}: {named - known}"

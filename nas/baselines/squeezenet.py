@@ -93,7 +93,7 @@ V1_0 = Baseline(
     cifar="conv1 of 3x3 without stride",
     options={
         "bypass": "the input added to every second fire module (figure 2, middle)",
-        "bn": "batch norm after every convolution but the last, and no ReLU after that (without, short trainings stall)",
+        "bn": "batch norm after every convolution but the last, no ReLU after that (without, short trainings stall)",
         "complex_bypass": "the input added to all of them, by a 1x1 where widths differ (figure 2, right)",
     },
 )
