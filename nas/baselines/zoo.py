@@ -160,8 +160,8 @@ def _with_option(name: str, baseline: Baseline, option: str) -> Baseline:
         return baseline.changed(**{option: True})
     if option == ZERO_INIT:
         return replace(baseline, builder=lambda *args: _zero_init(name, baseline.builder(*args)))
-    there_are = ", ".join(sorted([*baseline.options, ZERO_INIT]))
-    raise ValueError(f"{name} has no option {option!r}; there are {there_are}")
+    known = ", ".join(baseline.options) or "none of its own"
+    raise ValueError(f"{name} has no option {option!r}: it has {known}, and {ZERO_INIT} if it has residual blocks")
 
 
 def _zero_init(name: str, module: nn.Sequential) -> nn.Sequential:

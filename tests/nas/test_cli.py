@@ -147,7 +147,7 @@ def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest
         (("baselines", "--sort", "colour"), "--sort is one of year, name, params, macs, top1, top5, not 'colour'"),
         (("baselines", "--data", "mnist"), "no data set 'mnist'"),
         (("baselines", "show", "resnet_21"), "no baseline called 'resnet_21': `nas baselines` lists them"),
-        (("baselines", "show", "resnet50+red"), "resnet50 has no option 'red'; there are stride_1x1, zero_init"),
+        (("baselines", "show", "resnet50+red"), "resnet50 has no option 'red': it has stride_1x1, and zero_init"),
         (("train", "mnas:abc"), "expected 7 parts joined by ','"),
         (("train", "nothing:best"), "no run called nothing"),
         (("train", "absent.json"), "cannot read absent.json: No such file"),

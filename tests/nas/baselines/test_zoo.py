@@ -160,7 +160,7 @@ def test_a_residual_network_may_start_as_the_identity() -> None:
         ("resnet20@-1", "number of 0 to 100"),
         ("resnet20@0", "number of 0 to 100"),
         ("plain18+zero_init", "plain18 has no residual blocks"),
-        ("resnet50+colour", "no option 'colour'; there are stride_1x1, zero_init"),
+        ("resnet50+colour", "no option 'colour': it has stride_1x1, and zero_init"),
         ("alexnet@0.5", "alexnet has no width multiplier"),
     ],
 )
