@@ -29,51 +29,23 @@ reinforce on NAS-Bench-201 is still clearly (p < 0.01) better than random.
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 from collections.abc import Iterator
 from itertools import accumulate, islice
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from nas.published import Published, read
 from nas.samplers.policy_gradient import PPO, REINFORCE, Experience, Learner, PolicyGradient
-from searchspaces.space import Arch, Choice
+from searchspaces import Arch, NASBench201, NASBenchMacro
 
 CHECKPOINTS = (25, 50, 100, 200, 400, 1000)
 STRATEGIES: dict[str, PolicyGradient | None] = {"random": None, "reinforce": REINFORCE, "ppo": PPO}
-OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+SPACES = {"nasbench201": NASBench201(), "macro": NASBenchMacro()}  # by the options that name their files
 
 
-class Table(NamedTuple):
-    name: str
-    choices: tuple[Choice, ...]
-    observed: dict[Arch, float]  # accuracy in %: what a search sees
-    reported: dict[Arch, float]  # accuracy in %: what it is judged by
-
-
-def nasbench201(path: Path) -> Table:
-    """Dong & Yang 2020, arXiv 2001.00326: 6 edges x 5 operations, CIFAR-10."""
-    observed, reported = {}, {}
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            edges = row["cell"].replace("+", "").strip("|").replace("||", "|").split("|")
-            arch = tuple(OPS.index(edge.split("~")[0]) for edge in edges)
-            observed[arch], reported[arch] = float(row["val_acc_12"]), float(row["test_acc_200"])
-    return Table("NAS-Bench-201", tuple(Choice(f"edge{i}.op", OPS) for i in range(6)), observed, reported)
-
-
-def macro(path: Path) -> Table:
-    """Su et al. 2021, arXiv 2103.11922: 8 blocks x 3 operations, CIFAR-10."""
-    rows = {tuple(map(int, digits)): row for digits, row in json.loads(path.read_text()).items()}
-    choices = tuple(Choice(f"block{i}.op", ("identity", "mb3_k3", "mb6_k5")) for i in range(8))
-    observed = {arch: row["test_acc"][0] for arch, row in rows.items()}
-    return Table("NAS-Bench-Macro", choices, observed, {arch: row["mean_acc"] for arch, row in rows.items()})
-
-
-def random_search(table: Table, seed: int, repeats: bool) -> Iterator[Arch]:
+def random_search(table: Published, seed: int, repeats: bool) -> Iterator[Arch]:
     archs = list(table.observed)
     rng = np.random.default_rng(seed)
     order = iter(rng.permutation(len(archs)))
@@ -81,8 +53,8 @@ def random_search(table: Table, seed: int, repeats: bool) -> Iterator[Arch]:
         yield archs[rng.integers(len(archs)) if repeats else next(order)]
 
 
-def policy_search(table: Table, settings: PolicyGradient, seed: int, repeats: bool) -> Iterator[Arch]:
-    learner = Learner(table.choices, settings, seed)
+def policy_search(table: Published, settings: PolicyGradient, seed: int, repeats: bool) -> Iterator[Arch]:
+    learner = Learner(table.space.choices, settings, seed)
     seen: set[Arch] = set()
     number = 0
     while True:
@@ -94,7 +66,7 @@ def policy_search(table: Table, settings: PolicyGradient, seed: int, repeats: bo
 
 
 def search(
-    table: Table, strategy: str, seed: int, evaluations: int = CHECKPOINTS[-1], repeats: bool = False
+    table: Published, strategy: str, seed: int, evaluations: int = CHECKPOINTS[-1], repeats: bool = False
 ) -> np.ndarray:
     """`[2, evaluations]`: the regret of what would be handed over, and the best observed accuracy, in %."""
     settings = STRATEGIES[strategy]
@@ -112,11 +84,11 @@ def sign_flip_p(differences: np.ndarray, flips: int = 20_000) -> float:
     return float((np.abs((signs * differences).mean(1)) >= abs(differences.mean())).mean())
 
 
-def report(table: Table, curves: dict[str, np.ndarray]) -> None:
+def report(table: Published, curves: dict[str, np.ndarray]) -> None:
     """Prints mean and standard deviation over seeds; `curves[strategy]` is `[seeds, 2, evaluations]`."""
     points = [n for n in CHECKPOINTS if n <= next(iter(curves.values())).shape[-1]]
     for metric, title in enumerate(("regret (points)", "best observed (%)")):
-        print(f"\n{table.name}: {title}, mean ± standard deviation\n")
+        print(f"\n{table.title}: {title}, mean ± standard deviation\n")
         print(f"| strategy | {' | '.join(map(str, points))} |\n|---|{'---|' * len(points)}")
         for strategy, curve in curves.items():
             values = [curve[:, metric, n - 1] for n in points]
@@ -158,18 +130,18 @@ def main() -> None:
     parser.add_argument("--repeats", action="store_true", help="let every strategy propose what it has proposed before")
     parser.add_argument("--plot", type=Path, metavar="PNG")
     args = parser.parse_args()
-    tables = [load(path) for load, path in ((nasbench201, args.nasbench201), (macro, args.macro)) if path]
+    tables = [read(space, path) for name, space in SPACES.items() if (path := getattr(args, name))]
     if not tables:
         parser.error("give --nasbench201 CSV, --macro JSON, or both")
     torch.set_num_threads(1)
     curves: dict[str, dict[str, np.ndarray]] = {}
     for table in tables:
         seeds = range(args.seeds)
-        curves[table.name] = {
+        curves[table.title] = {
             strategy: np.stack([search(table, strategy, seed, args.evaluations, args.repeats) for seed in seeds])
             for strategy in args.strategies
         }
-        report(table, curves[table.name])
+        report(table, curves[table.title])
     if args.plot:
         plot(curves, args.plot)
 

@@ -24,11 +24,14 @@ class Config:
     data_dir: str | None = None  # where the images were; None: the default place
     device: str = "cpu"
     threads: int = 1  # of the CPU, for one trial; the last digits of sums depend on it
+    max_macs: float | None = None  # networks that cost more are not trained
+    table: str | None = None  # file of published results that answer the trials; None: they are trained
+    table_sha256: str | None = None  # of its content
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; `from_dict` is its inverse."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        space = {"name": self.space.name, "settings": self.space.settings()}
+        space = {"name": self.space.reference, "settings": self.space.settings()}
         parts = {name: dataclasses.asdict(values[name]) for name in ("recipe", "reward")}
         return values | {"space": space} | parts
 

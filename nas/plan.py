@@ -37,9 +37,9 @@ def fit_width(space: Space, target_macs: float, image_size: int) -> Space:
     """
     width = 1.0
     for _ in range(3):
-        macs = typical_macs(get_space(space.name, **(space.settings() | {"width": width})), image_size)
+        macs = typical_macs(get_space(space.reference, **(space.settings() | {"width": width})), image_size)
         width = max(0.05, round(20 * width * math.sqrt(target_macs / macs)) / 20)
-    return get_space(space.name, **(space.settings() | {"width": width}))
+    return get_space(space.reference, **(space.settings() | {"width": width}))
 
 
 def estimate_trial_seconds(space: Space, dataset: Dataset, recipe: Recipe) -> float | None:

@@ -30,6 +30,7 @@ from nas.trial import State, describe
 from searchspaces import Arch
 
 CONFIG, JOURNAL = "config.json", "journal.log"
+_MAY_CHANGE = ("data_dir", "device", "table")  # of a configuration: where things are, what computes
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class Run:
         """The ledger, to write to. Raises ValueError where another process does, or the config was edited.
 
         The ledger keeps the configuration that its trials were made under: another would mix two searches. Where
-        the data is and what computes may change.
+        the data or the table is and what computes may change.
         """
         with sole_writer(self.path / JOURNAL):
             with self._naming_damage():
@@ -125,7 +126,7 @@ class Run:
             began = study.user_attrs.get("config")
             if began is None:
                 study.set_user_attr("config", now)
-            elif changed := differences(began, now | {where: began.get(where) for where in ("data_dir", "device")}):
+            elif changed := differences(began, now | {where: began.get(where) for where in _MAY_CHANGE}):
                 raise ValueError(
                     f"{self.path / CONFIG} was edited since the run began ({'; '.join(changed)}): "
                     "undo that, or start a new run with the new settings"

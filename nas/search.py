@@ -18,10 +18,12 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from nas.config import Budget
 from nas.data.images import Dataset
 from nas.network import Found
+from nas.published import Published
 from nas.run import Row, Run, best_of
 from nas.samplers import distributions, make_sampler
 from nas.train import Epoch
 from nas.trial import State, TrialResult, TrialSpec, describe
+from nas.units import format_count
 from searchspaces import Arch
 from searchspaces.cost import Cost, cost, shapes_only
 
@@ -43,12 +45,20 @@ class Search:
 
     Trials that a killed process left unfinished are asked for first. A network that is in the ledger
     already is not trained again: its trial gets the result of the one that trained it (`duplicate_of`),
-    and counts for nothing in the budget.
+    and counts for nothing in the budget. With a table of published results nothing is trained at all.
     """
 
-    def __init__(self, run: Run, study: optuna.Study, budget: Budget, progress: Progress, dataset: Dataset) -> None:
+    def __init__(
+        self,
+        run: Run,
+        study: optuna.Study,
+        budget: Budget,
+        progress: Progress,
+        dataset: Dataset,
+        table: Published | None = None,
+    ) -> None:
         self.run, self.study, self.budget, self.progress = run, study, budget, progress
-        self.config = run.config
+        self.config, self.table = run.config, table
         self.num_classes = dataset.num_classes
         self.image_size = run.config.recipe.image_size(dataset)
         self.ended = ""  # why, once `ask` has given None
@@ -86,7 +96,8 @@ class Search:
                 self._being_trained[key].append(trial)
             elif spec := self._start(trial, arch):
                 return spec
-        self.ended = f"the strategy proposed {MAX_DUPLICATES} trained networks in a row: it has nothing new"
+        too_large = "" if self.config.max_macs is None else " or too large"
+        self.ended = f"the strategy proposed {MAX_DUPLICATES} trained{too_large} networks in a row: it has nothing new"
         return None
 
     def report(self, spec: TrialSpec, epoch: Epoch) -> bool:
@@ -188,7 +199,8 @@ class Search:
         """The training of `arch`, entered in the ledger; None where it has failed before it began."""
         network = Found(self.config.space, arch)
         latency = self.config.reward.target is not None and self.config.reward.cost == "latency"
-        spec = TrialSpec(trial.number, network, self.config.recipe, self.config.seed, latency)
+        published = self.table.accuracy(arch) if self.table else None
+        spec = TrialSpec(trial.number, network, self.config.recipe, self.config.seed, latency, published)
         self._running[trial.number] = trial
         self._being_trained[self.config.space.canonical(arch)] = []
         trial.set_user_attr("architecture", self.config.space.format(arch))
@@ -204,8 +216,20 @@ class Search:
             return None
         for name, value in asdict(size).items():
             trial.set_user_attr(name, value)
+        if self.config.max_macs is not None and size.macs > self.config.max_macs:
+            self._refuse(trial, arch, size)
+            return None
         self.progress.started(spec, size)
         return spec
+
+    def _refuse(self, trial: Trial, arch: Arch, size: Cost) -> None:
+        """End `trial` untrained: its network is too large. The strategy learns that as a reward of 0."""
+        del self._running[trial.number], self._being_trained[self.config.space.canonical(arch)]
+        macs, limit = format_count(size.macs), format_count(self.config.max_macs)
+        trial.set_user_attr("reason", f"not trained: {macs} MACs are more than --max-macs {limit}")
+        trial.set_user_attr("refused", True)
+        trial.report(0.0, 0)
+        self._remember(self.study.tell(trial, state=TrialState.PRUNED))
 
     def _count_start(self, trial: Trial) -> int:
         starts = int(trial.user_attrs.get("starts", 0)) + 1
@@ -231,7 +255,8 @@ class Search:
     def _remember(self, trial: FrozenTrial) -> Row:
         row = self.run.row(trial)
         if row.duplicate_of is None:
-            self._rows.append(row)
+            if "refused" not in trial.user_attrs:
+                self._rows.append(row)
             self._trained[self.config.space.canonical(row.arch)] = trial
         return row
 

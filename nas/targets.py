@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 from nas.baselines.zoo import BASELINES, UnknownName, find
 from nas.network import Designed, Found, Network
 from nas.run import Run
+from nas.units import parse_count
 from searchspaces import SPACES, get_space
 
 
@@ -22,16 +26,18 @@ def expand(names: str) -> list[str]:
 def resolve(target: str, runs_dir: Path) -> Network:
     """The network that `target` means. Raises ValueError with the forms that there are.
 
-    `RUN:best` or `RUN:NUMBER` is a trial of a run, `mnas:TEXT` or `mnas@WIDTH:TEXT` an architecture,
-    `FILE.json` one that `nas train` wrote, anything else a baseline's name (`mobilenet_v2@0.5`).
+    `RUN:best` or `RUN:NUMBER` is a trial of a run, `mnas:TEXT`, `mnas@WIDTH:TEXT` or `compact@max_macs=8M:TEXT` an
+    architecture (settings of its space are joined by commas, a width needs no name; a space of one's own is
+    `mypackage.module:MySpace:TEXT`), `FILE.json` one that `nas train`
+    wrote, anything else a baseline's name (`mobilenet_v2@0.5`).
     """
     if target.endswith(".json"):
         return _from_file(Path(target))
     prefix, colon, rest = target.partition(":")
-    name, at, width = prefix.partition("@")
-    if colon and name in SPACES:
-        space = get_space(name, **({"width": _width(width)} if at else {}))
-        return Found(space, space.parse(rest))
+    match = re.fullmatch(r"(?P<space>[\w.]+:\w+|\w+)(@(?P<settings>[^:]*))?:(?P<text>.*)", target)
+    if match and (match["space"] in SPACES or ":" in match["space"]):
+        space = get_space(match["space"], **parse_settings(match["settings"] or ""))
+        return Found(space, space.parse(match["text"]))
     if colon:
         return _from_run(Run.open(runs_dir / prefix), rest)
     try:
@@ -42,6 +48,23 @@ def resolve(target: str, runs_dir: Path) -> Network:
             "an architecture (mnas:...) or its .json file"
         ) from None
     return Designed(target)
+
+
+def parse_settings(text: str) -> dict[str, Any]:
+    """`0.25` or `max_macs=8M,num_classes=100`: the settings of a space; values are JSON, counts or words."""
+    found: dict[str, Any] = {}
+    for part in filter(None, re.split(r",(?![^\[]*\])", text)):
+        name, equals, value = part.partition("=")
+        found |= {name: _value(value)} if equals else {"width": _width(name)}
+    return found
+
+
+def _value(text: str) -> Any:
+    with contextlib.suppress(json.JSONDecodeError):
+        return json.loads(text)
+    with contextlib.suppress(ValueError):
+        return round(parse_count(text))
+    return text
 
 
 def _width(text: str) -> float:

@@ -2,20 +2,20 @@
 
 Zoph, Vasudevan, Shlens, Le: "Learning Transferable Architectures for Scalable Image Recognition" (2017,
 arXiv:1707.07012), section 3 and figures 2 to 4. A cell is a table of blocks, each the sum of two operations on
-earlier states, and the states that are joined as its output:
+earlier states (or the two side by side, as channels), and the states that are joined as its output:
 
-    Cell([(0, "sep5x5", 1, "sep3x3"), (0, "avg3x3", 1, "identity")], output=[2, 3])
+    Cell((Block(0, "sep5x5", 1, "sep3x3"), Block(0, "avg3x3", 1, "identity")), output=(2, 3))
 
 State 0 is the output of the cell before (the paper's h_i), state 1 that of the one before it (h_i-1), states 2, 3, ...
-the blocks' sums in order. What the paper leaves open is as in its authors' TF-slim code (tensorflow/models,
-research/slim/nets/nasnet):
+the blocks' results in order. What the paper leaves open is as in its authors' TF-slim code (tensorflow/models,
+research/slim/nets/nasnet; see `searchspaces.operations`, too):
 
 - both inputs are first brought to the cell's channels by ReLU, 1x1 convolution and norm; one that is larger by
   `factorized_reduction`, and h_i-1 is left alone where it fits;
 - a network's first cell has one input, which is its h_i-1 too, as it is;
-- in a reduction cell every operation on states 0 and 1 has the stride, those on blocks' sums have none;
-- an operation on a state of other channels ends in a 1x1 convolution to the cell's;
-- padding is TensorFlow's SAME, which at a stride is not symmetric.
+- in a reduction cell every operation on states 0 and 1 has the stride, those on blocks' results have none;
+- a state of another size or of other channels (a concatenation's are twice as many) is brought to the cell's where it
+  is joined.
 
 Stacks are made by `cell_network`. Each of its cells takes `(h_i-1, h_i)` and gives `(h_i, output)`.
 """
@@ -23,24 +23,34 @@ Stacks are made by `cell_network`. Each of its cells takes `(h_i-1, h_i)` and gi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from searchspaces.layers import Layer, Norm, Padding, StochasticDepth, avg_pool, chain, conv, identity, max_pool
+from searchspaces.layers import Layer, Norm, ScheduledDropPath, chain, conv, identity
+from searchspaces.operations import OPERATIONS, Operation, keep, preactivated_1x1, relu
 
-Block = tuple[int, str, int, str]  # state, operation on it, state, operation on it; the two are added
+Combine = Literal["add", "concat"]
 States = tuple[Tensor, Tensor]  # h_i-1 and h_i
+
+
+class Block(NamedTuple):
+    """An operation on a state, another on a state, and how the two are combined."""
+
+    left: int
+    left_op: str
+    right: int
+    right_op: str
+    combine: Combine = "add"
 
 
 class Cell(NamedTuple):
     """`output`: the states whose channels the cell's output is made of."""
 
-    blocks: Sequence[Block]
-    output: Sequence[int]
+    blocks: tuple[Block, ...]
+    output: tuple[int, ...]
 
 
 class Genotype(NamedTuple):
@@ -69,7 +79,7 @@ def cell(
     drop: float = 0.0,
     hide_input: bool = False,
 ) -> CellLayer:
-    """`plan` at `c` channels a state. In training an image's operation is left out with probability `drop`.
+    """`plan` at `c` channels a state. In training an image's operation is left out, at its end with probability `drop`.
 
     With `hide_input` the next cell's h_i-1 is this cell's h_i-1 rather than its h_i.
     """
@@ -77,17 +87,17 @@ def cell(
     def layer(c_in: int | Inputs) -> tuple[nn.Module, Inputs]:
         first = isinstance(c_in, int)
         inputs = Inputs(c_in, c_in) if isinstance(c_in, int) else c_in
-        current, c_current = preactivated_1x1(c, norm)(inputs.current)
+        current, c_current = preactivated_1x1(c, 1, norm)(inputs.current)
         previous, c_previous = (identity() if first else calibrate(c, inputs.ratio, norm))(inputs.previous)
         channels, strides = [c_current, c_previous], [stride, stride]
         blocks = []
-        for left, left_op, right, right_op in plan.blocks:
-            sides = [
+        for block in plan.blocks:
+            left, right = (
                 _dropped(operation, drop)(c, strides[state], norm)(channels[state])[0]
-                for state, operation in ((left, left_op), (right, right_op))
-            ]
-            blocks.append(Pair(*sides))
-            channels.append(c)
+                for state, operation in ((block.left, block.left_op), (block.right, block.right_op))
+            )
+            blocks.append(Pair(left, right, block.combine))
+            channels.append(c if block.combine == "add" else 2 * c)
             strides.append(1)
         fits = [strides[state] == 1 and channels[state] == c for state in plan.output]
         joins = [
@@ -116,58 +126,17 @@ def cell_network(
         module, inputs = make(inputs)
         network.add_module(name, module)
     assert isinstance(inputs, Inputs), "a network of cells has cells"
-    module, _ = chain(_last_output, _relu, head[1])(inputs.current)
+    module, _ = chain(last_output, relu, head[1])(inputs.current)
     network.add_module(head[0], module)
     return network.apply(init)
 
 
-# ---------------------------------------------------------------------------- operations
-
-
-def separable(c: int, stride: int, norm: Norm, kernel: int) -> Layer:
-    """ReLU, depthwise and 1x1 convolution, norm; all of it twice, the stride in the first."""
-
-    def once(stride: int) -> Layer:
-        def layer(c_in: int) -> tuple[nn.Module, int]:
-            filters = conv(c_in, kernel, stride, c_in, None, None, _padding(stride), bias=False)
-            return chain({"relu": _relu, "depthwise": filters, "pointwise": conv(c, 1, act=None, norm=norm)})(c_in)
-
-        return layer
-
-    return chain(once(stride), once(1))
-
-
-def pooling(c: int, stride: int, norm: Norm, pool: Callable[[int, int, Padding], Layer]) -> Layer:
-    """3x3 pooling."""
-
-    def layer(c_in: int) -> tuple[nn.Module, int]:
-        return chain(pool(3, stride, _padding(stride)), *([conv(c, 1, act=None, norm=norm)] if c_in != c else []))(c_in)
-
-    return layer
-
-
-def keep(c: int, stride: int, norm: Norm) -> Layer:
-    """The state itself; where the shape changes ReLU, 1x1 convolution and norm."""
-    return lambda c_in: (identity() if c_in == c and stride == 1 else preactivated_1x1(c, norm, stride))(c_in)
-
-
-# Operations by the names that cells have them under: functions of the channels that come out, the stride and the norm
-OPERATIONS: dict[str, Callable[[int, int, Norm], Layer]] = {
-    "identity": keep,
-    "sep3x3": partial(separable, kernel=3),
-    "sep5x5": partial(separable, kernel=5),
-    "sep7x7": partial(separable, kernel=7),
-    "avg3x3": partial(pooling, pool=avg_pool),
-    "max3x3": partial(pooling, pool=max_pool),
-}
-
-
-def _dropped(operation: str, drop: float) -> Callable[[int, int, Norm], Layer]:
-    """The operation called so, left out of an image's training step with probability `drop`; the identity never is."""
+def _dropped(operation: str, drop: float) -> Operation:
+    """The operation called so, at times left out of an image's training step; the identity never is."""
     make = OPERATIONS[operation]
     if not drop or operation == "identity":
         return make
-    return lambda c, stride, norm: chain(make(c, stride, norm), lambda c: (StochasticDepth(drop), c))
+    return lambda c, stride, norm: chain(make(c, stride, norm), lambda c: (ScheduledDropPath(drop), c))
 
 
 # ---------------------------------------------------------------------------- what brings states to one shape
@@ -176,12 +145,8 @@ def _dropped(operation: str, drop: float) -> Callable[[int, int, Norm], Layer]:
 def calibrate(c: int, ratio: int, norm: Norm) -> Layer:
     """h_i-1 at `c` channels and h_i's resolution, which is `ratio` times smaller."""
     if ratio > 1:
-        return chain(_relu, factorized_reduction(c, ratio, norm))
+        return chain(relu, factorized_reduction(c, ratio, norm))
     return keep(c, 1, norm)
-
-
-def preactivated_1x1(c: int, norm: Norm, stride: int = 1) -> Layer:
-    return chain(_relu, conv(c, 1, stride, act=None, norm=norm))
 
 
 def factorized_reduction(c: int, stride: int, norm: Norm) -> Layer:
@@ -191,17 +156,9 @@ def factorized_reduction(c: int, stride: int, norm: Norm) -> Layer:
     return lambda c_in: (FactorizedReduction(c_in, c, stride, norm), c)
 
 
-def _relu(c_in: int) -> tuple[nn.Module, int]:
-    return nn.ReLU(), c_in  # not in place: other operations read the same state
-
-
-def _last_output(c_in: int) -> tuple[nn.Module, int]:
+def last_output(c_in: int) -> tuple[nn.Module, int]:
+    """Of what a cell gives its output, for who is no cell."""
     return LastOutput(), c_in
-
-
-def _padding(stride: int) -> Padding:
-    """SAME padding, which is symmetric without a stride."""
-    return "same" if stride == 1 else "tf"
 
 
 # ---------------------------------------------------------------------------- modules
@@ -227,22 +184,31 @@ class CellModule(nn.Module):
     def forward(self, x: Tensor | States) -> States:
         previous, current = (x, x) if isinstance(x, Tensor) else x
         states: list[Tensor] = [self.current(current), self.previous(previous)]
-        for block, (left, _, right, _) in zip(self.blocks, self.plan.blocks, strict=True):
-            states.append(block(states[left], states[right]))
+        for block, plan in zip(self.blocks, self.plan.blocks, strict=True):
+            states.append(block(states[plan.left], states[plan.right]))
         joined = [join(states[state]) for join, state in zip(self.joins, self.plan.output, strict=True)]
         return (previous if self.hide_input else current), torch.cat(joined, dim=1)
 
+    def extra_repr(self) -> str:
+        reads = ", ".join(f"({block.left}, {block.right})" for block in self.plan.blocks)
+        return f"reads={reads}, output={tuple(self.plan.output)}"
+
 
 class Pair(nn.Module):
-    """`left(a) + right(b)`."""
+    """`left(a) + right(b)`, or their channels side by side."""
 
-    def __init__(self, left: nn.Module, right: nn.Module) -> None:
+    def __init__(self, left: nn.Module, right: nn.Module, combine: Combine) -> None:
         super().__init__()
-        self.left, self.right = left, right
+        self.left, self.right, self.combine = left, right, combine
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        if self.combine == "concat":
+            return torch.cat([self.left(a), self.right(b)], dim=1)
         out: Tensor = self.left(a) + self.right(b)
         return out
+
+    def extra_repr(self) -> str:
+        return self.combine
 
 
 class FactorizedReduction(nn.Module):

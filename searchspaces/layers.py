@@ -54,12 +54,13 @@ def round_channels(channels: float, divisor: int = 8) -> int:
 def conv(
     c: int,
     kernel: Kernel = 3,
-    stride: int = 1,
+    stride: int | tuple[int, int] = 1,
     groups: int = 1,
     act: Activation | None = relu,
     norm: Norm | None = nn.BatchNorm2d,
     padding: Padding = "same",
     bias: bool | None = None,
+    dilation: int = 1,
 ) -> Layer:
     """Convolution, normalisation, activation; `act=None` leaves it linear, `norm=None` leaves out the normalisation.
 
@@ -74,7 +75,8 @@ def conv(
             c,
             kernel,
             stride,
-            _pixels(padding, kernel),
+            _pixels(padding, kernel, dilation),
+            dilation=dilation,
             groups=groups,
             bias=norm is None if bias is None else bias,
         )
@@ -434,11 +436,26 @@ class StochasticDepth(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
-        keep = 1 - self.p
+        keep = 1 - self.probability()
         return x * (torch.rand(len(x), 1, 1, 1, device=x.device) < keep).to(x.dtype) / keep
+
+    def probability(self) -> float:
+        return self.p
 
     def extra_repr(self) -> str:
         return f"p={self.p:g}"
+
+
+class ScheduledDropPath(StochasticDepth):
+    """`StochasticDepth` whose probability grows linearly with the training, from 0 to `p` (Zoph et al. 2017).
+
+    A training loop sets `progress`, 0..1, before each step; without one that does, the probability is always `p`.
+    """
+
+    progress = 1.0
+
+    def probability(self) -> float:
+        return self.p * self.progress
 
 
 class PadChannels(nn.Module):
@@ -457,7 +474,8 @@ class TensorFlowConv2d(nn.Conv2d):
     """A convolution with TensorFlow's SAME padding, which depends on the input's size."""
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = super().forward(_pad_as_tensorflow(x, self.kernel_size, self.stride))
+        reach = tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel_size, strict=True))
+        out: Tensor = super().forward(_pad_as_tensorflow(x, reach, self.stride))
         return out
 
 
@@ -488,12 +506,14 @@ def _pad_as_tensorflow(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ..
     return F.pad(x, pads, value=value) if any(pads) else x
 
 
-def _pixels(padding: Padding, kernel: Kernel) -> int | tuple[int, int]:
+def _pixels(padding: Padding, kernel: Kernel, dilation: int = 1) -> int | tuple[int, int]:
     """Padding on each side that a module does by itself."""
     if padding == "tf":
         return 0
     if padding == "same":
-        return kernel // 2 if isinstance(kernel, int) else (kernel[0] // 2, kernel[1] // 2)
+        if isinstance(kernel, int):
+            return kernel // 2 * dilation
+        return kernel[0] // 2 * dilation, kernel[1] // 2 * dilation
     return padding
 
 

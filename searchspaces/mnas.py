@@ -22,11 +22,9 @@ Batch norm keeps PyTorch's momentum (0.1): the paper's 0.01 needs far more steps
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
-
-from torch import nn
 
 from searchspaces.layers import (
     SMALL_IMAGE,
@@ -36,15 +34,13 @@ from searchspaces.layers import (
     head,
     inverted_bottleneck,
     max_pool,
-    network,
     pad_channels,
     residual,
-    round_channels,
     skip_where_shape_kept,
     squeeze_excite,
-    stage,
 )
-from searchspaces.space import Arch, Choice, Space
+from searchspaces.scaled import Row, Rows, ScaledSpace
+from searchspaces.space import Arch, Choice
 
 # MobileNetV2's blocks (Sandler et al. 2018, table 2), and the strides that a 32-pixel image gets: the
 # stem's and block 2's drop out, so that the last block still sees 4x4 pixels, as CIFAR networks have it.
@@ -78,63 +74,76 @@ class Block(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Mnas(Space):
+class Mnas(ScaledSpace):
     """The space, at a `width` multiplier (of every layer's channels) and for images of `image_size` pixels."""
 
-    image_size: int = 32
-    width: float = 1.0
-
     name: ClassVar[str] = "mnas"
-
-    def __post_init__(self) -> None:
-        if self.image_size < 1 or not 0 < self.width <= 100:
-            raise ValueError("mnas: image_size must be positive, and width above 0 and at most 100")
 
     @property
     def choices(self) -> tuple[Choice, ...]:
         return _CHOICES
 
-    def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
-        stem_stride = 1 if (image_size or self.image_size) <= SMALL_IMAGE else 2
-        return network(
-            conv(self._channels(STEM), stride=stem_stride),
-            *[_block(block) for block in self.blocks(arch, image_size)],
-            conv(self._channels(LAST), kernel=1),
-            head(num_classes),
-        )
+    def rows(self, arch: Arch, width: float, num_classes: int, image_size: int) -> list[Row | Rows]:
+        stem_stride = 1 if image_size <= SMALL_IMAGE else 2
+        return [
+            Row(conv, (self.channels(STEM, width), 3, stem_stride)),
+            *[_stage(block) for block in self._blocks(arch, width, image_size)],
+            Row(conv, (self.channels(LAST, width), 1)),
+            Row(head, (num_classes,)),
+        ]
 
     def blocks(self, arch: Arch, image_size: int | None = None) -> list[Block]:
         """The seven blocks of `arch`, top to bottom: the network as its paper would print it."""
-        small = (image_size or self.image_size) <= SMALL_IMAGE
+        return self._blocks(arch, self.width_of(arch), image_size or self.image_size)
+
+    def _blocks(self, arch: Arch, width: float, image_size: int) -> list[Block]:
+        small = image_size <= SMALL_IMAGE
         blocks = []
         for (_, c, n, s, s_small), chosen in zip(SKELETON, self._chosen(arch), strict=True):
             op, kernel, se, skip, filters, layers = chosen
-            blocks.append(
-                Block(op, kernel, se, skip, self._channels(c * filters), max(1, n + layers), s_small if small else s)
-            )
+            scaled = self.channels(c * filters, width)
+            blocks.append(Block(op, kernel, se, skip, scaled, max(1, n + layers), s_small if small else s))
         return blocks
 
     def canonical(self, arch: Arch) -> Arch:
         """Of the choices that come to the same block, the first: filter sizes that round to the same channels,
         zero layers for one, and an identity skip that finds no layer whose shape is kept."""
-        c_in, blocks, out = self._channels(STEM), self.blocks(arch), []
+        width = self.width_of(arch)
+        c_in, blocks, merged = self.channels(STEM, width), self.blocks(arch), []
         for position, block in enumerate(blocks):
-            op, kernel, se, skip, filters, layers = arch[6 * position : 6 * position + 6]
-            _, c, n, _, _ = SKELETON[position]
+            op, kernel, se, skip, _, layers = arch[6 * position : 6 * position + 6]
             if block.skip == "id" and block.n == 1 and (block.s != 1 or block.c != c_in):
                 skip = SKIPS.index("none")
-            filters = [self._channels(c * f) for f in FILTERS].index(block.c)
+            _, _, n, _, _ = SKELETON[position]
             layers = [max(1, n + extra) for extra in LAYERS].index(block.n)
-            out += [op, kernel, se, skip, filters, layers]
+            merged.append((op, kernel, se, skip, layers))
             c_in = block.c
-        return tuple(out)
+        ends = self.steps
+        for nominal in (STEM, LAST):
+            ends = self.steps_giving(self.channels(nominal, width), nominal, ends)
+        for filters, steps in self.filters_giving([block.c for block in blocks], ends):
+            same = tuple(
+                index for (*first, layers), f in zip(merged, filters, strict=True) for index in (*first, f, layers)
+            )
+            if self.step_of(same) in steps:
+                return same
+        raise AssertionError("an architecture's own filters build its network")
+
+    def filters_giving(self, channels: Sequence[int], steps: range) -> Iterator[tuple[tuple[int, ...], range]]:
+        """The choices of filters with which the blocks have `channels` at some of `steps`, and at which."""
+        if not channels:
+            yield (), steps
+            return
+        *before, last = channels
+        for index, factor in enumerate(FILTERS):
+            nominal = SKELETON[len(before)][1] * factor
+            if there := self.steps_giving(last, nominal, steps):
+                for filters, both in self.filters_giving(before, there):
+                    yield (*filters, index), both
 
     def _chosen(self, arch: Arch) -> Iterator[tuple[Any, ...]]:
         values = list(self.options(arch).values())
         return (tuple(values[start : start + 6]) for start in range(0, len(values), 6))
-
-    def _channels(self, c: float) -> int:
-        return round_channels(c * self.width)
 
 
 FILTERS = (0.75, 1.0, 1.25)
@@ -153,21 +162,23 @@ _CHOICES = tuple(
 )
 
 
-def _block(block: Block) -> Layer:
-    return stage(lambda c, stride: _layer(block, c, stride), block.c, block.n, block.s)
+def _stage(block: Block) -> Rows:
+    """`n` equal layers, the first with the stride."""
+    op, kernel, se, skip, c, n, s = block
+    return Rows(tuple(Row(_layer, (op, kernel, se, skip, c, s if i == 0 else 1)) for i in range(n)))
 
 
-def _layer(block: Block, c: int, stride: int) -> Layer:
+def _layer(op: str, kernel: int, se: float, skip: str, c: int, stride: int) -> Layer:
     """One layer of a block: its convolution, squeeze-excite where chosen, and its skip."""
-    if block.op == "conv":
-        body = conv(c, block.kernel, stride)
-        if block.se:
-            body = chain(body, lambda c_out: squeeze_excite(max(1, int(c_out * block.se)))(c_out))
+    if op == "conv":
+        body = conv(c, kernel, stride)
+        if se:
+            body = chain(body, lambda c_out: squeeze_excite(max(1, int(c_out * se)))(c_out))
     else:
-        expand = {"sep": 1, "mb3": 3, "mb6": 6}[block.op]
-        body = inverted_bottleneck(c, block.kernel, stride, expand, block.se)
-    if block.skip == "id":
+        expand = {"sep": 1, "mb3": 3, "mb6": 6}[op]
+        body = inverted_bottleneck(c, kernel, stride, expand, se)
+    if skip == "id":
         return skip_where_shape_kept(body, c, stride)
-    if block.skip == "pool":
+    if skip == "pool":
         return residual(body, chain(max_pool(3, stride), pad_channels(c)))
     return body

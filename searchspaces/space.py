@@ -17,6 +17,8 @@ from typing import Any, ClassVar, Protocol
 
 from torch import nn
 
+from searchspaces.graph import Graph
+
 Option = str | int | float
 Arch = tuple[int, ...]
 
@@ -34,16 +36,21 @@ class Choice:
     `name` is unique in its space; a dot groups choices (`block3.kernel` belongs to `block3`).
     `options` are the values to choose from. `kind` names what is decided (`kernel`): choices of one
     kind may share weights in a controller. `tag` stands before the option in an architecture's text.
+    `anchor` is for a choice of no or yes about an earlier thing, such as whether a layer reads another's output: the
+    last choice about that thing. A controller decides it by what it knew then and what it knows now.
     """
 
     name: str
     options: tuple[Option, ...]
     kind: str = ""
     tag: str = ""
+    anchor: str = ""
 
     def __post_init__(self) -> None:
         if len(set(map(str, self.options))) != len(self.options) or not self.options:
             raise ValueError(f"choice {self.name}: its options must be distinct and at least one")
+        if self.anchor and len(self.options) != 2:
+            raise ValueError(f"choice {self.name}: with an anchor its options must be two, no and yes")
         if not self.kind:
             object.__setattr__(self, "kind", self.name.rpartition(".")[2])
 
@@ -79,6 +86,10 @@ class Space(ABC):
     def canonical(self, arch: Arch) -> Arch:
         """The one architecture that stands for all that build the same network as `arch`."""
         return self.check(arch)
+
+    def graphs(self, arch: Arch) -> dict[str, Graph]:
+        """What a picture of `arch` shows, by titles; where there are none, as by default, the network's rows."""
+        return {}
 
     # ------------------------------------------------------------------ what every space offers
 
@@ -162,19 +173,39 @@ class Space(ABC):
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def settings(self) -> dict[str, Any]:
-        """The space's settings as JSON values: `get_space(name, **settings)` gives an equal space."""
-        return dataclasses.asdict(self) if dataclasses.is_dataclass(self) else {}
+        """The space's settings as JSON values: `get_space(name, **settings)` gives an equal space.
+
+        Those that are None, as by default, are left out.
+        """
+        values: dict[str, Any] = dataclasses.asdict(self) if dataclasses.is_dataclass(self) else {}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+            if value is not None
+        }
+
+    def changed_settings(self) -> dict[str, Any]:
+        """Those of `settings` that are not as by default."""
+        fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
+        as_by_default = {f.name for f in fields if getattr(self, f.name) == f.default}
+        return {name: value for name, value in self.settings().items() if name not in as_by_default}
+
+    @property
+    def reference(self) -> str:
+        """By what `get_space` finds it, on this machine or another: a name, or `mypackage.module:MySpace`."""
+        kind = type(self)
+        return self.name if kind.__module__.startswith("searchspaces.") else f"{kind.__module__}:{kind.__qualname__}"
 
     def to_json(self, arch: Arch) -> str:
         """`arch` with its space's name and settings: enough to `build` it elsewhere, for any classes and image size."""
-        document = {"space": self.name, "settings": self.settings(), "architecture": self.format(arch)}
+        document = {"space": self.reference, "settings": self.settings(), "architecture": self.format(arch)}
         return json.dumps(document | {"options": self.options(arch)}, indent=2)
 
     def from_json(self, text: str) -> Arch:
         """The inverse of `to_json`. Raises ValueError where `text` is not of this space."""
         document = json.loads(text)
-        if document.get("space") != self.name:
-            raise ValueError(f"this architecture is of the space {document.get('space')!r}, not {self.name!r}")
+        if document.get("space") != self.reference:
+            raise ValueError(f"this architecture is of the space {document.get('space')!r}, not {self.reference!r}")
         return self.from_options(document["options"])
 
     def _groups(self) -> Iterator[list[tuple[int, Choice]]]:

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from nas.cli import app, baselines
+from searchspaces import Space, get_space
+from searchspaces.testing import SpaceContract
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 BLOCKS = [
     pytest.param(block, id=f"{page.name}-{number}")
     for page in PAGES
@@ -46,6 +48,16 @@ def test_the_first_space_of_the_guide_is_a_space(run_block: Callable[[str], dict
     arch = (0, 1, 2, 0)
     assert space.parse(space.format(arch)) == arch and space.size == 36
     assert space.format(arch) == "c8_k5,c32_k3" and len(space.neighbours(arch)) == 6
+
+
+class TestTheFirstSpaceOfTheGuide(SpaceContract):
+    """It keeps what every space promises, and is found by its module and class as anybody's own."""
+
+    @pytest.fixture
+    def space(self, run_block: Callable[[str], dict[str, Any]]) -> Space:
+        guide = (ROOT / "CONTRIBUTING.md").read_text()
+        run_block(re.findall(r"```python\n(.*?)```", guide, re.DOTALL)[0])
+        return get_space("documentation:Small")
 
 
 def test_links_lead_somewhere() -> None:

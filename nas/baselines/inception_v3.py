@@ -19,8 +19,8 @@ from functools import partial
 
 from torch import nn
 
-from nas.baselines.auxiliary import WithAuxiliary
 from nas.baselines.entry import Baseline
+from searchspaces.auxiliary import WithAuxiliary
 from searchspaces.layers import (
     Layer,
     adaptive_avg_pool,

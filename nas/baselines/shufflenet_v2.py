@@ -8,6 +8,8 @@ Where the paper is silent or says otherwise, its authors' code (github.com/megvi
 - a unit starts by splitting every second channel off (printed: halves, and the shuffle at the unit's end);
 - the left branch of a unit with stride keeps its input's width (printed: both branches have half of the channels).
 torchvision has the latter two as printed, and a bias: `+torchvision`.
+
+The published sizes differ in more than a multiplier; `shufflenet_v2_x1_0@0.5` has half of x1_0's channels everywhere.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from nas.baselines.entry import Baseline
 from nas.baselines.shufflenet_v1 import CIFAR, UNITS, authors_init, stem
 from searchspaces.layers import Layer, chain, channel_shuffle, concat, conv, depthwise, head, network, stage
 
-# Table 5: the channels of stages 2, 3, 4 and of conv5 by width; v1's number of units
+# Table 5: the channels of stages 2, 3, 4 and of conv5 by size; v1's number of units
 CHANNELS = {
     0.5: (48, 96, 192, 1024),
     1.0: (116, 232, 464, 1024),
@@ -30,15 +32,20 @@ CHANNELS = {
 }
 
 
-def shufflenet_v2(num_classes: int, image_size: int, width: float, torchvision: bool = False) -> nn.Sequential:
-    """Table 5."""
-    *channels, c_last = CHANNELS[width]
+def shufflenet_v2(
+    num_classes: int, image_size: int, size: float, width: float = 1.0, torchvision: bool = False
+) -> nn.Sequential:
+    """Table 5's column `size` at any `width`: stage 2 has an even number of channels and those after it double it."""
+    first, *_, c_last = CHANNELS[size]
+    half = max(1, round(first * width / 2))
+    channels = [2 * half * (c // first) for c in CHANNELS[size][:-1]]
     stages = {
         f"stage{i}": stage(partial(_unit, torchvision=torchvision), c, n, 2)
         for i, (c, n) in enumerate(zip(channels, UNITS, strict=True), start=2)
     }
-    classifier = head(num_classes) if torchvision else head(num_classes, 0.2 if width == 2.0 else 0.0, bias=False)
-    return network(stem(24, image_size), stages, {"conv5": conv(c_last, 1), "fc": classifier}, init=authors_init)
+    classifier = head(num_classes) if torchvision else head(num_classes, 0.2 if size == 2.0 else 0.0, bias=False)
+    c_stem, c_last = (max(1, round(c * width)) for c in (24, c_last))
+    return network(stem(c_stem, image_size), stages, {"conv5": conv(c_last, 1), "fc": classifier}, init=authors_init)
 
 
 def _unit(c: int, stride: int, torchvision: bool) -> Layer:
@@ -74,15 +81,16 @@ class _BesideFirstHalf(nn.Module):
         return torch.cat([first, self.body(second)], dim=1)
 
 
-def _v2(width: float, top1: float) -> Baseline:
+def _v2(size: float, top1: float) -> Baseline:
     return Baseline(
-        partial(shufflenet_v2, width=width),
+        partial(shufflenet_v2, size=size),
         year=2018,
         paper="Ma et al., arXiv:1807.11164",
         top1=top1,
         errors="table 8, single crop",
         cifar=CIFAR,
         options={"torchvision": "torchvision's units, of which those with a stride are narrower, and a bias"},
+        scalable=True,
     )
 
 

@@ -4,6 +4,8 @@ Iandola, Han, Moskewicz, Ashraf, Dally, Keutzer: "SqueezeNet: AlexNet-level accu
 <0.5MB model size" (2016, arXiv:1602.07360), table 1; the bypasses: section 6 and figure 2. Version 1.1, with a smaller
 conv1 and earlier pools, is of the authors' repository (github.com/forresti/SqueezeNet).
 
+The paper has no width multiplier; ours is of conv1's and the squeezes' filters, of which the others are multiples.
+
 Deviations: none from the authors' Caffe networks, where the maps of conv1 are smaller by two than table 1 has them, as
 nothing is padded. Figure 2's complex bypasses add 0.34M weights; table 3's 7.7 MB would be more. At up to 64 pixels
 conv1 is 3x3 without stride, the usual CIFAR form.
@@ -43,20 +45,24 @@ def squeezenet(
     num_classes: int,
     image_size: int,
     version: tuple[int, int, Mapping[str, str]],
+    width: float = 1.0,
     bypass: bool = False,
     complex_bypass: bool = False,
     bn: bool = False,
 ) -> nn.Sequential:
-    """Table 1. `bypass` adds their input to fire3, 5, 7 and 9; with `complex_bypass` the others get it by a 1x1."""
-    c, kernel, pools = version
+    """Table 1 at any `width`. `bypass` adds their input to fire3, 5, 7 and 9; with `complex_bypass` the others get it
+    by a 1x1."""
+    c_table, kernel, pools = version
+    c = max(1, round(c_table * width))
+    squeezed = {name: max(1, round(s * width)) for name, s in SQUEEZED.items()}
     norm = nn.BatchNorm2d if bn else None
     conv1 = conv(c, 3, norm=norm) if image_size <= SMALL_IMAGE else conv(c, kernel, 2, norm=norm, padding=0)
     rows: dict[str, Layer] = {}
-    for name, layer in {"conv1": conv1, **{name: fire(s, norm) for name, s in SQUEEZED.items()}}.items():
+    for name, layer in {"conv1": conv1, **{name: fire(s, norm) for name, s in squeezed.items()}}.items():
         if name in ("fire3", "fire5", "fire7", "fire9"):
             rows[name] = residual(layer) if bypass or complex_bypass else layer
         elif name != "conv1" and complex_bypass:
-            rows[name] = residual(layer, conv(8 * SQUEEZED[name], 1, act=None, norm=None))
+            rows[name] = residual(layer, conv(8 * squeezed[name], 1, act=None, norm=None))
         else:
             rows[name] = layer
         if name in pools:
@@ -96,5 +102,6 @@ V1_0 = Baseline(
         "bn": "batch norm after every convolution but the last, no ReLU after that (without, short trainings stall)",
         "complex_bypass": "the input added to all of them, by a 1x1 where widths differ (figure 2, right)",
     },
+    scalable=True,
 )
 BASELINES = {"squeezenet1_0": V1_0, "squeezenet1_1": V1_0.changed(version=VERSION_1_1)}

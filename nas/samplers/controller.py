@@ -4,7 +4,8 @@ Neural Architecture Search with Reinforcement Learning, Zoph & Le 2016, arXiv 16
 Learning Transferable Architectures, Zoph et al. 2017 (NASNet), arXiv 1707.07012, appendix A.
 
 Every option of every choice is a row of two tables: the head that scores it, and the embedding that the
-LSTM reads next once it is chosen. A choice's probabilities are the softmax over its rows.
+LSTM reads next once it is chosen. A choice's probabilities are the softmax over its rows. Only a choice with an anchor
+(whether a layer reads an earlier one) is scored otherwise, by two of the LSTM's states: see `PairScore`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from searchspaces.space import Choice
 
@@ -36,6 +38,8 @@ class Controller(nn.Module):
     Choices may have unequal numbers of options. `tie=True` lets choices of one kind and with the same options
     share their rows, as Zoph & Le must to grow a network deeper; `tie=False` gives each choice its own, as NASNet
     does. The weights are drawn from `generator`, uniform in [-0.1, 0.1] (NASNet): the first policy is nearly uniform.
+
+    A choice whose anchor is not among those before it is one like any other: a study may have fixed the anchor.
     """
 
     def __init__(
@@ -53,6 +57,8 @@ class Controller(nn.Module):
             self.embedding = nn.Embedding(total, hidden)
             self.lstm = nn.LSTM(hidden, hidden, batch_first=True)
             self.heads = nn.Linear(hidden, total)
+            self.anchors = _anchors(choices)
+            self.pair_score = PairScore(hidden) if self.anchors else None
         self.to_empty(device="cpu")
         with torch.no_grad():
             for parameter in self.parameters():
@@ -91,7 +97,12 @@ class Controller(nn.Module):
         chosen = self.rows.expand(len(actions), -1, -1).gather(-1, actions[..., None]).squeeze(-1)
         inputs = torch.cat([self.start.expand(len(actions), 1, -1), self.embedding(chosen[:, :-1])], dim=1)
         weight, bias = self._heads()
-        return torch.einsum("bth,tnh->btn", self.lstm(inputs)[0], weight) + bias
+        states = self.lstm(inputs)[0]
+        logits = torch.einsum("bth,tnh->btn", states, weight) + bias
+        if self.pair_score:
+            steps, anchors = list(self.anchors), list(self.anchors.values())
+            logits[:, steps, :2] = self.pair_score(states[:, anchors], states[:, steps])
+        return logits
 
     @torch.no_grad()
     def _sample(self, heat: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
@@ -101,10 +112,41 @@ class Controller(nn.Module):
         weight, bias = self._heads()
         inputs = self.start.expand(len(heat), -1)
         state = (torch.zeros_like(inputs), torch.zeros_like(inputs))
-        actions, logits = [], []
+        actions, logits, states = [], [], []
         for step in range(steps):
             state = torch.lstm_cell(inputs, state, *self.lstm.all_weights[0])  # 3 times faster than self.lstm by steps
+            states.append(state[0])
             logits.append(torch.addmm(bias[step], state[0], weight[step].T))
+            if self.pair_score and step in self.anchors:
+                logits[-1][:, :2] = self.pair_score(states[self.anchors[step]], states[step])
             actions.append((logits[-1] + noise[step]).argmax(dim=-1))
             inputs = self.embedding(self.rows[step, actions[-1]])
         return torch.stack(actions, dim=1), torch.stack(logits, dim=1)
+
+
+class PairScore(nn.Module):
+    """Set-selection attention (Zoph & Le 2016, section 3.3): does layer i read layer j?
+
+    Yes has the probability sigmoid(v . tanh(W_prev h_j + W_curr h_i)), so the logits of no and yes are 0 and the
+    sigmoid's argument. h_j is the LSTM's state when it had just read layer j's anchor. h_i is its state at the choice
+    itself, so what was decided on earlier connections counts; in the paper all of a layer's connections are drawn at
+    once from its first such state, and that learns particular connections more slowly (see docs/controller.md).
+    """
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.prev = nn.Linear(hidden, hidden, bias=False)
+        self.curr = nn.Linear(hidden, hidden, bias=False)
+        self.v = nn.Linear(hidden, 1, bias=False)
+
+    def forward(self, anchors: Tensor, states: Tensor) -> Tensor:
+        """Two states `[..., hidden]`, h_j and h_i -> logits `[..., 2]`."""
+        yes = self.v(torch.tanh(self.prev(anchors) + self.curr(states)))
+        return F.pad(yes, (1, 0))
+
+
+def _anchors(choices: Sequence[Choice]) -> dict[int, int]:
+    """`{step of a choice with an anchor: the step at which the LSTM has just read that anchor's option}`."""
+    just_read = {choice.name: step + 1 for step, choice in enumerate(choices)}
+    anchors = {step: just_read[c.anchor] for step, c in enumerate(choices) if c.anchor in just_read}
+    return {step: anchor for step, anchor in anchors.items() if anchor <= step}

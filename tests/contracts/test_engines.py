@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 
 import pytest
 
-from nas.data import Dataset
+from nas.data import Dataset, without_images
 from nas.engines import Trials, local
 from nas.network import Designed
 from nas.train import Epoch, Recipe
@@ -92,6 +93,16 @@ def test_every_trial_is_told_once_failed_and_stopped_ones_with_a_reason(engine: 
     assert results[0].accuracy is not None and results[0].loss is not None and results[0].seconds > 0
     for other in results[3:]:  # one seed, one training, whatever its worker ran before
         assert (other.accuracy, other.loss) == (results[0].accuracy, results[0].loss)
+
+
+def test_what_a_table_has_published_is_not_trained(engine: Engine) -> None:
+    trials = Listed("resnet20", "resnet20", recipe=Recipe())
+    trials.specs = [replace(spec, published=0.25 * (1 + spec.number)) for spec in trials.specs]
+    trials.left = list(trials.specs)
+    engine(trials, without_images("cifar10"))
+    assert [trials.results[number].accuracy for number in (0, 1)] == [0.25, 0.5]
+    assert all(result.state == State.COMPLETE and result.loss is None for result in trials.results.values())
+    assert trials.epochs == {0: [], 1: []}
 
 
 def test_without_trials_it_ends(engine: Engine, tiny: Dataset) -> None:

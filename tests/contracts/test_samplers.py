@@ -25,14 +25,17 @@ from searchspaces.space import Arch, Choice, Space
 
 @dataclasses.dataclass(frozen=True)
 class Toy(Space):
-    """7 choices with 1 to 4 options. The last choice has no effect where the first is 0."""
+    """7 choices with 1 to 4 options, one of two with an anchor. The last has no effect where the first is 0."""
 
     name: ClassVar[str] = "toy"
 
     @property
     def choices(self) -> tuple[Choice, ...]:
         sizes = (4, 3, 3, 1, 2, 4, 3)
-        return tuple(Choice(f"block{i}.op", tuple(range(size))) for i, size in enumerate(sizes))
+        anchors = {4: "block1.op"}
+        return tuple(
+            Choice(f"block{i}.op", tuple(range(size)), anchor=anchors.get(i, "")) for i, size in enumerate(sizes)
+        )
 
     def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
         raise NotImplementedError

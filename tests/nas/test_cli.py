@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,8 @@ def cli(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: 
     """Calls `nas` in an empty folder, where every data set is the tiny one: exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NAS_RUNS", raising=False)
-    monkeypatch.setattr("nas.data.load", lambda name, data_dir=None, *, download=True, log=print: tiny)
-    monkeypatch.setattr("nas.data.load_test", lambda name, data_dir=None, *, download=True, log=print: tiny.val)
+    monkeypatch.setattr("nas.data.load", lambda name, data_dir=None, **how: tiny)
+    monkeypatch.setattr("nas.data.load_test", lambda name, data_dir=None, **how: tiny.val)
 
     def call(*args: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["nas", *args])
@@ -90,6 +91,33 @@ def test_a_search_really_trains(cli) -> None:
     assert rows[0]["accuracy"] > 0 and "results   runs/mnas-cifar10-1/" in err
 
 
+def test_a_limit_scales_each_network_where_the_space_has_a_width(cli, pretended: None) -> None:
+    code, out, err = cli("search", "--space", "compact", "--max-macs", "2M", "--trials", "4", "--name", "one")
+    assert code == 0 and "compact, each as wide as 2M MACs allow" in out, err
+    rows = json.loads(cli("top", "one", "--json")[1])
+    assert len(rows) == 4 and all(1_400_000 < row["macs"] <= 2_000_000 for row in rows)
+    text = cli("top", "one")[1].rpartition(" ")[2].strip()
+    assert text.startswith("compact@image_size=16,max_macs=2M,num_classes=4:s")
+    code, out, err = cli("train", text, "--epochs", "1", "--batch-size", "20", "--json", "--out", "a")
+    assert code == 0 and json.loads(out)["macs"] == rows[0]["macs"], err
+    code, out, err = cli("train", "a/architecture.json", "--epochs", "1", "--batch-size", "20", "--json", "--out", "b")
+    assert code == 0 and json.loads(out)["macs"] == rows[0]["macs"], err
+
+
+@pytest.mark.parametrize("size", [("--width", "0.1"), ("--target-macs", "1M")])
+def test_at_one_width_a_limit_leaves_out_what_is_larger(cli, pretended: None, size: tuple[str, str]) -> None:
+    """The target is where networks should be, the limit what none of them may exceed."""
+    code, out, err = cli("search", "--space", "mnas", *size, "--max-macs", "1M", "--trials", "6", "--name", "one")
+    assert code == 0 and ", of up to 1M MACs" in out and "6 trials done" in out, err
+    assert ("(macs / 1M) ^ -0.07" in out) == ("--target-macs" in size)
+    rows = json.loads(cli("top", "one", "--json")[1])
+    trained = [row for row in rows if row["state"] == "complete"]
+    refused = [row for row in rows if "not trained" in row["reason"]]
+    assert trained and refused and all(row["macs"] <= 1_000_000 for row in trained)
+    assert all(row["macs"] > 1_000_000 and row["state"] == "pruned" and row["reward"] is None for row in refused)
+    assert "MACs are more than --max-macs 1M" in refused[0]["reason"]
+
+
 def test_resume_goes_on(cli, pretended: None) -> None:
     cli(*SEARCH, "--trials", "2", "--name", "one")
     code, out, _ = cli("resume", "one", "--trials", "5")
@@ -118,13 +146,17 @@ def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("search", "--space", "xyz"), "no space called 'xyz'; there are mnas"),
+        (("search", "--space", "xyz"), "no space called 'xyz'; there are "),
         (("search", "--trials", "0"), "--trials must be at least 1, not 0"),
         (("search", "--trials", "many"), "Invalid value for '--trials'"),
         (("search", "--budget", "soon"), "'soon' is not a time: write 90s, 20m"),
         (("search", "--target-macs", "lots"), "'lots' is not a number: write 600k, 10M"),
         (("search", "--target-macs", "1M", "--target-params", "1M"), "not several"),
         (("search", "--hard"), "--hard needs a target"),
+        (("search", "--max-macs", "lots"), "'lots' is not a number: write 600k, 10M"),
+        (("search", "--max-macs", "0"), "--max-macs must be at least 1, not 0"),
+        (("search", "--max-macs", "8M", "--target-macs", "9M"), "--target-macs is above --max-macs 8M"),
+        (("train", "compact@max_macs=8M,depth=3:abc"), "the space compact has no depth"),
         (("search", "--w", "0.5"), "positive exponent"),
         (("search", "--strategy", "guess"), "no strategy 'guess': choose one of"),
         (("search", "--epochs", "0"), "epochs must be positive"),
@@ -212,3 +244,40 @@ def test_ensembles_are_compared(cli) -> None:
         "--ensemble",
     )  # fmt: skip
     assert code == 0 and "resnet8@0.25 x 2" in out and "all 2 together" in out, err
+
+
+def test_a_search_in_a_table(cli, tmp_path: Path) -> None:
+    rows = {
+        "".join(map(str, arch)): {"test_acc": [50 + sum(arch)], "mean_acc": 60} for arch in product(range(3), repeat=8)
+    }
+    (tmp_path / "table.json").write_text(json.dumps(rows))
+    macro = ("search", "--space", "nasbench_macro", "--evaluator", "table")
+    code, out, err = cli(*macro, "--table", "table.json", "--trials", "3", "--target-macs", "30M", "--name", "t")
+    assert code == 0, err
+    for said in (
+        "6,561 architectures",
+        "looked up in table.json: test accuracy of one",
+        "nothing is trained: 3 trials",
+    ):
+        assert said in out
+    assert "60.00 % mean test accuracy of three trainings; the best in the table has 60.00 %\n3 trials done" in out
+    code, out, _ = cli("top", "t")
+    assert code == 0 and "accuracy: test accuracy of one training." in out
+    (tmp_path / "table.json").rename(tmp_path / "moved.json")
+    code, _, err = cli("resume", "t", "--trials", "4")
+    assert code == 2 and "cannot read" in err and len(err.splitlines()) == 1
+    code, out, err = cli("resume", "t", "--trials", "4", "--table", "moved.json")
+    assert code == 0 and "4 trials done" in out, err
+    (tmp_path / "moved.json").write_text(json.dumps(rows) + "\n")
+    code, _, err = cli("resume", "t", "--trials", "5", "--table", "moved.json")
+    assert code == 2 and "moved.json has changed since the run began" in err
+
+    for arguments, said in (
+        (macro, "--evaluator table and --table FILE go together"),
+        (("search", "--table", "moved.json"), "--evaluator table and --table FILE go together"),
+        (("search", "--evaluator", "oracle"), "--evaluator is train or table"),
+        ((*macro, "--table", "moved.json", "--epochs", "2"), "--evaluator table trains nothing"),
+        ((*macro, "--table", "none.json"), "cannot read none.json: No such file"),
+    ):
+        code, out, err = cli(*arguments)
+        assert code == 2 and said in err and len(err.splitlines()) == 1 and not out

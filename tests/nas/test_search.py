@@ -49,6 +49,31 @@ def but_for_times(run: Run) -> list[dict[str, Any]]:
     return [{k: v for k, v in row.to_dict().items() if k != "seconds"} for row in run.rows()]
 
 
+def test_what_is_above_the_limit_is_not_trained_and_counts_for_nothing(
+    tmp_path: Path, config: Config, tiny: Dataset, pretended: None
+) -> None:
+    limited = Run.create(tmp_path / "runs" / "two", dataclasses.replace(config, max_macs=700_000), Budget(trials=6))
+    assert go_on(limited, tiny, Budget(trials=3)).done == 3
+    search = go_on(limited, tiny)  # another process: what was refused stays so
+    rows = limited.rows()
+    refused = [row for row in rows if row.reason.startswith("not trained")]
+    assert search.done == 6 and refused and len(rows) == 6 + len(refused)
+    assert all(row.state == State.PRUNED and row.macs is not None and row.macs > 700_000 for row in refused)
+    assert all(row.macs is not None and row.macs <= 700_000 for row in rows if row not in refused)
+
+
+def test_a_limit_that_nothing_meets_ends_the_search(
+    tmp_path: Path, config: Config, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.search.MAX_DUPLICATES", 5)
+    limited = Run.create(tmp_path / "runs" / "two", dataclasses.replace(config, max_macs=1.0), Budget(trials=6))
+    search = go_on(limited, tiny)
+    assert (
+        search.done == 0
+        and search.ended == "the strategy proposed 5 trained or too large networks in a row: it has nothing new"
+    )
+
+
 def test_a_search_trains_as_many_networks_as_it_may(run: Run, tiny: Dataset, pretended: None) -> None:
     search = go_on(run, tiny)
     rows = run.rows()

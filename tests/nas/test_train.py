@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from nas.baselines.auxiliary import WithAuxiliary
 from nas.data import Dataset
 from nas.train import Diverged, Recipe, accuracy, computes_in_bf16, predict, train
-from searchspaces.layers import conv, head, mbconv, network
+from searchspaces.auxiliary import WithAuxiliary
+from searchspaces.layers import ScheduledDropPath, concat, conv, depthwise, head, mbconv, network
 
 RECIPE = Recipe(epochs=12, batch_size=20)
 
@@ -43,6 +43,13 @@ def test_bfloat16_trains_about_as_well_as_float32(tiny: Dataset) -> None:
     """Held by the autocast cache, for one: weights kept over several steps in bfloat16 would be stale ones."""
     last = [list(train(small(), tiny, replace(RECIPE, bf16=bf16), seed=0))[-1] for bf16 in (False, True)]
     assert abs(last[0].loss - last[1].loss) < 0.1
+
+
+def test_depthwise_convolutions_keep_their_padding_in_bfloat16(tiny: Dataset) -> None:
+    torch.manual_seed(0)
+    branches = [depthwise(5, 2, padding="tf"), conv(8, 1, stride=2)]  # 8 pixels each; 6 without the padding
+    module = network(conv(8), concat(*branches), head(4))
+    assert next(train(module, tiny, replace(RECIPE, bf16=True), seed=0)).loss < 2
 
 
 def test_depthwise_convolutions_are_left_as_they_were(tiny: Dataset) -> None:
@@ -117,6 +124,28 @@ def test_auxiliary_classifiers_are_trained_by_their_weight(tiny: Dataset, aux_we
     assert loss == pytest.approx((1 + aux_weight) * math.log(4), rel=0.15)
     *_, bias = classifier.parameters()  # it starts at zero and has no weight decay
     assert bool(bias.any()) == (aux_weight > 0)
+
+
+class Noting(ScheduledDropPath):
+    """Notes down the probability of each step."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__(p)
+        self.seen: list[float] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen += [self.probability()] * self.training
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("seconds", [None, 0.5])
+def test_paths_are_dropped_more_often_as_the_training_goes_on(tiny: Dataset, seconds: float | None) -> None:
+    path = Noting(0.8)
+    module = network(conv(8, stride=2), lambda c: (path, c), head(4))
+    list(train(module, tiny, replace(RECIPE, epochs=3, seconds=seconds), seed=0))
+    assert path.seen == sorted(path.seen) and 0 <= path.seen[0] < 0.1 and 0.7 < path.seen[-1] <= 0.8
+    if seconds is None:
+        assert path.seen == pytest.approx([0.8 * (step + 1) / 28 for step in range(27)])
 
 
 def test_a_recipe_prepares_the_data_once(tiny: Dataset) -> None:

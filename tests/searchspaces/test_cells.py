@@ -6,21 +6,17 @@ import pytest
 import torch
 from torch import nn
 
-from searchspaces.cells import OPERATIONS, Cell, CellLayer, Inputs, cell, cell_network, factorized_reduction
-from searchspaces.layers import StochasticDepth, conv, he_normal, head
+from searchspaces.cells import Block, Cell, CellLayer, Inputs, cell, cell_network, factorized_reduction
+from searchspaces.layers import ScheduledDropPath, conv, he_normal, head
+from searchspaces.operations import OPERATIONS
 
-# Reads every input, has an unused h_i-1 and an unused h_i in its output, and every operation.
-PLAN = Cell([(0, "sep3x3", 1, name) for name in OPERATIONS] + [(2, "identity", 3, "avg3x3")], output=[0, 1, 7, 8])
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("size", [1, 7, 8])
-def test_operations_bring_channels_and_stride(operation: str, stride: int, size: int) -> None:
-    for c_in in (6, 4):
-        module, c = OPERATIONS[operation](6, stride, nn.BatchNorm2d)(c_in)
-        assert c == 6
-        assert module.eval()(torch.randn(2, c_in, size, size)).shape == (2, 6, *[-(-size // stride)] * 2)
+# Joins both inputs, though it reads them; a sum, a concatenation and what was made of one; and has every operation.
+BLOCKS = [Block(0, "sep3x3", 1, name) for name in OPERATIONS]
+CONCATENATION = 2 + len(BLOCKS)
+PLAN = Cell(
+    (*BLOCKS, Block(2, "identity", 3, "avg3x3", "concat"), Block(CONCATENATION, "identity", CONCATENATION, "max3x3")),
+    output=(0, 1, 4, CONCATENATION, CONCATENATION + 1),
+)
 
 
 @pytest.mark.parametrize("size", [9, 16])
@@ -39,10 +35,10 @@ def test_cells_fit_whatever_came_before(size: int, hide_input: bool) -> None:
 def test_two_reductions_with_hidden_input_leave_the_earlier_input_four_times_as_large() -> None:
     _, inputs = cell(PLAN, 8, stride=2)(4)
     _, inputs = cell(PLAN, 8, stride=2, hide_input=True)(inputs)
-    assert inputs == Inputs(4, 32, ratio=4)
+    assert inputs == Inputs(4, 40, ratio=4)
     module, _ = cell(PLAN, 8)(inputs)
-    _, out = module((torch.randn(2, 4, 17, 17), torch.randn(2, 32, 5, 5)))
-    assert out.shape == (2, 32, 5, 5)
+    _, out = module((torch.randn(2, 4, 17, 17), torch.randn(2, 40, 5, 5)))
+    assert out.shape == (2, 40, 5, 5)
 
 
 def test_factorized_reduction_sees_both_diagonals() -> None:
@@ -55,6 +51,14 @@ def test_factorized_reduction_sees_both_diagonals() -> None:
 
 def test_all_operations_but_the_identity_are_dropped() -> None:
     module, _ = cell(PLAN, 4, drop=0.5)(4)
-    operations = [operation for block in PLAN.blocks for operation in block[1::2]]
-    dropped = sum(isinstance(part, StochasticDepth) for part in module.modules())
+    operations = [operation for block in PLAN.blocks for operation in (block.left_op, block.right_op)]
+    dropped = sum(isinstance(part, ScheduledDropPath) for part in module.modules())
     assert dropped == len(operations) - operations.count("identity")
+
+
+def test_concatenated_blocks_have_twice_the_channels_and_are_brought_back() -> None:
+    plan = Cell((Block(0, "identity", 1, "identity", "concat"), Block(2, "identity", 2, "avg3x3")), output=(2, 3))
+    module, inputs = cell(plan, 4)(Inputs(4, 4))
+    assert inputs.current == 8
+    shapes = [tuple(p.shape) for p in module.parameters() if p.ndim > 1]
+    assert shapes == [(4, 4, 1, 1), (4, 8, 1, 1), (4, 8, 1, 1), (4, 8, 1, 1)]  # h_i; the two sides; what is joined

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from searchspaces.layers import (
+    ScheduledDropPath,
     avg_pool,
     bare_conv,
     chain,
@@ -126,3 +127,21 @@ def test_stochastic_depth_leaves_images_out_in_training_only() -> None:
     assert torch.equal(module.eval()(x), 2 * x)
     out = module.train()(x)
     assert set(out.flatten().tolist()) == {1.0, 3.0} and out.mean().item() == pytest.approx(2, abs=0.1)
+
+
+def test_a_scheduled_path_is_dropped_in_proportion_to_the_progress() -> None:
+    torch.manual_seed(0)
+    module, x = ScheduledDropPath(0.5), torch.ones(1000, 1, 1, 1)
+    for progress, left in ((0.0, 1.0), (0.5, 0.75), (1.0, 0.5)):
+        module.progress = progress
+        out = module(x)
+        assert out.count_nonzero().item() / 1000 == pytest.approx(left, abs=0.05)
+        assert out.max().item() == pytest.approx(1 / left)
+    assert torch.equal(module.eval()(x), x)
+
+
+@pytest.mark.parametrize(("stride", "padding"), [(1, "same"), (2, "tf")])
+def test_a_dilated_convolution_keeps_the_image(stride: int, padding: str) -> None:
+    module, _ = conv(2, 3, stride, act=None, norm=None, padding=padding, dilation=2)(1)  # type: ignore[arg-type]
+    for size in (5, 8):
+        assert module(torch.randn(1, 1, size, size)).shape == (1, 2, -(-size // stride), -(-size // stride))

@@ -7,6 +7,7 @@ rules are one to one, so they serve in both directions: `load_pretrained` reads 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +28,22 @@ def load_pretrained(name: str, path: str | Path, num_classes: int = 1000, image_
     file is no checkpoint or not one of this network; it names the first tensor that differs.
     """
     module = build(name, num_classes, image_size or find(name).image_size)
-    checkpoint = _read(Path(path))
-    namings = {library: namings[name] for library, namings in LIBRARIES.items() if name in namings} | {"nas": Naming()}
+    checkpoint = read_checkpoint(Path(path))
+    namings = _namings(name)
     complaints = {}
     for library, naming in namings.items():
         complaints[library] = naming.load(module, checkpoint)
         if complaints[library] is None:
             return module
     ours = our_tensors(module)
-    # The library that shares the most names with the file is the one that it was meant to be of.
-    likeliest = max(namings, key=lambda library: len(namings[library].in_ours(checkpoint, ours).keys() & ours.keys()))
+    likeliest = _likeliest(namings, checkpoint, ours)
     raise ValueError(f"{path} is no checkpoint of {likeliest}'s {name}: {complaints[likeliest]}{_variants(name)}")
+
+
+def naming_of(name: str, checkpoint: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> Naming:
+    """How the tensors `ours` of the baseline `name` are called in `checkpoint`."""
+    namings = _namings(name)
+    return namings[_likeliest(namings, checkpoint, ours)]
 
 
 def published_state_dict(module: nn.Module, name: str, library: str) -> dict[str, Tensor]:
@@ -51,6 +57,16 @@ def published_state_dict(module: nn.Module, name: str, library: str) -> dict[str
     return {naming.theirs(key): tensor for key, tensor in our_tensors(module).items()}
 
 
+def _namings(name: str) -> dict[str, Naming]:
+    """By library, those that know the baseline `name`; ours is always among them."""
+    return {library: namings[name] for library, namings in LIBRARIES.items() if name in namings} | {"nas": Naming()}
+
+
+def _likeliest(namings: Mapping[str, Naming], checkpoint: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> str:
+    """The library that shares the most names with `checkpoint` is the one that it was meant to be of."""
+    return max(namings, key=lambda library: len(namings[library].in_ours(checkpoint, ours).keys() & ours.keys()))
+
+
 def _variants(name: str) -> str:
     """Which forms of a network the libraries' weights are of, where `name` is not one of them."""
     carried = {known for namings in LIBRARIES.values() for known in namings}
@@ -58,7 +74,8 @@ def _variants(name: str) -> str:
     return f"; published weights are of {', '.join(forms)}" if forms and name not in carried else ""
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .pth or .safetensors file by their names. Raises ValueError where it holds anything else."""
     state: Any
     try:
         if path.suffix == ".safetensors":

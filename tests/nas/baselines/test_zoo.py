@@ -140,6 +140,14 @@ def test_width_scales_the_cost() -> None:
     assert sizes == sorted(sizes) and sizes[-1] > 5 * sizes[0]
 
 
+@pytest.mark.parametrize("name", ["squeezenet1_0", "squeezenet1_1+bn+complex_bypass", "shufflenet_v2_x1_0"])
+def test_references_scale_to_any_width(name: str) -> None:
+    """Down to one filter; and the width 1 is the network itself, whose published error it has not to lose."""
+    sizes = [cost(weightless(f"{name}@{w}", 10, 32), 32) for w in (0.01, 0.37, 1.0, 1.6)]
+    assert [size.macs for size in sizes] == sorted({size.macs for size in sizes})
+    assert sizes[2] == cost(weightless(name, 10, 32), 32)
+
+
 def test_a_name_may_say_the_image_size() -> None:
     assert find("mobilenet_v2@0.75-160").image_size == 160
     assert find("mobilenet_v2@0.75").top1 is None, "no error is published of it"

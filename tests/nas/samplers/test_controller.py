@@ -16,14 +16,23 @@ CHOICES = (
     Choice("c.op", ("x", "y", "z", "w")),
 )
 SIZES = [len(choice.options) for choice in CHOICES]
+LAYERS = tuple(  # three layers, each of which may read those before it
+    choice
+    for i in (1, 2, 3)
+    for choice in (
+        Choice(f"layer{i}.kernel", (1, 3, 5)),
+        Choice(f"layer{i}.filters", (24, 36)),
+        *(Choice(f"layer{i}.from{j}", (0, 1), kind="skip", anchor=f"layer{j}.filters") for j in range(1, i)),
+    )
+)
 
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def controller(tie: bool = False, hidden: int = 16) -> Controller:
-    made = Controller(CHOICES, hidden, tie, generator())
+def controller(tie: bool = False, hidden: int = 16, choices: tuple[Choice, ...] = CHOICES) -> Controller:
+    made = Controller(choices, hidden, tie, generator())
     with torch.no_grad():  # far from uniform, so that mistakes show
         for parameter in made.parameters():
             parameter.mul_(10)
@@ -36,8 +45,9 @@ def test_every_tensor_is_batch_by_choices() -> None:
 
 
 @pytest.mark.parametrize("tie", [False, True])
-def test_rescoring_a_sampled_rollout_gives_its_log_probs_and_entropies(tie: bool) -> None:
-    policy = controller(tie)
+@pytest.mark.parametrize("choices", [CHOICES, LAYERS], ids=["plain", "anchored"])
+def test_rescoring_a_sampled_rollout_gives_its_log_probs_and_entropies(tie: bool, choices: tuple[Choice, ...]) -> None:
+    policy = controller(tie, choices=choices)
     sampled = policy(50, generator())
     rescored = policy(actions=sampled.actions)
     torch.testing.assert_close(rescored.log_probs, sampled.log_probs)
@@ -45,9 +55,10 @@ def test_rescoring_a_sampled_rollout_gives_its_log_probs_and_entropies(tie: bool
     assert rescored.log_probs.requires_grad and not sampled.log_probs.requires_grad
 
 
-def test_probabilities_of_all_architectures_sum_to_one() -> None:
-    actions = torch.cartesian_prod(*(torch.arange(size) for size in SIZES))
-    total = controller()(actions=actions).log_probs.sum(1).exp().sum()
+@pytest.mark.parametrize("choices", [CHOICES, LAYERS], ids=["plain", "anchored"])
+def test_probabilities_of_all_architectures_sum_to_one(choices: tuple[Choice, ...]) -> None:
+    actions = torch.cartesian_prod(*(torch.arange(len(choice.options)) for choice in choices))
+    total = controller(choices=choices)(actions=actions).log_probs.sum(1).exp().sum()
     torch.testing.assert_close(total, torch.tensor(1.0))
 
 
@@ -117,6 +128,64 @@ def test_heat_makes_rare_options_likelier_and_leaves_the_log_probs_the_policys()
     assert (counts - 1 / 3).abs().max() < 0.03
     assert (torch.bincount(cold, minlength=3) / rows - 1 / 3).abs().max() > 0.03
     torch.testing.assert_close(rollout.log_probs, policy(actions=rollout.actions).log_probs.detach())
+
+
+# ---------------------------------------------------------------------------- choices with an anchor
+
+
+@torch.no_grad()
+def states_of(policy: Controller, actions: torch.Tensor) -> torch.Tensor:
+    """The LSTM's states `[B, T, hidden]`, one step after the other."""
+    inputs, state, states = policy.start.expand(len(actions), 1, -1), None, []
+    for step in range(actions.shape[1]):
+        out, state = policy.lstm(inputs, state)
+        states.append(out)
+        inputs = policy.embedding(policy.rows[step, actions[:, step]])[:, None]
+    return torch.cat(states, dim=1)
+
+
+def test_a_skip_is_the_papers_attention_between_two_states() -> None:
+    """sigmoid(v . tanh(W_prev h_j + W_curr h_i)); h_j: when layer j's filters had been read, h_i: at the choice."""
+    policy = controller(choices=LAYERS)
+    rollout = policy(20, generator())
+    states = states_of(policy, rollout.actions)
+    names = [choice.name for choice in LAYERS]
+    assert policy.pair_score is not None
+    v, w_prev, w_curr = (getattr(policy.pair_score, name).weight for name in ("v", "prev", "curr"))
+    for i, j in ((2, 1), (3, 1), (3, 2)):
+        step = names.index(f"layer{i}.from{j}")
+        h_j, h_i = states[:, names.index(f"layer{j}.filters") + 1], states[:, step]
+        yes = torch.sigmoid(torch.tanh(h_j @ w_prev.T + h_i @ w_curr.T) @ v[0])
+        chosen = torch.where(rollout.actions[:, step] == 1, yes, 1 - yes)
+        torch.testing.assert_close(rollout.log_probs[:, step], chosen.log())
+        torch.testing.assert_close(rollout.entropies[:, step], -(yes * yes.log() + (1 - yes) * (1 - yes).log()))
+
+
+def test_gradients_of_skips_reach_the_attention_and_the_anchors() -> None:
+    policy = controller(choices=LAYERS)
+    skip = [choice.name for choice in LAYERS].index("layer3.from1")
+    policy(actions=policy(20, generator()).actions).log_probs[:, skip].sum().backward()
+    assert policy.pair_score is not None
+    for parameter in (*policy.pair_score.parameters(), *policy.lstm.parameters(), policy.embedding.weight):
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0
+    assert policy.heads.weight.grad is not None and not policy.heads.weight.grad.any()
+
+
+def test_without_anchors_there_is_no_attention() -> None:
+    assert controller().pair_score is None
+    assert not any("pair_score" in name for name, _ in controller().named_parameters())
+
+
+@pytest.mark.parametrize("missing", ["layer1.filters", "layer2.filters"])
+def test_a_skip_whose_anchor_is_not_asked_for_is_a_choice_like_any(missing: str) -> None:
+    policy = controller(choices=tuple(choice for choice in LAYERS if choice.name != missing))
+    rollout = policy(50, generator())
+    torch.testing.assert_close(policy(actions=rollout.actions).log_probs, rollout.log_probs, check_stride=False)
+    assert len(policy.anchors) < 3
+
+
+def test_an_anchor_that_comes_later_is_none() -> None:
+    assert controller(choices=LAYERS[::-1]).pair_score is None
 
 
 def test_no_choices_is_refused() -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
+from nas.published import Published, read
+
 ROOT = Path(__file__).parents[3]
-DATA = ROOT.parent / "shared" / "data"
-TABLES = {"nasbench201": "nasbench201-cifar10.csv", "macro": "nas-bench-macro_cifar10.json"}
+TABLES = ["nasbench201", "macro"]
+
+Load = Callable[[str], Published]
 
 
 @pytest.fixture(scope="module")
@@ -24,33 +28,25 @@ def bench() -> ModuleType:
     return module
 
 
-def path(table: str) -> Path:
-    found = DATA / TABLES[table]
-    if not found.exists():
-        pytest.skip(f"the published table {found.name} is not in ../shared/data")
-    return found
+@pytest.fixture
+def load(bench: ModuleType, published_table: Callable[[str], Path]) -> Load:
+    """Reads a table of the benchmark."""
+    return lambda table: read(bench.SPACES[table], published_table(bench.SPACES[table].name))
 
 
-def test_the_tables_are_read_whole(bench: ModuleType) -> None:
-    cells, networks = bench.nasbench201(path("nasbench201")), bench.macro(path("macro"))
-    assert len(cells.observed) == len(cells.reported) == 5**6 and len(networks.observed) == 3**8
-    assert max(cells.reported.values()) == 94.373
-    assert (cells.observed[(3, 3, 4, 1, 3, 1)], cells.reported[(3, 3, 4, 1, 3, 1)]) == (82.834, 93.66)  # its second row
-    assert networks.reported[(0, 2, 0, 1, 2, 1, 0, 0)] == pytest.approx(89.19666545)
-
-
-def test_regret_never_rises_in_what_was_observed_and_a_seed_gives_one_curve(bench: ModuleType) -> None:
-    table = bench.macro(path("macro"))
+def test_regret_never_rises_in_what_was_observed_and_a_seed_gives_one_curve(bench: ModuleType, load: Load) -> None:
+    table = load("macro")
     for strategy in bench.STRATEGIES:
         curve = bench.search(table, strategy, seed=0, evaluations=40)
         assert curve.shape == (2, 40) and (np.diff(curve[1]) >= 0).all() and (curve[0] >= 0).all()
         assert (curve == bench.search(table, strategy, seed=0, evaluations=40)).all()
 
 
-def clearly_better_than_random(bench: ModuleType, table: str, strategy: str, seeds: int, evaluations: int) -> None:
-    loaded = getattr(bench, table)(path(table))
+def clearly_better_than_random(
+    bench: ModuleType, table: Published, strategy: str, seeds: int, evaluations: int
+) -> None:
     ours, random = (
-        np.array([bench.search(loaded, name, seed, evaluations)[0, -1] for seed in range(seeds)])
+        np.array([bench.search(table, name, seed, evaluations)[0, -1] for seed in range(seeds)])
         for name in (strategy, "random")
     )
     assert ours.mean() < random.mean() / 2, f"regret {ours.mean():.3f}, random's {random.mean():.3f}"
@@ -59,23 +55,29 @@ def clearly_better_than_random(bench: ModuleType, table: str, strategy: str, see
 
 @pytest.mark.parametrize("strategy", ["reinforce", "ppo"])
 @pytest.mark.parametrize("table", TABLES)
-def test_it_learns_on_a_table(bench: ModuleType, table: str, strategy: str) -> None:
-    clearly_better_than_random(bench, table, strategy, seeds=8, evaluations=250)
+def test_it_learns_on_a_table(bench: ModuleType, load: Load, table: str, strategy: str) -> None:
+    clearly_better_than_random(bench, load(table), strategy, seeds=8, evaluations=250)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["reinforce", "ppo"])
 @pytest.mark.parametrize("table", TABLES)
-def test_it_is_clearly_better_than_random_at_1000_evaluations(bench: ModuleType, table: str, strategy: str) -> None:
-    clearly_better_than_random(bench, table, strategy, seeds=30, evaluations=1000)
+def test_it_is_clearly_better_than_random_at_1000_evaluations(
+    bench: ModuleType, load: Load, table: str, strategy: str
+) -> None:
+    clearly_better_than_random(bench, load(table), strategy, seeds=30, evaluations=1000)
 
 
 def test_the_command_prints_its_table_and_draws(
-    bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    bench: ModuleType,
+    published_table: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     arguments = [
         "--macro",
-        str(path("macro")),
+        str(published_table("nasbench_macro")),
         "--seeds",
         "3",
         "--evaluations",

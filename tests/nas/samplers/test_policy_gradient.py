@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from nas.samplers.policy_gradient import PPO, REINFORCE, Experience, Learner, PolicyGradient, ppo_loss, reinforce_loss
+from searchspaces.chain import Chain
 from searchspaces.space import Arch, Choice
 
 CHOICES = tuple(Choice(f"layer{i}.op", ("a", "b", "c", "d")) for i in range(8))
 SECRET = (2, 0, 3, 1, 1, 2, 0, 3)
+WIRES = ("layer2.from1", "layer4.from1", "layer4.from3")
 BOTH = pytest.mark.parametrize("settings", [REINFORCE, PPO], ids=lambda settings: settings.algorithm)
 
 
@@ -102,6 +104,23 @@ def test_it_learns_a_secret_that_random_search_does_not_find(settings: PolicyGra
         learner = train(settings, seed, 600)
         found = np.mean([matches(learner.propose(number).arch) for number in range(1000, 1050)])
         assert found > 5.5, f"seed {seed}: {found} of 8 (random: 2)"
+
+
+@BOTH
+def test_it_learns_which_layers_to_connect(settings: PolicyGradient) -> None:
+    choices = Chain(layers=4).choices
+    wanted = {i: name in WIRES for i, name in enumerate(c.name for c in choices) if choices[i].anchor}
+
+    def right(arch: Arch) -> int:
+        return sum(arch[i] == yes for i, yes in wanted.items())
+
+    for seed in range(2):
+        learner = Learner(choices, settings, seed)
+        for number in range(200):
+            proposal = learner.propose(number)
+            learner.tell(Experience(proposal.arch, right(proposal.arch), proposal.log_probs))
+        found = np.mean([right(learner.propose(number).arch) for number in range(1000, 1050)])
+        assert found > 5, f"seed {seed}: {found} of 6 (random: 3)"
 
 
 @BOTH

@@ -6,10 +6,16 @@ import pytest
 import torch
 
 from nas.baselines import build
-from nas.baselines.auxiliary import Tapped
+from searchspaces.auxiliary import Tapped
 from searchspaces.cost import cost, shapes_only
 
-CASES = [("googlenet", 2, 32), ("googlenet", 2, 65), ("googlenet+torchvision", 2, 65), ("inception_v3", 1, 75)]
+CASES = [
+    ("googlenet", 2, 32),
+    ("googlenet", 2, 65),
+    ("googlenet+torchvision", 2, 65),
+    ("inception_v3", 1, 75),
+    ("nasnet_a_mobile", 1, 65),
+]
 
 
 @pytest.mark.parametrize(("name", "heads", "size"), CASES)
@@ -23,7 +29,7 @@ def test_training_gives_their_logits_too(name: str, heads: int, size: int) -> No
     assert network.eval()(x).shape == (2, 7)
 
 
-@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3", "nasnet_a_mobile"])
 def test_they_add_parameters_but_no_rows(name: str) -> None:
     with shapes_only():
         plain, tapped = build(name, 10, 224), build(f"{name}+aux", 10, 224)

@@ -1,0 +1,65 @@
+"""NAS-Bench-Macro: chains of MobileNetV2's blocks, each of which has been trained, and what came of it published.
+
+Su, Huang, Li, You, Wang, Qian, Zhang, Xu: "Prioritized Architecture Sampling with Monto-Carlo Tree Search" (CVPR 2021,
+arXiv:2103.11922), section 4 and its figure of the space. Searched are eight blocks in three stages:
+
+    id      nothing, or where channels and resolution change a 1x1 convolution with that stride and norm
+    mb3k3   MBConv, expansion 3, 3x3
+    mb6k5   MBConv, expansion 6, 5x5
+
+The first block of a stage halves the resolution and doubles the channels. A stem of 32 channels is before them, a 1x1
+convolution to 1280 and the classifier behind. Names in the published table are an architecture's digits: `02012100` is
+`id,mb6k5,id,mb3k3,mb6k5,mb3k3,id,id`. Its `flops` are our MACs.
+
+Within a stage it makes no difference where behind the first block an `id` is: 3,969 of the 6,561 architectures are
+different networks. The table has the same figures, to the last digit, for those that are equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from searchspaces.layers import Layer, conv, head, mbconv, round_channels
+from searchspaces.scaled import Row, ScaledSpace
+from searchspaces.space import Arch, Choice
+
+STEM, LAST = 32, 1280
+STAGES = ((64, 2), (128, 3), (256, 3))  # channels, blocks
+OPS = ("id", "mb3k3", "mb6k5")
+_CHOICES = tuple(Choice(f"block{b}.op", OPS) for b in range(1, 9))
+
+
+@dataclass(frozen=True)
+class NASBenchMacro(ScaledSpace):
+    """The space, at a `width` multiplier (of every layer's channels). The network is the same for any image size."""
+
+    name: ClassVar[str] = "nasbench_macro"
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        return _CHOICES
+
+    def rows(self, arch: Arch, width: float, num_classes: int, image_size: int) -> list[Row]:
+        rows = [Row(conv, (round_channels(STEM * width),))]
+        for (c, _), ops in zip(STAGES, _by_stage(self.check(arch)), strict=True):
+            first, *others = [OPS[op] for op in ops]
+            rows.append(Row(_block, (first, round_channels(c * width), 2)))
+            rows += [Row(_block, (op, round_channels(c * width), 1)) for op in others if op != "id"]
+        return [*rows, Row(conv, (round_channels(LAST * width), 1)), Row(head, (num_classes,))]
+
+    def canonical(self, arch: Arch) -> Arch:
+        """Of each stage the first block, then those that do something, then the others."""
+        stages = _by_stage(self.check(arch))
+        return tuple(op for first, *others in stages for op in (first, *sorted(others, key=lambda op: OPS[op] == "id")))
+
+
+def _by_stage(arch: Arch) -> list[Arch]:
+    starts = [sum(n for _, n in STAGES[:i]) for i in range(len(STAGES))]
+    return [arch[start : start + n] for start, (_, n) in zip(starts, STAGES, strict=True)]
+
+
+def _block(op: str, c: int, stride: int) -> Layer:
+    if op == "id":
+        return conv(c, 1, stride, act=None)
+    return mbconv(c, stride, kernel=int(op[-1]), expand=int(op[2]))

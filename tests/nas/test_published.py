@@ -1,0 +1,192 @@
+"""Published results: read, refused, and in the place of trainings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from nas.config import Budget, Config
+from nas.data import without_images
+from nas.engines import local
+from nas.launch import choose_config, drive
+from nas.published import Published, read, table_of
+from nas.reward import Reward
+from nas.run import Run
+from nas.search import Search
+from nas.train import Recipe
+from nas.trial import State
+from searchspaces import Arch, Mnas, NASBench201, NASBenchMacro
+
+MACRO = NASBenchMacro()
+
+
+def accuracy(arch: Arch) -> float:
+    """In %, of a made-up table: more blocks are better, and the last ones most."""
+    return 50 + sum(index * position for position, index in enumerate(arch)) / 2
+
+
+def write_table(path: Path, archs: list[Arch]) -> Path:
+    rows = {
+        "".join(map(str, arch)): {"test_acc": [accuracy(arch), 0.0, 0.0], "mean_acc": accuracy(arch) + 1}
+        for arch in archs
+    }
+    path.write_text(json.dumps(rows))
+    return path
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return write_table(tmp_path / "table.json", list(product(range(3), repeat=8)))
+
+
+@pytest.fixture
+def config(file: Path) -> Config:
+    return choose_config(
+        "nasbench_macro",
+        None,
+        without_images("cifar10"),
+        None,
+        Recipe(),
+        Reward("macs", 30e6),
+        "ppo",
+        0,
+        "cpu",
+        1,
+        file,
+    )
+
+
+# ---------------------------------------------------------------------------- reading
+
+
+def test_the_published_tables_are_read_whole(published_table: Callable[[str], Path]) -> None:
+    cells, networks = (read(space, published_table(space.name)) for space in (NASBench201(), MACRO))
+    assert len(cells.observed) == len(cells.reported) == 5**6 and len(networks.observed) == 3**8
+    assert max(cells.reported.values()) == 94.373
+    assert (cells.observed[(3, 3, 4, 1, 3, 1)], cells.reported[(3, 3, 4, 1, 3, 1)]) == (82.834, 93.66)  # its second row
+    assert networks.reported[(0, 2, 0, 1, 2, 1, 0, 0)] == pytest.approx(89.19666545)
+
+
+def test_an_architecture_is_looked_up_itself(file: Path) -> None:
+    table = read(MACRO, file)
+    one, other = (0, 0, 0, 1, 0, 0, 0, 0), (0, 0, 0, 0, 1, 0, 0, 0)  # the same network
+    assert MACRO.canonical(one) == MACRO.canonical(other)
+    assert (table.accuracy(one), table.accuracy(other)) == (0.515, 0.52)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot read .*: No such file"),
+        ("cell,val_acc_12\n|none~0|,1", "is not the table of NAS-Bench-Macro"),
+        ("[1, 2]", "is not the table of NAS-Bench-Macro"),
+        ('{"0212": {"test_acc": [1], "mean_acc": 1}}', "is not the table of NAS-Bench-Macro"),
+        ('{"02121212": {"test_acc": []}}', "is not the table of NAS-Bench-Macro"),
+        ("\udcff", "is not the table of NAS-Bench-Macro"),
+    ],
+)
+def test_what_is_no_table_is_said(tmp_path: Path, content: str | None, said: str) -> None:
+    path = tmp_path / "file"
+    if content is not None:
+        path.write_text(content, errors="surrogateescape")
+    with pytest.raises(ValueError, match=said):
+        read(MACRO, path)
+
+
+def test_a_table_is_of_one_space_at_one_size(file: Path) -> None:
+    with pytest.raises(ValueError, match="is not the table of NAS-Bench-201 that the space nasbench201 needs"):
+        read(NASBench201(), file)
+    with pytest.raises(ValueError, match="no table of the space mnas was published: there are nasbench201"):
+        read(Mnas(), file)
+    with pytest.raises(ValueError, match="at their published size: leave out --width"):
+        read(NASBenchMacro(width=0.5), file)
+
+
+# ---------------------------------------------------------------------------- searching
+
+
+def search(config: Config, folder: Path, trials: int) -> Run:
+    run = Run.create(folder, config, Budget(trials=trials))
+    said = drive(run, run.budget, without_images("cifar10"), "cpu", None, Silent())
+    assert "published of the best, trial" in said and "the best in the table has 79.00 %" in said
+    return run
+
+
+class Silent:
+    def started(self, *_: object) -> None: ...
+    def epoch(self, *_: object) -> None: ...
+    def finished(self, *_: object) -> None: ...
+
+
+def test_a_search_sees_the_table_and_the_cost_of_what_it_would_build(config: Config, tmp_path: Path) -> None:
+    run = search(config, tmp_path / "run", 10)
+    rows = [row for row in run.rows() if row.duplicate_of is None]
+    assert len(rows) == 10
+    for row in rows:
+        assert row.state == State.COMPLETE and row.accuracy == accuracy(row.arch) / 100
+        assert row.macs and row.reward == config.reward(row.accuracy, row.macs)
+
+
+def test_a_search_that_was_cut_off_goes_on_as_if_it_had_not_been(config: Config, tmp_path: Path) -> None:
+    whole = search(config, tmp_path / "whole", 8)
+    parts = search(config, tmp_path / "parts", 3)
+    opened = Run.open(parts.path)
+    assert opened.config == config
+    drive(opened, Budget(trials=8), without_images("cifar10"), "cpu", None, Silent())
+    assert [row.arch for row in opened.rows()] == [row.arch for row in whole.rows()]
+
+
+def test_a_table_may_move_and_not_change(config: Config, file: Path, tmp_path: Path) -> None:
+    run = search(config, tmp_path / "run", 2)
+    moved = file.rename(tmp_path / "moved.json")
+    with pytest.raises(ValueError, match="cannot read"):
+        table_of(run.config)
+    run.config = dataclasses.replace(config, table=str(moved))
+    drive(run, Budget(trials=3), without_images("cifar10"), "cpu", None, Silent())
+    assert len(run.rows()) >= 3
+    moved.write_text(moved.read_text() + " ")
+    with pytest.raises(ValueError, match=r"moved.json has changed since the run began"):
+        table_of(run.config)
+
+
+def test_an_architecture_that_the_table_lacks_ends_the_search(tmp_path: Path, config: Config) -> None:
+    few = Published(MACRO, tmp_path / "few", "", {}, {})
+    run = Run.create(tmp_path / "run", config, Budget(trials=3))
+    with run.driving() as study:
+        trials = Search(run, study, run.budget, Silent(), without_images("cifar10"), few)
+        with pytest.raises(ValueError, match=r"id,.*is not in .*few: the search needs the whole table"):
+            local.run(trials, without_images("cifar10"))
+
+
+def test_time_on_this_device_is_measured_for_a_target_of_latency(config: Config, tmp_path: Path) -> None:
+    config = dataclasses.replace(config, reward=Reward("latency", 1e-3))
+    row = search(config, tmp_path / "run", 1).rows()[0]
+    assert row.latency and row.accuracy == accuracy(row.arch) / 100
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"recipe": Recipe(epochs=2)}, "trains nothing: leave out --epochs"),
+        ({"dataset": without_images("cifar100")}, "was measured on cifar10: search with --data cifar10"),
+        ({"width": 0.5}, "leave out --width"),
+    ],
+)
+def test_what_a_table_has_nothing_to_say_of(file: Path, changed: dict[str, object], said: str) -> None:
+    given = {"width": None, "dataset": without_images("cifar10"), "data_dir": None, "recipe": Recipe()}
+    with pytest.raises(ValueError, match=said):
+        choose_config(
+            "nasbench_macro",
+            **given | changed,
+            reward=Reward(),
+            strategy="ppo",
+            seed=0,
+            device="cpu",
+            threads=1,
+            table=file,
+        )

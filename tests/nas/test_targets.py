@@ -1,0 +1,47 @@
+"""Networks by their names: what an architecture's text says builds the same network."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from nas.network import Found
+from nas.targets import parse_settings, resolve
+from searchspaces import Space, get_space
+from searchspaces.cost import shapes_only
+
+
+@pytest.mark.parametrize(
+    ("space", "prefix"),
+    [
+        (get_space("mnas"), "mnas:"),
+        (get_space("mnas", width=0.25), "mnas@0.25:"),
+        (get_space("compact", max_macs=8_000_000), "compact@max_macs=8M:"),
+        (get_space("compact", max_macs=8_123_456), "compact@max_macs=8123456:"),
+        (
+            get_space("mnas", image_size=16, max_macs=2_500_000, num_classes=100),
+            "mnas@image_size=16,max_macs=2.5M,num_classes=100:",
+        ),
+        (get_space("mnas", image_size=16), "mnas:"),  # which decides nothing of what is built for other images
+    ],
+    ids=str,
+)
+def test_text_says_what_decides_the_network(space: Space, prefix: str) -> None:
+    found = Found(space, space.sample(random.Random(0)))
+    assert found.text.startswith(prefix + found.space.format(found.arch)[:3])
+    again = resolve(found.text, Path("runs"))
+    assert isinstance(again, Found) and again.arch == found.arch and again.text == found.text
+    with shapes_only():
+        assert str(again.build(10, 32)) == str(found.build(10, 32))
+
+
+def test_settings_that_are_words_flags_and_lists_round_trip() -> None:
+    assert parse_settings("0.25,stem=imagenet,skips=false,strides=[1,2],max_macs=8M") == {
+        "width": 0.25,
+        "stem": "imagenet",
+        "skips": False,
+        "strides": [1, 2],
+        "max_macs": 8_000_000,
+    }
