@@ -20,13 +20,13 @@ from searchspaces.layers import (
     Padding,
     chain,
     conv,
-    he_normal_per_group,
     head,
     mbconv,
     network,
     round_channels,
     silu,
 )
+from searchspaces.weights import he_normal_per_group
 
 # Table 1, stages 2 to 8: MBConv's expansion and kernel, channels, layers, and the stride that the resolutions come to.
 # At 32 pixels the first two strides (the stem and stage 3) drop out, so 4x4 pixels remain.

@@ -29,7 +29,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from searchspaces.layers import Layer, Norm, ScheduledDropPath, chain, conv, identity
+from searchspaces.layers import Layer, Norm, chain, conv, identity
+from searchspaces.modules import ScheduledDropPath
 from searchspaces.operations import OPERATIONS, Operation, keep, preactivated_1x1, relu
 
 Combine = Literal["add", "concat"]

@@ -37,8 +37,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from searchspaces.graph import Edge, Graph, Node
-from searchspaces.layers import conv, he_normal, head, identity, max_pool
+from searchspaces.layers import conv, head, identity, max_pool
 from searchspaces.space import Arch, Choice, Space
+from searchspaces.weights import he_normal
 
 SIZES = (1, 3, 5, 7)
 STRIDES = (1, 2, 3)

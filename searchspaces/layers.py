@@ -11,20 +11,27 @@ Modules take and give `[B, C, H, W]`; only `head` and `linear` end in `[B, C]`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, TypeVar
+from typing import Literal
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
+
+from searchspaces.modules import (
+    Concat,
+    PadChannels,
+    Residual,
+    SqueezeExcite,
+    TensorFlowAvgPool2d,
+    TensorFlowConv2d,
+    TensorFlowMaxPool2d,
+)
+from searchspaces.weights import he_normal
 
 Layer = Callable[[int], tuple[nn.Module, int]]
 Activation = Callable[[], nn.Module]
 Norm = Callable[[int], nn.Module]
 Kernel = int | tuple[int, int]
 Padding = int | tuple[int, int] | Literal["same", "tf"]
-Module = TypeVar("Module", bound=nn.Module)
 
 SMALL_IMAGE = 64  # pixels: up to here networks take their form for 32-pixel images, above it their paper's
 
@@ -259,85 +266,11 @@ def network(
 ) -> nn.Sequential:
     """The layers as a network of `c_in` input channels.
 
-    `init` sets the weights of one module and is applied to all; by default as He et al. (2015), see `he_normal`.
+    `init` sets the weights of one module and is applied to all: see `searchspaces.weights`; by default as He et al. (2015).
     """
     module, _ = chain(*layers)(c_in)
     assert isinstance(module, nn.Sequential)
     return module.apply(init or he_normal())
-
-
-def he_normal(mode: Literal["fan_in", "fan_out"] = "fan_out") -> Callable[[nn.Module], None]:
-    """Kaiming-normal convolutions, classifier at N(0, 1/sqrt(fan in)), biases zero; norms stay at identity."""
-
-    def init(module: nn.Module) -> None:
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu")
-        elif isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, std=1 / math.sqrt(module.in_features))
-        else:
-            return
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-
-    return init
-
-
-def he_normal_per_group(module: nn.Module) -> None:
-    """As MnasNet's and EfficientNet's code: Kaiming-normal by one group's fan out, classifier uniform, biases zero."""
-    if isinstance(module, nn.Conv2d):
-        fan_out = module.out_channels // module.groups * math.prod(module.kernel_size)
-        nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
-    elif isinstance(module, nn.Linear):
-        bound = 1 / math.sqrt(module.out_features)
-        nn.init.uniform_(module.weight, -bound, bound)
-    else:
-        return
-    if module.bias is not None:
-        nn.init.zeros_(module.bias)
-
-
-def normal(std: float, bias: float = 0.0) -> Callable[[nn.Module], None]:
-    """Every convolution and linear layer at N(0, std), its bias constant."""
-
-    def init(module: nn.Module) -> None:
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.normal_(module.weight, std=std)
-            if module.bias is not None:
-                nn.init.constant_(module.bias, bias)
-
-    return init
-
-
-def truncated_normal(std: float) -> Callable[[nn.Module], None]:
-    """Every convolution and linear layer at N(0, std) without what is beyond 2 std, biases zero (TensorFlow's)."""
-
-    def init(module: nn.Module) -> None:
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.trunc_normal_(module.weight, std=std, a=-2 * std, b=2 * std)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-
-    return init
-
-
-def start_as_identity(module: Module) -> Module:
-    """Residual bodies that give zero at the start (Goyal et al. 2017, section 5.1: the last norm's scale is zero).
-
-    A body that ends in a convolution or linear layer, as preactivated ones do, has that at zero: after a norm at zero
-    its activation would be dead.
-    """
-    for residual in (part for part in module.modules() if isinstance(part, Residual)):
-        gates = [part for part in residual.body.modules() if isinstance(part, SqueezeExcite)]
-        inside = {part for gate in gates for part in gate.modules()}
-        layers = [
-            part
-            for part in residual.body.modules()
-            if isinstance(part, nn.BatchNorm2d | nn.Conv2d | nn.Linear) and part not in inside
-        ]
-        nn.init.zeros_(layers[-1].weight)
-        if layers[-1].bias is not None:
-            nn.init.zeros_(layers[-1].bias)
-    return module
 
 
 # ---------------------------------------------------------------------------- blocks
@@ -385,127 +318,6 @@ def mbconv(
     )
 
 
-# ---------------------------------------------------------------------------- modules
-
-
-class SqueezeExcite(nn.Module):
-    """`x * sigmoid(W2 act(W1 mean(x)))`."""
-
-    def __init__(self, c: int, reduced: int, act: Activation) -> None:
-        super().__init__()
-        self.reduce = nn.Conv2d(c, reduced, 1)
-        self.act = act()
-        self.expand = nn.Conv2d(reduced, c, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        squeezed = x.mean((2, 3), keepdim=True)
-        weights: Tensor = self.expand(self.act(self.reduce(squeezed))).sigmoid()
-        return x * weights
-
-
-class Concat(nn.ModuleList):
-    """The outputs of all of its modules on one input, joined as channels."""
-
-    def __init__(self, *branches: nn.Module) -> None:
-        super().__init__(branches)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([branch(x) for branch in self], dim=1)
-
-
-class Residual(nn.Module):
-    """`act(body(x) + shortcut(x))`; in training `body` is left out for an image with probability `drop`."""
-
-    def __init__(self, body: nn.Module, shortcut: nn.Module, act: nn.Module, drop: float = 0.0) -> None:
-        super().__init__()
-        self.body, self.shortcut, self.act = body, shortcut, act
-        self.drop = StochasticDepth(drop) if drop else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.act(self.drop(self.body(x)) + self.shortcut(x))
-        return out
-
-
-class StochasticDepth(nn.Module):
-    """In training zero for an image with probability `p`, and 1 / (1 - p) times as large otherwise."""
-
-    def __init__(self, p: float) -> None:
-        super().__init__()
-        self.p = p
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return x
-        keep = 1 - self.probability()
-        return x * (torch.rand(len(x), 1, 1, 1, device=x.device) < keep).to(x.dtype) / keep
-
-    def probability(self) -> float:
-        return self.p
-
-    def extra_repr(self) -> str:
-        return f"p={self.p:g}"
-
-
-class ScheduledDropPath(StochasticDepth):
-    """`StochasticDepth` whose probability grows linearly with the training, from 0 to `p` (Zoph et al. 2017).
-
-    A training loop sets `progress`, 0..1, before each step; without one that does, the probability is always `p`.
-    """
-
-    progress = 1.0
-
-    def probability(self) -> float:
-        return self.p * self.progress
-
-
-class PadChannels(nn.Module):
-    """The parameter-free shortcut of ResNet's option A (He et al. 2015, section 4.2)."""
-
-    def __init__(self, extra: int, subsample: int) -> None:
-        super().__init__()
-        self.extra, self.subsample = extra, subsample
-
-    def forward(self, x: Tensor) -> Tensor:
-        before = max(self.extra, 0) // 2
-        return F.pad(x[:, :, :: self.subsample, :: self.subsample], (0, 0, 0, 0, before, self.extra - before))
-
-
-class TensorFlowConv2d(nn.Conv2d):
-    """A convolution with TensorFlow's SAME padding, which depends on the input's size."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        reach = tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel_size, strict=True))
-        out: Tensor = super().forward(_pad_as_tensorflow(x, reach, self.stride))
-        return out
-
-
-class TensorFlowMaxPool2d(nn.MaxPool2d):
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = super().forward(_pad_as_tensorflow(x, _pair(self.kernel_size), _pair(self.stride), -math.inf))
-        return out
-
-
-class TensorFlowAvgPool2d(nn.AvgPool2d):
-    """As TensorFlow's, the mean is over a window's real pixels."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        padded = _pad_as_tensorflow(x, _pair(self.kernel_size), _pair(self.stride))
-        if padded.shape == x.shape:
-            return super().forward(x)
-        real = _pad_as_tensorflow(torch.ones_like(x[:1, :1]), _pair(self.kernel_size), _pair(self.stride))
-        mean: Tensor = super().forward(padded) / super().forward(real)
-        return mean
-
-
-def _pad_as_tensorflow(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], value: float = 0.0) -> Tensor:
-    """Rows and columns so that the output has ceil(size / stride); of an odd number the extra one is last."""
-    pads: list[int] = []
-    for size, k, s in zip(reversed(x.shape[2:]), reversed(kernel), reversed(stride), strict=True):
-        extra = max(0, (math.ceil(size / s) - 1) * s + k - size)
-        pads += [extra // 2, extra - extra // 2]
-    return F.pad(x, pads, value=value) if any(pads) else x
-
-
 def _pixels(padding: Padding, kernel: Kernel, dilation: int = 1) -> int | tuple[int, int]:
     """Padding on each side that a module does by itself."""
     if padding == "tf":
@@ -515,7 +327,3 @@ def _pixels(padding: Padding, kernel: Kernel, dilation: int = 1) -> int | tuple[
             return kernel // 2 * dilation
         return kernel[0] // 2 * dilation, kernel[1] // 2 * dilation
     return padding
-
-
-def _pair(size: int | tuple[int, ...]) -> tuple[int, ...]:
-    return (size, size) if isinstance(size, int) else size

@@ -132,7 +132,10 @@ def described(module: nn.Module) -> str:
 def described_cell(cell: CellModule) -> str:
     """The first of the texts for a cell with its states numbered in every way, and the sides of a block in order."""
     joins = [described(join) for join in cell.joins]
-    pairs = [(pair.extra_repr(), described(pair.left), described(pair.right)) for pair in cell.blocks]
+    pairs = [
+        (pair.extra_repr(), described(pair.get_submodule("left")), described(pair.get_submodule("right")))
+        for pair in cell.blocks
+    ]
     texts = []
     for numbers in permutations(range(2, 2 + len(pairs))):
         new = (0, 1, *numbers)

@@ -31,10 +31,10 @@ from searchspaces.layers import (
     linear,
     max_pool,
     network,
-    normal,
     relu,
     response_norm,
 )
+from searchspaces.weights import normal
 
 # filters, kernel, groups of conv1 to conv5
 TWO_TOWERS = [(96, 11, 1), (256, 5, 2), (384, 3, 1), (384, 3, 2), (256, 3, 2)]

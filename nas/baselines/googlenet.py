@@ -34,7 +34,6 @@ from searchspaces.layers import (
     conv,
     dropout,
     flatten,
-    he_normal,
     head,
     linear,
     max_pool,
@@ -42,6 +41,7 @@ from searchspaces.layers import (
     relu,
     response_norm,
 )
+from searchspaces.weights import he_normal
 
 # Table 1: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool proj
 INCEPTIONS = {

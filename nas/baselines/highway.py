@@ -16,7 +16,8 @@ from itertools import count
 from torch import Tensor, nn
 
 from nas.baselines.entry import Baseline
-from searchspaces.layers import Layer, conv, dropout, flatten, he_normal, linear, max_pool, network
+from searchspaces.layers import Layer, conv, dropout, flatten, linear, max_pool, network
+from searchspaces.weights import he_normal
 
 # filters, and highway layers after the plain convolution that changes to this width
 STAGES = [(32, 4), (80, 5), (128, 5)]

@@ -21,18 +21,8 @@ from torch import nn
 
 from nas.baselines.entry import Baseline
 from searchspaces.auxiliary import WithAuxiliary
-from searchspaces.layers import (
-    Layer,
-    adaptive_avg_pool,
-    avg_pool,
-    chain,
-    concat,
-    conv,
-    head,
-    max_pool,
-    network,
-    truncated_normal,
-)
+from searchspaces.layers import Layer, adaptive_avg_pool, avg_pool, chain, concat, conv, head, max_pool, network
+from searchspaces.weights import truncated_normal
 
 unit = partial(conv, norm=partial(nn.BatchNorm2d, eps=1e-3))
 valid = partial(unit, padding=0)

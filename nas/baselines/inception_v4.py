@@ -19,20 +19,8 @@ from functools import partial
 from torch import Tensor, nn
 
 from nas.baselines.entry import Baseline
-from searchspaces.layers import (
-    Kernel,
-    Layer,
-    avg_pool,
-    chain,
-    concat,
-    conv,
-    he_normal,
-    head,
-    max_pool,
-    network,
-    relu,
-    residual,
-)
+from searchspaces.layers import Kernel, Layer, avg_pool, chain, concat, conv, head, max_pool, network, relu, residual
+from searchspaces.weights import he_normal
 
 unit = partial(conv, norm=partial(nn.BatchNorm2d, eps=1e-3))
 valid = partial(unit, padding=0)

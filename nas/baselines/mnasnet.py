@@ -20,7 +20,6 @@ from searchspaces.layers import (
     SMALL_IMAGE,
     Layer,
     conv,
-    he_normal_per_group,
     head,
     inverted_bottleneck,
     mbconv,
@@ -29,6 +28,7 @@ from searchspaces.layers import (
     round_channels,
     stage,
 )
+from searchspaces.weights import he_normal_per_group
 
 Rows = list[tuple[int, int, float, int, int, int, int]]
 

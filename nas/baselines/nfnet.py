@@ -21,17 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.baselines.entry import Baseline
-from searchspaces.layers import (
-    Layer,
-    StochasticDepth,
-    TensorFlowConv2d,
-    avg_pool,
-    chain,
-    he_normal,
-    head,
-    network,
-    squeeze_excite,
-)
+from searchspaces.layers import Layer, avg_pool, chain, head, network, squeeze_excite
+from searchspaces.modules import StochasticDepth, TensorFlowConv2d
+from searchspaces.weights import he_normal
 
 # The stem's convolutions: c, s
 STEM = [(16, 2), (32, 1), (64, 1), (128, 2)]

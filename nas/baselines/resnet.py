@@ -56,7 +56,7 @@ def resnet(
 
 def cifar_resnet(num_classes: int, image_size: int, depth: int, width: float = 1.0) -> nn.Sequential:
     """ResNet-`depth` of section 4.2, for images of any size."""
-    rows = stages(option_a_block, CIFAR_STAGES, 3 * [(depth - 2) // 6], width)
+    rows = stages(option_a_block, CIFAR_STAGES, 3 * [blocks_a_stage(depth)], width)
     return network({"conv1": conv(max(1, round(16 * width)))}, rows, {"fc": head(num_classes)})
 
 
@@ -121,11 +121,27 @@ def _excite(c: int, reduction: int) -> list[Layer]:
     return [squeeze_excite(max(1, c // reduction))] if reduction else []
 
 
-def cifar_of_depth(depth: int) -> Baseline:
-    """The CIFAR network of any depth 6n + 2, for names such as `resnet8`."""
+def blocks_a_stage(depth: int) -> int:
+    """n of the 6n + 2 layers of a CIFAR network. Raises ValueError for a depth that is none."""
     if depth < 8 or (depth - 2) % 6:
         raise ValueError(f"a CIFAR ResNet has 6n + 2 layers (8, 20, 32, 44, 56, 110, ...), not {depth}")
-    return _cifar(depth)
+    return (depth - 2) // 6
+
+
+def cifar_of_depth(depth: int, top1: float | None = None) -> Baseline:
+    """The CIFAR network of any depth 6n + 2, for names such as `resnet14`."""
+    blocks_a_stage(depth)
+    return Baseline(
+        partial(cifar_resnet, depth=depth),
+        year=2015,
+        paper="He et al., arXiv:1512.03385",
+        image_size=32,
+        num_classes=10,
+        data="CIFAR-10",
+        top1=top1,
+        errors="table 6" if top1 else "",
+        scalable=True,
+    )
 
 
 def _imagenet(depth: int, block: Callable[..., Layer], top1: float, top5: float | None, errors: str) -> Baseline:
@@ -142,20 +158,6 @@ def _imagenet(depth: int, block: Callable[..., Layer], top1: float, top5: float 
     )
 
 
-def _cifar(depth: int, top1: float | None = None) -> Baseline:
-    return Baseline(
-        partial(cifar_resnet, depth=depth),
-        year=2015,
-        paper="He et al., arXiv:1512.03385",
-        image_size=32,
-        num_classes=10,
-        data="CIFAR-10",
-        top1=top1,
-        errors="table 6" if top1 else "",
-        scalable=True,
-    )
-
-
 BASELINES = {
     # Errors of the plain and the 18-layer networks: table 2, 10 crops; of the others: table 3, 10 crops
     "plain18": _imagenet(18, plain_block, 27.94, None, "table 2, 10 crops"),
@@ -165,11 +167,11 @@ BASELINES = {
     "resnet50": _imagenet(50, bottleneck, 22.85, 6.71, "table 3, 10 crops"),
     "resnet101": _imagenet(101, bottleneck, 21.75, 6.05, "table 3, 10 crops"),
     "resnet152": _imagenet(152, bottleneck, 21.43, 5.71, "table 3, 10 crops"),
-    "resnet8": _cifar(8),
-    "resnet20": _cifar(20, 8.75),
-    "resnet32": _cifar(32, 7.51),
-    "resnet44": _cifar(44, 7.17),
-    "resnet56": _cifar(56, 6.97),
-    "resnet110": _cifar(110, 6.43),
-    "resnet1202": _cifar(1202, 7.93),
+    "resnet8": cifar_of_depth(8),
+    "resnet20": cifar_of_depth(20, 8.75),
+    "resnet32": cifar_of_depth(32, 7.51),
+    "resnet44": cifar_of_depth(44, 7.17),
+    "resnet56": cifar_of_depth(56, 6.97),
+    "resnet110": cifar_of_depth(110, 6.43),
+    "resnet1202": cifar_of_depth(1202, 7.93),
 }

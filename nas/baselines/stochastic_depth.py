@@ -16,15 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from nas.baselines.entry import Baseline
-from nas.baselines.resnet import CIFAR_STAGES, option_a, stages
-from searchspaces.layers import Layer, Residual, chain, conv, head, network, relu
+from nas.baselines.resnet import CIFAR_STAGES, blocks_a_stage, option_a, stages
+from searchspaces.layers import Layer, chain, conv, head, network, relu
+from searchspaces.modules import Residual
 
 
 def stochastic_depth_resnet(
     num_classes: int, image_size: int, depth: int, p_last: float = 0.5, width: float = 1.0
 ) -> nn.Sequential:
     """Survival falls linearly (equation 4), from nearly 1 to `p_last`; with 1.0 it is ResNet-`depth`."""
-    n = (depth - 2) // 6
+    n = blocks_a_stage(depth)
     survivals = iter([1 - block / (3 * n) * (1 - p_last) for block in range(1, 3 * n + 1)])
     rows = stages(lambda c, stride: _block(c, stride, next(survivals)), CIFAR_STAGES, 3 * [n], width)
     return network({"conv1": conv(max(1, round(16 * width)))}, rows, {"fc": head(num_classes)})
@@ -58,8 +59,7 @@ class SurvivingResidual(Residual):
 
 def of_depth(depth: int, top1: float | None = None) -> Baseline:
     """The network of any depth 6n + 2, for names such as `stochastic_depth_resnet56`."""
-    if depth < 8 or (depth - 2) % 6:
-        raise ValueError(f"a CIFAR ResNet has 6n + 2 layers (8, 20, 32, 44, 56, 110, ...), not {depth}")
+    blocks_a_stage(depth)
     return Baseline(
         partial(stochastic_depth_resnet, depth=depth),
         year=2016,

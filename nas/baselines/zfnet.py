@@ -14,7 +14,8 @@ from torch import nn
 
 from nas.baselines.alexnet import classifier
 from nas.baselines.entry import Baseline
-from searchspaces.layers import conv, max_pool, network, normal, response_norm
+from searchspaces.layers import conv, max_pool, network, response_norm
+from searchspaces.weights import normal
 
 
 def zfnet(num_classes: int, image_size: int, narrow: bool = False) -> nn.Sequential:

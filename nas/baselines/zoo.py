@@ -46,7 +46,8 @@ from nas.baselines import (
     zfnet,
 )
 from nas.baselines.entry import Baseline
-from searchspaces.layers import Residual, start_as_identity
+from searchspaces.modules import Residual
+from searchspaces.weights import start_as_identity
 
 BASELINES: dict[str, Baseline] = {
     **lenet.BASELINES,

@@ -12,7 +12,8 @@ from torch import nn
 from nas.data import Dataset
 from nas.train import Diverged, Recipe, accuracy, computes_in_bf16, predict, train
 from searchspaces.auxiliary import WithAuxiliary
-from searchspaces.layers import ScheduledDropPath, concat, conv, depthwise, head, mbconv, network
+from searchspaces.layers import concat, conv, depthwise, head, mbconv, network
+from searchspaces.modules import ScheduledDropPath
 
 RECIPE = Recipe(epochs=12, batch_size=20)
 

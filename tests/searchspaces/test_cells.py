@@ -7,8 +7,10 @@ import torch
 from torch import nn
 
 from searchspaces.cells import Block, Cell, CellLayer, Inputs, cell, cell_network, factorized_reduction
-from searchspaces.layers import ScheduledDropPath, conv, he_normal, head
+from searchspaces.layers import conv, head
+from searchspaces.modules import ScheduledDropPath
 from searchspaces.operations import OPERATIONS
+from searchspaces.weights import he_normal
 
 # Joins both inputs, though it reads them; a sum, a concatenation and what was made of one; and has every operation.
 BLOCKS = [Block(0, "sep3x3", 1, name) for name in OPERATIONS]

@@ -12,7 +12,7 @@ from nas import baselines
 from searchspaces import Compact, get_space
 from searchspaces.compact import STAGES
 from searchspaces.cost import Cost, cost, shapes_only
-from searchspaces.layers import PadChannels
+from searchspaces.modules import PadChannels
 
 OUT = "n0_conv_k3_se0.0_s1_g1.0"  # a stage that is left out
 

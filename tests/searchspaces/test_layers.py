@@ -8,7 +8,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from searchspaces.layers import (
-    ScheduledDropPath,
     avg_pool,
     bare_conv,
     chain,
@@ -25,8 +24,9 @@ from searchspaces.layers import (
     round_channels,
     squeeze_excite,
     stage,
-    start_as_identity,
 )
+from searchspaces.modules import ScheduledDropPath
+from searchspaces.weights import start_as_identity
 
 
 @pytest.mark.parametrize(

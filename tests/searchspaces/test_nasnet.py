@@ -19,7 +19,7 @@ from searchspaces.auxiliary import WithAuxiliary
 from searchspaces.cells import Block, Cell, Genotype
 from searchspaces.cost import cost, shapes_only
 from searchspaces.genotypes import AMOEBANET_A, DARTS_V2, NASNET_A, format_genotype
-from searchspaces.layers import ScheduledDropPath
+from searchspaces.modules import ScheduledDropPath
 
 Structure = Callable[[Space, Arch], str]
 

@@ -15,7 +15,8 @@ from nas.baselines import BASELINES, build, find
 from nas.baselines.listing import listed, rows_of
 from nas.baselines.zoo import FAMILIES
 from searchspaces.cost import cost, shapes_only
-from searchspaces.layers import SMALL_IMAGE, Residual
+from searchspaces.layers import SMALL_IMAGE
+from searchspaces.modules import Residual
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "baselines.json").read_text())
 REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "complexity.json"
