@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from nas.data.images import Dataset, Images
 from nas.network import Network
 from nas.train import Diverged, Epoch, Recipe, accuracy, predict, train
+from nas.transfer import Start, Taken
 from nas.trial import describe
+from nas.tuning import EVERYTHING, Tuning
 from searchspaces.cost import Cost, cost, shapes_only
 
 
@@ -36,6 +38,7 @@ class Trained:
     test_accuracy: float
     seconds: float
     images: int  # that it was trained on, each counted as often as it was seen
+    taken: Taken | None = None  # of the weights that it started from
 
 
 @dataclass(frozen=True)
@@ -64,23 +67,31 @@ def train_and_test(
     recipe: Recipe,
     seed: int,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    start: Start | None = None,
+    tuning: Tuning = EVERYTHING,
+    on_start: Callable[[Taken], None] = lambda taken: None,
 ) -> Trained:
-    """Train `network` from scratch on `dataset`, then look at the test set, once.
+    """Train `network` on `dataset`, then look at the test set, once.
 
-    `dataset` is already `recipe.prepare`d, and `test` at its image size.
+    From scratch, or from the weights of `start`, of which `on_start` is told what was taken. `tuning` says which rows
+    are trained. `dataset` is already `recipe.prepare`d, and `test` at its image size.
     """
     torch.manual_seed(seed)
     module = network.build(dataset.num_classes, dataset.image_size)
     size = cost(module, dataset.image_size)
-    start = time.perf_counter()
-    for epoch in train(module, dataset, recipe, seed):
+    taken = None
+    if start is not None:
+        taken = start.give(module, network, dataset)
+        on_start(taken)
+    began = time.perf_counter()
+    for epoch in train(module, dataset, recipe, seed, tuning):
         on_epoch(epoch)
-    seconds = time.perf_counter() - start
+    seconds = time.perf_counter() - began
     prediction = Prediction(
         val=predict(module, dataset.val, dataset, recipe), test=predict(module, test, dataset, recipe)
     )
     val_accuracy, test_accuracy = _judge(prediction, dataset, test)
-    return Trained(module, size, prediction, val_accuracy, test_accuracy, seconds, epoch.images)
+    return Trained(module, size, prediction, val_accuracy, test_accuracy, seconds, epoch.images, taken)
 
 
 def compare(

@@ -1,10 +1,15 @@
-"""Files written so that a reader, or a machine that loses power, sees the old one or the new one, never half."""
+"""Files written so that a reader, or a machine that loses power, sees the old one or the new one; the cache's place."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
+
+
+def cache_dir() -> Path:
+    """The user's folder for what can be made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas"
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,17 @@ from nas.engines import local
 from nas.files import write_atomically
 from nas.network import Network
 from nas.plan import estimate_trial_seconds, fit_width, typical_macs
+from nas.published import Published, benchmark_of, read, table_of
 from nas.reward import Reward
-from nas.run import Run, versions
+from nas.run import Row, Run, versions
 from nas.samplers import STRATEGIES
 from nas.search import Progress, Search
 from nas.train import Recipe
+from nas.transfer import Start, Weights, metadata
+from nas.tuning import EVERYTHING, Tuning
 from nas.units import format_count, format_seconds, parse_count, parse_seconds
-from searchspaces import SPACES, get_space
+from searchspaces import SPACES, Space, get_space
+from searchspaces.scaled import ScaledSpace
 
 if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster
@@ -51,6 +55,22 @@ def choose_device(name: str, threads: int) -> str:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"--device {name} cannot be used here ({reason}): try cpu") from None
     return name
+
+
+def choose_start(
+    init: Path | None, fresh: str, freeze: str, train_last: int | None, backbone_lr: float
+) -> tuple[Start | None, Tuning]:
+    """The weights to start from, and the rows to train. Raises ValueError where there are no such weights."""
+    tuning = Tuning(_names(freeze), train_last, backbone_lr)
+    if init is not None:
+        return Start(Weights.read(init), _names(fresh)), tuning
+    if fresh or tuning != EVERYTHING:
+        raise ValueError("--fresh, --freeze, --train-last and --backbone-lr are for given weights: add --init WEIGHTS")
+    return None, tuning
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (name.strip() for name in text.split(","))))
 
 
 def choose_reward(macs: str | None, params: str | None, latency: str | None, w: float, hard: bool) -> Reward:
@@ -85,20 +105,80 @@ def choose_config(
     seed: int,
     device: str,
     threads: int,
+    table: Path | None = None,
+    max_macs: float | None = None,
+    settings: dict[str, Any] | None = None,
 ) -> Config:
-    """The search's configuration; without a width, the one at which a random network costs the target's MACs."""
+    """The search's configuration; `settings` are the space's own.
+
+    Without a `width`, it is what the limit or the reward's target allows, see `_sized`. With a `table` of published
+    results that width is 1, since those are of networks at their own.
+    """
     if strategy not in STRATEGIES:
         raise ValueError(f"there is no strategy {strategy!r}: choose one of {', '.join(STRATEGIES)}")
     if recipe.subset is not None and recipe.subset > len(dataset.train):
         raise ValueError(
             f"--subset asked for {recipe.subset:,} images; {dataset.name} has {len(dataset.train):,} to train"
         )
-    image_size = recipe.image_size(dataset)
-    chosen = get_space(space, image_size=image_size, **({} if width is None else {"width": width}))
-    if width is None and "width" in chosen.settings() and reward.target is not None and reward.cost == "macs":
-        chosen = fit_width(chosen, reward.target, image_size)
+    given = (settings or {}) | ({} if width is None else {"width": width})
+    if "image_size" in get_space(space, **given).settings():
+        given = {"image_size": recipe.image_size(dataset)} | given
+    chosen = get_space(space, **given)
+    if width is None and table is None:
+        chosen = _sized(chosen, reward.target if reward.cost == "macs" else None, max_macs, dataset.num_classes)
     folder = None if data_dir is None else str(data_dir.expanduser().resolve())
-    return Config(chosen, dataset.name, recipe, reward, strategy, seed, folder, device, threads)
+    config = Config(chosen, dataset.name, recipe, reward, strategy, seed, folder, device, threads, max_macs=max_macs)
+    return config if table is None else _answered_by(table, config)
+
+
+def choose_limit(max_macs: str | None, reward: Reward) -> float | None:
+    """The multiply-adds that no network may exceed. Raises ValueError where `reward` wants more than these."""
+    if max_macs is None:
+        return None
+    limit = parse_count(max_macs)
+    if limit < 1:
+        raise ValueError(f"--max-macs must be at least 1, not {max_macs}")
+    if reward.cost == "macs" and reward.target is not None and reward.target > limit:
+        raise ValueError(f"--target-macs is above --max-macs {max_macs}, which no network may exceed: lower it")
+    return limit
+
+
+def _sized(space: Space, target_macs: float | None, max_macs: float | None, num_classes: int) -> Space:
+    """`space`, if it has a width, at the one that fits: the target's for all, else each architecture's at the limit."""
+    settings = space.settings()
+    if target_macs is not None and "width" in settings:
+        return fit_width(space, target_macs, settings["image_size"])
+    if max_macs is not None and isinstance(space, ScaledSpace):
+        return replace(space, max_macs=int(max_macs), num_classes=None if num_classes == 10 else num_classes)
+    return space
+
+
+def _answered_by(file: Path, config: Config) -> Config:
+    """`config` with the table in `file` for its trials. Raises ValueError where that has nothing to say of them."""
+    if config.recipe != Recipe():
+        raise ValueError(
+            "--evaluator table trains nothing: leave out --epochs, --subset and what else says how to train"
+        )
+    table = read(config.space, file)
+    if config.data != (measured := benchmark_of(config.space).data):
+        raise ValueError(f"{table.title} was measured on {measured}: search with --data {measured}")
+    return replace(config, table=str(file.expanduser().resolve()), table_sha256=table.sha256)
+
+
+def with_table_at(file: Path, config: Config) -> Config:
+    """`config` with its table moved to `file`. Raises ValueError where it has none."""
+    if config.table is None:
+        raise ValueError("this run trains its networks: leave out --table")
+    return replace(config, table=str(file.expanduser().resolve()))
+
+
+def choose_table(evaluator: str, table: Path | None) -> Path | None:
+    """The file of published results that --evaluator asks for. Raises ValueError where it and --table disagree."""
+    if evaluator not in ("train", "table"):
+        raise ValueError(f"--evaluator is train or table, not {evaluator!r}")
+    if (evaluator == "table") != (table is not None):
+        raise ValueError("--evaluator table and --table FILE go together: give both, or neither to train networks")
+    return table
 
 
 def choose_cluster(
@@ -144,16 +224,11 @@ def announce(
     """Say what the search will do, before it does: the space, the proxy, how long, where the results go."""
     space, recipe, reward = config.space, config.recipe, config.reward
     image_size = recipe.image_size(dataset)
-    width = f", width {space.settings()['width']:g}" if "width" in space.settings() else ""
     say(
-        f"space     {space.name}{width}: {len(space.choices)} choices, {space.size:.1e} architectures, "
+        f"space     {space.name}{_size(config)}: {len(space.choices)} choices, {_many(space.size)} architectures, "
         f"typically {format_count(typical_macs(space, image_size))} MACs"
     )
-    images = len(dataset.train) if recipe.subset is None else recipe.subset
-    say(
-        f"trial     {images:,} {dataset.name} images at {image_size} pixels, {recipe.epochs} "
-        f"epoch{'s' if recipe.epochs > 1 else ''}, judged on {len(dataset.val):,} validation images"
-    )
+    say(f"trial     {_what_a_trial_is(config, dataset)}")
     goal = "accuracy"
     if reward.target is not None:
         unit = format_seconds(reward.target) if reward.cost == "latency" else format_count(reward.target)
@@ -164,8 +239,37 @@ def announce(
     say(f"results   {folder}/\n")
 
 
+def _size(config: Config) -> str:
+    """What is said of the size of networks: the width, or the limit."""
+    settings = config.space.settings()
+    if "max_macs" in settings:
+        return f", each as wide as {format_count(settings['max_macs'])} MACs allow"
+    width = f", width {settings['width']:g}" if "width" in settings else ""
+    limit = f", of up to {format_count(config.max_macs)} MACs" if config.max_macs is not None else ""
+    return width + limit
+
+
+def _many(number: int) -> str:
+    return f"{number:,}" if number < 1_000_000 else f"{number:.1e}"
+
+
+def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
+    if config.table is not None:
+        return f"looked up in {Path(config.table).name}: {benchmark_of(config.space).observed}, as it was published"
+    recipe = config.recipe
+    images = len(dataset.train) if recipe.subset is None else recipe.subset
+    return (
+        f"{images:,} {dataset.name} images at {recipe.image_size(dataset)} pixels, {recipe.epochs} "
+        f"epoch{'s' if recipe.epochs > 1 else ''}, judged on {len(dataset.val):,} validation images"
+    )
+
+
 def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None) -> str:
     """How long a trial takes, timed here, and what that makes of the budget."""
+    if config.table is not None:
+        ends = [f"{budget.trials} trials"] if budget.trials is not None else []
+        ends += [f"at most {format_seconds(budget.seconds)}"] if budget.seconds is not None else []
+        return f"nothing is trained: {', '.join(ends)}"
     if cluster is not None and cluster.address is not None:
         return f"what the machines at {cluster.address} need"
     seconds = estimate_trial_seconds(config.space, config.recipe.prepare(dataset).to(config.device), config.recipe)
@@ -184,19 +288,34 @@ def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cl
 def drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, progress: Progress) -> str:
     """Run the search until its end; returns what was done and why it ended."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    table = table_of(run.config)
     with run.driving() as study:
-        search = Search(run, study, budget, progress, dataset)
+        search = Search(run, study, budget, progress, dataset, table)
         if cluster is None:
             local.run(search, dataset.to(device))
         else:
             from nas.engines import ray_tune
 
             ray_tune.run(search, dataset, cluster)
-    return f"{search.done} trials done: {search.ended}"
+    result = f"{_published_result(table, search.best)}\n" if table and search.best else ""
+    return f"{result}{search.done} trials done: {search.ended}"
+
+
+def _published_result(table: Published, best: Row) -> str:
+    return (
+        f"published of the best, trial {best.number}: {table.reported[best.arch]:.2f} % "
+        f"{benchmark_of(table.space).reported}; the best in the table has {max(table.reported.values()):.2f} %"
+    )
 
 
 def save_trained(
-    folder: Path, network: Network, trained: Trained, recipe: Recipe, dataset: Dataset, seed: int
+    folder: Path,
+    network: Network,
+    trained: Trained,
+    recipe: Recipe,
+    dataset: Dataset,
+    seed: int,
+    tuning: Tuning = EVERYTHING,
 ) -> dict[str, Any]:
     """Write `weights.safetensors`, `architecture.json` and `result.json` to `folder`; returns the last's content."""
     num_classes, image_size = dataset.num_classes, recipe.image_size(dataset)
@@ -211,10 +330,11 @@ def save_trained(
         "image_size": image_size,
         "seed": seed,
         "recipe": asdict(recipe),
+        "start": None if trained.taken is None else asdict(trained.taken) | {"tuning": asdict(tuning)},
         "versions": versions(),
     }
     weights = {name: tensor.contiguous().cpu() for name, tensor in trained.module.state_dict().items()}
-    write_atomically(folder / "weights.safetensors", save(weights))
+    write_atomically(folder / "weights.safetensors", save(weights, metadata(dataset)))
     architecture = json.loads(network.to_json()) | {"num_classes": num_classes, "image_size": image_size}
     write_atomically(folder / "architecture.json", json.dumps(architecture, indent=2) + "\n")
     write_atomically(folder / "result.json", json.dumps(result, indent=2) + "\n")

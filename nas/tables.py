@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from statistics import mean, stdev
 from typing import Any
 
 from nas.baselines.listing import Listed
+from nas.baselines.zoo import find
 from nas.compare import Contender
+from nas.network import Found
 from nas.run import Row
+from nas.show import Shown, choices_by_group, format_size
 from nas.units import format_count, format_percent, format_seconds
 from searchspaces.cost import RowCost
 from searchspaces.layers import SMALL_IMAGE
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns padded to their widest cell; those whose cells begin with a digit are set to the right."""
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], words: Collection[str] = ()) -> str:
+    """Columns padded to their widest cell; those whose cells begin with a digit, but for `words`, set to the right."""
     columns = list(zip(header, *rows, strict=True))
     widths = [max(map(len, column)) for column in columns]
-    right = [any(cell[:1].isdigit() for cell in column[1:]) for column in columns]
+    right = [column[0] not in words and any(cell[:1].isdigit() for cell in column[1:]) for column in columns]
     lines = [
         "  ".join(cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(row, widths, right, strict=True)).rstrip()
         for row in (header, *rows)
@@ -126,13 +129,36 @@ def baseline_table(network: Listed, rows: Sequence[RowCost]) -> str:
     elif b.min_size > 1:
         said.append(f"least image: {b.min_size} pixels")
     said += [f"+{option}: {effect}" for option, effect in b.options.items()]
-    cells = [(row.name, _size(row.output), format_count(row.cost.params), format_count(row.cost.macs)) for row in rows]
-    return "\n".join(said) + "\n\n" + table(("row", "output", "params", "MACs"), cells)
+    return "\n".join(said) + "\n\n" + rows_table(rows)
 
 
-def _size(shape: tuple[int, ...]) -> str:
-    """`[C, H, W]` as papers print it, 112x112x64."""
-    return "x".join(map(str, (*shape[1:], shape[0]) if len(shape) == 3 else shape))
+def rows_table(rows: Sequence[RowCost], words: Sequence[str] = ()) -> str:
+    """What each row of a network puts out and costs; with `words` also what it does."""
+    header = ("row", "output", "params", "MACs", "layers" if words else "")
+    cells = [
+        (row.name, format_size(row.output), format_count(row.cost.params), format_count(row.cost.macs), said)
+        for row, said in zip(rows, words or [""] * len(rows), strict=True)
+    ]
+    return table(header, cells, words=["layers"])
+
+
+def network_table(shown: Shown) -> str:
+    """What `nas show` prints."""
+    lines = [shown.title]
+    if isinstance(shown.network, Found):
+        lines += [f"short id {shown.network.space.short_id(shown.network.arch)}", shown.network.text]
+    else:
+        baseline = find(shown.network.name)
+        lines.append(f"{baseline.paper}, {baseline.year}")
+    lines.append(
+        f"{shown.image_size} pixels, {shown.num_classes} classes: {shown.cost.params:,} parameters, "
+        f"{shown.cost.macs:,} multiply-adds, {shown.cost.activations:,} activations"
+    )
+    parts = ["\n".join(lines), rows_table(shown.rows, shown.words)]
+    if isinstance(shown.network, Found):
+        header, rows = choices_by_group(shown.network)
+        parts.insert(1, table(header, rows, words=header))
+    return "\n\n".join(parts)
 
 
 def _error(percent: float | None) -> str:

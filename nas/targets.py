@@ -12,7 +12,8 @@ from nas.baselines.zoo import BASELINES, UnknownName, find
 from nas.network import Designed, Found, Network
 from nas.run import Run
 from nas.units import parse_count
-from searchspaces import SPACES, get_space
+from searchspaces import SPACES, Arch, Compact, Mnas, Space, get_space
+from searchspaces.blockstrings import parse_blocks
 
 
 def expand(names: str) -> list[str]:
@@ -37,7 +38,7 @@ def resolve(target: str, runs_dir: Path) -> Network:
     match = re.fullmatch(r"(?P<space>[\w.]+:\w+|\w+)(@(?P<settings>[^:]*))?:(?P<text>.*)", target)
     if match and (match["space"] in SPACES or ":" in match["space"]):
         space = get_space(match["space"], **parse_settings(match["settings"] or ""))
-        return Found(space, space.parse(match["text"]))
+        return Found(space, _architecture(space, match["text"]))
     if colon:
         return _from_run(Run.open(runs_dir / prefix), rest)
     try:
@@ -48,6 +49,13 @@ def resolve(target: str, runs_dir: Path) -> Network:
             "an architecture (mnas:...) or its .json file"
         ) from None
     return Designed(target)
+
+
+def _architecture(space: Space, text: str) -> Arch:
+    """By the space's own text, or by block strings joined by commas."""
+    if isinstance(space, Mnas | Compact) and text.startswith(("cn_", "ds_", "ir_")):
+        return parse_blocks(space, text.split(","))
+    return space.parse(text)
 
 
 def parse_settings(text: str) -> dict[str, Any]:

@@ -21,7 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.data.batches import Augment, eval_batches, train_batches
-from nas.data.images import Dataset, Images
+from nas.data.images import MIN_SIZE, Dataset, Images
+from nas.tuning import EVERYTHING, Group, Tuning
+from searchspaces.modules import ScheduledDropPath
 
 
 class Diverged(ValueError):
@@ -54,6 +56,7 @@ class Recipe:
     weight_decay: float = 5e-4  # on weights of convolutions and linear layers, not on biases and norms
     label_smoothing: float = 0.1
     cutout: int = 0  # pixels
+    min_area: float | None = None  # share of an image that a random resized crop has at least; None: shift by 4 pixels
     bf16: bool | None = None  # None: where this device computes in bfloat16
 
     def __post_init__(self) -> None:
@@ -69,8 +72,13 @@ class Recipe:
             raise ValueError(f"seconds must be positive, not {self.seconds}")
         if self.subset is not None and self.subset <= 0:
             raise ValueError(f"subset must be positive, not {self.subset}")
-        if self.resolution is not None and self.resolution < 8:
-            raise ValueError(f"resolution must be at least 8 pixels, not {self.resolution}")
+        if self.resolution is not None and self.resolution < MIN_SIZE:
+            raise ValueError(f"resolution must be at least {MIN_SIZE} pixels, not {self.resolution}")
+        self.augment()
+
+    def augment(self) -> Augment:
+        """How training images are changed. Raises ValueError where they cannot be so."""
+        return Augment(cutout=self.cutout, min_area=self.min_area)
 
     def image_size(self, dataset: Dataset) -> int:
         """Height and width in pixels at which this recipe trains on `dataset`."""
@@ -126,19 +134,26 @@ class Epoch:
     seconds: float
 
 
-def train(network: nn.Module, dataset: Dataset, recipe: Recipe, seed: int) -> Iterator[Epoch]:
+def train(
+    network: nn.Module, dataset: Dataset, recipe: Recipe, seed: int, tuning: Tuning = EVERYTHING
+) -> Iterator[Epoch]:
     """Train `network` in place on `dataset` (already `recipe.prepare`d), on the device that holds the data.
 
     A network that gives a tuple in training mode, its logits and then those of auxiliary classifiers, is trained on
-    their losses too, times its `aux_weight`. Yields an `Epoch` after each. The order of images and their augmentation
-    depend on `seed` alone. Raises Diverged when the loss stops being finite.
+    their losses too, times its `aux_weight`. Every `ScheduledDropPath` in it is told the progress before each step.
+    The rows that `tuning` freezes stay as they are: no gradients from then on, and evaluation mode. Yields an `Epoch`
+    after each. The order of images and their augmentation depend on `seed` alone. Raises Diverged when the loss stops
+    being finite.
     """
     device = dataset.train.pixels.device
     generator = torch.Generator().manual_seed(seed)
-    augment = Augment(cutout=recipe.cutout)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = _optimizer(network, recipe)
+    frozen = [row for name, row in network.named_children() if name in tuning.frozen(network)]
+    for row in frozen:
+        row.requires_grad_(False)
+    optimizer = _optimizer(tuning.groups(network), recipe)
     aux_weight: float = getattr(network, "aux_weight", 0.0)
+    scheduled = [module for module in network.modules() if isinstance(module, ScheduledDropPath)]
     steps = recipe.epochs * max(1, len(dataset.train) // recipe.batch_size)
     epoch, step, images, start = 0, 0, 0, time.perf_counter()
 
@@ -150,16 +165,20 @@ def train(network: nn.Module, dataset: Dataset, recipe: Recipe, seed: int) -> It
     while progress() < 1:
         epoch += 1
         network.train()
+        for row in frozen:
+            row.eval()
         losses: list[Tensor] = []
         with _precision(network, recipe, device) as forward:
             for x, y in train_batches(
                 dataset.train, dataset.mean, dataset.std,
-                batch_size=recipe.batch_size, augment=augment, generator=generator,
+                batch_size=recipe.batch_size, augment=recipe.augment(), generator=generator,
             ):  # fmt: skip
                 if losses and progress() >= 1:
                     break
                 for group in optimizer.param_groups:
-                    group["lr"] = recipe.rate(progress())
+                    group["lr"] = recipe.rate(progress()) * group["factor"]
+                for module in scheduled:
+                    module.progress = progress()
                 first, *auxiliary = [F.cross_entropy(z, y, label_smoothing=recipe.label_smoothing) for z in forward(x)]
                 loss = first + aux_weight * sum(auxiliary)
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -197,11 +216,16 @@ def _check_finite(loss: Tensor, step: int) -> None:
         raise Diverged(f"the training loss was {loss.item()} at step {step}; a lower --lr may help")
 
 
-def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimizer(parameters: Sequence[Group], recipe: Recipe) -> torch.optim.Optimizer:
     """A fused optimizer; weight decay on matrices and filters only, on norms and biases it only shrinks scales."""
-    weights = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups = []
+    for all_of_them, factor in parameters:
+        weights = [p for p in all_of_them if p.ndim > 1]
+        others = [p for p in all_of_them if p.ndim <= 1]
+        groups += [
+            {"params": weights, "weight_decay": recipe.weight_decay, "factor": factor},
+            {"params": others, "weight_decay": 0.0, "factor": factor},
+        ]
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=recipe.lr, fused=True)
     return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True)
@@ -216,24 +240,25 @@ def _precision(network: nn.Module, recipe: Recipe, device: torch.device) -> Iter
 
     Behind the logits stand those of auxiliary classifiers, where the network has such and is in training mode.
 
-    On a CPU depthwise convolutions stay in float32: oneDNN's bfloat16 ones are so slow that with them
-    autocast would lose. Autocast is entered for each batch, since it keeps its copies of the weights
-    until it is left: over several optimizer steps they would be stale.
+    On a CPU depthwise and dilated convolutions stay in float32. oneDNN's bfloat16 depthwise ones are so slow that with
+    them autocast would lose; its gradients of dilated ones read beyond their memory where the channels are no multiple
+    of 16 (torch 2.13). Autocast is entered for each batch, since it keeps its copies of the weights until it is left:
+    over several optimizer steps they would be stale.
     """
     bf16 = computes_in_bf16(device) if recipe.bf16 is None else recipe.bf16
-    depthwise = [m for m in network.modules() if bf16 and device.type == "cpu" and _is_depthwise(m)]
+    float32 = [m for m in network.modules() if bf16 and device.type == "cpu" and _stays_in_float32(m)]
 
     def forward(x: Tensor) -> list[Tensor]:
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             out: Tensor | tuple[Tensor, ...] = network(x)
         return [logits.float() for logits in (out if isinstance(out, tuple) else (out,))]
 
-    for module in depthwise:
+    for module in float32:
         module.forward = MethodType(_float32_forward, module)
     try:
         yield forward
     finally:
-        for module in depthwise:
+        for module in float32:
             del module.forward
 
 
@@ -244,11 +269,13 @@ def computes_in_bf16(device: torch.device) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def _is_depthwise(module: nn.Module) -> bool:
-    return isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
+def _stays_in_float32(module: nn.Module) -> bool:
+    if not isinstance(module, nn.Conv2d):
+        return False
+    return module.groups == module.in_channels > 1 or max(module.dilation) > 1
 
 
 def _float32_forward(self: nn.Conv2d, x: Tensor) -> Tensor:
     with torch.autocast("cpu", enabled=False):
-        out: Tensor = self._conv_forward(x.float(), self.weight, self.bias)
+        out: Tensor = type(self).forward(self, x.float())  # that of its class: it may pad as TensorFlow does
     return out

@@ -266,7 +266,7 @@ def network(
 ) -> nn.Sequential:
     """The layers as a network of `c_in` input channels.
 
-    `init` sets the weights of one module and is applied to all: see `searchspaces.weights`; by default as He et al. (2015).
+    `init` sets the weights of one module and is applied to all, by default as He et al. (2015): `searchspaces.weights`.
     """
     module, _ = chain(*layers)(c_in)
     assert isinstance(module, nn.Sequential)

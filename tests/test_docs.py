@@ -25,8 +25,10 @@ BLOCKS = [
 
 
 @pytest.fixture
-def run_block(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
+def run_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
     """Runs a block as a module of its own; gives what it defines."""
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
     def run(block: str) -> dict[str, Any]:
         module = ModuleType("documentation")

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from nas import process
-from nas.cli import baselines, search, train
+from nas.cli import baselines, search, show, train
 
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     help="Neural architecture search for image networks.",
 )
-for command in (search.search, search.resume, search.top, train.train, train.compare):
+for command in (search.search, search.resume, search.top, train.train, train.compare, show.show):
     app.command()(command)
 app.add_typer(baselines.app, name="baselines")
 
@@ -45,6 +46,7 @@ _UsageError: Any = typer.BadParameter.__base__  # click's, which typer carries w
 def main() -> None:
     """Run the command line: a user's mistake is one line on standard error and exit code 2."""
     process.prepare()
+    sys.path.append(str(Path.cwd()))  # --space mypackage.module:MySpace is looked for here, too
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except (ValueError, _UsageError) as error:

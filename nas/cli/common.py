@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.data.images import Dataset
+    from nas.data.images import Dataset, Images
     from nas.train import Recipe
 
 
@@ -22,16 +22,29 @@ def make_recipe(
     return recipe.changed(others)
 
 
-def load_data(data: str, data_dir: Path | str | None) -> Dataset:
+def load_data(data: str, data_dir: Path | str | None, image_size: int | None, skip_unreadable: bool) -> Dataset:
     from nas.data import load
 
-    return load(data, data_dir, log=to_stderr)
+    return load(data, data_dir, image_size=image_size, skip_unreadable=skip_unreadable, log=to_stderr)
 
 
-def load_test_data(data: str, data_dir: Path | str | None) -> Any:
+def search_data(
+    data: str,
+    data_dir: Path | str | None,
+    image_size: int | None,
+    skip_unreadable: bool,
+    table: Path | str | None,
+) -> Dataset:
+    """What a search needs of the data set: with a table of published results no images."""
+    from nas.data import without_images
+
+    return load_data(data, data_dir, image_size, skip_unreadable) if table is None else without_images(data)
+
+
+def load_test_data(data: str, data_dir: Path | str | None, image_size: int | None, skip_unreadable: bool) -> Images:
     from nas.data import load_test
 
-    return load_test(data, data_dir, log=to_stderr)
+    return load_test(data, data_dir, image_size=image_size, skip_unreadable=skip_unreadable, log=to_stderr)
 
 
 def say(as_json: bool) -> Any:

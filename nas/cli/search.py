@@ -22,6 +22,7 @@ from nas.cli.options import (
     Rate,
     Resolution,
     RunsDir,
+    SkipUnreadable,
     Threads,
     Workers,
 )
@@ -33,19 +34,43 @@ if TYPE_CHECKING:
 
 
 def search(
-    space: Annotated[str, typer.Option(help="What to search: mnas.")] = "mnas",
-    data: Annotated[str, typer.Option(help="cifar10, cifar100, or shapes (built in, needs no download).")] = "cifar10",
+    space: Annotated[
+        str,
+        typer.Option(
+            help="What to search: mnas, compact, nasnet, chain, nasbench201, nasbench_macro, or a space of your own as "
+            "mypackage.module:MySpace."
+        ),
+    ] = "mnas",
+    space_set: Annotated[
+        list[str], typer.Option(metavar="NAME=VALUE", help="A setting of the space, as in --space-set layers=12")
+    ] = [],  # noqa: B006
+    data: Annotated[str, typer.Option(help="cifar10, cifar100, shapes (built in), or folder:PATH.")] = "cifar10",
     data_dir: DataDir = None,
+    skip_unreadable: SkipUnreadable = False,
+    evaluator: Annotated[str, typer.Option(help="train networks, or look them up in a table of results.")] = "train",
+    table: Annotated[Path | None, typer.Option(help="The table: NAS-Bench-201's or NAS-Bench-Macro's file.")] = None,
     name: Annotated[str | None, typer.Option(help="The run's name. [default: SPACE-DATA-1, -2, ...]")] = None,
     strategy: Annotated[str, typer.Option(help="ppo, reinforce, random or tpe.")] = "ppo",
     trials: Annotated[int | None, typer.Option(help="Stop after so many networks.")] = None,
     budget: Annotated[str | None, typer.Option(help="Stop after so long: 20m, 1h30m. [default: 20m]")] = None,
-    target_macs: Annotated[str | None, typer.Option(help="Wanted multiply-adds, as in 10M.")] = None,
+    max_macs: Annotated[
+        str | None,
+        typer.Option(
+            help="Limit on multiply-adds, as in 10M. Where the space has a width, each network is made as wide as that "
+            "allows (unless --width or --target-macs sets one width for all); networks that cost more are not trained."
+        ),
+    ] = None,
+    target_macs: Annotated[
+        str | None,
+        typer.Option(help="Wanted multiply-adds, as in 10M: not a limit as --max-macs is, but a preference, by --w."),
+    ] = None,
     target_params: Annotated[str | None, typer.Option(help="Wanted parameters, as in 500k.")] = None,
     target_latency: Annotated[str | None, typer.Option(help="Wanted time an image here, as in 5ms.")] = None,
     w: Annotated[float, typer.Option(help="Exponent of cost / target in the reward.")] = -0.07,
     hard: Annotated[bool, typer.Option("--hard", help="Cost nothing below the target, exponent -1 above it.")] = False,
-    width: Annotated[float | None, typer.Option(help="Width multiplier. [default: 1, or what fits the target]")] = None,
+    width: Annotated[
+        float | None, typer.Option(help="Width multiplier. [default: 1, or what fits --max-macs or --target-macs]")
+    ] = None,
     epochs: Epochs = 1,
     subset: Annotated[
         str | None, typer.Option(help="Training images to use: 10k, say, or all. [default: 10k, or all if fewer]")
@@ -73,22 +98,42 @@ def search(
     """
     from nas import launch
     from nas.config import Budget
+    from nas.data import locate
+    from nas.data.folder import PREFIX
     from nas.run import Run
+    from nas.targets import parse_settings
     from nas.units import parse_seconds
+    from searchspaces import space_class
 
     chosen = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
     limit = Budget(trials, parse_seconds(budget) if budget else (None if trials is not None else 20 * 60.0))
     reward = launch.choose_reward(target_macs, target_params, target_latency, w, hard)
-    folder = launch.new_folder(runs_dir, name, f"{space}-{data}")
-    dataset = common.load_data(data, data_dir)
-    recipe = common.make_recipe(
-        epochs, subset or str(min(10_000, len(dataset.train))), resolution, batch_size, lr, other
-    )
+    most = launch.choose_limit(max_macs, reward)
+    data, data_dir = locate(data, data_dir)
+    folder = launch.new_folder(runs_dir, name, f"{space_class(space).name}-{data.removeprefix(PREFIX)}")
+    answers = launch.choose_table(evaluator, table)
+    dataset = common.search_data(data, data_dir, resolution, skip_unreadable, answers)
+    images = subset or ("all" if answers else str(min(10_000, len(dataset.train))))
+    recipe = common.make_recipe(epochs, images, resolution, batch_size, lr, other)
     if chosen is not None and device != "auto":
         raise ValueError("--device is for one trial at a time: --workers are on CPUs, --gpus on GPUs")
     where = launch.choose_device("cpu" if chosen else device, threads)
     where = chosen.device if chosen else where
-    config = launch.choose_config(space, width, dataset, data_dir, recipe, reward, strategy, seed, where, threads)
+    config = launch.choose_config(
+        space,
+        width,
+        dataset,
+        data_dir,
+        recipe,
+        reward,
+        strategy,
+        seed,
+        where,
+        threads,
+        answers,
+        most,
+        parse_settings(",".join(space_set)),
+    )
     say = common.say(as_json)
     launch.announce(config, limit, dataset, chosen, folder, say)
     run = Run.create(folder, config, limit, storage)
@@ -105,6 +150,8 @@ def resume(
     address: Address = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ... [default: what the run began on]")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the data set is now. [default: where it was]")] = None,
+    skip_unreadable: SkipUnreadable = False,
+    table: Annotated[Path | None, typer.Option(help="Where the table is now. [default: where it was]")] = None,
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
 ) -> None:
@@ -121,7 +168,12 @@ def resume(
     chosen = launch.choose_cluster(workers, gpus, gpus_per_trial, address, opened.config.threads)
     new = trials is not None or budget is not None
     limit = Budget(trials, parse_seconds(budget) if budget else None) if new else opened.budget
-    dataset = common.load_data(opened.config.data, data_dir or opened.config.data_dir)
+    if table is not None:
+        opened.config = launch.with_table_at(table, opened.config)
+    config = opened.config
+    dataset = common.search_data(
+        config.data, data_dir or config.data_dir, config.recipe.resolution, skip_unreadable, config.table
+    )
     where = launch.choose_device(device or opened.config.device, opened.config.threads) if chosen is None else "cpu"
     _drive(opened, limit, dataset, where, chosen, as_json)
 
@@ -135,6 +187,7 @@ def top(
     as_json: Json = False,
 ) -> None:
     """List a run's trials, the best first."""
+    from nas.published import benchmark_of
     from nas.run import Run, rank
     from nas.tables import trials_table
 
@@ -144,7 +197,8 @@ def top(
         common.print_json([row.to_dict() for row in rows])
         return
     print(trials_table(rows[:limit] if limit else rows))
-    print("\nMACs: multiply-adds of convolutions and linear layers for one image. accuracy: validation.")
+    accuracy = benchmark_of(opened.config.space).observed if opened.config.table else "validation"
+    print(f"\nMACs: multiply-adds of convolutions and linear layers for one image. accuracy: {accuracy}.")
     if rows and rows[0].reward is not None:
         print(f"best: {opened.name}:{rows[0].number}, {opened.network(rows[0]).text}")
 

@@ -9,30 +9,42 @@ import typer
 
 from nas.cli import common
 from nas.cli.options import (
+    BackboneRate,
     BatchSize,
     DataDir,
     Device,
     Epochs,
+    Freeze,
+    Fresh,
+    Init,
     Json,
     Other,
     Rate,
     Resolution,
     RunsDir,
+    SkipUnreadable,
     Subset,
     Threads,
+    TrainLast,
 )
 
 
 def train(
     network: Annotated[str, typer.Argument(help="RUN:best, RUN:17, a baseline (resnet20), mnas:..., or a .json file")],
-    data: Annotated[str, typer.Option(help="cifar10, cifar100 or shapes.")] = "cifar10",
+    data: Annotated[str, typer.Option(help="cifar10, cifar100, shapes or folder:PATH.")] = "cifar10",
     data_dir: DataDir = None,
+    skip_unreadable: SkipUnreadable = False,
     epochs: Epochs = 10,
     subset: Subset = "all",
     resolution: Resolution = None,
     batch_size: BatchSize = 64,
     lr: Rate = 0.05,
     other: Other = [],  # noqa: B006
+    init: Init = None,
+    fresh: Fresh = "",
+    freeze: Freeze = "",
+    train_last: TrainLast = None,
+    backbone_lr: BackboneRate = 1.0,
     seed: Annotated[int, typer.Option(help="Of the weights and the order of images.")] = 0,
     device: Device = "auto",
     threads: Threads = 1,
@@ -52,10 +64,12 @@ def train(
     from nas.units import format_count, format_percent, format_seconds
 
     found = resolve(network, runs_dir)
+    start, tuning = launch.choose_start(init, fresh, freeze, train_last, backbone_lr)
     recipe = common.make_recipe(epochs, subset, resolution, batch_size, lr, other)
     folder = launch.output_folder(out or Path(found.name.replace(":", "-") + "-trained"))
     where = launch.choose_device(device, threads)
-    dataset, test = common.load_data(data, data_dir).to(where), common.load_test_data(data, data_dir).to(where)
+    source = (data, data_dir, resolution, skip_unreadable)
+    dataset, test = common.load_data(*source).to(where), common.load_test_data(*source).to(where)
     dataset = recipe.prepare(dataset)
     say = common.say(as_json)
     trained = train_and_test(
@@ -64,8 +78,9 @@ def train(
             f"epoch {e.number}/{epochs}  loss {e.loss:.3f}  validation {format_percent(e.val_accuracy)}"
             f"  {format_seconds(e.seconds)}"
         ),
+        start, tuning, lambda taken: say(taken.describe()),
     )  # fmt: skip
-    result = launch.save_trained(folder, found, trained, recipe, dataset, seed)
+    result = launch.save_trained(folder, found, trained, recipe, dataset, seed, tuning)
     if as_json:
         common.print_json(result)
         return
@@ -84,8 +99,9 @@ def compare(
         bool,
         typer.Option("--ensemble", help="Also average the class probabilities: of a network's seeds, of all networks."),
     ] = False,
-    data: Annotated[str | None, typer.Option(help="[default: the run's]")] = None,
+    data: Annotated[str | None, typer.Option(help="As of nas search. [default: the run's]")] = None,
     data_dir: DataDir = None,
+    skip_unreadable: SkipUnreadable = False,
     epochs: Epochs = 3,
     subset: Subset = "all",
     resolution: Resolution = None,
@@ -104,6 +120,7 @@ def compare(
     """
     from nas import launch
     from nas.compare import compare as run_comparison
+    from nas.data import is_folder
     from nas.run import Run
     from nas.tables import comparison_table
     from nas.targets import expand, resolve
@@ -115,11 +132,14 @@ def compare(
     networks = [(name, resolve(name, runs_dir)) for name in dict.fromkeys([first, *expand(baselines)])]
     owner = runs_dir / first.partition(":")[0]
     config = Run.open(owner).config if owner.is_dir() else None
-    data = data or (config.data if config else "cifar10")
-    data_dir = data_dir or (Path(config.data_dir) if config and config.data_dir else None)
+    if config and data in (None, config.data):
+        data, data_dir = config.data, data_dir or (Path(config.data_dir) if config.data_dir else None)
+        resolution = resolution or (config.recipe.resolution if is_folder(data) else None)
+    data = data or "cifar10"
     recipe = common.make_recipe(epochs, subset, resolution, batch_size, lr, other)
     where = launch.choose_device(device, threads)
-    dataset, test = common.load_data(data, data_dir).to(where), common.load_test_data(data, data_dir).to(where)
+    source = (data, data_dir, resolution, skip_unreadable)
+    dataset, test = common.load_data(*source).to(where), common.load_test_data(*source).to(where)
     say = common.say(as_json)
     contenders = run_comparison(
         networks, dataset, test, recipe, range(seeds),

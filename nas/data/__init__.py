@@ -1,4 +1,4 @@
-"""Image data for searches: CIFAR-10, CIFAR-100, and `shapes`, a built-in synthetic set.
+"""Image data for searches: CIFAR-10, CIFAR-100, `shapes`, a built-in synthetic set, and folders of images.
 
 A search calls `load` and sees training and validation images only; `load_test` is the one way to test images.
 """
@@ -9,11 +9,15 @@ import os
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from nas.data import shapes
 from nas.data.batches import Augment, Batch, eval_batches, train_batches
 from nas.data.cifar import CIFAR10, CIFAR100
 from nas.data.download import Log
+from nas.data.folder import PREFIX, ImageFolder
 from nas.data.images import Dataset, Images
+from nas.files import cache_dir
 
 __all__ = [
     "NAMES",
@@ -22,10 +26,13 @@ __all__ = [
     "Dataset",
     "Images",
     "eval_batches",
+    "is_folder",
     "load",
     "load_test",
+    "locate",
     "shape_of",
     "train_batches",
+    "without_images",
 ]
 
 _CLASS_NAMES = {"cifar10": CIFAR10.class_names, "cifar100": CIFAR100.class_names, "shapes": shapes.CLASS_NAMES}
@@ -33,20 +40,57 @@ _CLASS_NAMES = {"cifar10": CIFAR10.class_names, "cifar100": CIFAR100.class_names
 NAMES = tuple(_CLASS_NAMES)
 
 
-def load(name: str, data_dir: Path | str | None = None, *, download: bool = True, log: Log = print) -> Dataset:
-    """The training and validation splits of the data set `name`, one of `NAMES`.
+def load(
+    name: str,
+    data_dir: Path | str | None = None,
+    *,
+    image_size: int | None = None,
+    skip_unreadable: bool = False,
+    download: bool = True,
+    log: Log = print,
+) -> Dataset:
+    """The training and validation splits of the data set `name`: one of `NAMES`, or `folder:PATH`.
 
     CIFAR is looked for in `data_dir` (by default `$NAS_DATA`, else a folder in the user's cache), and downloaded to
-    it if absent, unless `download` is off; `log` is told of whatever is slow. Raises `ValueError`, with what to do,
-    if the name is unknown or the data absent or damaged.
+    it if absent, unless `download` is off; `log` is told of whatever is slow. A folder, which may be relative to
+    `data_dir`, is read at `image_size` pixels, see `ImageFolder`; the others have their own size. Raises `ValueError`,
+    with what to do, if the name is unknown or the data absent or damaged.
     """
+    if is_folder(name):
+        return _folder(name, data_dir, image_size, skip_unreadable, log).dataset(locate(name, data_dir)[0])
     training = _read(name, "train", data_dir, download, log)
     return Dataset.split(name, _CLASS_NAMES[name], training)
 
 
-def load_test(name: str, data_dir: Path | str | None = None, *, download: bool = True, log: Log = print) -> Images:
+def load_test(
+    name: str,
+    data_dir: Path | str | None = None,
+    *,
+    image_size: int | None = None,
+    skip_unreadable: bool = False,
+    download: bool = True,
+    log: Log = print,
+) -> Images:
     """The test split of the data set `name`: for the end of a comparison, never for a search. Arguments as `load`."""
+    if is_folder(name):
+        return _folder(name, data_dir, image_size, skip_unreadable, log).test()
     return _read(name, "test", data_dir, download, log)
+
+
+def is_folder(name: str) -> bool:
+    """Whether the data set is a folder of images, which has its images at any size."""
+    return name.startswith(PREFIX)
+
+
+def locate(name: str, data_dir: Path | str | None) -> tuple[str, Path | None]:
+    """A data set's name and folder as a run keeps them, whatever folder it is later continued from.
+
+    `folder:some/PLACE` becomes `folder:PLACE` and the folder that this is in. None is the default folder.
+    """
+    if is_folder(name):
+        path = _path_of(name, data_dir)
+        return PREFIX + path.name, path.parent
+    return name, None if data_dir is None else Path(data_dir).expanduser().resolve()
 
 
 def shape_of(name: str) -> tuple[int, int]:
@@ -54,6 +98,13 @@ def shape_of(name: str) -> tuple[int, int]:
     if name not in NAMES:
         raise _unknown(name)
     return len(_CLASS_NAMES[name]), 32
+
+
+def without_images(name: str) -> Dataset:
+    """The data set `name` with its classes and image size and not one image, for what trains nothing."""
+    _, pixels = shape_of(name)
+    none = Images(torch.empty(0, pixels, pixels, 3, dtype=torch.uint8), torch.empty(0, dtype=torch.int64))
+    return Dataset(name, _CLASS_NAMES[name], none, none, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 
 
 def _read(name: str, split: Literal["train", "test"], data_dir: Path | str | None, download: bool, log: Log) -> Images:
@@ -68,11 +119,23 @@ def _read(name: str, split: Literal["train", "test"], data_dir: Path | str | Non
     raise _unknown(name)
 
 
+def _folder(name: str, data_dir: Path | str | None, image_size: int | None, skip: bool, log: Log) -> ImageFolder:
+    if image_size is None:
+        raise ValueError("the images of a folder have any size: say at which to train, as in --image-size 96")
+    return ImageFolder(_path_of(name, data_dir), image_size, skip, log)
+
+
+def _path_of(name: str, data_dir: Path | str | None) -> Path:
+    return (Path(data_dir or ".").expanduser() / Path(name.removeprefix(PREFIX)).expanduser()).resolve()
+
+
 def _unknown(name: str) -> ValueError:
-    return ValueError(f"there is no data set {name!r}: choose one of {', '.join(NAMES)}")
+    if is_folder(name):
+        return ValueError(f"{name} has no size of its own: choose one of {', '.join(NAMES)} here")
+    return ValueError(f"there is no data set {name!r}: choose one of {', '.join(NAMES)}, or folder:PATH")
 
 
 def _default_dir() -> Path:
     if folder := os.environ.get("NAS_DATA"):
         return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas"
+    return cache_dir()

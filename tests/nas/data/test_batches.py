@@ -37,7 +37,7 @@ def windows(image: torch.Tensor, pad: int) -> list[torch.Tensor]:
     return crops + [crop.flip(1) for crop in crops]
 
 
-@pytest.mark.parametrize("augment", [NONE, Augment(), Augment(cutout=4)])
+@pytest.mark.parametrize("augment", [NONE, Augment(), Augment(cutout=4), Augment(min_area=0.3)])
 def test_batches_are_float32_channels_last(augment: Augment):
     for x, y in epoch(random_images(40), augment):
         assert x.shape == (16, 3, 8, 10)
@@ -71,6 +71,35 @@ def test_flip_mirrors_about_half_of_the_images():
     is_plain, is_flipped = (torch.isclose(x, z, atol=1e-5).flatten(1).all(1) for z in (plain, plain.flip(3)))
     assert (is_plain ^ is_flipped).all()
     assert 430 < is_flipped.sum() < 570
+
+
+def test_a_resized_crop_of_all_of_the_image_is_the_image_or_its_mirror_image():
+    images = random_images(200)
+    ((x, y),) = epoch(images, Augment(min_area=1.0), batch_size=200)
+    plain = normalised(images.pixels[y])
+    is_plain, is_flipped = (torch.isclose(x, z, atol=1e-3).flatten(1).all(1) for z in (plain, plain.flip(3)))
+    assert (is_plain ^ is_flipped).all() and 70 < is_flipped.sum() < 130
+
+
+def test_a_resized_crop_has_the_areas_shapes_and_places_that_it_should():
+    """Measured on ramps: red grows by 2 a column, green by 2 a row, so slopes and ends tell what was cropped."""
+    size, n = 100, 2000
+    ramp = torch.arange(size).mul(2).to(torch.uint8).expand(size, size)
+    pixels = torch.stack([ramp, ramp.T, torch.zeros_like(ramp)], 2)
+    images = Images(pixels.expand(n, -1, -1, -1).contiguous(), torch.arange(n))
+    ((x, _),) = epoch(images, Augment(min_area=0.25), batch_size=n)
+    at = (x.movedim(1, 3) * torch.tensor(STD) + torch.tensor(MEAN)) * 255 / 2  # source column and row of each pixel
+    columns, rows = at[:, 50, :, 0], at[:, :, 50, 1]
+    width, height = ((z[:, 75] - z[:, 25]) * 2 / size for z in (columns, rows))
+    flipped = width < 0
+    assert 0.45 < flipped.double().mean() < 0.55 and (height > 0).all()
+    area, shape = width.abs() * height, width.abs() / height
+    assert area.min() > 0.24 and area.max() < 1.01 and 0.6 < area.mean() < 0.65
+    assert shape.min() > 0.74 and shape.max() < 1.35
+    for middle, part in ((columns[:, 49:51].mean(1), width.abs()), (rows[:, 49:51].mean(1), height)):
+        place = (middle - 49.5) / size / (1 - part + 1e-3)  # of the crop's middle, of all that it may be
+        small = part < 0.8
+        assert place[small].min() > -0.53 and place[small].max() < 0.53 and place[small].std() > 0.25
 
 
 def test_cutout_sets_one_clipped_square_to_the_mean_colour():
@@ -135,6 +164,12 @@ def test_the_images_are_left_as_they_were():
 def test_padding_as_large_as_the_image_is_refused():
     with pytest.raises(ValueError, match="must be smaller than the images, 8"):
         epoch(random_images(16), Augment(pad=8))
+
+
+@pytest.mark.parametrize("min_area", [0.0, 1.1])
+def test_a_share_is_a_share(min_area: float):
+    with pytest.raises(ValueError, match="min_area is a share of the image"):
+        Augment(min_area=min_area)
 
 
 @pytest.mark.parametrize("wrong", [{"pad": -1}, {"cutout": -1}])

@@ -1,0 +1,62 @@
+"""`nas show`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from nas.cli import common
+from nas.cli.options import Json, RunsDir
+
+Form = Annotated[str, typer.Option("--format", help="table, text, json, blocks (mnas, compact) or genotype (nasnet).")]
+Draw = Annotated[Path | None, typer.Option("--draw", help="Also draw it, to a file .svg or .png.")]
+
+
+def show(
+    network: Annotated[str, typer.Argument(help="RUN:best, RUN:17, a baseline (resnet20), mnas:..., or a .json file")],
+    data: Annotated[str | None, typer.Option(help="In the form for cifar10, cifar100 or shapes.")] = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="Pixels. [default: the run's, space's or publication's]")
+    ] = None,
+    classes: Annotated[int | None, typer.Option(help="[default: the run's, space's or publication's]")] = None,
+    form: Form = "table",
+    draw: Draw = None,
+    runs_dir: RunsDir = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Print a network as a table of rows, or in another notation, or draw it."""
+    from nas.data import shape_of
+    from nas.show import show as shown_of
+    from nas.show import usual_shape, written
+    from nas.tables import network_table
+    from nas.targets import resolve
+
+    found = resolve(network, runs_dir)
+    picture = _pictures(draw) if draw else None
+    usual = shape_of(data) if data else usual_shape(network, found, runs_dir)
+    shape = classes or usual[0], image_size or usual[1]
+    if form != "table" and not as_json:
+        print(written(found, form, shape[1]))
+        shown = shown_of(found, shape) if picture else None
+    else:
+        shown = shown_of(found, shape)
+        common.print_json(shown.to_dict()) if as_json else print(network_table(shown))
+    if draw and picture and shown:
+        picture.draw(shown.graphs(), draw, shown.caption, shown.details())
+        common.to_stderr(f"wrote {draw}")
+
+
+def _pictures(path: Path) -> ModuleType:
+    """What draws a picture to `path`, before anything is printed. Raises ValueError where that cannot be."""
+    try:
+        draw = import_module("nas.draw")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "matplotlib":
+            raise
+        raise ValueError("--draw needs matplotlib: pip install 'nas[plots]'") from None
+    draw.check(path)
+    return draw

@@ -1,0 +1,193 @@
+"""Image files as one uint8 array: decoded in parallel once, and from then on mapped from a cache.
+
+Of an image the centre square is kept, resized to `size` x `size` pixels (bilinear, antialiased): what resizing the
+shorter side and cropping the centre give. It is turned as its EXIF data say, grey and CMYK become RGB, 16 bits a
+channel become 8, and what is transparent becomes white.
+
+The cache is of no value but speed: a folder `decoded/SPLIT-SIZEpx-HASH/` of the user's cache for each folder of files,
+and in it one for the list of files, with their sizes and times; when a file changes, all are decoded again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nas.data.download import Log
+from nas.files import cache_dir
+
+FORMATS = ("JPEG", "PNG")
+VERSION = 1  # of what is cached
+CHUNK = 1024  # files between two looks at the disk
+REPORT_EVERY = 10  # seconds
+PIXELS, UNREADABLE = "pixels.uint8", "unreadable.json"
+
+
+class File(NamedTuple):
+    """An image file: its name within its folder, and by what a change of it is noticed."""
+
+    name: str
+    bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """`pixels` is uint8 `[N, size, size, 3]`, of the files that can be read, in their order.
+
+    `unreadable` has the reasons for those that cannot, by their names; `report` is a file in which they stand.
+    """
+
+    pixels: Tensor
+    unreadable: dict[str, str]
+    report: Path
+
+
+def decoded(folder: Path, files: Sequence[File], size: int, log: Log = print, workers: int | None = None) -> Decoded:
+    """The images `files` of `folder`, from the cache, into which they are decoded by `workers` threads if need be.
+
+    By default there are as many threads as cores. Raises ValueError where the cache cannot be written.
+    """
+    place = _place(folder, files, size)
+    if (found := _cached(place, len(files), size)) is None:
+        shutil.rmtree(place, ignore_errors=True)
+        try:
+            _fill(place, folder, files, size, log, workers or _cores())
+        except OSError as error:
+            room = f"{len(files) * size * size * 3 / 1e9:.1f} GB"
+            raise ValueError(
+                f"cannot keep the decoded images in {place.parents[1]} ({error.strerror or error}): "
+                f"let $XDG_CACHE_HOME name a folder with room for {room}"
+            ) from None
+        found = _cached(place, len(files), size)
+        assert found is not None
+    return found
+
+
+# ---------------------------------------------------------------------------- one image
+
+
+def decode(path: Path, size: int) -> npt.NDArray[np.uint8]:
+    """The image in a file: `[size, size, 3]`. Raises whatever Pillow does for one that it cannot read."""
+    from PIL import Image, ImageOps
+
+    with Image.open(path, formats=FORMATS) as image:
+        image.draft(None, (2 * size, 2 * size))  # a JPEG of many times that is scaled while it is decoded
+        ImageOps.exif_transpose(image, in_place=True)
+        width, height = image.size
+        side = min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        square = (left, top, left + side, top + side)
+        return np.asarray(_rgb(image).resize((size, size), Image.Resampling.BILINEAR, box=square))
+
+
+def _rgb(image: Any) -> Any:
+    """A Pillow image in RGB, 8 bits a channel, on white."""
+    from PIL import Image
+
+    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+# ---------------------------------------------------------------------------- the cache
+
+
+def _place(folder: Path, files: Sequence[File], size: int) -> Path:
+    """The folder of the cache for just these files at this size."""
+    folder = folder.resolve()
+    listing = hashlib.sha256(repr((VERSION, [tuple(file) for file in files])).encode(errors="backslashreplace"))
+    where = hashlib.sha256(os.fsencode(folder)).hexdigest()
+    return cache_dir() / "decoded" / f"{folder.name}-{size}px-{where[:12]}" / listing.hexdigest()[:32]
+
+
+def _cached(place: Path, files: int, size: int) -> Decoded | None:
+    """What is in `place`; None if it is not there, or not whole."""
+    try:
+        unreadable = json.loads((place / UNREADABLE).read_text())
+        count = files - len(unreadable)
+        elements = count * size * size * 3
+        if (place / PIXELS).stat().st_size != elements:
+            return None
+        values = torch.empty(0, dtype=torch.uint8)
+        if count:  # mapped privately: it fills memory only as it is read, and nobody writes to the file through it
+            values = torch.from_file(str(place / PIXELS), shared=False, size=elements, dtype=torch.uint8)
+    except (OSError, ValueError):
+        return None
+    return Decoded(values.view(count, size, size, 3), unreadable, place / UNREADABLE)
+
+
+def _fill(place: Path, folder: Path, files: Sequence[File], size: int, log: Log, workers: int) -> None:
+    """Decode `files` into a new folder and rename that to `place`, which replaces those of older lists."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    log(f"decoding {len(files):,} images of {folder} at {size} pixels, which is done once")
+    unreadable: dict[str, str] = {}
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=place.parents[1]) as scratch:
+        new = Path(scratch) / "new"
+        new.mkdir()
+        with (new / PIXELS).open("wb") as out:
+            said = time.monotonic()
+            for number, (file, pixels) in enumerate(_all_decoded(folder, files, size, workers), start=1):
+                if isinstance(pixels, str):
+                    unreadable[file.name] = pixels
+                else:
+                    out.write(pixels.data)
+                if time.monotonic() - said > REPORT_EVERY:
+                    said = time.monotonic()
+                    log(f"{number:,} of {len(files):,}")
+            out.flush()
+            os.fsync(out.fileno())
+        (new / UNREADABLE).write_text(json.dumps(unreadable, indent=2) + "\n")
+        try:
+            new.rename(place)
+        except OSError:
+            if not place.is_dir():  # otherwise another process was as quick: what it has is the same
+                raise
+    for older in place.parent.iterdir():
+        if older != place:
+            shutil.rmtree(older, ignore_errors=True)
+
+
+def _all_decoded(
+    folder: Path, files: Sequence[File], size: int, workers: int
+) -> Iterator[tuple[File, npt.NDArray[np.uint8] | str]]:
+    """Each file with its pixels, or with the reason why it has none.
+
+    Threads are enough: while it decodes and resizes, Pillow lets go of Python's lock.
+    """
+
+    def attempt(file: File) -> npt.NDArray[np.uint8] | str:
+        try:
+            return decode(folder / file.name, size)
+        except Exception as error:  # the many ways of Pillow and its codecs to say that a file is damaged
+            text = error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]
+            return text.replace(f" {str(folder / file.name)!r}", "") or type(error).__name__
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
+        warnings.simplefilter("ignore")  # of odd EXIF data and of many pixels, which are no reason not to go on
+        for start in range(0, len(files), CHUNK):
+            chunk = files[start : start + CHUNK]
+            yield from zip(chunk, pool.map(attempt, chunk), strict=True)
+
+
+def _cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
