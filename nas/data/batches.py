@@ -98,8 +98,10 @@ def _resized_crop(x: torch.Tensor, min_area: float, flip: bool, generator: torch
     area = uniform(min_area, 1)
     shape = (uniform(-1, 1) * (-area.log()).clamp(max=math.log(4 / 3))).exp()  # no more than fits into the image
     width, height = (area * shape).sqrt(), (area / shape).sqrt()
-    mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) if flip else torch.ones(len(x))
-    affine = torch.zeros(len(x), 2, 3)  # from the batch's coordinates to those of `x`, both -1..1
+    mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) if flip else 1.0
+    affine = torch.zeros(
+        len(x), 2, 3, device=generator.device
+    )  # from the batch's coordinates to those of `x`, both -1..1
     affine[:, 0, 0], affine[:, 0, 2] = width * mirror, (1 - width) * uniform(-1, 1)
     affine[:, 1, 1], affine[:, 1, 2] = height, (1 - height) * uniform(-1, 1)
     images = x.permute(0, 3, 1, 2)

@@ -4,8 +4,8 @@ Of an image the centre square is kept, resized to `size` x `size` pixels (biline
 shorter side and cropping the centre give. It is turned as its EXIF data say, grey and CMYK become RGB, 16 bits a
 channel become 8, and what is transparent becomes white.
 
-The cache is of no value but speed: a folder `decoded/SPLIT-SIZEpx-HASH/` of the user's cache for each folder of files,
-and in it one for the list of files, with their sizes and times; when a file changes, all are decoded again.
+The cache is of no value but speed: in the user's cache a folder `decoded/NAME-SPLIT-SIZEpx-HASH/` for each folder of
+files, and in it one for the list of files, with their sizes and times; when a file changes, all are decoded again.
 """
 
 from __future__ import annotations
@@ -116,7 +116,9 @@ def _place(folder: Path, files: Sequence[File], size: int) -> Path:
     folder = folder.resolve()
     listing = hashlib.sha256(repr((VERSION, [tuple(file) for file in files])).encode(errors="backslashreplace"))
     where = hashlib.sha256(os.fsencode(folder)).hexdigest()
-    return cache_dir() / "decoded" / f"{folder.name}-{size}px-{where[:12]}" / listing.hexdigest()[:32]
+    return (
+        cache_dir() / "decoded" / f"{folder.parent.name}-{folder.name}-{size}px-{where[:12]}" / listing.hexdigest()[:32]
+    )
 
 
 def _cached(place: Path, files: int, size: int) -> Decoded | None:
