@@ -29,11 +29,14 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Trained:
-    """One training and its verdict. Accuracies are 0..1; `seconds` are of the training, with its validations."""
+    """One training and its verdict. Accuracies are 0..1; `seconds` are of the training, with its validations.
+
+    `test` has the class probabilities of the test images, `[N, num_classes]`.
+    """
 
     module: nn.Module
     size: Cost
-    prediction: Prediction
+    test: Tensor
     val_accuracy: float
     test_accuracy: float
     seconds: float
@@ -87,11 +90,9 @@ def train_and_test(
     for epoch in train(module, dataset, recipe, seed, tuning):
         on_epoch(epoch)
     seconds = time.perf_counter() - began
-    prediction = Prediction(
-        val=predict(module, dataset.val, dataset, recipe), test=predict(module, test, dataset, recipe)
-    )
-    val_accuracy, test_accuracy = _judge(prediction, dataset, test)
-    return Trained(module, size, prediction, val_accuracy, test_accuracy, seconds, epoch.images, taken)
+    predicted = predict(module, test, dataset, recipe)
+    test_accuracy = accuracy(predicted, test.labels)
+    return Trained(module, size, predicted, epoch.val_accuracy, test_accuracy, seconds, epoch.images, taken)
 
 
 def compare(
@@ -127,7 +128,8 @@ def compare(
             on_failure(name, describe(error))
             continue
         contenders.append(_contender(name, results))
-        predictions.append([result.prediction for result in results])
+        if ensemble:
+            predictions.append([Prediction(predict(r.module, dataset.val, dataset, recipe), r.test) for r in results])
     if ensemble:
         contenders += ensembles_of(contenders, predictions, dataset, test)
     return sorted(contenders, key=lambda contender: -contender.test_accuracy)

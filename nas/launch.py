@@ -27,7 +27,7 @@ from nas.search import Progress, Search
 from nas.train import Recipe
 from nas.transfer import Start, Weights, metadata
 from nas.tuning import EVERYTHING, Tuning
-from nas.units import format_count, format_seconds, parse_count, parse_seconds
+from nas.units import format_count, format_seconds, parse_count, parse_names, parse_seconds
 from searchspaces import SPACES, Space, get_space
 from searchspaces.scaled import ScaledSpace
 
@@ -61,16 +61,12 @@ def choose_start(
     init: Path | None, fresh: str, freeze: str, train_last: int | None, backbone_lr: float
 ) -> tuple[Start | None, Tuning]:
     """The weights to start from, and the rows to train. Raises ValueError where there are no such weights."""
-    tuning = Tuning(_names(freeze), train_last, backbone_lr)
+    tuning = Tuning(parse_names(freeze), train_last, backbone_lr)
     if init is not None:
-        return Start(Weights.read(init), _names(fresh)), tuning
+        return Start(Weights.read(init), parse_names(fresh)), tuning
     if fresh or tuning != EVERYTHING:
         raise ValueError("--fresh, --freeze, --train-last and --backbone-lr are for given weights: add --init WEIGHTS")
     return None, tuning
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, (name.strip() for name in text.split(","))))
 
 
 def choose_reward(macs: str | None, params: str | None, latency: str | None, w: float, hard: bool) -> Reward:

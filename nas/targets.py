@@ -11,7 +11,7 @@ from typing import Any
 from nas.baselines.zoo import BASELINES, UnknownName, find
 from nas.network import Designed, Found, Network
 from nas.run import Run
-from nas.units import parse_count
+from nas.units import parse_count, parse_names
 from searchspaces import SPACES, Arch, Compact, Mnas, Space, get_space
 from searchspaces.blockstrings import parse_blocks
 
@@ -19,7 +19,7 @@ from searchspaces.blockstrings import parse_blocks
 def expand(names: str) -> list[str]:
     """Names joined by commas, one by one; `all-cifar` is every baseline that is made for small images."""
     found = []
-    for name in filter(None, (name.strip() for name in names.split(","))):
+    for name in parse_names(names):
         found += [n for n, b in BASELINES.items() if b.for_small_images] if name == "all-cifar" else [name]
     return found
 

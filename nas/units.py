@@ -26,6 +26,11 @@ def parse_seconds(text: str) -> float:
     return sum(float(n) * _SECONDS[u.lower() or "s"] for n, u in parts)
 
 
+def parse_names(text: str) -> tuple[str, ...]:
+    """`conv1, fc` -> `("conv1", "fc")`: what is joined by commas, one by one."""
+    return tuple(filter(None, (name.strip() for name in text.split(","))))
+
+
 def format_count(count: float | None) -> str:
     """9,812,345 -> `9.81M`."""
     if count is None:
