@@ -37,7 +37,8 @@ import numpy as np
 import torch
 
 from nas.published import Published, read
-from nas.samplers.policy_gradient import PPO, REINFORCE, Experience, Learner, PolicyGradient
+from nas.samplers.policy_gradient import PPO, REINFORCE, Learner, PolicyGradient
+from nas.samplers.strategy import Experience, Situation
 from searchspaces import Arch, NASBench201, NASBenchMacro
 
 CHECKPOINTS = (25, 50, 100, 200, 400, 1000)
@@ -58,7 +59,7 @@ def policy_search(table: Published, settings: PolicyGradient, seed: int, repeats
     seen: set[Arch] = set()
     number = 0
     while True:
-        proposal = learner.propose(number, None if repeats else seen.__contains__)
+        proposal = learner.propose(Situation(number, None if repeats else seen.__contains__))
         yield proposal.arch
         learner.tell(Experience(proposal.arch, table.observed[proposal.arch], proposal.log_probs))
         seen.add(proposal.arch)

@@ -11,7 +11,7 @@ LSTM reads next once it is chosen. A choice's probabilities are the softmax over
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 import torch
@@ -75,13 +75,16 @@ class Controller(nn.Module):
         generator: torch.Generator | None = None,
         heat: Tensor | None = None,
         actions: Tensor | None = None,
+        fixed: Mapping[int, int] | None = None,
     ) -> Rollout:
         """Samples `batch` architectures with `generator` (no gradient), or rescores `actions` `[B, T]`.
 
         `heat` `[B]` is the temperature that each is sampled at, by default 1; log-probabilities are always those at 1.
+        `fixed` are choices that are not sampled, `{position: option}`.
         """
         if actions is None:
-            actions, logits = self._sample(torch.ones(batch) if heat is None else heat, generator)
+            heat = torch.ones(batch) if heat is None else heat
+            actions, logits = self._sample(heat, generator, fixed or {})
         else:
             logits = self._score(actions)
         log_probs = logits.log_softmax(dim=-1)  # [B, T, N]
@@ -105,10 +108,14 @@ class Controller(nn.Module):
         return logits
 
     @torch.no_grad()
-    def _sample(self, heat: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def _sample(
+        self, heat: Tensor, generator: torch.Generator | None, fixed: Mapping[int, int]
+    ) -> tuple[Tensor, Tensor]:
         """Actions `[B, T]` and logits `[B, T, N]`, a choice at a time (Gumbel-max: argmax of logits + heat x noise)."""
         steps, options = self.rows.shape
         noise = -torch.empty(steps, len(heat), options).exponential_(generator=generator).log() * heat[:, None]
+        for step, option in fixed.items():
+            noise[step, :, option] = torch.inf
         weight, bias = self._heads()
         inputs = self.start.expand(len(heat), -1)
         state = (torch.zeros_like(inputs), torch.zeros_like(inputs))

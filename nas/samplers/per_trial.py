@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.samplers.policy_gradient import derived_seed
+from nas.samplers.strategy import derived_seed
 
 
 class PerTrial(BaseSampler):

@@ -27,17 +27,22 @@ from collections.abc import Callable, Sequence
 from statistics import NormalDist, fmean
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from nas.samplers.controller import Controller
+from nas.samplers.strategy import Experience, Proposal, Situation, derived_seed
 from searchspaces.space import Arch, Choice
 
 
-def reinforce_loss(log_probs: Tensor, entropies: Tensor, advantages: Tensor, entropy_weight: float) -> Tensor:
-    """-(A log pi + w H). `log_probs`, `entropies`: `[B, T]`; `advantages`: `[B]`; a mean over both axes."""
-    return -(advantages[:, None] * log_probs + entropy_weight * entropies).mean()
+def reinforce_loss(
+    log_probs: Tensor, entropies: Tensor, advantages: Tensor, entropy_weight: float, mask: Tensor
+) -> Tensor:
+    """-(A log pi + w H), the mean over what `mask` has.
+
+    `log_probs`, `entropies`, `mask`: `[B, T]`, the last True where the choice was the policy's; `advantages`: `[B]`.
+    """
+    return -(advantages[:, None] * log_probs + entropy_weight * entropies)[mask].mean()
 
 
 def ppo_loss(
@@ -45,6 +50,7 @@ def ppo_loss(
     entropies: Tensor,
     advantages: Tensor,
     entropy_weight: float,
+    mask: Tensor,
     *,
     old_log_probs: Tensor,
     clip: float,
@@ -52,7 +58,7 @@ def ppo_loss(
     """-(min(r A, clip(r, 1 - c, 1 + c) A) + w H), r = pi / pi_old of each choice. Shapes as in `reinforce_loss`."""
     ratios = (log_probs - old_log_probs).exp()
     surrogates = torch.minimum(ratios * advantages[:, None], ratios.clamp(1 - clip, 1 + clip) * advantages[:, None])
-    return -(surrogates + entropy_weight * entropies).mean()
+    return -(surrogates + entropy_weight * entropies)[mask].mean()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,24 +76,12 @@ class PolicyGradient:
     clip: float = 0.2
     tries: int = 32  # draws to find an architecture that is not a repeat
 
+    def start(self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], seed: int) -> Learner:
+        return Learner(choices, self, seed)
+
 
 REINFORCE = PolicyGradient("reinforce", learning_rate=0.02)  # one step where PPO takes three
 PPO = PolicyGradient("ppo")
-
-
-@dataclasses.dataclass(frozen=True)
-class Proposal:
-    arch: Arch
-    log_probs: tuple[float, ...]  # of each choice, under the policy that proposed it
-
-
-@dataclasses.dataclass(frozen=True)
-class Experience:
-    """An evaluated architecture. Without `log_probs` it is taken to be drawn from the policy that learns from it."""
-
-    arch: Arch
-    reward: float  # higher is better, on any scale
-    log_probs: Sequence[float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,11 +94,6 @@ class Update:
     entropy: float  # after it, mean over choices, in nats; 0: the policy is certain
     kl: float  # of the policy that proposed and the one after it, in nats; estimated on its batch, never negative
     clip_fraction: float  # of choices whose ratio left [1 - clip, 1 + clip]
-
-
-def derived_seed(*key: int) -> int:
-    """A 32-bit seed, a function of `key` alone."""
-    return int(np.random.SeedSequence(key).generate_state(1)[0])
 
 
 class Learner:
@@ -126,16 +115,19 @@ class Learner:
         # Half of the tries at the policy's own heat, then hotter up to 16, so that a certain policy finds new ones too.
         self._heat = 2 ** torch.linspace(-4, 4, settings.tries).clamp(min=0)
 
-    def propose(self, number: int, repeats: Callable[[Arch], bool] | None = None) -> Proposal:
-        """The first of up to `settings.tries` draws that `repeats` does not say is one; the first draw if all are."""
-        heat = self._heat[: None if repeats else 1]
-        rollout = self.controller(len(heat), _generator(self.seed, number), heat=heat)
+    def propose(self, situation: Situation) -> Proposal:
+        """The first of up to `settings.tries` draws that is not a repeat; the first draw if all are."""
+        heat = self._heat[: None if situation.repeats else 1]
+        generator = _generator(self.seed, situation.number)
+        rollout = self.controller(len(heat), generator, heat=heat, fixed=situation.fixed)
         archs = [tuple(actions) for actions in rollout.actions.tolist()]
-        row = next((row for row, arch in enumerate(archs) if repeats and not repeats(arch)), 0)
+        row = next((row for row, arch in enumerate(archs) if situation.is_new(arch)), 0)
         return Proposal(archs[row], tuple(rollout.log_probs[row].tolist()))
 
     def tell(self, experience: Experience) -> None:
-        """Learns from it, once its batch is full."""
+        """Learns from it, once its batch is full. What leaves nothing to choose teaches nothing."""
+        if len(experience.fixed) == len(experience.arch):
+            return
         self._batch.append(experience)
         if len(self._batch) == self.settings.batch:
             self._update(self._batch)
@@ -147,9 +139,12 @@ class Learner:
         scores = self._scores([experience.reward for experience in batch])
         advantages = scores - self.baseline
         old_log_probs = self._old_log_probs(batch, actions)
+        mask = torch.ones_like(actions, dtype=torch.bool)
+        for row, experience in enumerate(batch):
+            mask[row, list(experience.fixed)] = False
         for _ in range(settings.epochs if settings.algorithm == "ppo" else 1):
             rollout = self.controller(actions=actions)
-            terms = (rollout.log_probs, rollout.entropies, advantages, settings.entropy_weight)
+            terms = (rollout.log_probs, rollout.entropies, advantages, settings.entropy_weight, mask)
             if settings.algorithm == "ppo":
                 loss = ppo_loss(*terms, old_log_probs=old_log_probs, clip=settings.clip)
             else:

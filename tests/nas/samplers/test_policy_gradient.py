@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from nas.samplers.policy_gradient import PPO, REINFORCE, Experience, Learner, PolicyGradient, ppo_loss, reinforce_loss
+from nas.samplers.policy_gradient import PPO, REINFORCE, Learner, PolicyGradient, ppo_loss, reinforce_loss
+from nas.samplers.strategy import Experience, Situation
 from searchspaces.chain import Chain
 from searchspaces.space import Arch, Choice
 
 CHOICES = tuple(Choice(f"layer{i}.op", ("a", "b", "c", "d")) for i in range(8))
 SECRET = (2, 0, 3, 1, 1, 2, 0, 3)
 WIRES = ("layer2.from1", "layer4.from1", "layer4.from3")
+ALL = torch.ones(2, 3, dtype=torch.bool)  # every choice was the policy's
 BOTH = pytest.mark.parametrize("settings", [REINFORCE, PPO], ids=lambda settings: settings.algorithm)
 
 
@@ -24,7 +26,7 @@ def matches(arch: Arch) -> int:
 def train(settings: PolicyGradient, seed: int, evaluations: int, scale: float = 1.0) -> Learner:
     learner = Learner(CHOICES, settings, seed)
     for number in range(evaluations):
-        proposal = learner.propose(number)
+        proposal = learner.propose(Situation(number))
         learner.tell(Experience(proposal.arch, scale * matches(proposal.arch), proposal.log_probs))
     return learner
 
@@ -34,7 +36,7 @@ def train(settings: PolicyGradient, seed: int, evaluations: int, scale: float = 
 
 def test_reinforce_gradient_is_the_advantage_and_raises_the_better_action() -> None:
     log_probs = torch.full((2, 3), -1.0, requires_grad=True)
-    reinforce_loss(log_probs, torch.zeros(2, 3), torch.tensor([2.0, -1.0]), 0.0).backward()
+    reinforce_loss(log_probs, torch.zeros(2, 3), torch.tensor([2.0, -1.0]), 0.0, ALL).backward()
     assert log_probs.grad is not None
     torch.testing.assert_close(-log_probs.grad * 6, torch.tensor([[2.0] * 3, [-1.0] * 3]))
 
@@ -42,9 +44,9 @@ def test_reinforce_gradient_is_the_advantage_and_raises_the_better_action() -> N
 def test_ppo_gradient_at_ratio_one_is_reinforces() -> None:
     log_probs = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
     advantages = torch.tensor([1.0, -1.0, 0.5, 0.0])
-    entropies = torch.zeros(4, 3)
-    ppo = ppo_loss(log_probs, entropies, advantages, 0.0, old_log_probs=log_probs.detach(), clip=0.2)
-    reinforce = reinforce_loss(log_probs, entropies, advantages, 0.0)
+    entropies, mask = torch.zeros(4, 3), torch.ones(4, 3, dtype=torch.bool)
+    ppo = ppo_loss(log_probs, entropies, advantages, 0.0, mask, old_log_probs=log_probs.detach(), clip=0.2)
+    reinforce = reinforce_loss(log_probs, entropies, advantages, 0.0, mask)
     torch.testing.assert_close(torch.autograd.grad(ppo, log_probs), torch.autograd.grad(reinforce, log_probs))
 
 
@@ -57,7 +59,7 @@ def test_ppo_has_no_gradient_where_the_ratio_has_gone_too_far_already(
 ) -> None:
     log_probs = torch.tensor([[math.log(ratio)]], requires_grad=True)
     old = torch.zeros(1, 1)
-    ppo_loss(log_probs, old, torch.tensor([advantage]), 0.0, old_log_probs=old, clip=0.2).backward()
+    ppo_loss(log_probs, old, torch.tensor([advantage]), 0.0, ALL[:1, :1], old_log_probs=old, clip=0.2).backward()
     assert log_probs.grad is not None
     expected = -ratio * advantage if learns else 0.0
     assert log_probs.grad.item() == pytest.approx(expected)
@@ -67,8 +69,8 @@ def test_both_losses_reward_entropy() -> None:
     log_probs, advantages = torch.zeros(2, 3), torch.zeros(2)
     for entropies in (torch.zeros(2, 3), torch.ones(2, 3)):
         expected = -0.3 * entropies.mean()
-        torch.testing.assert_close(reinforce_loss(log_probs, entropies, advantages, 0.3), expected)
-        loss = ppo_loss(log_probs, entropies, advantages, 0.3, old_log_probs=log_probs, clip=0.2)
+        torch.testing.assert_close(reinforce_loss(log_probs, entropies, advantages, 0.3, ALL), expected)
+        loss = ppo_loss(log_probs, entropies, advantages, 0.3, ALL, old_log_probs=log_probs, clip=0.2)
         torch.testing.assert_close(loss, expected)
 
 
@@ -102,7 +104,7 @@ def test_a_reward_is_judged_against_the_moving_average_of_scores(settings: Polic
 def test_it_learns_a_secret_that_random_search_does_not_find(settings: PolicyGradient) -> None:
     for seed in range(4):
         learner = train(settings, seed, 600)
-        found = np.mean([matches(learner.propose(number).arch) for number in range(1000, 1050)])
+        found = np.mean([matches(learner.propose(Situation(number)).arch) for number in range(1000, 1050)])
         assert found > 5.5, f"seed {seed}: {found} of 8 (random: 2)"
 
 
@@ -117,22 +119,22 @@ def test_it_learns_which_layers_to_connect(settings: PolicyGradient) -> None:
     for seed in range(2):
         learner = Learner(choices, settings, seed)
         for number in range(200):
-            proposal = learner.propose(number)
+            proposal = learner.propose(Situation(number))
             learner.tell(Experience(proposal.arch, right(proposal.arch), proposal.log_probs))
-        found = np.mean([right(learner.propose(number).arch) for number in range(1000, 1050)])
+        found = np.mean([right(learner.propose(Situation(number)).arch) for number in range(1000, 1050)])
         assert found > 5, f"seed {seed}: {found} of 6 (random: 3)"
 
 
 @BOTH
 def test_the_scale_of_the_rewards_does_not_matter(settings: PolicyGradient) -> None:
     first, second = train(settings, 3, 60), train(settings, 3, 60, scale=1e-6)
-    assert first.propose(60) == second.propose(60)
+    assert first.propose(Situation(60)) == second.propose(Situation(60))
 
 
 def test_an_infinite_reward_is_the_worst_and_breaks_nothing() -> None:
     learner = Learner(CHOICES, PPO, seed=0)
     for number in range(40):
-        proposal = learner.propose(number)
+        proposal = learner.propose(Situation(number))
         reward = -math.inf if proposal.arch[0] == 0 else float(matches(proposal.arch))
         learner.tell(Experience(proposal.arch, reward))
     assert all(parameter.isfinite().all() for parameter in learner.controller.parameters())
@@ -141,19 +143,19 @@ def test_an_infinite_reward_is_the_worst_and_breaks_nothing() -> None:
 @BOTH
 def test_a_proposal_is_a_function_of_seed_number_and_what_was_learned(settings: PolicyGradient) -> None:
     first, second = train(settings, 5, 30), train(settings, 5, 30)
-    first.propose(999)  # asking leaves no trace
-    assert first.propose(30) == second.propose(30)
-    assert first.propose(30) != first.propose(31)
-    assert first.propose(30) != train(settings, 6, 30).propose(30)
+    first.propose(Situation(999))  # asking leaves no trace
+    assert first.propose(Situation(30)) == second.propose(Situation(30))
+    assert first.propose(Situation(30)) != first.propose(Situation(31))
+    assert first.propose(Situation(30)) != train(settings, 6, 30).propose(Situation(30))
 
 
 def test_repeats_are_drawn_again() -> None:
     learner = Learner(CHOICES[:2], PPO, seed=0)
     taken: set[Arch] = set()
     for number in range(16):
-        taken.add(learner.propose(number, taken.__contains__).arch)
+        taken.add(learner.propose(Situation(number, taken.__contains__)).arch)
     assert len(taken) >= 15  # of 16
-    everything = learner.propose(99, lambda arch: True)
+    everything = learner.propose(Situation(99, lambda arch: True))
     assert len(everything.arch) == 2
 
 
@@ -161,11 +163,11 @@ def test_a_certain_policy_still_finds_what_is_new() -> None:
     learner = Learner(CHOICES, PPO, seed=0)
     with torch.no_grad():
         learner.controller.heads.bias[::4] += 12.0
-    certain = learner.propose(0).arch
-    assert all(learner.propose(number).arch == certain for number in range(20))
+    certain = learner.propose(Situation(0)).arch
+    assert all(learner.propose(Situation(number)).arch == certain for number in range(20))
     taken: set[Arch] = set()
     for number in range(200):
-        taken.add(learner.propose(number, taken.__contains__).arch)
+        taken.add(learner.propose(Situation(number, taken.__contains__)).arch)
     assert len(taken) > 190
 
 

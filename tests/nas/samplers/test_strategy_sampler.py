@@ -17,8 +17,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState, create_trial
 
-from nas.samplers.policy_gradient import PPO, REINFORCE, PolicyGradient
-from nas.samplers.policy_sampler import LOG_PROBS, PolicySampler
+from nas.samplers.policy_gradient import PPO, REINFORCE, Learner, PolicyGradient
+from nas.samplers.strategy_sampler import LOG_PROBS, StrategySampler
 from searchspaces.space import Choice
 
 CHOICES = tuple(Choice(f"layer{i}.op", ("a", "b", "c", "d")) for i in range(6))
@@ -37,20 +37,20 @@ def ask_and_tell(study: optuna.Study, trials: int) -> None:
         study.tell(trial, errors(trial.params))
 
 
-def weights(sampler: PolicySampler) -> Sequence[torch.Tensor]:
-    assert sampler._learner is not None
-    return [parameter.detach() for parameter in sampler._learner.controller.parameters()]
+def weights(sampler: StrategySampler) -> Sequence[torch.Tensor]:
+    assert isinstance(sampler.strategy, Learner)
+    return [parameter.detach() for parameter in sampler.strategy.controller.parameters()]
 
 
-def equal(first: PolicySampler, second: PolicySampler) -> bool:
+def equal(first: StrategySampler, second: StrategySampler) -> bool:
     return all(torch.equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
 
 
 def same_as_fresh(study: optuna.Study) -> bool:
     """Whether the live sampler knows exactly what a new one learns from the study's ledger."""
     live = study.sampler
-    assert isinstance(live, PolicySampler)
-    fresh = PolicySampler(live.settings, live.seed, live.choices, live.canonical)
+    assert isinstance(live, StrategySampler)
+    fresh = StrategySampler(live.settings, live.seed, live.choices, live.canonical)
     study.ask(DISTRIBUTIONS)
     study.sampler = fresh
     study.ask(DISTRIBUTIONS)
@@ -69,7 +69,7 @@ def test_a_strangers_study_is_learned_without_a_declaration(settings: PolicyGrad
 
     late = []
     for seed in range(3):
-        study = optuna.create_study(sampler=PolicySampler(settings, seed=seed))
+        study = optuna.create_study(sampler=StrategySampler(settings, seed=seed))
         study.optimize(objective, n_trials=300)
         late.append(np.mean([trial.value for trial in study.trials[-50:]]))
         assert "rate" not in study.trials[-1].system_attrs[LOG_PROBS]
@@ -84,21 +84,21 @@ def test_it_beats_random_in_a_declared_study(settings: PolicyGradient) -> None:
         return float(np.mean([trial.value for trial in study.trials[-50:]]))
 
     for seed in range(3):
-        assert late_mean(PolicySampler(settings, seed, CHOICES)) < late_mean(RandomSampler(seed)) - 1
+        assert late_mean(StrategySampler(settings, seed, CHOICES)) < late_mean(RandomSampler(seed)) - 1
 
 
 @BOTH
 def test_a_replay_from_disk_learns_the_very_same_weights(settings: PolicyGradient, tmp_path: Path) -> None:
     storage = JournalStorage(JournalFileBackend(str(tmp_path / "journal.log")))
-    study = optuna.create_study(storage=storage, sampler=PolicySampler(settings, 1, CHOICES, canonical=tuple))
+    study = optuna.create_study(storage=storage, sampler=StrategySampler(settings, 1, CHOICES, canonical=tuple))
     for trials in (1, settings.batch - 2, 1, 1, settings.batch + 3, 17):  # batches empty, half full, full
         ask_and_tell(study, trials)
         live = study.sampler
         storage = JournalStorage(JournalFileBackend(str(tmp_path / "journal.log")))
-        fresh = PolicySampler(settings, 1, CHOICES, canonical=tuple)
+        fresh = StrategySampler(settings, 1, CHOICES, canonical=tuple)
         again = optuna.load_study(study_name=study.study_name, storage=storage, sampler=fresh)
         first, second = study.ask(DISTRIBUTIONS), again.ask(DISTRIBUTIONS)
-        assert isinstance(live, PolicySampler)
+        assert isinstance(live, StrategySampler)
         assert equal(live, fresh)
         study.tell(first, state=TrialState.FAIL)
         again.tell(second, state=TrialState.FAIL)
@@ -106,16 +106,16 @@ def test_a_replay_from_disk_learns_the_very_same_weights(settings: PolicyGradien
 
 @BOTH
 def test_results_are_learned_in_the_order_in_which_they_came(settings: PolicyGradient) -> None:
-    sampler = PolicySampler(settings, 0, CHOICES)
+    sampler = StrategySampler(settings, 0, CHOICES)
     study = optuna.create_study(sampler=sampler)
     rng = np.random.default_rng(0)
     running = [study.ask(DISTRIBUTIONS) for _ in range(5)]
-    learner = sampler._learner
+    learner = sampler.strategy
     for _ in range(40):
         trial = running.pop(rng.integers(5))
         study.tell(trial, errors(trial.params))
         running.append(study.ask(DISTRIBUTIONS))
-    assert sampler._learner is learner, "it went on from what it had learned"
+    assert sampler.strategy is learner, "it went on from what it had learned"
     assert same_as_fresh(study)
 
 
@@ -123,19 +123,19 @@ def test_two_processes_that_share_a_study_learn_the_same(tmp_path: Path) -> None
     studies = []
     for _ in range(2):
         storage = JournalStorage(JournalFileBackend(str(tmp_path / "journal.log")))
-        sampler = PolicySampler(PPO, 0, CHOICES)
+        sampler = StrategySampler(PPO, 0, CHOICES)
         studies.append(optuna.create_study(storage=storage, study_name="shared", sampler=sampler, load_if_exists=True))
     for turn in range(24):
         ask_and_tell(studies[turn % 2], 1 + turn % 3)
     trials = [study.ask(DISTRIBUTIONS) for study in studies]
     first, second = (study.sampler for study in studies)
-    assert isinstance(first, PolicySampler) and isinstance(second, PolicySampler)
+    assert isinstance(first, StrategySampler) and isinstance(second, StrategySampler)
     assert equal(first, second)
     assert trials[0].params != trials[1].params
 
 
 def test_a_trial_that_turns_up_in_the_past_is_put_in_its_place() -> None:
-    study = optuna.create_study(sampler=PolicySampler(PPO, 0, CHOICES))
+    study = optuna.create_study(sampler=StrategySampler(PPO, 0, CHOICES))
     ask_and_tell(study, 25)
     old = create_trial(value=0, params=SECRET, distributions=dict(DISTRIBUTIONS))
     old.datetime_start = old.datetime_complete = datetime.datetime(2020, 1, 1)
@@ -143,9 +143,9 @@ def test_a_trial_that_turns_up_in_the_past_is_put_in_its_place() -> None:
     assert same_as_fresh(study)
 
 
-def study_of(trials: list[optuna.trial.FrozenTrial]) -> PolicySampler:
+def study_of(trials: list[optuna.trial.FrozenTrial]) -> StrategySampler:
     """A sampler that learned from `trials`."""
-    sampler = PolicySampler(dataclasses.replace(PPO, batch=1), 0, CHOICES)
+    sampler = StrategySampler(dataclasses.replace(PPO, batch=1), 0, CHOICES)
     study = optuna.create_study(sampler=sampler)
     study.add_trials(trials)
     study.ask(DISTRIBUTIONS)
@@ -174,7 +174,7 @@ def test_what_teaches_and_what_does_not() -> None:
 def test_minimise_and_maximise_are_mirrors() -> None:
     samplers = []
     for direction, sign in (("minimize", 1), ("maximize", -1)):
-        study = optuna.create_study(direction=direction, sampler=PolicySampler(PPO, 0, CHOICES))
+        study = optuna.create_study(direction=direction, sampler=StrategySampler(PPO, 0, CHOICES))
         for _ in range(31):
             asked = study.ask(DISTRIBUTIONS)
             study.tell(asked, sign * errors(asked.params))
@@ -183,17 +183,30 @@ def test_minimise_and_maximise_are_mirrors() -> None:
 
 
 def test_each_trial_carries_the_log_probs_that_it_was_proposed_with() -> None:
-    study = optuna.create_study(sampler=PolicySampler(PPO, 0, CHOICES))
-    study.enqueue_trial({"layer0.op": "a"})
-    ask_and_tell(study, 2)
-    assert LOG_PROBS not in study.trials[0].system_attrs
-    log_probs = study.trials[1].system_attrs[LOG_PROBS]
+    study = optuna.create_study(sampler=StrategySampler(PPO, 0, CHOICES))
+    ask_and_tell(study, 1)
+    log_probs = study.trials[0].system_attrs[LOG_PROBS]
     assert log_probs.keys() == DISTRIBUTIONS.keys()
     assert np.allclose(list(log_probs.values()), np.log(1 / 4), atol=0.2)
 
 
+def test_what_a_trial_was_enqueued_with_is_kept_and_teaches_nothing_of_itself() -> None:
+    study = optuna.create_study(sampler=StrategySampler(PPO, 0, CHOICES, canonical=None))
+    for _ in range(60):
+        study.enqueue_trial({"layer0.op": SECRET["layer0.op"]})
+        asked = study.ask(DISTRIBUTIONS)
+        assert asked.params["layer0.op"] == SECRET["layer0.op"]
+        study.tell(asked, errors(asked.params))
+    study.ask(DISTRIBUTIONS)
+    assert isinstance(study.sampler, StrategySampler) and isinstance(study.sampler.strategy, Learner)
+    right = [choice.options.index(SECRET[choice.name]) for choice in CHOICES]
+    chances = study.sampler.strategy.controller(actions=torch.tensor([right])).log_probs[0].detach().exp()
+    assert abs(float(chances[0]) - 0.25) < 0.05, "of the given choice nothing was learned"
+    assert float(chances[1:].mean()) > 0.35, "of the others it was"
+
+
 def test_learning_compares_with_the_log_probs_that_a_trial_carries() -> None:
-    def learned_from(log_probs: dict[str, float]) -> PolicySampler:
+    def learned_from(log_probs: dict[str, float]) -> StrategySampler:
         trials = [trial(TrialState.COMPLETE, 3.0), trial(TrialState.COMPLETE, 2.0)]
         trials[1].system_attrs = {LOG_PROBS: log_probs}
         return study_of(trials)
@@ -207,7 +220,7 @@ def test_repeats_are_avoided_also_of_running_trials_and_other_forms() -> None:
     def canonical(arch: tuple[int, ...]) -> tuple[int, ...]:
         return (*arch[:-1], 0)  # the last choice has no effect
 
-    study = optuna.create_study(sampler=PolicySampler(PPO, 0, CHOICES[:4], canonical))
+    study = optuna.create_study(sampler=StrategySampler(PPO, 0, CHOICES[:4], canonical))
     distributions = {choice.name: DISTRIBUTIONS[choice.name] for choice in CHOICES[:4]}
     seen = set()
     for _ in range(48):  # of 64 networks
@@ -222,7 +235,7 @@ def test_parameters_that_are_not_choices_are_drawn_apart_and_again_alike() -> No
 
     params = []
     for _ in range(2):
-        study = optuna.create_study(sampler=PolicySampler(PPO, 0))
+        study = optuna.create_study(sampler=StrategySampler(PPO, 0))
         study.optimize(objective, n_trials=5)
         params.append([trial.params for trial in study.trials])
     assert params[0] == params[1]
@@ -231,7 +244,7 @@ def test_parameters_that_are_not_choices_are_drawn_apart_and_again_alike() -> No
 
 def test_other_optuna_parts_combine_with_it() -> None:
     pruner = optuna.pruners.HyperbandPruner(max_resource=9)
-    base = PolicySampler(PPO, 0, CHOICES, canonical=tuple)
+    base = StrategySampler(PPO, 0, CHOICES, canonical=tuple)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(sampler=PartialFixedSampler({"layer2.op": "d"}, base), pruner=pruner)
@@ -246,11 +259,11 @@ def test_other_optuna_parts_combine_with_it() -> None:
 
     study.optimize(objective, n_trials=40)
     assert {trial.params["layer2.op"] for trial in study.trials} == {"d"}
-    assert base._learner is not None
-    assert len(base._learner.updates) == 39 // PPO.batch  # all brackets teach, and none twice
+    assert isinstance(base.strategy, Learner)
+    assert len(base.strategy.updates) == 39 // PPO.batch  # all brackets teach, and none twice
 
 
 def test_two_objectives_are_refused() -> None:
-    study = optuna.create_study(directions=["minimize", "maximize"], sampler=PolicySampler(PPO, 0, CHOICES))
+    study = optuna.create_study(directions=["minimize", "maximize"], sampler=StrategySampler(PPO, 0, CHOICES))
     with pytest.raises(ValueError, match="multi-objective"):
         study.ask(DISTRIBUTIONS)

@@ -1,0 +1,75 @@
+"""What a strategy of ours is: it proposes architectures, is told their rewards, and knows nothing else.
+
+Neither studies nor trials: `StrategySampler` makes an Optuna sampler of it, `nas bench` drives it as it is. A strategy
+is begun from its settings, a frozen dataclass. Its state is a function of (choices, settings, seed, what it was told,
+in order), and a proposal one of that state and the `Situation`: so a new one that is told an old study's trials goes on
+as the old one would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from searchspaces.space import Arch, Choice
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a proposal is asked for, and must mind.
+
+    `number` is the trial's; two proposals of one number are drawn alike. `repeats` says of an architecture whether the
+    study has it already, running trials included; None: repeats are welcome. `running` are those whose reward is still
+    to come. `fixed` are the choices that are decided already, `{position: option}`.
+    """
+
+    number: int
+    repeats: Callable[[Arch], bool] | None = None
+    running: Sequence[Arch] = ()
+    fixed: Mapping[int, int] = field(default_factory=dict)
+
+    def is_new(self, arch: Arch) -> bool:
+        return self.repeats is None or not self.repeats(arch)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An architecture, and for a policy the log-probability of each choice when it was drawn."""
+
+    arch: Arch
+    log_probs: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Experience:
+    """An evaluated architecture. Without `log_probs` it is taken to be drawn from the policy that learns from it.
+
+    `fixed` are the positions of choices that were decided for the strategy.
+    """
+
+    arch: Arch
+    reward: float  # higher is better, on any scale
+    log_probs: Sequence[float] | None = None
+    fixed: frozenset[int] = frozenset()
+
+
+class Strategy(Protocol):
+    """A search strategy at work."""
+
+    def propose(self, situation: Situation) -> Proposal: ...
+    def tell(self, experience: Experience) -> None: ...
+
+
+class Settings(Protocol):
+    """How a strategy works: a frozen dataclass that begins one."""
+
+    def start(self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], seed: int) -> Strategy:
+        """`canonical` merges architectures that are the same thing; the identity where none are."""
+
+
+def derived_seed(*key: int) -> int:
+    """A 32-bit seed, a function of `key` alone."""
+    return int(np.random.SeedSequence(key).generate_state(1)[0])
