@@ -6,9 +6,12 @@ import contextlib
 import dataclasses
 import math
 import random
+from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 import torch
+from torch import nn
 
 from nas.data.images import Dataset
 from nas.train import Diverged, Recipe, train
@@ -43,10 +46,22 @@ def fit_width(space: Space, target_macs: float, image_size: int) -> Space:
 
 
 def estimate_trial_seconds(space: Space, dataset: Dataset, recipe: Recipe) -> float | None:
-    """How long a trial will take: the median of three random networks, each timed in a miniature of its training.
+    """How long a trial will take: the median of three random networks. None where none could be trained.
 
-    `dataset` is already `recipe.prepare`d. The miniature has as many validation images for each training
-    image as the real one; its first epoch warms up and its second is timed. None where none could be trained.
+    `dataset` is already `recipe.prepare`d.
+    """
+    rng, seconds = random.Random(1), []
+    for _ in range(3):
+        build = partial(space.build, space.sample(rng), dataset.num_classes, dataset.image_size)
+        seconds.append(training_seconds(build, dataset, recipe))
+    return median(known) if (known := [s for s in seconds if s is not None]) else None
+
+
+def training_seconds(build: Callable[[], nn.Module], dataset: Dataset, recipe: Recipe) -> float | None:
+    """How long a network's training will take, timed in a miniature of it. None where it could not be trained.
+
+    `dataset` is already `recipe.prepare`d. The miniature has as many validation images for each training image as the
+    real one; its first epoch warms up and its second is timed.
     """
     if recipe.seconds is not None:
         return recipe.seconds
@@ -55,13 +70,11 @@ def estimate_trial_seconds(space: Space, dataset: Dataset, recipe: Recipe) -> fl
     mini = dataclasses.replace(
         dataset, train=dataset.train.take(images, 0), val=dataset.val.take(math.ceil(len(dataset.val) / scale), 0)
     )
-    rng, seconds = random.Random(1), []
-    for _ in range(3):
-        torch.manual_seed(0)
-        network = space.build(space.sample(rng), dataset.num_classes, dataset.image_size)
-        with contextlib.suppress(Diverged, torch.OutOfMemoryError):  # in a search, a failed trial and no more
-            warm, timed = train(network, mini, dataclasses.replace(recipe, epochs=2), seed=0)
-            seconds.append((timed.seconds - warm.seconds) * scale * recipe.epochs)
+    torch.manual_seed(0)
+    seconds = None
+    with contextlib.suppress(Diverged, torch.OutOfMemoryError):  # in a search, a failed trial and no more
+        warm, timed = train(build(), mini, dataclasses.replace(recipe, epochs=2), seed=0)
+        seconds = (timed.seconds - warm.seconds) * scale * recipe.epochs
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # workers may need it
-    return median(seconds) if seconds else None
+    return seconds

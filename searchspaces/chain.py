@@ -15,13 +15,18 @@ zeros to the largest; outputs that no layer reads are joined the same way before
 The controller decides a connection by its states at the two layers, see `Choice.anchor`; to every other strategy it
 is a choice of 0 or 1.
 
+With `grow_every` the depth grows during a search, as section 4.1 has it: from 6 layers by two after every so many
+trials (the paper's 1,600) to `layers`. A space has the same choices from the first trial to the last, so the depth is
+one of them, those about layers beyond it build nothing, and a trial is given these by its number (`Space.fixed`).
+
 Where the paper is silent:
 - zeros are added on all four sides, an odd row or column at the bottom or the right;
 - the classifier is global average pooling and one linear layer;
 - `pooling` is how often, evenly spaced, 3x3 max-pooling at stride 2 follows a layer; its network of 39 layers has two,
   at 13 and 24. All outputs so far and the image are pooled: one that is not would bring every layer that reads it, by
   the zeros that are added to the others, back to its size;
-- the width multiplier scales the filters, to the nearest whole number.
+- the width multiplier scales the filters, to the nearest whole number;
+- a network has `pooling` poolings at every depth.
 Not built: its blocks of three densely connected layers with 6 to 36 filters (the last experiment of section 4.1).
 """
 
@@ -30,6 +35,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -37,8 +43,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from searchspaces.graph import Edge, Graph, Node
-from searchspaces.layers import conv, head, identity, max_pool
-from searchspaces.space import Arch, Choice, Space
+from searchspaces.layers import conv, head, identity, max_pool, repeats
+from searchspaces.scaled import ScaledSpace
+from searchspaces.space import Arch, Choice, Option
 from searchspaces.weights import he_normal
 
 SIZES = (1, 3, 5, 7)
@@ -58,32 +65,54 @@ class ConvLayer(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Chain(Space):
-    """The space of networks of so many `layers`, `width` times as wide as the paper's."""
+class Chain(ScaledSpace):
+    """The space of networks of so many `layers`, `width` times as wide as the paper's, or within `max_macs`.
 
-    image_size: int = 32
-    width: float = 1.0
+    With `grow_every` it has those of `grow_from`, `grow_from + grow_by`, ... layers too, up to `layers`.
+    """
+
     layers: int = 6
     strides: bool = False
     pooling: int = 2
     bn: bool = True
+    grow_every: int | None = None  # trials of a search at each depth but the last; None: every network has `layers`
+    grow_from: int = 6
+    grow_by: int = 2
 
     name: ClassVar[str] = "chain"
 
     def __post_init__(self) -> None:
-        if self.image_size < 1 or not 0 < self.width <= 100:
-            raise ValueError("chain: image_size must be positive, and width above 0 and at most 100")
-        if self.layers < 1 or not 0 <= self.pooling < self.layers:
-            raise ValueError("chain: layers must be at least 1, and pooling at least 0 and less than layers")
+        super().__post_init__()
+        if self.grow_every is not None and not 1 <= self.grow_from < self.layers:
+            raise ValueError(f"chain: depth grows from {self.grow_from} (grow_from) to more layers: raise `layers`")
+        if self.grow_every is not None and min(self.grow_every, self.grow_by) < 1:
+            raise ValueError("chain: grow_every and grow_by must be at least 1")
+        if self.layers < 1 or not 0 <= self.pooling < self.depths[0]:
+            raise ValueError("chain: layers must be at least 1, and pooling at least 0 and less than there are layers")
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """The numbers of layers that networks have."""
+        growing = range(self.grow_from, self.layers, self.grow_by) if self.grow_every is not None else ()
+        return *growing, self.layers
 
     @property
     def choices(self) -> tuple[Choice, ...]:
-        return _choices(self.layers, self.strides)
+        depth = (Choice("layers", self.depths, tag="n"),) if self._grows else ()
+        return depth + _choices(self.layers, self.strides)
 
-    def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
+    def fixed(self, number: int) -> dict[str, Option]:
+        """With `grow_every` the depth of trial `number`, and the first option for the layers beyond."""
+        if self.grow_every is None:
+            return {}
+        step = min(number // self.grow_every, len(self.depths) - 1)
+        beyond = self.choices[self._about(self.depths[step]) :]
+        return {"layers": self.depths[step]} | {choice.name: choice.options[0] for choice in beyond}
+
+    def network_at(self, arch: Arch, width: float, num_classes: int, image_size: int, depth: float = 1.0) -> nn.Module:
         norm = nn.BatchNorm2d if self.bn else None
         network, channels, unread = nn.Sequential(), [3], set[int]()
-        for number, layer in enumerate(self.plan(arch), start=1):
+        for number, layer in enumerate(deepened(self._plan(arch, width), depth), start=1):
             body, c = conv(layer.c, layer.kernel, layer.stride, norm=norm)(sum(channels[i] for i in layer.reads))
             pool, _ = (max_pool(3, stride=2) if layer.pooled else identity())(c)
             network.add_module(f"layer{number}", Reader(layer.reads, body, pool))
@@ -93,17 +122,25 @@ class Chain(Space):
         network.add_module("head", Last(sorted(unread), classifier))
         return network.apply(he_normal())
 
+    def depth(self, arch: Arch) -> int:
+        """The number of layers of `arch`."""
+        return self.depths[arch[0]] if self._grows else self.layers
+
     def plan(self, arch: Arch) -> list[ConvLayer]:
         """The layers of `arch`, first to last: the network as its paper would print it."""
-        values, layers = iter(self.options(arch).values()), []
-        between = self.layers // (self.pooling + 1)
-        for number in range(1, self.layers + 1):
-            height, width = int(next(values)), int(next(values))
+        return self._plan(arch, self.width_of(arch))
+
+    def _plan(self, arch: Arch, width: float) -> list[ConvLayer]:
+        depth, layers = self.depth(arch), list[ConvLayer]()
+        values = iter(list(self.options(arch).values())[self._grows :])
+        between = depth // (self.pooling + 1)
+        for number in range(1, depth + 1):
+            kernel = int(next(values)), int(next(values))
             stride = (int(next(values)), int(next(values))) if self.strides else (1, 1)
-            c = self._channels(int(next(values)))
+            c = self.channels(int(next(values)), width)
             pooled = number % between == 0 and number <= self.pooling * between
             reads = tuple(earlier for earlier in range(1, number) if next(values))
-            layers.append(ConvLayer((height, width), stride, c, pooled, reads or (IMAGE,)))
+            layers.append(ConvLayer(kernel, stride, c, pooled, reads or (IMAGE,)))
         return layers
 
     def graphs(self, arch: Arch) -> dict[str, Graph]:
@@ -119,16 +156,73 @@ class Chain(Space):
         edges += [Edge(source, len(nodes)) for source in sorted(unread)]
         return {"": Graph((*nodes, Node("classifier", "classifier", row="head")), tuple(edges), line=True)}
 
-    def canonical(self, arch: Arch) -> Arch:
-        """Of the numbers of filters that the width rounds alike, the first; all else makes another network."""
-        rounded = [self._channels(c) for c in FILTERS]
-        return tuple(
-            rounded.index(rounded[index]) if choice.kind == "filters" else index
-            for choice, index in zip(self.choices, self.check(arch), strict=True)
-        )
+    # ------------------------------------------------------------------ which architectures build one network
 
-    def _channels(self, c: int) -> int:
-        return max(1, round(c * self.width))
+    def canonical(self, arch: Arch) -> Arch:
+        """The first of those with the same channels in which layers of as many channels have the same `filters`.
+
+        One of them builds the same network: give the most `filters` of any layer with as many channels to all of
+        these. At the width of `arch` that is its network, and at a greater one it costs no less. All else makes another
+        network, but for the layers beyond the depth, which are none.
+        """
+        plan = self.plan(arch)
+        told = self.check(arch)[: self._about(len(plan))]
+        beyond = (0,) * (len(self.choices) - len(told))
+        counts = sorted({layer.c for layer in plan})
+        for filters in combinations(range(len(FILTERS)), len(counts)):
+            steps = self.steps
+            for c, index in zip(counts, filters, strict=True):
+                steps = self.steps_giving(c, FILTERS[index], steps)
+            if steps:
+                chosen = (filters[counts.index(layer.c)] for layer in plan)
+                kinds = (choice.kind for choice in self.choices)
+                same = tuple(next(chosen) if kind == "filters" else i for kind, i in zip(kinds, told, strict=False))
+                if self.is_built_in(same + beyond, steps):
+                    return same + beyond
+        raise AssertionError("an architecture's own filters build its network")
+
+    def channels(self, nominal: float, width: float) -> int:
+        return max(1, round(nominal * width))
+
+    # ------------------------------------------------------------------ text
+
+    def format(self, arch: Arch) -> str:
+        """As of any space, but without the layers beyond the depth where their choices are the first."""
+        depth, parts = self.depth(arch), super().format(arch).split(",")
+        return ",".join(parts if any(arch[self._about(depth) :]) else parts[: self._grows + depth])
+
+    def parse(self, text: str) -> Arch:
+        """The inverse of `format`."""
+        parts = text.strip().split(",")
+        if self._grows and parts[0] == f"n{len(parts) - 1}":
+            parts += super().format((0,) * len(self.choices)).split(",")[len(parts) :]
+        return super().parse(",".join(parts))
+
+    # ------------------------------------------------------------------ depth
+
+    @property
+    def _grows(self) -> bool:
+        return self.grow_every is not None
+
+    def _about(self, depth: int) -> int:
+        """How many of the choices are about a network of so many layers, the number of its layers included."""
+        return self._grows + len(_choices(depth, self.strides))
+
+
+def deepened(plan: Sequence[ConvLayer], depth: float) -> list[ConvLayer]:
+    """`depth` times as many layers: some stand there again, and again, behind themselves.
+
+    Every layer is its own, so what is repeated is a layer and not a stage. A copy reads the layer before it alone, has
+    no stride, and is what others read instead.
+    """
+    deeper, last = list[ConvLayer](), {IMAGE: IMAGE}
+    for number, (layer, times) in enumerate(zip(plan, repeats(len(plan), depth), strict=True), start=1):
+        first = layer._replace(reads=tuple(last[i] for i in layer.reads), pooled=False)
+        for copy in range(times):
+            deeper.append(first._replace(reads=(len(deeper),), stride=(1, 1)) if copy else first)
+        deeper[-1] = deeper[-1]._replace(pooled=layer.pooled)
+        last[number] = len(deeper)
+    return deeper
 
 
 @cache

@@ -22,6 +22,7 @@ the limit allows it (`searchspaces.scaled`). So what is searched is shape: depth
 - A basic block's shortcut has no parameters (ResNet's option A). MBConv and, unlike MobileNetV1's, sep have an identity
   where the shape is kept: without, random networks of many layers train badly. A conv has none.
 - A basic block and a conv have no larger kernel and no squeeze-excite: at small budgets those cost more than they give.
+- A network is made deeper by more layers of every stage that is there.
 - Images of more than 64 pixels get a stem of twice the stride.
 """
 
@@ -42,8 +43,9 @@ from searchspaces.layers import (
     pad_channels,
     relu,
     residual,
+    round_repeats,
 )
-from searchspaces.scaled import Row, Rows, ScaledSpace
+from searchspaces.scaled import Row, Rows, RowSpace
 from searchspaces.space import Arch, Choice
 
 STAGES, STEM = 6, 16
@@ -96,7 +98,7 @@ class Stage(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Compact(ScaledSpace):
+class Compact(RowSpace):
     """The space, at a `width` or within `max_macs`, for images of `image_size` pixels."""
 
     name: ClassVar[str] = "compact"
@@ -105,11 +107,11 @@ class Compact(ScaledSpace):
     def choices(self) -> tuple[Choice, ...]:
         return _CHOICES
 
-    def rows(self, arch: Arch, width: float, num_classes: int, image_size: int) -> list[Row | Rows]:
+    def rows(self, arch: Arch, width: float, num_classes: int, image_size: int, depth: float = 1.0) -> list[Row | Rows]:
         last = self._last(arch)
         return [
             Row(conv, (self.channels(STEM, width), 3, STRIDES[arch[0]] * (1 if image_size <= SMALL_IMAGE else 2))),
-            *[Row(_layer, tuple(block)) for block in self._blocks(arch, width)],
+            *[Row(_layer, tuple(block)) for block in self._blocks(arch, width, depth)],
             *([Row(conv, (self.channels(last, width), 1))] if last else []),
             Row(head, (num_classes,)),
         ]
@@ -123,11 +125,11 @@ class Compact(ScaledSpace):
         width, last = self.width_of(arch), self._last(arch)
         return STRIDES[arch[0]], self.channels(STEM, width), self.channels(last, width) if last else 0
 
-    def _blocks(self, arch: Arch, width: float) -> list[Block]:
+    def _blocks(self, arch: Arch, width: float, depth: float = 1.0) -> list[Block]:
         return [
             Block(stage.op, stage.kernel, stage.se, self.channels(stage.nominal, width), stage.s if i == 0 else 1)
             for stage in self._stages(arch)
-            for i in range(stage.layers)
+            for i in range(round_repeats(stage.layers, depth))
         ]
 
     def _stages(self, arch: Arch) -> list[Stage]:

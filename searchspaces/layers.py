@@ -11,6 +11,7 @@ Modules take and give `[B, C, H, W]`; only `head` and `linear` end in `[B, C]`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -53,6 +54,20 @@ def round_channels(channels: float, divisor: int = 8) -> int:
     """`channels` rounded to a multiple of `divisor`, never below 90 % of it (MobileNet's and EfficientNet's rule)."""
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * channels else rounded
+
+
+def round_repeats(layers: int, depth: float) -> int:
+    """`layers` times `depth`, rounded up (EfficientNet's rule)."""
+    return math.ceil(round(layers * depth, 6))  # 10 x 1.1 is 11, and no more
+
+
+def repeats(layers: int, depth: float) -> list[int]:
+    """How often each of so many different layers stands there, that they are `depth` times as many, rounded up.
+
+    Those that come once more are the last: they see the fewest pixels. None ever gets fewer as the depth grows.
+    """
+    times, more = divmod(max(layers, round_repeats(layers, depth)), layers)
+    return [times + (i >= layers - more) for i in range(layers)]
 
 
 # ---------------------------------------------------------------------------- single layers

@@ -16,6 +16,7 @@ Where the paper is silent:
 - one less than one layer is one layer (blocks 1 and 7);
 - the pooling skip adds the block's input after 3x3 max-pooling at the layer's stride, with zero
   channels added or surplus ones dropped: it works in every layer, the identity only where the shape is kept;
+- a network is made deeper by more layers of every block, see `nas scale`;
 - the last 1x1 convolution scales with the width multiplier too, as EfficientNet's does.
 Batch norm keeps PyTorch's momentum (0.1): the paper's 0.01 needs far more steps than a proxy training has.
 """
@@ -36,10 +37,11 @@ from searchspaces.layers import (
     max_pool,
     pad_channels,
     residual,
+    round_repeats,
     skip_where_shape_kept,
     squeeze_excite,
 )
-from searchspaces.scaled import Row, Rows, ScaledSpace
+from searchspaces.scaled import Row, Rows, RowSpace
 from searchspaces.space import Arch, Choice
 
 # MobileNetV2's blocks (Sandler et al. 2018, table 2), and the strides that a 32-pixel image gets: the
@@ -74,7 +76,7 @@ class Block(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Mnas(ScaledSpace):
+class Mnas(RowSpace):
     """The space, at a `width` multiplier (of every layer's channels) and for images of `image_size` pixels."""
 
     name: ClassVar[str] = "mnas"
@@ -83,11 +85,11 @@ class Mnas(ScaledSpace):
     def choices(self) -> tuple[Choice, ...]:
         return _CHOICES
 
-    def rows(self, arch: Arch, width: float, num_classes: int, image_size: int) -> list[Row | Rows]:
+    def rows(self, arch: Arch, width: float, num_classes: int, image_size: int, depth: float = 1.0) -> list[Row | Rows]:
         stem_stride = 1 if image_size <= SMALL_IMAGE else 2
         return [
             Row(conv, (self.channels(STEM, width), 3, stem_stride)),
-            *[_stage(block) for block in self._blocks(arch, width, image_size)],
+            *[_stage(block) for block in self._blocks(arch, width, image_size, depth)],
             Row(conv, (self.channels(LAST, width), 1)),
             Row(head, (num_classes,)),
         ]
@@ -96,13 +98,14 @@ class Mnas(ScaledSpace):
         """The seven blocks of `arch`, top to bottom: the network as its paper would print it."""
         return self._blocks(arch, self.width_of(arch), image_size or self.image_size)
 
-    def _blocks(self, arch: Arch, width: float, image_size: int) -> list[Block]:
+    def _blocks(self, arch: Arch, width: float, image_size: int, depth: float = 1.0) -> list[Block]:
         small = image_size <= SMALL_IMAGE
         blocks = []
         for (_, c, n, s, s_small), chosen in zip(SKELETON, self._chosen(arch), strict=True):
             op, kernel, se, skip, filters, layers = chosen
             scaled = self.channels(c * filters, width)
-            blocks.append(Block(op, kernel, se, skip, scaled, max(1, n + layers), s_small if small else s))
+            number = round_repeats(max(1, n + layers), depth)
+            blocks.append(Block(op, kernel, se, skip, scaled, number, s_small if small else s))
         return blocks
 
     def canonical(self, arch: Arch) -> Arch:

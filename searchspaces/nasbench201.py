@@ -51,9 +51,10 @@ from searchspaces.layers import (
     norm_act,
     residual,
     round_channels,
+    round_repeats,
     stage,
 )
-from searchspaces.scaled import Row, ScaledSpace
+from searchspaces.scaled import Row, RowSpace
 from searchspaces.space import Arch, Choice
 
 STAGES = (16, 32, 64)  # channels
@@ -61,7 +62,7 @@ EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))  # node, and the node b
 
 
 @dataclass(frozen=True)
-class NASBench201(ScaledSpace):
+class NASBench201(RowSpace):
     """The space, at a `width` multiplier (of every layer's channels), with `cells` a stage (the paper's N).
 
     The network is the same one for images of any size.
@@ -80,12 +81,13 @@ class NASBench201(ScaledSpace):
     def choices(self) -> tuple[Choice, ...]:
         return _CHOICES
 
-    def rows(self, arch: Arch, width: float, num_classes: int, image_size: int) -> list[Row]:
+    def rows(self, arch: Arch, width: float, num_classes: int, image_size: int, depth: float = 1.0) -> list[Row]:
         ops = tuple(self.options(arch).values())
         first, *others = [round_channels(c * width) for c in STAGES]
-        rows = [Row(_stem, (first,)), Row(_cells, (ops, first, self.cells))]
+        cells = round_repeats(self.cells, depth)
+        rows = [Row(_stem, (first,)), Row(_cells, (ops, first, cells))]
         for c in others:
-            rows += [Row(_reduction, (c,)), Row(_cells, (ops, c, self.cells))]
+            rows += [Row(_reduction, (c,)), Row(_cells, (ops, c, cells))]
         return [*rows, Row(norm_act, ()), Row(head, (num_classes,))]
 
     def graphs(self, arch: Arch) -> dict[str, Graph]:

@@ -20,8 +20,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from searchspaces.layers import Layer, conv, head, mbconv, round_channels
-from searchspaces.scaled import Row, ScaledSpace
+from searchspaces.layers import Layer, conv, head, mbconv, repeats, round_channels
+from searchspaces.scaled import Row, RowSpace
 from searchspaces.space import Arch, Choice
 
 STEM, LAST = 32, 1280
@@ -31,7 +31,7 @@ _CHOICES = tuple(Choice(f"block{b}.op", OPS) for b in range(1, 9))
 
 
 @dataclass(frozen=True)
-class NASBenchMacro(ScaledSpace):
+class NASBenchMacro(RowSpace):
     """The space, at a `width` multiplier (of every layer's channels). The network is the same for any image size."""
 
     name: ClassVar[str] = "nasbench_macro"
@@ -40,12 +40,14 @@ class NASBenchMacro(ScaledSpace):
     def choices(self) -> tuple[Choice, ...]:
         return _CHOICES
 
-    def rows(self, arch: Arch, width: float, num_classes: int, image_size: int) -> list[Row]:
+    def rows(self, arch: Arch, width: float, num_classes: int, image_size: int, depth: float = 1.0) -> list[Row]:
         rows = [Row(conv, (round_channels(STEM * width),))]
         for (c, _), ops in zip(STAGES, _by_stage(self.check(arch)), strict=True):
             first, *others = [OPS[op] for op in ops]
-            rows.append(Row(_block, (first, round_channels(c * width), 2)))
-            rows += [Row(_block, (op, round_channels(c * width), 1)) for op in others if op != "id"]
+            there = [first, *(op for op in others if op != "id")]
+            times = (1 if op == "id" else n for op, n in zip(there, repeats(len(there), depth), strict=True))
+            made = [op for op, n in zip(there, times, strict=True) for _ in range(n)]
+            rows += [Row(_block, (op, round_channels(c * width), 1 if i else 2)) for i, op in enumerate(made)]
         return [*rows, Row(conv, (round_channels(LAST * width), 1)), Row(head, (num_classes,))]
 
     def canonical(self, arch: Arch) -> Arch:

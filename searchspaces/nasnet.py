@@ -41,25 +41,36 @@ from searchspaces.auxiliary import WithAuxiliary
 from searchspaces.cells import Block, Cell, Genotype, cell, cell_network, last_output
 from searchspaces.genotypes import parse_genotype
 from searchspaces.graph import Graph
-from searchspaces.layers import SMALL_IMAGE, Layer, Norm, adaptive_avg_pool, avg_pool, chain, conv, head, network
+from searchspaces.layers import (
+    SMALL_IMAGE,
+    Layer,
+    Norm,
+    adaptive_avg_pool,
+    avg_pool,
+    chain,
+    conv,
+    head,
+    network,
+    round_repeats,
+)
 from searchspaces.operations import OPERATIONS, relu
-from searchspaces.space import Arch, Choice, Space
+from searchspaces.scaled import ScaledSpace
+from searchspaces.space import Arch, Choice
 
 PAPERS_OPS = tuple(OPERATIONS)[:13]
 STAGES = 3  # of N normal cells; each after the first starts with a reduction cell and has twice the filters
 
 
 @dataclass(frozen=True)
-class NASNet(Space):
+class NASNet(ScaledSpace):
     """The space of cells of so many `blocks`, in networks of `n` normal cells a stage and `filters` in the first.
 
     The paper's N @ P has `filters` = P / 24 for NASNet-A, whose normal cell joins 6 states. The defaults are for a
     search on a CPU: N = 1 has both cells already, and with a quarter of the 32 filters that the paper searched with a
-    network of typically 20M multiply-adds for 32 pixels trains in less than half the time of one of `mnas`.
+    network of typically 20M multiply-adds for 32 pixels trains in less than half the time of one of `mnas`. Up to 64
+    pixels of `image_size` the stem is a 3x3 convolution, above it has two reduction cells, too.
     """
 
-    image_size: int = 32  # up to 64 pixels the stem is a 3x3 convolution, above it has two reduction cells, too
-    width: float = 1.0  # a multiplier of all filters
     blocks: int = 5
     n: int = 1
     filters: int = 8
@@ -78,10 +89,9 @@ class NASNet(Space):
     def __post_init__(self) -> None:
         for field in ("ops", "normal_keeps", "reduction_keeps"):  # JSON has lists
             object.__setattr__(self, field, tuple(getattr(self, field)))
-        if min(self.image_size, self.blocks, self.n, self.filters, self.stem) < 1 or not 0 < self.width <= 100:
-            raise ValueError(
-                "nasnet: image_size, blocks, n, filters and stem must be at least 1, and width above 0 and at most 100"
-            )
+        super().__post_init__()
+        if min(self.blocks, self.n, self.filters, self.stem) < 1:
+            raise ValueError("nasnet: blocks, n, filters and stem must be at least 1")
         if not (0 <= self.dropout < 1 and 0 <= self.drop_path < 1 and self.aux >= 0 and 0 < self.bn_momentum <= 1):
             raise ValueError(
                 "nasnet: dropout and drop_path must be at least 0 and below 1, aux at least 0, and bn_momentum above 0 "
@@ -107,23 +117,33 @@ class NASNet(Space):
             )
         )
 
-    def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
-        return self.network(self.genotype(arch), num_classes, image_size)
+    @property
+    def fineness(self) -> int:
+        """A step is one filter more in the last stage."""
+        return self.filters << (STAGES - 1)
 
-    def network(self, genotype: Genotype, num_classes: int = 10, image_size: int | None = None) -> nn.Sequential:
+    def network_at(
+        self, arch: Arch, width: float, num_classes: int, image_size: int, depth: float = 1.0
+    ) -> nn.Sequential:
+        deeper = replace(self, n=round_repeats(self.n, depth))
+        return deeper.network(self.genotype(arch), num_classes, image_size, width)
+
+    def network(
+        self, genotype: Genotype, num_classes: int = 10, image_size: int | None = None, width: float | None = None
+    ) -> nn.Sequential:
         """The network of any `genotype`, of this space or not, with this space's other settings."""
-        size = image_size or self.image_size
-        small, c = size <= SMALL_IMAGE, max(2, round(self.filters * self.width))
+        size, width = image_size or self.image_size, self.width if width is None else width
+        small, c = size <= SMALL_IMAGE, self._filters(0, width)
         norm = partial(nn.BatchNorm2d, eps=1e-5 if small else 1e-3, momentum=self.bn_momentum)
         normal, reduction = (partial(cell, plan, norm=norm) for plan in genotype)
         if small:
             stem, rows = conv(c * self.stem, act=None, norm=norm), {}
         else:
-            c_stem = max(1, round(32 * self.stem * self.width))
+            c_stem = max(1, round(32 * self.stem * width))
             stem = conv(c_stem, stride=2, act=None, norm=norm, padding=0)
             rows = {f"cell_stem_{i}": partial(reduction, max(2, c // 4 * 2**i), 2) for i in range(2)}
         for stage in range(STAGES):
-            c_stage = c * 2**stage
+            c_stage = self._filters(stage, width)
             if stage:
                 rows[f"reduction_cell_{stage - 1}"] = partial(reduction, c_stage, 2, hide_input=self.hide_input)
             rows |= {f"cell_{i}": partial(normal, c_stage) for i in range(stage * self.n, stage * self.n + self.n)}
@@ -132,8 +152,14 @@ class NASNet(Space):
         if not self.aux:
             return module
         classifier = auxiliary_classifier(num_classes, _pixels_in_stage_two(size), norm)
-        tapped = network(classifier, c_in=2 * c * len(genotype.normal.output), init=init)
+        tapped = network(classifier, c_in=self._filters(1, width) * len(genotype.normal.output), init=init)
         return WithAuxiliary(module, {f"cell_{2 * self.n - 1}": tapped}, self.aux)
+
+    def _filters(self, stage: int, width: float) -> int:
+        """Twice those of the stage before; with `max_macs` but for rounding, so that it can be met closely."""
+        if self.max_macs is None:
+            return max(2, round(self.filters * width)) << stage
+        return max(2, round((self.filters << stage) * width))
 
     # ------------------------------------------------------------------ genotypes
 

@@ -2,12 +2,17 @@
 
 Of two architectures that are to be compared at 8M multiply-adds, each is built as wide as 8M allow: so neither wins or
 loses by its size, and a search is about shapes alone. With `max_macs` the width is no longer a setting and not a choice
-either, but follows from the architecture: the widest, in steps of 1/256, that costs at most so much at the space's
+either, but follows from the architecture: the widest, in small steps, that costs at most so much at the space's
 `image_size` and `num_classes`. Built for other images or classes the network keeps that width, and its weights' shapes.
+
+A space whose networks are one layer after the other gives these as values (`RowSpace`), which makes widths cheap to
+find: each layer is costed once. For others a few networks are built as shapes alone.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from abc import abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
@@ -17,12 +22,141 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from searchspaces.cost import costs_by_row, shapes_only
+from searchspaces.cost import cost, costs_by_row, shapes_only
 from searchspaces.layers import Layer, chain, network, round_channels
 from searchspaces.space import Arch, Space
 
-STEPS = 256  # widths to a multiplier of 1
 WIDEST = 100
+GUESSES = 8  # by interpolation, before an interval is halved
+
+
+@dataclass(frozen=True)
+class ScaledSpace(Space):
+    """A space whose channels all scale: subclasses give the `network_at` a width.
+
+    `width` is that of every architecture. With `max_macs` each has its own instead, see above; where even the
+    narrowest costs more it is built so, which `nas search` refuses to train. `max_macs` counts a classifier for
+    `num_classes`, 10 if not given.
+    """
+
+    image_size: int = 32
+    width: float = 1.0
+    max_macs: int | None = None
+    num_classes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.image_size < 1 or not 0 < self.width <= WIDEST:
+            raise ValueError(f"{self.name}: image_size must be positive, and width above 0 and at most {WIDEST}")
+        if self.max_macs is not None and (self.max_macs < 1 or self.width != 1.0):
+            raise ValueError(f"{self.name}: max_macs must be positive, and decides the width: give no width with it")
+        if self.num_classes is not None and (self.num_classes < 1 or self.max_macs is None):
+            raise ValueError(f"{self.name}: num_classes must be positive, and goes with max_macs, which counts them")
+
+    @abstractmethod
+    def network_at(self, arch: Arch, width: float, num_classes: int, image_size: int, depth: float = 1.0) -> nn.Module:
+        """What `build` gives, of a given `width`, and with `depth` times the layers, rounded up.
+
+        No layer gets cheaper, and there are not fewer, as these grow.
+        """
+
+    def macs_at(self, arch: Arch, width: float) -> int:
+        """The multiply-adds that `max_macs` is about."""
+        with shapes_only():
+            network = self.network_at(arch, width, self.num_classes or 10, self.image_size)
+        return cost(network, self.image_size).macs
+
+    def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
+        return self.network_at(arch, self.width_of(arch), num_classes, image_size or self.image_size)
+
+    def scaled(
+        self, arch: Arch, width: float, depth: float, num_classes: int = 10, image_size: int | None = None
+    ) -> nn.Module:
+        return self.network_at(arch, self.width_of(arch) * width, num_classes, image_size or self.image_size, depth)
+
+    def width_of(self, arch: Arch) -> float:
+        """The width multiplier at which `arch` is built."""
+        return self.width_at(self.step_of(arch))
+
+    # ------------------------------------------------------------------ widths, in steps
+
+    @property
+    def fineness(self) -> int:
+        """Steps up to a width of 1, with `max_macs`."""
+        return 256
+
+    @property
+    def steps(self) -> range:
+        """The widths that there are: one, or with `max_macs` many."""
+        return range(1) if self.max_macs is None else range(1, WIDEST * self.fineness + 1)
+
+    def width_at(self, step: int) -> float:
+        return self.width if self.max_macs is None else step / self.fineness
+
+    def step_of(self, arch: Arch) -> int:
+        """The step at which `arch` is built."""
+        return self.steps[0] if self.max_macs is None else _widest_step(self, arch)
+
+    def is_built_in(self, arch: Arch, steps: range) -> bool:
+        """Whether `step_of(arch)` is one of `steps`, some in a row: two looks tell."""
+        return (steps[-1] == self.steps[-1] or not self._fits(arch, steps[-1] + 1)) and (
+            steps[0] == self.steps[0] or self._fits(arch, steps[0])
+        )
+
+    def _fits(self, arch: Arch, step: int) -> bool:
+        assert self.max_macs is not None
+        return self.macs_at(arch, self.width_at(step)) <= self.max_macs
+
+    def channels(self, nominal: float, width: float) -> int:
+        """`nominal` channels at `width`: a multiple of 8, or with `max_macs` of 2, so that it can be met closely."""
+        return round_channels(nominal * width, 8 if self.max_macs is None else 2)
+
+    def steps_giving(self, channels: int, nominal: float, among: range) -> range:
+        """The steps of `among` at which `nominal` channels are `channels`: by it `canonical` knows equal networks."""
+
+        def at(step: int) -> int:
+            return self.channels(nominal, self.width_at(step))
+
+        return among[bisect_left(among, channels, key=at) : bisect_right(among, channels, key=at)]
+
+
+@lru_cache(maxsize=1 << 14)
+def _widest_step(space: ScaledSpace, arch: Arch) -> int:
+    """The last step at which `arch` costs at most `max_macs`; the first where none does."""
+    assert space.max_macs is not None
+    return last_within(
+        space.max_macs, space.steps, space.fineness, lambda step: space.macs_at(arch, space.width_at(step))
+    )
+
+
+def last_within(limit: int, steps: range, start: int, macs_at: Callable[[int], int]) -> int:
+    """The last of `steps` with at most `limit` multiply-adds, the first where all have more; looking at `start` first.
+
+    Multiply-adds must not fall from one step to the next. They are nearly a w^2 + b w in the width w, so that two looks
+    tell where the limit is, but for rounded channels: some five are enough, where halving needs fifteen.
+    """
+    low, high = steps[0], steps[-1] + 1  # has at most the limit, or is the first; has more
+    guess, far = start, (0, 0.0)  # a step, and its multiply-adds divided by it
+    for number in itertools.count():
+        if high - low <= 1:
+            break
+        step = min(max(guess if number < GUESSES else (low + high) // 2, low + 1), high - 1)
+        macs = macs_at(step)
+        low, high = (step, high) if macs <= limit else (low, step)
+        guess = _step_of(limit, far, (step, macs / step))
+        far = far if number else (step, macs / step)
+    return low
+
+
+def _step_of(limit: int, far: tuple[int, float], near: tuple[int, float]) -> int:
+    """The step w at which a w^2 + b w, by the values of a w + b at two steps, is `limit`."""
+    a = (near[1] - far[1]) / (near[0] - far[0])
+    b = near[1] - a * near[0]
+    if a <= 0:
+        return int(limit / near[1])
+    return int((math.sqrt(b * b + 4 * a * limit) - b) / (2 * a))
+
+
+# ---------------------------------------------------------------------------- networks of rows
 
 
 class Row(NamedTuple):
@@ -45,76 +179,20 @@ class Rows(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ScaledSpace(Space):
-    """A space whose channels all scale: subclasses give the `rows` of an architecture at a width.
-
-    `width` is that of every architecture. With `max_macs` each has its own instead, see above; where even the
-    narrowest costs more it is built so, which `nas search` refuses to train. `max_macs` counts a classifier for
-    `num_classes`, 10 if not given.
-    """
-
-    image_size: int = 32
-    width: float = 1.0
-    max_macs: int | None = None
-    num_classes: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.image_size < 1 or not 0 < self.width <= WIDEST:
-            raise ValueError(f"{self.name}: image_size must be positive, and width above 0 and at most {WIDEST}")
-        if self.max_macs is not None and (self.max_macs < 1 or self.width != 1.0):
-            raise ValueError(f"{self.name}: max_macs must be positive, and decides the width: give no width with it")
-        if self.num_classes is not None and (self.num_classes < 1 or self.max_macs is None):
-            raise ValueError(f"{self.name}: num_classes must be positive, and goes with max_macs, which counts them")
+class RowSpace(ScaledSpace):
+    """One whose networks are rows, one after the other."""
 
     @abstractmethod
-    def rows(self, arch: Arch, width: float, num_classes: int, image_size: int) -> Sequence[Row | Rows]:
-        """The network of `arch` at `width`, top to bottom. None of them gets cheaper as the width grows."""
+    def rows(
+        self, arch: Arch, width: float, num_classes: int, image_size: int, depth: float = 1.0
+    ) -> Sequence[Row | Rows]:
+        """The network of `arch` at `width` and `depth`, top to bottom. None gets cheaper or fewer as these grow."""
 
-    def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
-        rows = self.rows(arch, self.width_of(arch), num_classes, image_size or self.image_size)
-        return network(*[row.layer() for row in rows])
+    def network_at(self, arch: Arch, width: float, num_classes: int, image_size: int, depth: float = 1.0) -> nn.Module:
+        return network(*[row.layer() for row in self.rows(arch, width, num_classes, image_size, depth)])
 
-    def width_of(self, arch: Arch) -> float:
-        """The width multiplier at which `arch` is built."""
-        return self.width_at(self.step_of(arch))
-
-    # ------------------------------------------------------------------ widths, in steps
-
-    @property
-    def steps(self) -> range:
-        """The widths that there are: one, or with `max_macs` many."""
-        return range(1) if self.max_macs is None else range(1, WIDEST * STEPS + 1)
-
-    def width_at(self, step: int) -> float:
-        return self.width if self.max_macs is None else step / STEPS
-
-    def step_of(self, arch: Arch) -> int:
-        """The step at which `arch` is built."""
-        return self.steps[0] if self.max_macs is None else _widest_step(self, arch)
-
-    def channels(self, nominal: float, width: float) -> int:
-        """`nominal` channels at `width`: a multiple of 8, or with `max_macs` of 2, so that it can be met closely."""
-        return round_channels(nominal * width, 8 if self.max_macs is None else 2)
-
-    def steps_giving(self, channels: int, nominal: float, among: range) -> range:
-        """The steps of `among` at which `nominal` channels are `channels`: by it `canonical` knows equal networks."""
-
-        def at(step: int) -> int:
-            return self.channels(nominal, self.width_at(step))
-
-        return among[bisect_left(among, channels, key=at) : bisect_right(among, channels, key=at)]
-
-
-@lru_cache(maxsize=1 << 14)
-def _widest_step(space: ScaledSpace, arch: Arch) -> int:
-    """The last step at which `arch` costs at most `max_macs`; the first where none does."""
-    assert space.max_macs is not None
-
-    def macs_at(step: int) -> int:
-        rows = space.rows(arch, space.width_at(step), space.num_classes or 10, space.image_size)
-        return macs_of(rows, space.image_size)
-
-    return space.steps[max(0, bisect_right(space.steps, space.max_macs, key=macs_at) - 1)]
+    def macs_at(self, arch: Arch, width: float) -> int:
+        return macs_of(self.rows(arch, width, self.num_classes or 10, self.image_size), self.image_size)
 
 
 def macs_of(rows: Sequence[Row | Rows], image_size: int) -> int:

@@ -87,6 +87,22 @@ class Space(ABC):
         """The one architecture that stands for all that build the same network as `arch`."""
         return self.check(arch)
 
+    def fixed(self, number: int) -> dict[str, Option]:
+        """What trial `number` of a search (0, 1, ...) is given rather than chooses, by choices' names; nothing here.
+
+        With it a search may begin in a part of the space, as one whose networks get deeper does.
+        """
+        return {}
+
+    def scaled(
+        self, arch: Arch, width: float, depth: float, num_classes: int = 10, image_size: int | None = None
+    ) -> nn.Module:
+        """The network of `arch` with `width` times its channels and `depth` times its layers.
+
+        Raises ValueError where the space does not say what these are, as by default.
+        """
+        raise ValueError(f"networks of the space {self.name} do not scale: it says nothing of their width and depth")
+
     def graphs(self, arch: Arch) -> dict[str, Graph]:
         """What a picture of `arch` shows, by titles; where there are none, as by default, the network's rows."""
         return {}

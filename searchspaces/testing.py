@@ -72,6 +72,11 @@ class SpaceContract:
                     same = built[one] == built[other]
                     assert same == (space.canonical(one) == space.canonical(other)), (choice.name, one, other)
 
+    def test_what_a_trial_is_given_are_options_of_the_space(self, space: Space) -> None:
+        options = {choice.name: choice.options for choice in space.choices}
+        for number in (0, 1, 10, 1_000_000):
+            assert all(value in options[name] for name, value in space.fixed(number).items())
+
     def test_networks_train_at_any_class_count_and_size(self, space: Space) -> None:
         for arch, classes, size in zip(some(space, 3, seed=3), (7, 10, 100), (24, 32, 65), strict=True):
             network = space.build(arch, num_classes=classes, image_size=size)

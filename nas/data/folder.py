@@ -13,9 +13,10 @@ What is held out is class-balanced, and the same each time as long as the files 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -29,6 +30,8 @@ SPLITS = ("train", "val", "test")
 ENDINGS = (".jpg", ".jpeg", ".png")
 TEST_SEED = 1  # of the images held out for the test
 NAMED = 3  # so many files a message names
+
+Listed = tuple[str, int, int]  # an image file that can be read: its name in its split, its bytes, its class
 
 
 @dataclass(frozen=True)
@@ -65,18 +68,21 @@ class ImageFolder:
     def dataset(self, name: str) -> Dataset:
         """The training and validation images. Test images are not looked at, or parted with, see above."""
         self.log(f"{name}: {len(self.class_names)} classes; {self._parts()}")
-        training = self._read("train")
+        training, listed = self._read("train")
         if self.splits == SPLITS:
-            return Dataset(name, self.class_names, training, self._read("val"), *training.channel_statistics())
+            validation, more = self._read("val")
+            dataset = Dataset(name, self.class_names, training, validation, *training.channel_statistics())
+            return replace(dataset, sha256=_sha256("val/", listed + more))
         if self._test_split is None:
             _, training = _test_and_rest(training)
-        return Dataset.split(name, self.class_names, training)
+        parts = "a tenth of train/" if self._test_split else "a tenth of the rest"
+        return replace(Dataset.split(name, self.class_names, training), sha256=_sha256(parts, listed))
 
     def test(self) -> Images:
         """The test images, for the end of a comparison."""
         if self._test_split is None:
-            return _test_and_rest(self._read("train"))[0]
-        return self._read(self._test_split)
+            return _test_and_rest(self._read("train")[0])[0]
+        return self._read(self._test_split)[0]
 
     # ------------------------------------------------------------------ layout
 
@@ -108,8 +114,8 @@ class ImageFolder:
 
     # ------------------------------------------------------------------ files
 
-    def _read(self, split: str) -> Images:
-        """All images of a split that can be read, class by class."""
+    def _read(self, split: str) -> tuple[Images, list[Listed]]:
+        """All images of a split that can be read, class by class, and what files they are."""
         folder = self.path / split
         found = [_files(folder, name) for name in self.class_names]
         if others := sum(others for _, others in found):
@@ -119,14 +125,14 @@ class ImageFolder:
         images = decoded(folder, files, self.image_size, self.log, self.workers)
         if images.unreadable:
             self._complain(folder, images.unreadable, len(files), images.report)
-        readable = [label for file, label in listed if file.name not in images.unreadable]
-        labels = torch.tensor(readable, dtype=torch.int64)
+        readable = [(file.name, file.bytes, label) for file, label in listed if file.name not in images.unreadable]
+        labels = torch.tensor([label for _, _, label in readable], dtype=torch.int64)
         counts = labels.bincount(minlength=len(self.class_names)).tolist()
         if empty := [name for name, count in zip(self.class_names, counts, strict=True) if not count]:
             raise ValueError(f"{folder}: no image of {_some(empty)} can be read")
         if split == "train" and len(labels) < VAL_SHARE:
             raise ValueError(f"{folder} has {len(labels)} images: give {VAL_SHARE} or more, since some are held out")
-        return Images(images.pixels, labels)
+        return Images(images.pixels, labels), readable
 
     def _complain(self, folder: Path, unreadable: dict[str, str], total: int, report: Path) -> None:
         """Say which images cannot be read, to the log, or where they are not to be skipped as a ValueError."""
@@ -155,6 +161,11 @@ def _file(path: Path, folder: Path) -> File:
     except OSError:  # a link to nothing, say: that it cannot be read is found out when it is
         return File(name, -1, 0)
     return File(name, status.st_size, status.st_mtime_ns)
+
+
+def _sha256(validation: str, files: Sequence[Listed]) -> str:
+    """By what a search knows its images again: a copy elsewhere, with other times, has the same."""
+    return hashlib.sha256(repr((validation, files)).encode(errors="backslashreplace")).hexdigest()
 
 
 def _test_and_rest(training: Images) -> tuple[Images, Images]:

@@ -89,7 +89,8 @@ class Images:
 class Dataset:
     """What a search may see: the training and validation splits. Test data comes only from `load_test`.
 
-    `mean` and `std` are of the training split's channels, for pixels in 0..1.
+    `mean` and `std` are of the training split's channels, for pixels in 0..1. `sha256` is of the list of the files that
+    the images are from; None for data that don't change.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Dataset:
     val: Images
     mean: RGB
     std: RGB
+    sha256: str | None = None
 
     @classmethod
     def split(cls, name: str, class_names: tuple[str, ...], training: Images) -> Dataset:

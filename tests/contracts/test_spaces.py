@@ -14,10 +14,16 @@ SMALL: dict[str, dict[str, Any]] = {
     "nasnet": {"blocks": 2, "filters": 4, "ops": ["identity", "avg3x3", "conv1x1", "sep3x3"]}
 }
 ALL = [get_space(name, **SMALL.get(name, {})) for name in sorted(SPACES)]
+# With each architecture as wide as a limit allows, and with networks of several depths
+ALL += [
+    get_space("chain", layers=3, pooling=1, grow_every=1, grow_from=2),
+    get_space("chain", layers=2, pooling=0, grow_every=1, grow_from=1, max_macs=100_000),
+    get_space("nasnet", blocks=1, ops=["identity", "conv1x1", "avg3x3"], max_macs=1_000_000),
+]
 
 
 class TestOurs(SpaceContract):
-    @pytest.fixture(params=ALL, ids=lambda space: space.name)
+    @pytest.fixture(params=ALL, ids=lambda space: f"{space.name}@{space.changed_settings()}")
     def space(self, request: pytest.FixtureRequest) -> Space:
         found: Space = request.param
         return found

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
+from itertools import combinations
 
 import pytest
 import torch
 from torch import nn
 
-from searchspaces import Chain, Choice, get_space
+from searchspaces import Arch, Chain, Choice, Space, get_space
 from searchspaces.chain import ConvLayer, join
 from searchspaces.cost import cost, shapes_only
+
+Structure = Callable[[Space, Arch], str]
 
 FOUR = Chain(layers=4, pooling=0)
 
@@ -103,6 +107,51 @@ def test_filters_that_round_alike_are_one_network() -> None:
     assert len({space.short_id(arch) for arch in archs}) == 3
 
 
+@pytest.mark.parametrize("max_macs", [2_000, 60_000, 3_000_000])
+def test_within_a_limit_networks_are_the_same_as_often_as_they_look_so(structure: Structure, max_macs: int) -> None:
+    """All pairs of 20 architectures that differ in filters alone, which a width of their own can make the same."""
+    space, rng = Chain(image_size=16, layers=4, pooling=1, max_macs=max_macs), random.Random(1)
+    positions = [i for i, choice in enumerate(space.choices) if choice.kind == "filters"]
+    archs = []
+    for filters in [(0,) * 4, (3,) * 4, (0, 1, 0, 1), *[[int(4 * rng.random()) for _ in range(4)] for _ in range(17)]]:
+        arch = [0] * len(space.choices)
+        for position, index in zip(positions, filters, strict=True):
+            arch[position] = index
+        archs.append(space.check(arch))
+    built = [structure(space, arch) for arch in archs]
+    keys = [space.canonical(arch) for arch in archs]
+    assert keys[0] == keys[1] and len(set(built)) < len(built)
+    for (b, k), (other_b, other_k) in combinations(zip(built, keys, strict=True), 2):
+        assert (b == other_b) == (k == other_k)
+    assert [structure(space, key) for key in keys] == built
+
+
+def test_depth_grows_by_two_from_six() -> None:
+    space = Chain(layers=11, grow_every=5)
+    assert space.depths == (6, 8, 10, 11)
+    assert [space.fixed(number)["layers"] for number in (0, 4, 5, 10, 15, 99)] == [6, 6, 8, 10, 11, 11]
+    assert list(space.fixed(99)) == ["layers"] and Chain(layers=11).fixed(0) == {}
+    beyond = {choice.name for choice in space.choices if choice.group in {f"layer{i}" for i in (9, 10, 11)}}
+    assert space.fixed(7).keys() == beyond | {"layers"}
+    chosen = space.options(space.sample(random.Random(0))) | space.fixed(7)
+    arch = space.from_options(chosen)
+    assert space.canonical(arch) == arch and len(space.plan(arch)) == 8
+
+
+def test_what_is_beyond_the_depth_is_not_built(structure: Structure) -> None:
+    space, plain = Chain(layers=5, pooling=1, grow_every=1, grow_from=3), Chain(layers=3, pooling=1)
+    arch = (0, *space.sample(random.Random(0))[1:])
+    short = arch[1 : 1 + len(plain.choices)]
+    assert structure(space, arch) == structure(plain, short)
+    assert space.plan(arch) == plain.plan(short) and len(space.graphs(arch)[""].nodes) == 1 + 3 + 1
+    key = space.canonical(arch)
+    assert key != arch and key[1 : 1 + len(short)] == short and not any(key[1 + len(short) :])
+    assert space.format(key) == f"n3,{plain.format(short)}" and space.parse(space.format(key)) == key
+    assert space.format(arch).count(",") == 5 and space.parse(space.format(arch)) == arch
+    with pytest.raises(ValueError, match="expected 6 parts"):
+        space.parse(f"n5,{plain.format(short)}")
+
+
 def test_the_width_scales_the_cost() -> None:
     arch = Chain().sample(random.Random(1))
     with shapes_only():
@@ -111,7 +160,21 @@ def test_the_width_scales_the_cost() -> None:
     assert math.isclose(cost(full, 64).macs / cost(full, 32).macs, 4, rel_tol=0.01)
 
 
-@pytest.mark.parametrize("settings", [{"width": 0}, {"image_size": 0}, {"layers": 0}, {"pooling": 6}, {"pooling": -1}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"width": 0},
+        {"image_size": 0},
+        {"layers": 0},
+        {"pooling": 6},
+        {"pooling": -1},
+        {"grow_every": 0, "layers": 8},
+        {"grow_every": 5},
+        {"grow_every": 5, "layers": 8, "grow_by": 0},
+        {"grow_every": 5, "layers": 8, "grow_from": 0},
+        {"grow_every": 5, "layers": 8, "pooling": 6},
+    ],
+)
 def test_bad_settings_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="chain: "):
         get_space("chain", **settings)

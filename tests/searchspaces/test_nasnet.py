@@ -208,6 +208,17 @@ def test_with_path_dropout_an_identity_is_no_convolution(structure: Structure) -
         assert (structure(space, archs[0]) == structure(space, archs[1])) == same
 
 
+def test_within_a_limit_stages_have_twice_the_filters_but_for_rounding() -> None:
+    space = NASNet(max_macs=8_000_000, blocks=2)
+    arch = space.sample(random.Random(0))
+    width = space.width_of(arch)
+    filters = [space._filters(stage, width) for stage in range(3)]
+    assert filters == [max(2, round(8 * width * 2**stage)) for stage in range(3)]
+    assert space.canonical(arch) == NASNet(blocks=2).canonical(arch)
+    with shapes_only():
+        assert 0.7 * 8e6 < cost(space.build(arch), 32).macs <= 8e6
+
+
 # ---------------------------------------------------------------------------- settings
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from searchspaces import Arch, get_space
 from searchspaces.cost import cost, shapes_only
-from searchspaces.scaled import ScaledSpace, macs_of
+from searchspaces.scaled import RowSpace, ScaledSpace, last_within, macs_of
 
 
 def scaled(name: str, max_macs: int = 3_000_000) -> ScaledSpace:
@@ -23,12 +23,12 @@ def structure(space: ScaledSpace, arch: Arch) -> str:
         return str(space.build(arch))
 
 
-@pytest.mark.parametrize("name", ["compact", "mnas"])
+@pytest.mark.parametrize("name", ["chain", "compact", "mnas", "nasnet"])
 def test_no_wider_network_is_within_the_limit(name: str) -> None:
     space, rng = scaled(name), random.Random(0)
     for arch in (space.sample(rng) for _ in range(3)):
         step = space.step_of(arch)
-        macs = [macs_of(space.rows(arch, space.width_at(s), 10, 16), 16) for s in (step, step + 1)]
+        macs = [space.macs_at(arch, space.width_at(s)) for s in (step, step + 1)]
         assert macs[0] <= 3_000_000 < macs[1]
         with shapes_only():
             assert cost(space.build(arch), 16).macs == macs[0]
@@ -45,6 +45,32 @@ def test_canonical_is_exact_where_every_architecture_has_its_own_width(name: str
         for one, other in combinations(changed, 2):
             same = structure(space, one) == structure(space, other)
             assert same == (space.canonical(one) == space.canonical(other)), (choice.name, one, other)
+
+
+def test_a_layer_is_costed_as_the_network_that_it_is_in() -> None:
+    space = scaled("compact")
+    assert isinstance(space, RowSpace)
+    arch = space.sample(random.Random(0))
+    by_rows = macs_of(space.rows(arch, 0.5, 10, 16), 16)
+    assert by_rows == space.macs_at(arch, 0.5) == ScaledSpace.macs_at(space, arch, 0.5)
+
+
+@pytest.mark.parametrize("limit", [0, 5, 100, 5_000, 123_456, 10**9])
+@pytest.mark.parametrize(("a", "b", "plateau"), [(1, 0, 1), (3, 50, 1), (2, 9, 7), (0, 7, 1), (0, 7, 40)])
+def test_the_limit_is_found_by_few_looks(limit: int, a: int, b: int, plateau: int) -> None:
+    """In a quadratic, a straight line, and both in stairs."""
+    looks = []
+
+    def macs_at(step: int) -> int:
+        looks.append(step)
+        w = step // plateau * plateau + 1
+        return a * w * w + b * w
+
+    steps = range(1, 2001)
+    found = last_within(limit, steps, 256, macs_at)
+    count = len(looks)
+    assert found == max([step for step in steps if macs_at(step) <= limit], default=1)
+    assert len(set(looks[:count])) == count <= 6 + 10 * (plateau > 1)
 
 
 def test_the_width_does_not_depend_on_what_is_built_but_on_the_settings() -> None:

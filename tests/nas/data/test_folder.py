@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -116,6 +117,30 @@ def test_unreadable_images_are_refused_by_name_or_skipped(tmp_path: Path) -> Non
     missing = {(10, 0, blue) for blue in (3, 4, 5, 7)}
     assert not missing & (colours(dataset.train) | colours(dataset.val))
     assert (dataset.train.labels * 10).tolist() == dataset.train.pixels[:, 0, 0, 0].tolist()
+
+
+def test_a_folder_is_known_by_its_files(tmp_path: Path) -> None:
+    """A copy of it is the same; whatever else is trained or validated on is not. Test images are not looked at."""
+    root = make(tmp_path / "pets")
+    began = opened(root).dataset("pets").sha256
+    copy = Path(shutil.copytree(root, tmp_path / "copy", copy_function=shutil.copyfile))
+    Image.new("RGB", (99, 99)).save(copy / "val" / "cat" / "new.png")
+    assert began and opened(copy).dataset("copy").sha256 == began
+
+    def fingerprint() -> str | None:
+        return opened(copy, skip_unreadable=True).dataset("copy").sha256
+
+    cat = copy / "train" / "cat"
+    seen = [began]
+    Image.new("RGB", (99, 99)).save(cat / "1.png")
+    seen.append(fingerprint())
+    (cat / "2.png").write_text("damaged")
+    seen.append(fingerprint())
+    (cat / "3.png").rename(copy / "train" / "dog" / "33.png")
+    seen.append(fingerprint())
+    shutil.copytree(copy / "val", copy / "test")  # val/ is now the validation
+    seen.append(fingerprint())
+    assert len(set(seen)) == len(seen)
 
 
 def test_a_class_without_a_readable_image(tmp_path: Path) -> None:
