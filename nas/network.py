@@ -1,4 +1,4 @@
-"""What can be trained: an architecture of a space, or a hand-designed network by its name."""
+"""What can be trained: an architecture of a space, as it is or larger, or a hand-designed network by its name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from nas import baselines
+from nas.baselines.zoo import scaled_name
 from nas.units import format_count, parse_count
 from searchspaces import Arch, Space
 
@@ -50,6 +51,11 @@ class Designed:
 
     name: str
 
+    @property
+    def text(self) -> str:
+        """What a person can type for it."""
+        return self.name
+
     def build(self, num_classes: int, image_size: int) -> nn.Module:
         return baselines.build(self.name, num_classes, image_size)
 
@@ -57,7 +63,51 @@ class Designed:
         return json.dumps({"baseline": self.name}, indent=2)
 
 
-Network = Found | Designed
+@dataclass(frozen=True)
+class Scaled:
+    """A found network with `width` times its channels and `depth` times its layers, for `image_size` pixels a side.
+
+    Hand-designed ones have their multipliers in their name.
+    """
+
+    base: Found
+    width: float
+    depth: float
+    image_size: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.base.name}{self._multipliers}"
+
+    @property
+    def text(self) -> str:
+        """What a person can type for it: `mnas:...@1.1x1.2-36`."""
+        return f"{self.base.text}{self._multipliers}"
+
+    @property
+    def _multipliers(self) -> str:
+        return f"@{self.width:g}x{self.depth:g}-{self.image_size}"
+
+    def build(self, num_classes: int, image_size: int) -> nn.Module:
+        return self.base.space.scaled(self.base.arch, self.width, self.depth, num_classes, image_size)
+
+    def to_json(self) -> str:
+        scaled = {"width": self.width, "depth": self.depth, "image_size": self.image_size}
+        return json.dumps(json.loads(self.base.to_json()) | {"scaled": scaled}, indent=2)
+
+
+Network = Found | Designed | Scaled
+
+
+def grown(network: Network, width: float, depth: float, image_size: int) -> Network:
+    """`network` with `width` times its channels and `depth` times its layers, for `image_size` pixels.
+
+    Raises ValueError where it is a baseline that does not grow.
+    """
+    if isinstance(network, Designed):
+        return Designed(scaled_name(network.name, width, depth, image_size))
+    of = network if isinstance(network, Scaled) else Scaled(network, 1.0, 1.0, image_size)
+    return Scaled(of.base, round(of.width * width, 4), round(of.depth * depth, 4), image_size)
 
 
 def _value(value: Any) -> str:

@@ -12,7 +12,7 @@ from torch import nn
 
 from nas.baselines.zoo import find
 from nas.data import shape_of
-from nas.network import Found, Network
+from nas.network import Designed, Found, Network, Scaled
 from nas.run import Run
 from nas.units import format_count
 from searchspaces import Compact, Mnas, NASNet
@@ -40,8 +40,10 @@ class Shown:
     @property
     def title(self) -> str:
         """What it is: its name, or its space with its settings; lists only where they are not as by default."""
-        if not isinstance(self.network, Found):
+        if isinstance(self.network, Designed):
             return self.network.name
+        if isinstance(self.network, Scaled):
+            return f"{self.network.name}: {self.network.width:g} times the channels, {self.network.depth:g} the layers"
         space = self.network.space
         said = {k: v for k, v in space.settings().items() if not isinstance(v, list)} | space.changed_settings()
         return f"{space.name}: {', '.join(f'{name} {value}' for name, value in said.items())}".removesuffix(": ")
@@ -71,7 +73,9 @@ class Shown:
         size = {"num_classes": self.num_classes, "image_size": self.image_size, **asdict(self.cost)}
         named = {"name": self.network.name}
         if isinstance(self.network, Found):
-            named |= {"id": self.network.space.short_id(self.network.arch), "text": self.network.text}
+            named |= {"id": self.network.space.short_id(self.network.arch)}
+        if not isinstance(self.network, Designed):
+            named |= {"text": self.network.text}
         document: dict[str, Any] = json.loads(self.network.to_json())
         return named | document | size | {"rows": rows}
 
@@ -90,11 +94,12 @@ def show(network: Network, shape: Shape) -> Shown:
 
 def usual_shape(target: str, network: Network, runs_dir: Path) -> Shape:
     """Classes and pixels of what `target` means: as in its run, its file, its space or its publication."""
-    if not isinstance(network, Found):
+    if isinstance(network, Designed):
         baseline = find(network.name)
         return baseline.num_classes, baseline.image_size
-    settings = network.space.settings()
+    settings = (network.base if isinstance(network, Scaled) else network).space.settings()
     classes, pixels = settings.get("num_classes", 10), settings.get("image_size", 32)
+    pixels = network.image_size if isinstance(network, Scaled) else pixels
     folder = runs_dir / target.partition(":")[0]
     if target.endswith(".json"):
         document = json.loads(Path(target).read_text())
@@ -108,6 +113,8 @@ def written(network: Network, form: str, image_size: int) -> str:
         raise ValueError(f"--format is table, {', '.join(FORMS)}, not {form!r}")
     if form == "json":
         return network.to_json()
+    if form == "text" and isinstance(network, Scaled):
+        return network.text
     if not isinstance(network, Found):
         raise ValueError(f"{network.name} is no architecture of a space, which alone have --format {form}")
     match network.space:

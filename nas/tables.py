@@ -9,7 +9,7 @@ from typing import Any
 from nas.baselines.listing import Listed
 from nas.baselines.zoo import find
 from nas.compare import Contender
-from nas.network import Found
+from nas.network import Found, Scaled
 from nas.run import Row
 from nas.show import Shown, choices_by_group, format_size
 from nas.units import format_count, format_percent, format_seconds
@@ -147,6 +147,8 @@ def network_table(shown: Shown) -> str:
     lines = [shown.title]
     if isinstance(shown.network, Found):
         lines += [f"short id {shown.network.space.short_id(shown.network.arch)}", shown.network.text]
+    elif isinstance(shown.network, Scaled):
+        lines.append(shown.network.text)
     else:
         baseline = find(shown.network.name)
         lines.append(f"{baseline.paper}, {baseline.year}")

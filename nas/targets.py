@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.baselines.zoo import BASELINES, UnknownName, find
-from nas.network import Designed, Found, Network
+from nas.network import Designed, Found, Network, Scaled, grown
 from nas.run import Run
 from nas.units import parse_count, parse_names
 from searchspaces import SPACES, Arch, Compact, Mnas, Space, get_space
@@ -30,8 +30,13 @@ def resolve(target: str, runs_dir: Path) -> Network:
     `RUN:best` or `RUN:NUMBER` is a trial of a run, `mnas:TEXT`, `mnas@WIDTH:TEXT` or `compact@max_macs=8M:TEXT` an
     architecture (settings of its space are joined by commas, a width needs no name; a space of one's own is
     `mypackage.module:MySpace:TEXT`), `FILE.json` one that `nas train`
-    wrote, anything else a baseline's name (`mobilenet_v2@0.5`).
+    wrote, anything else a baseline's name (`mobilenet_v2@0.5`). `@WIDTHxDEPTH-PIXELS` after any of them is that network
+    scaled: `RUN:best@1.1x1.2-36`.
     """
+    multiplied = re.fullmatch(r"(?P<base>.+:.+)@(?P<width>[\d.]+)x(?P<depth>[\d.]+)-(?P<size>\d+)", target)
+    if multiplied:
+        width, depth = (_multiplier(target, multiplied[what]) for what in ("width", "depth"))
+        return grown(resolve(multiplied["base"], runs_dir), width, depth, int(multiplied["size"]))
     if target.endswith(".json"):
         return _from_file(Path(target))
     prefix, colon, rest = target.partition(":")
@@ -82,7 +87,17 @@ def _width(text: str) -> float:
         raise ValueError(f"{text!r} is no width multiplier: write mnas@0.25:..., say") from None
 
 
-def _from_run(run: Run, which: str) -> Found:
+def _multiplier(target: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 100:
+        raise ValueError(f"{target}: a multiplier is a number of 0 to 100, not {text!r}, as in RUN:best@1.1x1.2-36")
+    return number
+
+
+def _from_run(run: Run, which: str) -> Network:
     if which == "best":
         return run.network(run.best())
     rows = {str(row.number): row for row in run.rows() if row.arch}
@@ -98,7 +113,8 @@ def _from_file(path: Path) -> Network:
         if "baseline" in document:
             return Designed(document["baseline"])
         space = get_space(document["space"], **document["settings"])
-        return Found(space, space.from_json(text))
+        found = Found(space, space.from_json(text))
+        return Scaled(found, **document["scaled"]) if "scaled" in document else found
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from None
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:

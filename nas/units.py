@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9}
+_BYTES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2.0**10, "mi": 2.0**20, "gi": 2.0**30, "ti": 2.0**40}
 _SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -26,6 +27,14 @@ def parse_seconds(text: str) -> float:
     return sum(float(n) * _SECONDS[u.lower() or "s"] for n, u in parts)
 
 
+def parse_bytes(text: str) -> float:
+    """`2GB` -> 2,000,000,000, `512MiB` -> 536,870,912. Raises ValueError for anything else."""
+    match = re.fullmatch(r"([0-9.]+)\s*([a-zA-Z]*?)[bB]?", text.strip())
+    if not match or match[2].lower() not in _BYTES or not _is_number(match[1]):
+        raise ValueError(f"{text!r} is not an amount of memory: write 500MB, 2GB or 1.5GiB")
+    return float(match[1]) * _BYTES[match[2].lower()]
+
+
 def parse_names(text: str) -> tuple[str, ...]:
     """`conv1, fc` -> `("conv1", "fc")`: what is joined by commas, one by one."""
     return tuple(filter(None, (name.strip() for name in text.split(","))))
@@ -39,6 +48,14 @@ def format_count(count: float | None) -> str:
         if count >= size:
             return f"{count / size:.3g}{suffix}" if count < 999.5 * size else f"{count / size:.0f}{suffix}"
     return f"{count:g}"
+
+
+def format_bytes(count: float) -> str:
+    """2,345,678,901 -> `2.35 GB`."""
+    for size, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= size:
+            return f"{count / size:.3g} {unit}" if count < 999.5 * size else f"{count / size:.0f} {unit}"
+    return f"{count:g} B"
 
 
 def format_seconds(seconds: float | None) -> str:

@@ -31,6 +31,7 @@ from searchspaces.layers import (
     network,
     norm_act,
     preactivated,
+    round_repeats,
 )
 
 # Table 1: the layers of each dense block, two convolutions each
@@ -38,9 +39,18 @@ BLOCKS = {121: (6, 12, 24, 16), 161: (6, 12, 36, 24), 169: (6, 12, 32, 32), 201:
 
 
 def densenet(
-    num_classes: int, image_size: int, blocks: Sequence[int], growth: int, bc: bool = True, width: float = 1.0
+    num_classes: int,
+    image_size: int,
+    blocks: Sequence[int],
+    growth: int,
+    bc: bool = True,
+    width: float = 1.0,
+    depth: float = 1.0,
 ) -> nn.Sequential:
-    """Table 1 for four blocks; for three, or images of up to 64 pixels, a bare 3x3 stem and no pooling."""
+    """Table 1 for four blocks; for three, or images of up to 64 pixels, a bare 3x3 stem and no pooling.
+
+    `width` is of the growth rate and the stem's channels, `depth` of the layers of every block, rounded up.
+    """
     k = max(1, round(growth * width))
     c = 2 * k if bc else max(1, round(16 * width))
     small = len(blocks) == 3 or image_size <= SMALL_IMAGE
@@ -49,7 +59,7 @@ def densenet(
     for i, n in enumerate(blocks, start=1):
         if i > 1:
             rows[f"transition{i - 1}"] = _transition(0.5 if bc else 1.0)
-        rows[f"dense_block{i}"] = chain(*[_dense_layer(k, bc) for _ in range(n)])
+        rows[f"dense_block{i}"] = chain(*[_dense_layer(k, bc) for _ in range(round_repeats(n, depth))])
     return network(rows, {"classification": chain({"norm": norm_act(), "fc": head(num_classes)})})
 
 
@@ -88,6 +98,7 @@ def _cifar(depth: int, k: int, step: int, bc: bool, top1: float | None) -> Basel
         top1=top1,
         errors="table 2, with augmentation" if top1 else "",
         scalable=True,
+        deepens=True,
     )
 
 
@@ -102,6 +113,7 @@ def _imagenet(depth: int, top1: float | None = None, top5: float | None = None, 
         errors="table 3, single crop" if top1 else "",
         cifar="bare 3x3 stem without stride, no pooling",
         scalable=True,
+        deepens=True,
     )
 
 

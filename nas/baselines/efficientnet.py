@@ -1,7 +1,7 @@
-"""EfficientNets B0 to B7.
+"""EfficientNets B0 to B7, L2, and Lite0 to Lite4.
 
 Tan, Le: "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019, arXiv:1905.11946), table 1
-and section 4: see `scaling.efficientnet`.
+and section 4; of L2 and Lite, and of what width and depth multiply, see `scaling.efficientnet`.
 
 Deviation: padding is the same on both sides, as torchvision and timm have it; `+tf` is TensorFlow's, as in the
 authors' code. Batch norm's eps (1e-3) and momentum (0.01) are the authors'.
@@ -14,12 +14,13 @@ from functools import partial
 from torch import nn
 
 from nas.baselines.entry import Baseline
-from scaling.efficientnet import COEFFICIENTS, efficientnet
+from scaling.efficientnet import LITE, B, Coefficients, efficientnet
+from searchspaces.layers import Padding
 
 NORM = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
 
-# Table 2: top-1 and top-5 accuracy
-ACCURACIES = {
+# Table 2 of the paper, and of Noisy Student's: top-1 and top-5 accuracy; Lite's in the authors' repository, in float32
+ACCURACIES: dict[str, tuple[float, float | None]] = {
     "b0": (77.1, 93.3),
     "b1": (79.1, 94.4),
     "b2": (80.1, 94.9),
@@ -28,26 +29,49 @@ ACCURACIES = {
     "b5": (83.6, 96.7),
     "b6": (84.0, 96.8),
     "b7": (84.3, 97.0),
+    "l2": (88.4, 98.7),
+    "lite0": (75.1, None),
+    "lite1": (76.7, None),
+    "lite2": (77.6, None),
+    "lite3": (79.8, None),
+    "lite4": (81.5, None),
 }
 
 
-def member(num_classes: int, image_size: int, of: str, tf: bool = False) -> nn.Sequential:
-    """The member `of` the family ("b0"); `image_size` may be any."""
-    by = COEFFICIENTS[of]
-    return efficientnet(num_classes, image_size, by.width, by.depth, by.dropout, NORM, padding="tf" if tf else "same")
+def member(
+    num_classes: int,
+    image_size: int,
+    of: Coefficients,
+    lite: bool = False,
+    width: float = 1.0,
+    depth: float = 1.0,
+    tf: bool = False,
+) -> nn.Sequential:
+    """The member of the family with the coefficients `of`, times `width` and `depth`; `image_size` may be any."""
+    padding: Padding = "tf" if tf else "same"
+    return efficientnet(num_classes, image_size, of.width * width, of.depth * depth, NORM, padding, lite)
 
 
-BASELINES = {
-    f"efficientnet_{name}": Baseline(
-        partial(member, of=name),
+def _baseline(name: str, of: Coefficients) -> Baseline:
+    top1, top5 = ACCURACIES[name]
+    paper, errors = "Tan and Le, arXiv:1905.11946", "table 2, single crop"
+    if name == "l2":
+        paper, errors = "Xie et al., arXiv:1911.04252", "table 2, with 300M unlabelled images"
+    elif name in LITE:
+        errors = "the authors' repository, single crop"
+    return Baseline(
+        partial(member, of=of, lite=name in LITE),
         year=2019,
-        paper="Tan and Le, arXiv:1905.11946",
-        image_size=COEFFICIENTS[name].image_size,
+        paper=paper,
+        image_size=of.image_size,
         top1=round(100 - top1, 1),
-        top5=round(100 - top5, 1),
-        errors="table 2, single crop",
+        top5=None if top5 is None else round(100 - top5, 1),
+        errors=errors,
         cifar="the stem and stage 3 without stride",
         options={"tf": "TensorFlow's padding, as in the authors' code"},
+        scalable=True,
+        deepens=True,
     )
-    for name, (top1, top5) in ACCURACIES.items()
-}
+
+
+BASELINES = {f"efficientnet_{name}": _baseline(name, of) for name, of in {**B, **LITE}.items()}

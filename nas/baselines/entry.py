@@ -19,7 +19,8 @@ class Baseline:
     """A network by its publication, and its `builder(num_classes, image_size)`.
 
     The builder's children are the rows of the paper's table, with the paper's names. It takes a keyword `width`
-    (a multiplier of every layer's channels) where `scalable`, and one keyword, True, for each of its `options`.
+    (a multiplier of every layer's channels) where `scalable`, `depth` (of the layers of every stage, rounded up) where
+    it `deepens`, and one keyword, True, for each of its `options`.
     """
 
     builder: Builder
@@ -35,6 +36,7 @@ class Baseline:
     cifar: str = ""  # how its form for images of up to 64 pixels differs; empty where the field uses none
     options: Mapping[str, str] = field(default_factory=dict)  # what `NAME+OPTION` switches on
     scalable: bool = False
+    deepens: bool = False
 
     @property
     def for_small_images(self) -> bool:

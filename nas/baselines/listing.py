@@ -43,6 +43,7 @@ class Listed:
             "cifar_form": b.cifar or None,
             "cifar10": self.cifar10 and asdict(self.cifar10),
             "width_multiplier": b.scalable,
+            "depth_multiplier": b.deepens,
             "options": dict(b.options),
         }
 

@@ -26,6 +26,7 @@ from searchspaces.layers import (
     network,
     relu,
     round_channels,
+    round_repeats,
     stage,
 )
 from searchspaces.weights import he_normal_per_group
@@ -55,12 +56,15 @@ B1: Rows = [
 NORM = partial(nn.BatchNorm2d, momentum=0.01)
 
 
-def mnasnet(num_classes: int, image_size: int, rows: Rows, width: float = 1.0) -> nn.Sequential:
-    """`rows` at any `width`."""
+def mnasnet(num_classes: int, image_size: int, rows: Rows, width: float = 1.0, depth: float = 1.0) -> nn.Sequential:
+    """`rows` at any `width`, with `depth` times the layers of each block, rounded up."""
     small = image_size <= SMALL_IMAGE
     blocks = {
         f"block{i}": stage(
-            partial(_layer, kernel=k, expand=t, se=se), round_channels(c * width), n, s_small if small else s
+            partial(_layer, kernel=k, expand=t, se=se),
+            round_channels(c * width),
+            round_repeats(n, depth),
+            s_small if small else s,
         )
         for i, (t, k, se, c, n, s, s_small) in enumerate(rows, start=1)
     }
@@ -88,6 +92,7 @@ def _mnasnet(rows: Rows, top1: float, top5: float, errors: str) -> Baseline:
         errors=errors,
         cifar="the stem and the second block without stride",
         scalable=True,
+        deepens=True,
     )
 
 

@@ -4,6 +4,8 @@ v1: Howard, Zhu, Chen, Kalenichenko, Wang, Weyand, Andreetto, Adam: "MobileNets:
 Networks for Mobile Vision Applications" (2017, arXiv:1704.04861), table 1. v2: Sandler, Howard, Zhu, Zhmoginov,
 Chen: "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (2018, arXiv:1801.04381), table 2.
 
+Depth multiplies the layers of every row below, rounded up.
+
 Deviations:
 - v1's activations are the ReLU that is printed; `+relu6` ends them at 6, as its authors' code and timm do;
 - v1's last depthwise convolution is printed with a stride that its sizes contradict;
@@ -33,6 +35,7 @@ from searchspaces.layers import (
     mbconv,
     network,
     round_channels,
+    round_repeats,
     stage,
 )
 from searchspaces.mnas import LAST, SKELETON, STEM
@@ -49,12 +52,16 @@ V1 = [
 ]
 
 
-def mobilenet_v1(num_classes: int, image_size: int, width: float = 1.0, relu6: bool = False) -> nn.Sequential:
-    """v1's table 1 at any `width` (section 3.3)."""
+def mobilenet_v1(
+    num_classes: int, image_size: int, width: float = 1.0, depth: float = 1.0, relu6: bool = False
+) -> nn.Sequential:
+    """v1's table 1 at any `width` (section 3.3) and `depth`."""
     small = image_size <= SMALL_IMAGE
     act = layers.relu6 if relu6 else layers.relu
     separables = {
-        f"separable{i}": stage(partial(_separable, act=act), _v1_channels(c * width), n, s_small if small else s)
+        f"separable{i}": stage(
+            partial(_separable, act=act), _v1_channels(c * width), round_repeats(n, depth), s_small if small else s
+        )
         for i, (c, n, s, s_small) in enumerate(V1, start=1)
     }
     stem = conv(_v1_channels(32 * width), stride=1 if small else 2, act=act)
@@ -70,11 +77,19 @@ def _separable(c: int, stride: int, act: Activation) -> Layer:
     return chain(depthwise(3, stride, act), conv(c, 1, act=act))
 
 
-def mobilenet_v2(num_classes: int, image_size: int, width: float = 1.0) -> nn.Sequential:
-    """v2's table 2 at any `width`; the last convolution keeps its 1280 channels below width 1 (section 5)."""
+def mobilenet_v2(num_classes: int, image_size: int, width: float = 1.0, depth: float = 1.0) -> nn.Sequential:
+    """v2's table 2 at any `width` and `depth`.
+
+    The last convolution keeps its 1280 channels below width 1 (section 5).
+    """
     small = image_size <= SMALL_IMAGE
     bottlenecks = {
-        f"bottleneck{i}": stage(partial(_bottleneck, expand=t), round_channels(c * width), n, s_small if small else s)
+        f"bottleneck{i}": stage(
+            partial(_bottleneck, expand=t),
+            round_channels(c * width),
+            round_repeats(n, depth),
+            s_small if small else s,
+        )
         for i, (t, c, n, s, s_small) in enumerate(SKELETON, start=1)
     }
     return network(
@@ -98,6 +113,7 @@ _V1 = Baseline(
     cifar="the stem and the first other stride without stride",
     options={"relu6": "activations end at 6, as in the authors' code and timm"},
     scalable=True,
+    deepens=True,
 )
 _V2 = Baseline(
     mobilenet_v2,
@@ -107,6 +123,7 @@ _V2 = Baseline(
     errors="table 4",
     cifar="the stem and the second stage without stride",
     scalable=True,
+    deepens=True,
 )
 
 

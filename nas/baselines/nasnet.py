@@ -23,7 +23,7 @@ from torch import nn
 
 from nas.baselines.entry import Baseline
 from searchspaces.genotypes import NASNET_A
-from searchspaces.layers import SMALL_IMAGE
+from searchspaces.layers import SMALL_IMAGE, round_repeats
 from searchspaces.nasnet import STAGES, NASNet
 
 
@@ -38,6 +38,7 @@ def nasnet_a(
     dropout: float = 0.0,
     drop: float = 0.0,
     width: float = 1.0,
+    depth: float = 1.0,
     drop_path: bool = False,
     aux: bool = False,
 ) -> nn.Sequential:
@@ -45,7 +46,7 @@ def nasnet_a(
     size = min(image_size, SMALL_IMAGE) if cifar else image_size
     space = NASNet(
         width=width,
-        n=n,
+        n=round_repeats(n, depth),
         filters=penultimate // (len(NASNET_A.normal.output) * 2 ** (STAGES - 1)),
         stem=stem,
         hide_input=hide_input,
@@ -57,7 +58,7 @@ def nasnet_a(
     return space.network(NASNET_A, num_classes, size)
 
 
-_baseline = partial(Baseline, year=2017, paper="Zoph et al., arXiv:1707.07012", scalable=True)
+_baseline = partial(Baseline, year=2017, paper="Zoph et al., arXiv:1707.07012", scalable=True, deepens=True)
 _imagenet = partial(_baseline, cifar="a 3x3 convolution without stride as the stem, CIFAR's batch norms")
 _aux = {"aux": "the auxiliary classifier, in training"}
 _drop_path = {"drop_path": "paths dropped, with a probability that grows with depth and training to its authors'"}

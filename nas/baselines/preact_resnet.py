@@ -38,21 +38,31 @@ BLOCKS = {**resnet.BLOCKS, 200: (3, 24, 36, 3)}
 
 
 def preact_resnet(
-    num_classes: int, image_size: int, depth: int, unit: Callable[[int, int], Layer], width: float = 1.0
+    num_classes: int,
+    image_size: int,
+    layers: int,
+    unit: Callable[[int, int], Layer],
+    width: float = 1.0,
+    depth: float = 1.0,
 ) -> nn.Sequential:
     """ResNet's table 1 in preactivated units. Images of up to 64 pixels get a bare 3x3 stem and no pooling."""
     c = max(1, round(64 * width))
     large = {"conv1": conv(c, 7, stride=2), "pool1": max_pool(3, 2)}
     stem = {"conv1": bare_conv(c)} if image_size <= SMALL_IMAGE else large
-    rows = stages(unit, STAGES, BLOCKS[depth], width)
+    rows = stages(unit, STAGES, BLOCKS[layers], width, depth)
     return network(stem, rows, {"norm": norm_act(), "fc": head(num_classes)})
 
 
 def cifar_preact_resnet(
-    num_classes: int, image_size: int, n: int, unit: Callable[[int, int], Layer], width: float = 1.0
+    num_classes: int,
+    image_size: int,
+    n: int,
+    unit: Callable[[int, int], Layer],
+    width: float = 1.0,
+    depth: float = 1.0,
 ) -> nn.Sequential:
     """Three stages of `n` units, for images of any size."""
-    rows = stages(unit, CIFAR_STAGES, 3 * [n], width)
+    rows = stages(unit, CIFAR_STAGES, 3 * [n], width, depth)
     stem = {"conv1": bare_conv(max(1, round(16 * width)))}
     return network(stem, rows, {"norm": norm_act(), "fc": head(num_classes)})
 
@@ -78,18 +88,18 @@ def _unit(body: Layer, c: int, stride: int) -> Layer:
     return layer
 
 
-def cifar_of_depth(depth: int) -> Baseline:
-    """The CIFAR network of any depth: in bottlenecks from 164 layers on where 9n + 2 fits, else in basic units.
+def cifar_of_depth(layers: int) -> Baseline:
+    """The CIFAR network of so many `layers`: in bottlenecks from 164 on where 9n + 2 fits, else in basic units.
 
     So are the field's: 20, 56, 110 and 1202 layers in basic units, 164, 272, 542 and 1001 in bottlenecks.
     """
-    if depth >= 164 and (depth - 2) % 9 == 0:
-        return _cifar((depth - 2) // 9, bottleneck_unit)
-    if depth >= 8 and (depth - 2) % 6 == 0:
-        return _cifar((depth - 2) // 6, basic_unit)
+    if layers >= 164 and (layers - 2) % 9 == 0:
+        return _cifar((layers - 2) // 9, bottleneck_unit)
+    if layers >= 8 and (layers - 2) % 6 == 0:
+        return _cifar((layers - 2) // 6, basic_unit)
     raise ValueError(
         "a CIFAR preact_resnet has 6n + 2 layers (8, 20, 56, 110, ...), or 9n + 2 in bottlenecks from 164 on "
-        f"(164, 272, 1001, ...), not {depth}"
+        f"(164, 272, 1001, ...), not {layers}"
     )
 
 
@@ -104,12 +114,15 @@ def _cifar(n: int, unit: Callable[..., Layer], top1: float | None = None) -> Bas
         top1=top1,
         errors="table 2" if top1 else "",
         scalable=True,
+        deepens=True,
     )
 
 
-def _imagenet(depth: int, unit: Callable[..., Layer], top1: float | None = None, top5: float | None = None) -> Baseline:
+def _imagenet(
+    layers: int, unit: Callable[..., Layer], top1: float | None = None, top5: float | None = None
+) -> Baseline:
     return Baseline(
-        partial(preact_resnet, depth=depth, unit=unit),
+        partial(preact_resnet, layers=layers, unit=unit),
         year=2016,
         paper="He et al., arXiv:1603.05027",
         top1=top1,
@@ -117,6 +130,7 @@ def _imagenet(depth: int, unit: Callable[..., Layer], top1: float | None = None,
         errors="table 5, single crop of 320 pixels" if top1 else "",
         cifar="bare 3x3 stem without stride, no pooling",
         scalable=True,
+        deepens=True,
     )
 
 

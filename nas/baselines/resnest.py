@@ -39,20 +39,21 @@ BLOCKS = {**resnet.BLOCKS, 200: (3, 24, 36, 3), 269: (3, 30, 48, 8)}
 def resnest(
     num_classes: int,
     image_size: int,
-    depth: int,
+    layers: int,
     radix: int = 2,
     cardinality: int = 1,
     base_width: int = 64,
     width: float = 1.0,
+    depth: float = 1.0,
     fast: bool = False,
 ) -> nn.Sequential:
     """Deep networks have a wider stem. Images of up to 64 pixels get it without stride and pooling."""
     small = image_size <= SMALL_IMAGE
-    c = max(1, round((32 if depth <= 50 else 64) * width))
+    c = max(1, round((32 if layers <= 50 else 64) * width))
     stem = {"conv1": chain(conv(c, 3, 1 if small else 2), conv(c), conv(2 * c))}
     pool = {} if small else {"pool1": max_pool(3, 2)}
     block = partial(_block, radix=radix, cardinality=cardinality, base_width=base_width, fast=fast)
-    return network(stem, pool, stages(block, STAGES, BLOCKS[depth], width), {"fc": head(num_classes)})
+    return network(stem, pool, stages(block, STAGES, BLOCKS[layers], width, depth), {"fc": head(num_classes)})
 
 
 def _block(c: int, stride: int, radix: int, cardinality: int, base_width: int, fast: bool) -> Layer:
@@ -92,15 +93,15 @@ class SplitAttention(nn.Module):
         return out
 
 
-def resnest_of(depth: int, radix: int, cardinality: int, base_width: int) -> Baseline:
+def resnest_of(layers: int, radix: int, cardinality: int, base_width: int) -> Baseline:
     """For names such as `resnest50_4s2x40d`."""
-    if depth < 50 or depth not in BLOCKS or cardinality not in (1, 2, 4, 8) or min(radix, base_width) < 1:
+    if layers < 50 or layers not in BLOCKS or cardinality not in (1, 2, 4, 8) or min(radix, base_width) < 1:
         raise ValueError(
             "resnestD_RsKxWd has depth D of 50, 101, 152, 200 or 269, cardinality K of 1, 2, 4 or 8, "
-            f"and R and W >= 1, not {depth}_{radix}s{cardinality}x{base_width}d"
+            f"and R and W >= 1, not {layers}_{radix}s{cardinality}x{base_width}d"
         )
     return _resnest(
-        partial(resnest, depth=depth, radix=radix, cardinality=cardinality, base_width=base_width, fast=True), {}
+        partial(resnest, layers=layers, radix=radix, cardinality=cardinality, base_width=base_width, fast=True), {}
     )
 
 
@@ -115,14 +116,15 @@ def _resnest(builder: Builder, options: dict[str, str], image_size: int = 224, t
         cifar="stem without stride, no pooling",
         options=options,
         scalable=True,
+        deepens=True,
     )
 
 
 FAST = {"fast": "the pooling for strides before the 3x3 convolutions, which cost less then"}
 
 BASELINES = {
-    "resnest50": _resnest(partial(resnest, depth=50), FAST, 224, 18.87),
-    "resnest101": _resnest(partial(resnest, depth=101), FAST, 256, 17.0),
-    "resnest200": _resnest(partial(resnest, depth=200), FAST, 320, 16.1),
-    "resnest269": _resnest(partial(resnest, depth=269), FAST, 416, 15.5),
+    "resnest50": _resnest(partial(resnest, layers=50), FAST, 224, 18.87),
+    "resnest101": _resnest(partial(resnest, layers=101), FAST, 256, 17.0),
+    "resnest200": _resnest(partial(resnest, layers=200), FAST, 320, 16.1),
+    "resnest269": _resnest(partial(resnest, layers=269), FAST, 416, 15.5),
 }

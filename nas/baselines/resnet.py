@@ -4,6 +4,8 @@ He, Zhang, Ren, Sun: "Deep Residual Learning for Image Recognition" (2015, arXiv
 ImageNet; for CIFAR section 4.2: a 3x3 stem, 6n layers in three stages of 16, 32 and 64 filters at 32, 16 and 8
 pixels, global pooling and a classifier: 6n + 2 layers, with option A shortcuts everywhere (no parameters).
 
+Width multiplies all channels, depth the blocks of every stage (n of a CIFAR network's 6n + 2), rounded up.
+
 Deviation: bottlenecks take their stride in the 3x3 convolution, as torchvision's and every later network's do;
 `+stride_1x1` puts it in the first 1x1 as the paper does (the parameters are the same).
 """
@@ -27,6 +29,7 @@ from searchspaces.layers import (
     pad_channels,
     relu,
     residual,
+    round_repeats,
     squeeze_excite,
     stage,
 )
@@ -41,9 +44,10 @@ CIFAR_STAGES = [(16, 1), (32, 2), (64, 2)]
 def resnet(
     num_classes: int,
     image_size: int,
-    depth: int,
+    layers: int,
     block: Callable[..., Layer],
     width: float = 1.0,
+    depth: float = 1.0,
     stride_1x1: bool = False,
 ) -> nn.Sequential:
     """Table 1. Images of up to 64 pixels get a 3x3 stem without stride and no pooling."""
@@ -51,12 +55,14 @@ def resnet(
     c_stem = max(1, round(64 * width))
     stem = {"conv1": conv(c_stem, 3)} if small else {"conv1": conv(c_stem, 7, stride=2), "pool1": max_pool(3, 2)}
     make = partial(block, stride_1x1=True) if stride_1x1 else block
-    return network(stem, stages(make, STAGES, BLOCKS[depth], width), {"fc": head(num_classes)})
+    return network(stem, stages(make, STAGES, BLOCKS[layers], width, depth), {"fc": head(num_classes)})
 
 
-def cifar_resnet(num_classes: int, image_size: int, depth: int, width: float = 1.0) -> nn.Sequential:
-    """ResNet-`depth` of section 4.2, for images of any size."""
-    rows = stages(option_a_block, CIFAR_STAGES, 3 * [blocks_a_stage(depth)], width)
+def cifar_resnet(
+    num_classes: int, image_size: int, layers: int, width: float = 1.0, depth: float = 1.0
+) -> nn.Sequential:
+    """ResNet-`layers` of section 4.2, for images of any size."""
+    rows = stages(option_a_block, CIFAR_STAGES, 3 * [blocks_a_stage(layers)], width, depth)
     return network({"conv1": conv(max(1, round(16 * width)))}, rows, {"fc": head(num_classes)})
 
 
@@ -65,11 +71,12 @@ def stages(
     rows: Sequence[tuple[int, int]],
     blocks: Sequence[int],
     width: float = 1.0,
+    depth: float = 1.0,
     name: str = "conv{}_x",
 ) -> dict[str, Layer]:
     """The rows conv2_x, conv3_x, ...: `rows` has each one's filters and first stride, `blocks` how many it has."""
     return {
-        name.format(i): stage(block, max(1, round(c * width)), n, s)
+        name.format(i): stage(block, max(1, round(c * width)), round_repeats(n, depth), s)
         for i, ((c, s), n) in enumerate(zip(rows, blocks, strict=True), start=2)
     }
 
@@ -121,18 +128,18 @@ def _excite(c: int, reduction: int) -> list[Layer]:
     return [squeeze_excite(max(1, c // reduction))] if reduction else []
 
 
-def blocks_a_stage(depth: int) -> int:
-    """n of the 6n + 2 layers of a CIFAR network. Raises ValueError for a depth that is none."""
-    if depth < 8 or (depth - 2) % 6:
-        raise ValueError(f"a CIFAR ResNet has 6n + 2 layers (8, 20, 32, 44, 56, 110, ...), not {depth}")
-    return (depth - 2) // 6
+def blocks_a_stage(layers: int) -> int:
+    """n of the 6n + 2 layers of a CIFAR network. Raises ValueError for a number that is none."""
+    if layers < 8 or (layers - 2) % 6:
+        raise ValueError(f"a CIFAR ResNet has 6n + 2 layers (8, 20, 32, 44, 56, 110, ...), not {layers}")
+    return (layers - 2) // 6
 
 
-def cifar_of_depth(depth: int, top1: float | None = None) -> Baseline:
-    """The CIFAR network of any depth 6n + 2, for names such as `resnet14`."""
-    blocks_a_stage(depth)
+def cifar_of_depth(layers: int, top1: float | None = None) -> Baseline:
+    """The CIFAR network of any 6n + 2 `layers`, for names such as `resnet14`."""
+    blocks_a_stage(layers)
     return Baseline(
-        partial(cifar_resnet, depth=depth),
+        partial(cifar_resnet, layers=layers),
         year=2015,
         paper="He et al., arXiv:1512.03385",
         image_size=32,
@@ -141,12 +148,13 @@ def cifar_of_depth(depth: int, top1: float | None = None) -> Baseline:
         top1=top1,
         errors="table 6" if top1 else "",
         scalable=True,
+        deepens=True,
     )
 
 
-def _imagenet(depth: int, block: Callable[..., Layer], top1: float, top5: float | None, errors: str) -> Baseline:
+def _imagenet(layers: int, block: Callable[..., Layer], top1: float, top5: float | None, errors: str) -> Baseline:
     return Baseline(
-        partial(resnet, depth=depth, block=block),
+        partial(resnet, layers=layers, block=block),
         year=2015,
         paper="He et al., arXiv:1512.03385",
         top1=top1,
@@ -155,6 +163,7 @@ def _imagenet(depth: int, block: Callable[..., Layer], top1: float, top5: float 
         cifar="3x3 stem without stride, no pooling",
         options={"stride_1x1": "the stride in the first 1x1 convolution, as printed"} if block is bottleneck else {},
         scalable=True,
+        deepens=True,
     )
 
 

@@ -19,11 +19,13 @@ from nas.baselines.resnet import STAGES, bottleneck, stages
 from searchspaces.layers import conv, head, network
 
 
-def resnext29(num_classes: int, image_size: int, groups: int, base_width: int, width: float = 1.0) -> nn.Sequential:
+def resnext29(
+    num_classes: int, image_size: int, groups: int, base_width: int, width: float = 1.0, depth: float = 1.0
+) -> nn.Sequential:
     """ResNeXt-29 of section 5.2, for images of any size."""
     block = partial(bottleneck, groups=groups, base_width=base_width)
     stem = {"conv1": conv(max(1, round(64 * width)))}
-    return network(stem, stages(block, STAGES[:3], (3, 3, 3), width), {"fc": head(num_classes)})
+    return network(stem, stages(block, STAGES[:3], (3, 3, 3), width, depth), {"fc": head(num_classes)})
 
 
 def resnext29_of(groups: int, base_width: int, top1: float | None = None) -> Baseline:
@@ -40,15 +42,16 @@ def resnext29_of(groups: int, base_width: int, top1: float | None = None) -> Bas
         top1=top1,
         errors="table 7" if top1 else "",
         scalable=True,
+        deepens=True,
     )
 
 
 def _imagenet(
-    depth: int, groups: int, base_width: int, top1: float | None = None, top5: float | None = None, errors: str = ""
+    layers: int, groups: int, base_width: int, top1: float | None = None, top5: float | None = None, errors: str = ""
 ) -> Baseline:
     block = partial(bottleneck, groups=groups, base_width=base_width)
     return Baseline(
-        partial(resnet.resnet, depth=depth, block=block),
+        partial(resnet.resnet, layers=layers, block=block),
         year=2016,
         paper="Xie et al., arXiv:1611.05431",
         top1=top1,
@@ -56,6 +59,7 @@ def _imagenet(
         errors=errors,
         cifar="3x3 stem without stride, no pooling",
         scalable=True,
+        deepens=True,
     )
 
 

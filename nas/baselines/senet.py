@@ -23,13 +23,18 @@ REDUCTION = 16
 
 
 def se_resnet(
-    num_classes: int, image_size: int, depth: int, block: Callable[..., Layer], width: float = 1.0
+    num_classes: int,
+    image_size: int,
+    layers: int,
+    block: Callable[..., Layer],
+    width: float = 1.0,
+    depth: float = 1.0,
 ) -> nn.Sequential:
     """Table 1. Images of up to 64 pixels get a 3x3 stem without stride and no pooling."""
     c = max(1, round(64 * width))
     large = {"conv1": conv(c, 7, stride=2), "pool1": max_pool(3, 2, padding=0, ceil=True)}
     stem = {"conv1": conv(c)} if image_size <= SMALL_IMAGE else large
-    rows = stages(partial(block, reduction=REDUCTION), STAGES, BLOCKS[depth], width)
+    rows = stages(partial(block, reduction=REDUCTION), STAGES, BLOCKS[layers], width, depth)
     return network(stem, rows, {"fc": head(num_classes)})
 
 
@@ -47,10 +52,10 @@ def _senet_block(c: int, stride: int) -> Layer:
 
 
 def _se_resnet(
-    depth: int, block: Callable[..., Layer], top1: float | None = None, top5: float | None = None
+    layers: int, block: Callable[..., Layer], top1: float | None = None, top5: float | None = None
 ) -> Baseline:
     return Baseline(
-        partial(se_resnet, depth=depth, block=block),
+        partial(se_resnet, layers=layers, block=block),
         year=2017,
         paper="Hu et al., arXiv:1709.01507",
         top1=top1,
@@ -58,6 +63,7 @@ def _se_resnet(
         errors="table 2, single crop" if top1 else "",
         cifar="3x3 stem without stride, no pooling",
         scalable=True,
+        deepens=True,
     )
 
 

@@ -21,7 +21,18 @@ from torch import Tensor, nn
 
 from nas.baselines.entry import Baseline
 from nas.baselines.shufflenet_v1 import CIFAR, UNITS, authors_init, stem
-from searchspaces.layers import Layer, chain, channel_shuffle, concat, conv, depthwise, head, network, stage
+from searchspaces.layers import (
+    Layer,
+    chain,
+    channel_shuffle,
+    concat,
+    conv,
+    depthwise,
+    head,
+    network,
+    round_repeats,
+    stage,
+)
 
 # Table 5: the channels of stages 2, 3, 4 and of conv5 by size; v1's number of units
 CHANNELS = {
@@ -33,14 +44,18 @@ CHANNELS = {
 
 
 def shufflenet_v2(
-    num_classes: int, image_size: int, size: float, width: float = 1.0, torchvision: bool = False
+    num_classes: int, image_size: int, size: float, width: float = 1.0, depth: float = 1.0, torchvision: bool = False
 ) -> nn.Sequential:
-    """Table 5's column `size` at any `width`: stage 2 has an even number of channels and those after it double it."""
+    """Table 5's column `size` at any `width` and `depth`.
+
+    Stage 2 has an even number of channels and those after it double it; every stage has `depth` times its units,
+    rounded up.
+    """
     first, *_, c_last = CHANNELS[size]
     half = max(1, round(first * width / 2))
     channels = [2 * half * (c // first) for c in CHANNELS[size][:-1]]
     stages = {
-        f"stage{i}": stage(partial(_unit, torchvision=torchvision), c, n, 2)
+        f"stage{i}": stage(partial(_unit, torchvision=torchvision), c, round_repeats(n, depth), 2)
         for i, (c, n) in enumerate(zip(channels, UNITS, strict=True), start=2)
     }
     classifier = head(num_classes) if torchvision else head(num_classes, 0.2 if size == 2.0 else 0.0, bias=False)
@@ -91,6 +106,7 @@ def _v2(size: float, top1: float) -> Baseline:
         cifar=CIFAR,
         options={"torchvision": "torchvision's units, of which those with a stride are narrower, and a bias"},
         scalable=True,
+        deepens=True,
     )
 
 

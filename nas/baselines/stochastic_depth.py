@@ -17,15 +17,15 @@ from torch import Tensor, nn
 
 from nas.baselines.entry import Baseline
 from nas.baselines.resnet import CIFAR_STAGES, blocks_a_stage, option_a, stages
-from searchspaces.layers import Layer, chain, conv, head, network, relu
+from searchspaces.layers import Layer, chain, conv, head, network, relu, round_repeats
 from searchspaces.modules import Residual
 
 
 def stochastic_depth_resnet(
-    num_classes: int, image_size: int, depth: int, p_last: float = 0.5, width: float = 1.0
+    num_classes: int, image_size: int, layers: int, p_last: float = 0.5, width: float = 1.0, depth: float = 1.0
 ) -> nn.Sequential:
-    """Survival falls linearly (equation 4), from nearly 1 to `p_last`; with 1.0 it is ResNet-`depth`."""
-    n = blocks_a_stage(depth)
+    """Survival falls linearly (equation 4), from nearly 1 to `p_last`; with 1.0 it is ResNet-`layers`."""
+    n = round_repeats(blocks_a_stage(layers), depth)
     survivals = iter([1 - block / (3 * n) * (1 - p_last) for block in range(1, 3 * n + 1)])
     rows = stages(lambda c, stride: _block(c, stride, next(survivals)), CIFAR_STAGES, 3 * [n], width)
     return network({"conv1": conv(max(1, round(16 * width)))}, rows, {"fc": head(num_classes)})
@@ -57,11 +57,11 @@ class SurvivingResidual(Residual):
         return f"survival={self.survival:g}"
 
 
-def of_depth(depth: int, top1: float | None = None) -> Baseline:
-    """The network of any depth 6n + 2, for names such as `stochastic_depth_resnet56`."""
-    blocks_a_stage(depth)
+def of_depth(layers: int, top1: float | None = None) -> Baseline:
+    """The network of any 6n + 2 `layers`, for names such as `stochastic_depth_resnet56`."""
+    blocks_a_stage(layers)
     return Baseline(
-        partial(stochastic_depth_resnet, depth=depth),
+        partial(stochastic_depth_resnet, layers=layers),
         year=2016,
         paper="Huang et al., arXiv:1603.09382",
         image_size=32,
@@ -70,6 +70,7 @@ def of_depth(depth: int, top1: float | None = None) -> Baseline:
         top1=top1,
         errors="section 4" if top1 else "",
         scalable=True,
+        deepens=True,
     )
 
 

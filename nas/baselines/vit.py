@@ -77,7 +77,7 @@ class Embedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         tokens = x.flatten(2).transpose(1, 2)
-        return torch.cat([self.class_token.expand(len(x), -1, -1), tokens], dim=1) + self.positions
+        return torch.cat([self.class_token.expand(x.shape[0], -1, -1), tokens], dim=1) + self.positions
 
 
 class Attention(nn.Module):

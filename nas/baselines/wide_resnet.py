@@ -21,10 +21,18 @@ from nas.baselines.resnet import CIFAR_STAGES, stages
 from searchspaces.layers import bare_conv, head, network, norm_act
 
 
-def wrn(num_classes: int, image_size: int, n: int, k: int, dropout: bool = False) -> nn.Sequential:
-    """Table 1, for images of any size."""
+def wrn(
+    num_classes: int,
+    image_size: int,
+    n: int,
+    k: int,
+    width: float = 1.0,
+    depth: float = 1.0,
+    dropout: bool = False,
+) -> nn.Sequential:
+    """Table 1, for images of any size. `width` is of k, `depth` of n, rounded up."""
     unit = partial(basic_unit, drop=0.3 if dropout else 0.0)
-    rows = stages(unit, CIFAR_STAGES, 3 * [n], width=k, name="conv{}")
+    rows = stages(unit, CIFAR_STAGES, 3 * [n], k * width, depth, name="conv{}")
     return network({"conv1": bare_conv(16)}, rows, {"norm": norm_act(), "fc": head(num_classes)})
 
 
@@ -41,13 +49,15 @@ def wrn_of(depth: int, k: int, top1: float | None = None) -> Baseline:
         data="CIFAR-10",
         top1=top1,
         errors="table 5, without dropout" if top1 else "",
+        scalable=True,
+        deepens=True,
         options={"dropout": "dropout of 0.3 between the convolutions of a unit (section 2.4)"},
     )
 
 
-def _imagenet(depth: int, top1: float | None = None, top5: float | None = None) -> Baseline:
+def _imagenet(layers: int, top1: float | None = None, top5: float | None = None) -> Baseline:
     return Baseline(
-        partial(resnet.resnet, depth=depth, block=partial(resnet.bottleneck, base_width=128)),
+        partial(resnet.resnet, layers=layers, block=partial(resnet.bottleneck, base_width=128)),
         year=2016,
         paper="Zagoruyko & Komodakis, arXiv:1605.07146",
         top1=top1,
@@ -55,6 +65,7 @@ def _imagenet(depth: int, top1: float | None = None, top5: float | None = None) 
         errors="table 8, single crop" if top1 else "",
         cifar="3x3 stem without stride, no pooling",
         scalable=True,
+        deepens=True,
     )
 
 

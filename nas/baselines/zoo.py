@@ -2,6 +2,7 @@
 
     resnet56                       a name
     mobilenet_v1@0.75-160          a width multiplier and the image size that goes with it, as MobileNet writes them
+    resnet20@1.1x1.2-36            multipliers of width and depth: what `nas scale` makes of a network is called so
     wrn28-10, densenet_bc_100_12   families that are a formula of depth and width take any
     resnet50+zero_init             an option: how a publication's variants, and what training may want, are switched on
 
@@ -98,6 +99,7 @@ class UnknownName(ValueError):
     """No network of the zoo has this name, nor a family that is a formula."""
 
 
+_MULTIPLIERS = r"(@(?P<width>-?[^-+x]*)(x(?P<depth>[^-+]*))?(-(?P<size>\d+))?)"
 ZERO_INIT = "zero_init"  # of every network with residual blocks
 
 
@@ -119,15 +121,15 @@ def find(name: str) -> Baseline:
     """What the zoo knows of `name`, multiplier and options applied. Raises ValueError for a name that is none."""
     if name in BASELINES:
         return BASELINES[name]
-    match = re.fullmatch(r"(?P<family>[^@+]+)(?P<options>(\+[^@+]+)*)(@(?P<width>-?[^-+]+)(-(?P<size>\d+))?)?", name)
+    match = re.fullmatch(rf"(?P<family>[^@+]+)(?P<options>(\+[^@+]+)*){_MULTIPLIERS}?", name)
     baseline = match and _family(match["family"])
     if not match or not baseline:
         raise UnknownName(
             f"there is no baseline called {name!r}: `nas baselines` lists them, and there are "
             + ", ".join(form for _, form, _ in FAMILIES)
         )
-    if match["width"]:
-        baseline = _at_width(match["family"], baseline, match["width"])
+    if match["width"] is not None:
+        baseline = _multiplied(match["family"], baseline, match["width"], match["depth"])
     if match["size"]:
         baseline = replace(baseline, image_size=int(match["size"]))
     for option in match["options"].split("+")[1:]:
@@ -144,16 +146,46 @@ def _family(name: str) -> Baseline | None:
     return None
 
 
-def _at_width(name: str, baseline: Baseline, text: str) -> Baseline:
+def scaled_name(name: str, width: float, depth: float, image_size: int) -> str:
+    """What the baseline `name` is called with `width` and `depth` times as much, for images of `image_size` pixels.
+
+    Raises ValueError where it does not grow so.
+    """
+    find(name)
+    match = re.fullmatch(rf"(?P<plain>[^@]+){_MULTIPLIERS}?", name)
+    assert match, "it has been found"
+    baseline = find(match["plain"])
+    if not (baseline.scalable and baseline.deepens):
+        what = "layers of which there could be more of the same" if baseline.scalable else "width multiplier"
+        raise ValueError(f"{name} does not scale: it has no {what}")
+    width, depth = float(match["width"] or 1) * width, float(match["depth"] or 1) * depth
+    return f"{match['plain']}@{_number(width)}x{_number(depth)}-{image_size}"
+
+
+def _multiplied(name: str, baseline: Baseline, width: str, depth: str | None) -> Baseline:
     if not baseline.scalable:
         raise ValueError(f"{name} has no width multiplier: say {name}")
+    baseline = baseline.changed(width=_multiplier(name, "width", width))
+    if depth is None:
+        return baseline
+    if not baseline.deepens:
+        raise ValueError(f"{name} has no depth multiplier: say {name}@{width}")
+    return baseline.changed(depth=_multiplier(name, "depth", depth))
+
+
+def _multiplier(name: str, what: str, text: str) -> float:
     try:
-        width = float(text)
+        number = float(text)
     except ValueError:
-        width = 0.0
-    if not 0 < width <= 100:
-        raise ValueError(f"{name}@{text}: the width multiplier after '@' is a number of 0 to 100, as in {name}@0.5")
-    return baseline.changed(width=width)
+        number = 0.0
+    if not 0 < number <= 100:
+        example = f"{name}@0.5" if what == "width" else f"{name}@1.1x1.2"
+        raise ValueError(f"{name}: the {what} multiplier {text!r} is a number of 0 to 100, as in {example}")
+    return number
+
+
+def _number(value: float) -> str:
+    return f"{round(value, 4):g}"
 
 
 def _with_option(name: str, baseline: Baseline, option: str) -> Baseline:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from nas.tables import table
-from nas.units import format_count, format_percent, format_seconds, parse_count, parse_seconds
+from nas.units import (
+    format_bytes,
+    format_count,
+    format_percent,
+    format_seconds,
+    parse_bytes,
+    parse_count,
+    parse_seconds,
+)
 
 
 @pytest.mark.parametrize(("text", "count"), [("10M", 10e6), ("1.2G", 1.2e9), ("500k", 5e5), ("42", 42), (" 3 m ", 3e6)])
@@ -32,7 +40,23 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         parse_seconds(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "size"), [("2GB", 2e9), ("512MiB", 2**29), ("1.5g", 1.5e9), ("800", 800), (" 3 kB ", 3e3), ("1TiB", 2**40)]
+)
+def test_amounts_of_memory(text: str, size: float) -> None:
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "lots", "-2GB", "2 G B", "2PB", "GB", "1.2.3MB"])
+def test_what_is_no_amount_of_memory_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an amount of memory: write"):
+        parse_bytes(text)
+
+
 def test_formats() -> None:
+    assert [format_bytes(n) for n in (0, 999, 1420, 999_900_000, 2.345e9)] == [
+        "0 B", "999 B", "1.42 kB", "1000 MB", "2.35 GB",
+    ]  # fmt: skip
     assert [format_count(n) for n in (None, 0, 999, 1000, 9_812_345, 999_900_000, 2.5e9)] == [
         "-", "0", "999", "1k", "9.81M", "1000M", "2.5G",
     ]  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from nas.baselines.pretrained.naming import Naming, Rule
 from nas.baselines.pretrained.torchvision import INCEPTION_V3, RESNET, RESNET_STAGES, UNIT
+from scaling.efficientnet import LITE, B
 
 # inception_v4 numbers its modules through; of each stage the number of its first.
 FIRST = {"stem": 0, "inception_a": 6, "reduction_a": 10, "inception_b": 11, "reduction_b": 18, "inception_c": 19}
@@ -179,8 +180,8 @@ NAMINGS: dict[str, Naming] = {
     **dict.fromkeys(("resnest50_4s2x40d", "resnest50_1s4x24d"), RESNEST),
     "mobilenet_v1+relu6": _mobile(separable=True),
     **dict.fromkeys(("mobilenet_v2", "mobilenet_v2@1.4", "mnasnet_a1", "mnasnet_b1"), _mobile()),
-    **{f"efficientnet_b{i}": replace(_mobile(first=2), eps=1e-5) for i in range(8)},
-    **{f"efficientnet_b{i}+tf": _mobile(first=2) for i in range(8)},
+    **{f"efficientnet_{name}": replace(_mobile(first=2), eps=1e-5) for name in (*B, *LITE)},
+    **{f"efficientnet_{name}+tf": _mobile(first=2) for name in (*B, *LITE)},
     "nasnet_a_large": NASNET,
     **dict.fromkeys(("vit_b_16", "vit_b_32", "vit_l_16"), VIT),
     "nfnet_f0": NFNET,

@@ -13,7 +13,7 @@ from torch import nn
 from nas import baselines
 from nas.baselines import BASELINES, build, find
 from nas.baselines.listing import listed, rows_of
-from nas.baselines.zoo import FAMILIES
+from nas.baselines.zoo import FAMILIES, scaled_name
 from searchspaces.cost import cost, shapes_only
 from searchspaces.layers import SMALL_IMAGE
 from searchspaces.modules import Residual
@@ -22,7 +22,14 @@ GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "baselines.json").re
 REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "complexity.json"
 
 # Members of the families that are formulas, and variants, beside the names of the zoo
-OTHERS = ["resnet14", "mobilenet_v2@0.35", "resnet20@0.5", "resnet50+stride_1x1", "resnet18+zero_init@0.5"]
+OTHERS = [
+    "resnet14",
+    "mobilenet_v2@0.35",
+    "resnet20@0.5",
+    "resnet50+stride_1x1",
+    "resnet18+zero_init@0.5",
+    "mobilenet_v2@0.35x1.5",
+]
 
 
 def weightless(name: str, classes: int, size: int) -> nn.Sequential:
@@ -154,6 +161,14 @@ def test_a_name_may_say_the_image_size() -> None:
     assert find("mobilenet_v2@0.75").top1 is None, "no error is published of it"
 
 
+def test_a_name_may_say_the_depth() -> None:
+    deeper = find("resnet20@1x1.2-40")
+    assert deeper.image_size == 40 and deeper.top1 is None
+    with shapes_only():
+        assert str(build("resnet20@1x1.3", 10, 32)) == str(build("resnet26", 10, 32)), "four blocks a stage"
+    assert scaled_name("resnet20+zero_init@0.5x2-40", 1.5, 1.25, 48) == "resnet20+zero_init@0.75x2.5-48"
+
+
 def test_a_residual_network_may_start_as_the_identity() -> None:
     blocks = [m for m in build("resnet8+zero_init", 10, 32).modules() if isinstance(m, Residual)]
     x = torch.rand(2, 16, 8, 8)
@@ -171,6 +186,9 @@ def test_a_residual_network_may_start_as_the_identity() -> None:
         ("plain18+zero_init", "plain18 has no residual blocks"),
         ("resnet50+colour", "no option 'colour': it has stride_1x1, and zero_init"),
         ("alexnet@0.5", "alexnet has no width multiplier"),
+        ("squeezenet1_1@1x1.2", "squeezenet1_1 has no depth multiplier"),
+        ("resnet20@1.1x", "resnet20: the depth multiplier '' is a number of 0 to 100, as in resnet20@1.1x1.2"),
+        ("resnet20@1.1x0", "the depth multiplier '0'"),
     ],
 )
 def test_mistakes_are_named(name: str, message: str) -> None:

@@ -1,0 +1,203 @@
+"""`nas scale --search` and `nas scale --report`: the options and what they do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.cli import common
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from nas.config import Budget, Config
+    from nas.data.images import Dataset
+    from nas.run import Run
+    from nas.scale.grid import Candidate
+    from scaling.compound import Compound
+
+Search = Annotated[
+    bool, typer.Option("--search", help="Find alpha, beta and gamma: train the base at twice its multiply-adds.")
+]
+Seeds = Annotated[int, typer.Option(help="Trainings of each network of the grid, seeds 0, 1, ...")]
+Triples = Annotated[int | None, typer.Option(help="At most so many triples in the grid. [default: all that fit]")]
+Step = Annotated[float, typer.Option(help="Of alpha, beta and gamma in the grid.")]
+Tolerance = Annotated[float, typer.Option(help="How far from 2 the measured ratio of a triple in the grid may be.")]
+Data = Annotated[str, typer.Option(help="To train the grid on: cifar10, cifar100, shapes, or folder:PATH.")]
+Name = Annotated[str | None, typer.Option(help="Of the grid's run. [default: scale-DATA-1, -2, ...]")]
+Trials = Annotated[int | None, typer.Option(help="Stop the grid after so many trainings.")]
+TimeBudget = Annotated[str | None, typer.Option("--budget", help="Stop the grid after so long: 20m, 1h30m.")]
+GridSubset = Annotated[
+    str | None,
+    typer.Option("--subset", help="Training images to use: 10k, say, or all. [default: 10k, or all if fewer]"),
+]
+Report = Annotated[str | None, typer.Option(metavar="RUN", help="Say what a grid has found so far.")]
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="RUN", help="Grow by the best triple of a grid, and by default its base."),
+]
+
+TARGET = 2.0  # times the base's multiply-adds, at phi = 1
+WIDER = 0.5  # by how much the formula of a triple that is measured at all may differ
+
+
+def search(
+    *,
+    given: Sequence[Any],
+    base: str,
+    data: str,
+    data_dir: Path | None,
+    skip_unreadable: bool,
+    name: str | None,
+    seeds: int,
+    triples: int | None,
+    step: float,
+    tolerance: float,
+    trials: int | None,
+    budget: str | None,
+    epochs: int,
+    subset: str | None,
+    image_size: int | None,
+    batch_size: int,
+    lr: float,
+    other: list[str],
+    workers: int | None,
+    gpus: int | None,
+    gpus_per_trial: float,
+    address: str | None,
+    device: str,
+    threads: int,
+    runs_dir: Path,
+    as_json: bool,
+) -> None:
+    """Train a grid, and say what is best and how sure that is.
+
+    Raises ValueError where anything is `given` of the options that a grid leaves no room for.
+    """
+    from nas import launch
+    from nas.cli.search import drive
+    from nas.config import Budget
+    from nas.data import is_folder, locate
+    from nas.data.folder import PREFIX
+    from nas.run import Run
+    from nas.scale.family import base_of
+    from nas.scale.grid import candidates, grid_config
+    from nas.units import parse_seconds
+    from scaling.compound import grid
+
+    if any(value is not None for value in given):
+        raise ValueError("--search finds alpha, beta and gamma at phi 1: leave out what says how large, or by what")
+    for option, value in (("seeds", seeds), ("triples", triples), ("trials", trials)):
+        if value is not None and value < 1:
+            raise ValueError(f"--{option} must be at least 1, not {value}")
+    seconds = parse_seconds(budget) if budget else None
+    say = common.say(as_json)
+    cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
+    if cluster is not None and device != "auto":
+        raise ValueError("--device is for one trial at a time: --workers are on CPUs, --gpus on GPUs")
+    where = cluster.device if cluster else launch.choose_device(device, threads)
+    data, data_dir = locate(data, data_dir)
+    folder = launch.new_folder(runs_dir, name, f"scale-{data.removeprefix(PREFIX)}")
+    dataset = common.load_data(data, data_dir, image_size, skip_unreadable)
+    images = subset or str(min(10_000, len(dataset.train)))
+    recipe = common.make_recipe(epochs, images, image_size, batch_size, lr, other)
+    launch.check_subset(recipe, dataset)
+    grows = base_of(base, runs_dir, dataset.num_classes, image_size or dataset.image_size)
+    say("measuring the grid ...")
+    found = candidates(grows, grid(step, TARGET, tolerance + WIDER), TARGET, tolerance, triples)
+    if is_folder(data):  # from files, for the largest images
+        dataset = common.load_data(data, data_dir, max(c.image_size for c in found), skip_unreadable)
+    config = grid_config(grows, found, seeds, dataset, data_dir, recipe, where, threads, skip_unreadable)
+    limit = Budget(config.space.size if trials is None else trials, seconds)
+    say(_announcement(config, found, dataset, limit, cluster, folder))
+    run = Run.create(folder, config, limit)
+    drive(run, limit, dataset, where, cluster, as_json)
+
+
+def _announcement(
+    config: Config, found: Sequence[Candidate], dataset: Dataset, limit: Budget, cluster: Any, folder: Path
+) -> str:
+    """What will be trained, how long that takes, and where the results go."""
+    from nas.scale.grid import candidates_table
+    from nas.units import format_seconds
+
+    recipe, space = config.recipe, config.space
+    images = f"{recipe.subset or len(dataset.train):,} {dataset.name} images"
+    lines = [
+        candidates_table(found),
+        f"\ntrial     {images}, {recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}, "
+        f"judged on {len(dataset.val):,} validation images",
+        f"seeds     {space.size // len(found)} of each network: {space.size} trainings, a seed after the other",
+    ]
+    at_once = (cluster.at_once if cluster else 0) or 1
+    if cluster is None or cluster.address is None:
+        of_base, of_grown = (_seconds_of(config, number, dataset) for number in (0, len(found) - 1))
+        if of_base is not None and of_grown is not None:
+            seconds = (of_base + (len(found) - 1) * of_grown) * (space.size // len(found)) / at_once
+            ends = f", ended after {format_seconds(limit.seconds)}" if limit.seconds else ""
+            where = f"{config.device}, {at_once} at once" if cluster else config.device
+            lines.append(f"time      about {format_seconds(seconds)} for all of them on {where}{ends}")
+    return "\n".join([*lines, f"results   {folder}/\n"])
+
+
+def _seconds_of(config: Config, network: int, dataset: Dataset) -> float | None:
+    """How long a training of a network takes, by its number."""
+    from functools import partial
+
+    from nas.plan import training_seconds
+
+    recipe, _ = config.training((0, network))
+    build = partial(config.space.build, (0, network), dataset.num_classes)
+    return training_seconds(build, recipe.prepare(dataset).to(config.device), recipe)
+
+
+def open_grid(name: str, runs_dir: Path) -> Run:
+    """The run of that name. Raises ValueError where it is no grid."""
+    from nas.run import Run
+    from nas.scale.results import grid_of
+
+    run = Run.open(runs_dir / name)
+    grid_of(run)
+    return run
+
+
+def best_of(
+    name: str,
+    runs_dir: Path,
+    own: Compound | None,
+    base: str | None,
+    image_size: int | None,
+    say: Callable[[str], None],
+) -> tuple[Compound, str, int | None]:
+    """The best triple of the grid `name`, and what is to grow: `base` if one is given, else the grid's.
+
+    Raises ValueError where a triple of one's `own` is given, too.
+    """
+    from nas.scale.report import in_words
+    from nas.scale.results import best_compound, grid_of, results
+
+    if own is not None:
+        raise ValueError("--from gives alpha, beta and gamma: leave out --compound, --alpha, --beta and --gamma")
+    run = open_grid(name, runs_dir)
+    best = best_compound(run)
+    say("\n".join(in_words(results(run))) + "\n")
+    return best, base or grid_of(run).base, image_size or (None if base else grid_of(run).image_size)
+
+
+def show(run: Run, as_json: bool) -> None:
+    """Print a grid's report, and keep it in the run's folder with its picture."""
+    from nas.scale.report import in_words, results_table, to_json, write
+    from nas.scale.results import results
+
+    found = results(run)
+    written = write(found, run.path)
+    if as_json:
+        print(json.dumps(to_json(found)))  # a line, as the trials before it
+        return
+    print(results_table(found))
+    print("\nMACs: multiply-adds for one image; formula: alpha * beta^2 * gamma^2; measured: MACs to the base's\n")
+    print("\n".join(in_words(found)))
+    print(f"\nwrote {', '.join(map(str, written))}")

@@ -1,0 +1,118 @@
+"""What a grid search of compound scaling found, from its ledger, and how sure that is.
+
+Everything here is of validation images: the test set is for networks that were chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from nas.run import Run
+from nas.scale.grid import COMPOUND, ScalingGrid, kind, name_of
+from nas.statistics import Fit, Interval
+from nas.trial import State
+from scaling.compound import Compound
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Result:
+    """A network of the grid and the validation accuracy (0..1) of each of its trainings that ended, by seed."""
+
+    compound: Compound
+    same: tuple[Compound, ...]  # triples that build this network, too
+    image_size: int
+    params: int | None  # None before its first training
+    macs: int | None
+    accuracies: dict[int, float]
+    failures: dict[int, str]  # the reasons, by seed
+
+    @property
+    def name(self) -> str:
+        return name_of(self.compound)
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of a grid, the base's first. `seeds` is how often each network is to be trained."""
+
+    run: str
+    base: str
+    data: str
+    seeds: int
+    all: tuple[Result, ...]
+
+    @cached_property
+    def fit(self) -> Fit[Compound] | None:
+        """None before the first training has ended."""
+        observed = {(r.compound, seed): a for r in self.all for seed, a in r.accuracies.items()}
+        return Fit.of(observed) if observed else None
+
+    @property
+    def trained(self) -> list[Result]:
+        return [result for result in self.all if result.accuracies]
+
+    @property
+    def compounds(self) -> list[Result]:
+        """The triples that were trained, the best first."""
+        found = [result for result in self.trained if kind(result.compound) == COMPOUND]
+        return sorted(found, key=lambda result: -self.level(result))
+
+    @property
+    def missing(self) -> int:
+        """Trainings that have not ended."""
+        return sum(self.seeds - len(r.accuracies) - len(r.failures) for r in self.all)
+
+    def level(self, result: Result) -> float:
+        """Its accuracy with an average seed: the mean, where no training is missing."""
+        assert self.fit is not None
+        return self.fit.level(result.compound)
+
+    def difference(self, first: Result, second: Result) -> Interval | None:
+        return self.fit.difference(first.compound, second.compound, CONFIDENCE) if self.fit else None
+
+    def ratio(self, result: Result) -> float | None:
+        """Its measured multiply-adds to the base's."""
+        base = self.all[0].macs
+        return result.macs / base if result.macs and base else None
+
+
+def results(run: Run) -> Results:
+    """What is in a grid's ledger, at any time. Raises ValueError where `run` is no grid."""
+    space = grid_of(run)
+    rows = [row for row in run.rows() if row.arch]
+    found = []
+    for compound in space.compounds:
+        of_it = [row for row in rows if space.compound(row.arch) == compound]
+        done = {space.seed_of(row.arch): row for row in of_it if row.state != State.RUNNING}
+        complete = {seed: row for seed, row in done.items() if row.state == State.COMPLETE}
+        size = next((row for row in of_it if row.macs), None)
+        found.append(
+            Result(
+                compound,
+                space.same_as(compound),
+                space.image_size_of(compound),
+                size.params if size else None,
+                size.macs if size else None,
+                {seed: row.accuracy for seed, row in complete.items() if row.accuracy is not None},
+                {seed: row.reason for seed, row in done.items() if seed not in complete},
+            )
+        )
+    return Results(run.name, space.base, run.config.data, space.seeds, tuple(found))
+
+
+def grid_of(run: Run) -> ScalingGrid:
+    """The grid that `run` trains. Raises ValueError where it is another search."""
+    if not isinstance(run.config.space, ScalingGrid):
+        raise ValueError(f"{run.name} searches {run.config.space.name}: a grid of triples is one of nas scale --search")
+    return run.config.space
+
+
+def best_compound(run: Run) -> Compound:
+    """The triple of the highest accuracy. Raises ValueError where none is trained, or `run` is no grid."""
+    compounds = results(run).compounds
+    if not compounds:
+        raise ValueError(f"{run.name} has trained no triple yet: `nas resume {run.name}` continues it")
+    return compounds[0].compound
