@@ -1,0 +1,127 @@
+"""The files of an export: written once each of them was found to compute what the network computes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from nas.export.formats import PROGRAMS, largest_difference, to_program
+from nas.export.standalone import logits_of, standalone_source
+from nas.files import write_atomically
+from nas.network import Network
+
+FILES = {
+    "state_dict": ("weights.safetensors", "architecture.json"),
+    "standalone": ("network.py",),
+    "onnx": ("network.onnx",),
+    "pt2": ("network.pt2",),
+}
+TOLERANCE = 1e-3  # of the largest logit: what another library's order of sums may change
+CHECKED = 3  # images; traced with two, so that it shows whether the batch's size is open
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file, and the largest difference of the logits that it gives from the network's, which are up to `largest`."""
+
+    path: Path
+    bytes: int
+    difference: float | None = None
+    largest: float | None = None
+
+
+def write_network(
+    folder: Path,
+    network: Network,
+    module: nn.Module,
+    shape: tuple[int, int],
+    metadata: Mapping[str, str],
+    architecture: bool = True,
+) -> list[Path]:
+    """Write `weights.safetensors` and `architecture.json`: `module`, which is `network` for `shape` classes, pixels."""
+    weights = {name: tensor.contiguous().cpu() for name, tensor in module.state_dict().items()}
+    write_atomically(folder / "weights.safetensors", save(weights, dict(metadata)))
+    if not architecture:
+        return [folder / "weights.safetensors"]
+    document = json.loads(network.to_json()) | {"num_classes": shape[0], "image_size": shape[1]}
+    write_atomically(folder / "architecture.json", json.dumps(document, indent=2) + "\n")
+    return [folder / "weights.safetensors", folder / "architecture.json"]
+
+
+def new_files(folder: Path, formats: Sequence[str], more: Sequence[str] = ()) -> Path:
+    """`folder`, made now. Raises ValueError where a format is none, or a file would be written over."""
+    if unknown := [name for name in formats if name not in FILES]:
+        raise ValueError(f"--to is of {', '.join(FILES)}, joined by commas, not {unknown[0]!r}")
+    if not formats:
+        raise ValueError(f"--to names no format: choose of {', '.join(FILES)}")
+    names = [name for chosen in formats for name in FILES[chosen]]
+    if there := [name for name in (*names, *more) if (folder / name).exists()]:
+        raise ValueError(f"{folder} has {there[0]} already: choose another --out, or remove it")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"cannot make the folder {folder}: {error.strerror}; choose another --out") from None
+    return folder
+
+
+def export(
+    folder: Path,
+    formats: Sequence[str],
+    network: Network,
+    module: nn.Module,
+    shape: tuple[int, int],
+    metadata: Mapping[str, str],
+    changed: bool = False,
+) -> Iterator[Written]:
+    """Write `module` to `folder` in `formats`, each checked first; yields what was written.
+
+    `changed`: its modules are no longer those that `network` builds, so its weights are without an architecture.json.
+    Raises ValueError where a format cannot hold the network.
+    """
+    module = module.cpu().eval()
+    images = example_images(shape[1])
+    with torch.no_grad():
+        logits = module(images)
+    for name in formats:
+        if name == "state_dict":
+            for path in write_network(folder, network, module, shape, metadata, architecture=not changed):
+                yield Written(path, path.stat().st_size)
+        elif name == "standalone":
+            source = standalone_source(module, title_of(network), shape[1], shape[0])
+            found = logits_of(source, module.state_dict(), images)
+            yield _write(folder / FILES[name][0], source.encode(), found, logits, exact=True)
+    programs = [name for name in formats if name in PROGRAMS]
+    if not programs:
+        return
+    program = to_program(module, shape[1])
+    for name in programs:
+        to_bytes, run = PROGRAMS[name]
+        content = to_bytes(program)
+        yield _write(folder / FILES[name][0], content, run(content)(images), logits)
+
+
+def _write(path: Path, content: bytes, found: Tensor, logits: Tensor, exact: bool = False) -> Written:
+    difference, largest = largest_difference(found, logits), logits.abs().max().item()
+    if not difference <= (0.0 if exact else TOLERANCE * max(1.0, largest)):
+        raise ValueError(
+            f"{path.name} would not give the network's logits: they differ by {difference:.2g}, and are up to "
+            f"{largest:.2g}; it is not written"
+        )
+    write_atomically(path, content)
+    return Written(path, len(content), difference, largest)
+
+
+def example_images(image_size: int) -> Tensor:
+    """`[3, 3, image_size, image_size]`, the same on every machine."""
+    return torch.randn(CHECKED, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
+
+
+def title_of(network: Network) -> str:
+    """What a person can type for it."""
+    return getattr(network, "text", network.name)

@@ -1,0 +1,126 @@
+"""Networks as ONNX and as `torch.export`'s programs: content of files, and files' content as functions again.
+
+Both take batches of any size. ONNX is run by onnxruntime, a program by PyTorch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from types import ModuleType
+
+import torch
+from torch import Tensor, nn
+
+Logits = Callable[[Tensor], Tensor]  # images [B, 3, H, W] -> logits [B, num_classes]
+
+
+def to_program(module: nn.Module, image_size: int) -> torch.export.ExportedProgram:
+    """`module`, in evaluation mode, as `torch.export` traces it. Raises ValueError where it cannot."""
+    images = torch.zeros(2, 3, image_size, image_size)  # of one image the batch's size would be taken for a constant
+    try:
+        with quietly():
+            return torch.export.export(module, (images,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    except Exception as error:  # the tracer's many ways
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"torch.export cannot trace this network for batches of any size: {reason}; a forward must not branch on "
+            "values, and the batch's size is x.shape[0], not len(x)"
+        ) from None
+
+
+def pt2_bytes(program: torch.export.ExportedProgram) -> bytes:
+    """A .pt2 file's content."""
+    file = io.BytesIO()
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # where in whose files it was traced
+    with quietly():
+        torch.export.save(program, file)
+    return file.getvalue()
+
+
+def run_pt2(content: bytes) -> Logits:
+    """What the content of a .pt2 file computes."""
+    with quietly():
+        module = torch.export.load(io.BytesIO(content)).module()
+
+    def logits(images: Tensor) -> Tensor:
+        with torch.no_grad():
+            out: Tensor = module(images)
+        return out
+
+    return logits
+
+
+def onnx_bytes(program: torch.export.ExportedProgram) -> bytes:
+    """A .onnx file's content; its input is called `images`, its output `logits`. ValueError without the packages."""
+    onnx, _ = _onnx()
+    with quietly():
+        exported = torch.onnx.export(
+            program, dynamo=True, input_names=["images"], output_names=["logits"], verbose=False
+        )
+        assert exported is not None
+        model = exported.model_proto
+        for node in [*model.graph.node, *(node for function in model.functions for node in function.node)]:
+            node.ClearField("metadata_props")  # where in whose files it was traced
+            node.ClearField("doc_string")
+        onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def run_onnx(content: bytes) -> Logits:
+    """What the content of a .onnx file computes, by onnxruntime on the CPU, with as many threads as PyTorch has."""
+    _, onnxruntime = _onnx()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3  # errors
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+    def logits(images: Tensor) -> Tensor:
+        return torch.from_numpy(session.run(None, {"images": images.contiguous().numpy()})[0])
+
+    return logits
+
+
+def _onnx() -> tuple[ModuleType, ModuleType]:
+    try:
+        import onnx
+        import onnxruntime
+        import onnxscript  # noqa: F401
+    except ModuleNotFoundError:
+        raise ValueError("ONNX needs onnx, onnxscript and onnxruntime: pip install 'nas[export]'") from None
+    return onnx, onnxruntime
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Without what the exporters say of packages that are not needed, and of their own next versions."""
+    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+_TALKATIVE = ("torch.onnx._internal.exporter._registration", "torch.utils._pytree", "torchao")
+
+
+def largest_difference(one: Tensor, other: Tensor) -> float:
+    """Of two tensors of logits; not a number where they are not finite."""
+    return (one - other).abs().max().item()
+
+
+PROGRAMS: dict[str, tuple[Callable[[torch.export.ExportedProgram], bytes], Callable[[bytes], Logits]]] = {
+    "onnx": (onnx_bytes, run_onnx),
+    "pt2": (pt2_bytes, run_pt2),
+}  # the content of a file, and what it computes

@@ -1,0 +1,117 @@
+"""One export: the network is changed as asked, written in its formats, and measured after each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from nas.data.images import Dataset, Images
+from nas.export.compress import fold_batch_norms, prune
+from nas.export.files import Written, example_images, export, new_files
+from nas.export.formats import PROGRAMS, largest_difference
+from nas.export.steps import Step, calibration_batches, int8_bytes, measure, program_bytes
+from nas.export.target import Source
+from nas.files import write_atomically
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is done to the network before it is written; `prune` is a share of its weights."""
+
+    fold_bn: bool = False
+    prune: float | None = None
+    quantize: str | None = None
+
+    def check(self, formats: Sequence[str], has_data: bool) -> None:
+        """Raises ValueError where something is asked for that cannot be had with these `formats`."""
+        if self.quantize not in (None, "dynamic", "static"):
+            raise ValueError(f"--quantize is dynamic or static, not {self.quantize!r}")
+        if self.prune is not None and not 0 < self.prune < 1:
+            raise ValueError(f"--prune is a share of the weights, above 0 and below 1, not {self.prune:g}")
+        if self.quantize == "static" and not has_data:
+            raise ValueError("--quantize static needs images to see how large activations are: give --data")
+        if self.quantize == "dynamic" and "onnx" in formats:
+            raise ValueError("--quantize dynamic has no ONNX form in PyTorch: leave onnx out of --to, or use static")
+        if self.quantize and not set(formats) & set(PROGRAMS):
+            raise ValueError("--quantize writes network.int8.onnx or network.int8.pt2: add onnx or pt2 to --to")
+        if self.fold_bn and "state_dict" in formats and "standalone" not in formats:
+            raise ValueError(
+                "with --fold-bn the weights fit no architecture of ours: add standalone to --to, the file that they fit"
+            )
+
+
+def run(
+    folder: Path,
+    formats: Sequence[str],
+    source: Source,
+    changes: Changes,
+    data: Dataset | None,
+    test: Images | None,
+    say: Callable[[str], None],
+) -> tuple[list[Written], list[Step]]:
+    """Write everything to `folder`, and give what was written and, where something was changed, its steps.
+
+    `data` and `test` are at the network's resolution. Steps are of the first of ONNX and .pt2 that is written.
+    """
+    changes.check(formats, data is not None)
+    forms, pixels = [name for name in formats if name in PROGRAMS], source.shape[1]
+    int8 = [f"network.int8.{form}" for form in forms] if changes.quantize else []
+    new_files(folder, formats, int8)
+    stages = list(_stages(source.module, changes, pixels, say))
+    module = stages[-1][1]
+    written = list(export(folder, formats, source.network, module, source.shape, source.metadata, changes.fold_bn))
+    if not forms or changes == Changes():
+        return written, []
+    last = len(stages) - (0 if changes.quantize else 1)  # the test set is seen at the two ends alone
+    steps = [
+        measure(name, program_bytes(stage, pixels, forms[0]), forms[0], data, test if number in (0, last) else None)
+        for number, (name, stage) in enumerate(stages)
+    ]
+    if changes.quantize:
+        batches = calibration_batches(data) if changes.quantize == "static" and data is not None else []
+        contents = list(int8_bytes(module, pixels, forms, batches))
+        written += [_int8(folder / name, content, module, pixels) for name, content in zip(int8, contents, strict=True)]
+        steps.append(measure(f"int8, {changes.quantize}", contents[0], forms[0], data, test))
+    return written, steps
+
+
+def _stages(
+    module: nn.Module, changes: Changes, image_size: int, say: Callable[[str], None]
+) -> Iterator[tuple[str, nn.Module]]:
+    """The network as it is, and after each of the changes in float32, by their names."""
+    module = module.eval()
+    yield "float32", module
+    if changes.fold_bn:
+        folded, gone, norms = fold_batch_norms(module)
+        images = example_images(image_size)
+        with torch.no_grad():
+            difference = largest_difference(module(images), folded(images))
+        stay = f"; {norms - gone} do not stand right behind a convolution" if gone < norms else ""
+        say(f"folded {gone} of {norms} batch norms{stay}; max logit difference {difference:.2g}")
+        module = folded
+        yield "batch norms folded", module
+    if changes.prune is not None:
+        yield f"{100 * changes.prune:g} % pruned", prune(module, changes.prune)
+
+
+def _int8(path: Path, content: bytes, module: nn.Module, image_size: int) -> Written:
+    """Write a quantised network, whose logits differ from the `module`'s that it is of; by how much is only said."""
+    images = example_images(image_size)
+    with torch.no_grad():
+        logits = module(images)
+    difference = largest_difference(PROGRAMS[path.suffix[1:]][1](content)(images), logits)
+    write_atomically(path, content)
+    return Written(path, len(content), difference, logits.abs().max().item())
+
+
+def data_for(source: Source, data: Dataset) -> Dataset:
+    """`data` at the network's resolution. Raises ValueError where its classes are not the network's."""
+    classes, pixels = source.shape
+    known = source.weights.class_names if source.weights else None
+    if data.num_classes != classes or (known is not None and known != data.class_names):
+        raise ValueError(f"--data {data.name} has other classes than the {classes} of the network")
+    return replace(data, train=data.train.resize(pixels), val=data.val.resize(pixels))

@@ -1,0 +1,204 @@
+"""A network as a Python file that builds it with PyTorch alone, its rows visible and what they repeat as functions.
+
+The file is written from the built modules, so it is of exactly this network whatever made it: its `state_dict` has the
+same keys, and with the same weights its outputs are the same to the last bit.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from importlib.metadata import version
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.export.factor import Function, factor
+from nas.export.source import WIDTH, Sources
+from nas.export.text import literal, render
+from nas.export.tree import REQUIRED, Arg, Call, check_fields, expression_of
+from nas.units import format_count
+from searchspaces.cost import RowCost, cost, costs_by_row
+from searchspaces.describe import describe
+
+NAME = "network"  # of the module that the file is
+
+
+def standalone_source(module: nn.Module, title: str, image_size: int, num_classes: int) -> str:
+    """The text of a Python file that builds `module`, which is `[B, 3, image_size, image_size]` -> `[B, num_classes]`.
+
+    Raises ValueError where a module of a class of one's own holds something that cannot be written as text, or needs
+    more than PyTorch, with its name.
+    """
+    check_fields(module.modules())
+    sources = Sources(module.modules())
+    reserved = {*sources.texts, *sources.imports, *_COMMAND_IMPORTS, NAME, "read", "main"}
+    functions, root = factor(expression_of(module), reserved)
+    rows = costs_by_row(module, image_size) if isinstance(module, nn.Sequential) else []
+    parts = [
+        _settings(module, image_size, num_classes),
+        *_section("modules", [text.rstrip() for text in sources.texts.values()]),
+        *_section("blocks", [*map(_definition, functions)]),
+        *_section("the network", [_network(root, rows)]),
+        _COMMAND.strip("\n"),
+    ]
+    text = "\n\n\n".join(parts)
+    ordered = {"OrderedDict": ("collections", "OrderedDict")} if "OrderedDict(" in text else {}
+    imports = _imports(_COMMAND_IMPORTS | ordered | sources.imports)
+    return f"{_header(title, module, image_size, num_classes)}\n\n{imports}\n\n{text}\n"
+
+
+def load_source(source: str) -> nn.Module:
+    """The network that a standalone file's text builds, with PyTorch's first weights."""
+    module = ModuleType(NAME)
+    exec(compile(source, f"{NAME}.py", "exec"), vars(module))
+    network: nn.Module = module.network()
+    return network
+
+
+def logits_of(source: str, weights: Mapping[str, Tensor], images: Tensor) -> Tensor:
+    """What the network of a standalone file's text gives `images` with these weights, in evaluation mode."""
+    network = load_source(source)
+    network.load_state_dict(weights)
+    with torch.no_grad():
+        out: Tensor = network.eval()(images)
+    return out
+
+
+# ---------------------------------------------------------------------------- the parts of the file
+
+
+def _header(title: str, module: nn.Module, image_size: int, num_classes: int) -> str:
+    size = cost(module, image_size)
+    safe = title.replace("\\", "/").replace('"', "'")
+    about = (
+        f"Images [B, 3, {image_size}, {image_size}] -> logits [B, {num_classes}]; {size.params:,} parameters, "
+        f"{size.macs:,} multiply-adds (MACs) for one image. It needs PyTorch alone. Its weights start as "
+        "PyTorch's layers do, until trained ones are loaded:"
+    )
+    command = "    python network.py --weights weights.safetensors     # or a .pt file of tensors by their names"
+    written = f"Written by nas {version('nas')} with PyTorch {torch.__version__}."
+    lines = [*textwrap.wrap(safe, WIDTH - 4, break_on_hyphens=False), "", *textwrap.wrap(about, WIDTH)]
+    return "\n".join(['"""' + lines[0], *lines[1:], "", command, "", written, '"""'])
+
+
+_COMMAND_IMPORTS = {
+    "argparse": ("argparse", ""),
+    "json": ("json", ""),
+    "Path": ("pathlib", "Path"),
+    "torch": ("torch", ""),
+    "Tensor": ("torch", "Tensor"),
+    "nn": ("torch", "nn"),
+}
+
+
+def _imports(imports: Mapping[str, tuple[str, str]]) -> str:
+    """Of `{name here: (module, name there or "")}`: Python's own first, then PyTorch's."""
+    whole = [f"import {m}" + (f" as {here}" if here != m else "") for here, (m, name) in imports.items() if not name]
+    names: dict[str, list[str]] = {}
+    for here, (module, name) in sorted(imports.items(), key=lambda item: (item[0].islower(), item[0])):
+        if name:
+            names.setdefault(module, []).append(name if name == here else f"{name} as {here}")
+    lines = [*sorted(whole), *sorted(f"from {module} import {', '.join(some)}" for module, some in names.items())]
+    torchs = [line for line in lines if line.split()[1].partition(".")[0] == "torch"]
+    return "\n".join(
+        ["from __future__ import annotations", "", *(line for line in lines if line not in torchs), "", *torchs]
+    )
+
+
+def _settings(module: nn.Module, image_size: int, num_classes: int) -> str:
+    parameters = sum(parameter.numel() for parameter in module.parameters())
+    return f"IMAGE_SIZE = {image_size}\nNUM_CLASSES = {num_classes}\nPARAMETERS = {parameters:_}"
+
+
+def _section(title: str, parts: list[str]) -> list[str]:
+    if not parts:
+        return []
+    return [f"# {'-' * 76} {title}", *parts]
+
+
+def _definition(function: Function) -> str:
+    ordered = sorted(function.parameters, key=lambda arg: arg.default is not REQUIRED)
+    signature = f"def {function.name}({', '.join(map(_parameter, ordered))}) -> nn.Module:"
+    alike = " and alike" if function.parameters and function.words else ""
+    words = f"{function.words or function.name}{alike}: {function.uses} in the network."
+    body = render(function.body, 4, WIDTH - len("    return "))
+    docstring = textwrap.wrap(f'"""{words}"""', WIDTH - 4, break_on_hyphens=False)
+    return "\n    ".join([signature, *docstring, f"return {body}"])
+
+
+def _parameter(arg: Arg) -> str:
+    return arg.name if arg.default is REQUIRED else f"{arg.name}={literal(arg.default)}"
+
+
+def _comment(words: str, prefix: str) -> list[str]:
+    return textwrap.wrap(words, WIDTH, initial_indent=prefix, subsequent_indent=prefix, break_on_hyphens=False)
+
+
+def _network(root: Call, rows: list[RowCost]) -> str:
+    """The rows of the network, above each what it does, puts out and costs."""
+    opening = f'def {NAME}() -> nn.Module:\n    """Above each row: what it does, its output, parameters and MACs."""'
+    if not rows or root.function != "nn.Sequential":
+        return f"{opening}\n    return {render(root, 4, WIDTH - len('    return '))}"
+    numbered = [row.name for row in rows] == [str(i) for i in range(len(rows))]
+    lines = [opening, f"    return nn.Sequential({'' if numbered else 'OrderedDict({'}"]
+    for arg, row in zip(root.args, rows, strict=True):
+        name = "" if numbered else f'"{arg.name}": '
+        lines += [*_comment(_row(arg.value.module, row), "        # ")]
+        lines.append(f"        {name}{render(arg.value, 8, WIDTH - 9 - len(name))},")
+    return "\n".join([*lines, f"    {'' if numbered else '})'})"])
+
+
+def _row(module: nn.Module, row: RowCost) -> str:
+    """`conv 3x3/2: 112x112x32, 928 params, 10.8M MACs`."""
+    shape = row.output
+    output = "x".join(map(str, (*shape[1:], shape[0]) if len(shape) == 3 else shape))
+    said = [output, *([f"{format_count(row.cost.params)} params"] if row.cost.params else [])]
+    said += [f"{format_count(row.cost.macs)} MACs"] if row.cost.macs else []
+    words: Any = describe(module)
+    return f"{words}: {', '.join(said)}" if words else ", ".join(said)
+
+
+_COMMAND = '''
+# ---------------------------------------------------------------------------- the command
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file, or of one that `torch.save` wrote of tensors by their names."""
+    if path.suffix != ".safetensors":
+        return torch.load(path, map_location="cpu", weights_only=True)
+    content = path.read_bytes()  # 8 bytes: the length of a JSON header, which says where in the rest each tensor is
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    types = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
+    tensors = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            first, last = entry["data_offsets"]
+            data = bytearray(content[start + first : start + last])
+            tensors[name] = torch.frombuffer(data, dtype=types[entry["dtype"]]).reshape(entry["shape"])
+    return tensors
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Build the network, load weights, and check both.")
+    parser.add_argument("--weights", type=Path, help="a .safetensors or .pt file of tensors by their names")
+    weights = parser.parse_args().weights
+    model = network()
+    if weights:
+        model.load_state_dict(read(weights))
+    model.eval()
+    with torch.no_grad():
+        logits = model(torch.zeros(1, 3, IMAGE_SIZE, IMAGE_SIZE))
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    assert parameters == PARAMETERS, f"{parameters} parameters rather than {PARAMETERS}"
+    assert logits.shape == (1, NUM_CLASSES), f"logits of shape {tuple(logits.shape)}"
+    assert logits.isfinite().all(), "logits that are not finite"
+    print(f"{parameters:,} parameters, {weights or 'untrained'}: logits {tuple(logits.shape)}, all finite")
+
+
+if __name__ == "__main__":
+    main()
+'''

@@ -1,0 +1,75 @@
+"""int8 networks: what they weigh and what they give, at each step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from nas.data import Dataset
+from nas.export.job import Changes, data_for, run
+from nas.export.steps import steps_table
+from nas.export.target import Source
+from nas.network import Designed
+from nas.train import Recipe, train
+from searchspaces.layers import conv, flatten, head, linear, network
+
+pytest.importorskip("torchao")
+
+
+@pytest.fixture(scope="module")
+def trained(tiny: Dataset) -> nn.Module:
+    torch.manual_seed(0)
+    module = network(conv(16, 3, 2), conv(64, 3, 2), conv(64, 3), head(4))
+    for _ in train(module, tiny, Recipe(epochs=4, batch_size=20), seed=0):
+        pass
+    return module
+
+
+def test_static_int8_is_a_quarter_and_about_as_good(trained: nn.Module, tiny: Dataset, tmp_path: Path) -> None:
+    source = Source(Designed("resnet8"), trained, (4, 16), None)
+    changes = Changes(fold_bn=True, prune=0.25, quantize="static")
+    written, steps = run(tmp_path, ["pt2"], source, changes, tiny, tiny.val, lambda _: None)
+    assert [file.path.name for file in written] == ["network.pt2", "network.int8.pt2"]
+    assert [step.name for step in steps] == ["float32", "batch norms folded", "25 % pruned", "int8, static"]
+    weights = 4 * sum(p.numel() for p in trained.parameters())
+    assert steps[0].bytes > weights and steps[-1].bytes < steps[0].bytes - weights / 2
+    assert steps[2].coded < steps[1].coded  # zeros are short
+    assert [step.test_accuracy is None for step in steps] == [False, True, True, False]
+    before, after = steps[0].val_accuracy, steps[-1].val_accuracy
+    assert before is not None and after is not None and before > 0.6 and after > before - 0.2
+    table = steps_table(steps)
+    assert "int8, static" in table and " kB" in table
+
+
+@pytest.mark.slow
+def test_static_int8_as_onnx(trained: nn.Module, tiny: Dataset, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    source = Source(Designed("resnet8"), trained, (4, 16), None)
+    written, steps = run(tmp_path, ["onnx"], source, Changes(quantize="static"), tiny, None, lambda _: None)
+    assert [file.path.name for file in written] == ["network.onnx", "network.int8.onnx"]
+    difference, largest = written[1].difference, written[1].largest
+    assert difference is not None and largest is not None and 0 < difference < largest / 4
+    assert steps[1].bytes < steps[0].bytes / 2
+
+
+def test_dynamic_int8_is_of_linear_layers(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    source = Source(Designed("resnet8"), network(flatten(16), linear(64, nn.ReLU), linear(4)), (4, 16), None)
+    written, _ = run(tmp_path, ["pt2"], source, Changes(quantize="dynamic"), None, None, lambda _: None)
+    difference, largest = written[1].difference, written[1].largest
+    assert difference is not None and largest is not None and 0 < difference < largest / 10
+
+
+def test_a_network_without_linear_layers_has_no_dynamic_form(tmp_path: Path) -> None:
+    source = Source(Designed("resnet8"), network(conv(4), flatten()), (4, 16), None)
+    with pytest.raises(ValueError, match="nothing in this network"):
+        run(tmp_path, ["pt2"], source, Changes(quantize="dynamic"), None, None, lambda _: None)
+
+
+def test_data_of_other_classes_is_refused(trained: nn.Module, tiny: Dataset) -> None:
+    with pytest.raises(ValueError, match="other classes than the 10"):
+        data_for(Source(Designed("resnet8"), trained, (10, 16), None), tiny)
+    assert data_for(Source(Designed("resnet8"), trained, (4, 24), None), tiny).image_size == 24
