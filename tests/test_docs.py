@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import typer.main
 
-from nas.cli import app, baselines
+from nas.cli import app
 from searchspaces import Space, get_space
 from searchspaces.testing import SpaceContract
 
@@ -70,14 +71,17 @@ def test_links_lead_somewhere() -> None:
 
 def test_options_in_the_documentation_exist() -> None:
     """Every `--option` that a page names is one of some command."""
-    commands = [*app.registered_commands, *baselines.app.registered_commands]
-    callbacks = [command.callback for command in commands] + [baselines.baselines]
-    known = {"--version", "--json", "--no-deps"}
-    for callback in callbacks:
-        assert callback is not None
-        known |= {"--" + name.replace("_", "-") for name in callback.__annotations__}
+    known = {"--version", "--no-deps", *_options(typer.main.get_command(app))}
     for path in [*(ROOT / "nas" / "cli").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
         known |= set(re.findall(r'"(--[a-z0-9-]+)"', path.read_text()))
     for page in PAGES:
         named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*[a-z0-9](?![\w-])", page.read_text()))
         assert named <= known, f"{page.name}: {named - known}"
+
+
+def _options(command: Any) -> Iterator[str]:
+    """Those of a command and of the commands below it, `--no-...` too."""
+    for parameter in command.params:
+        yield from (*parameter.opts, *parameter.secondary_opts)
+    for below in getattr(command, "commands", {}).values():
+        yield from _options(below)

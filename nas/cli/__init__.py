@@ -13,14 +13,17 @@ from typing import Annotated, Any
 import typer
 
 from nas import process
-from nas.cli import baselines, search, show, train
+from nas.cli import baselines, bench, export, report, scale, search, show, train
 
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     help="Neural architecture search for image networks.",
 )
-for command in (search.search, search.resume, search.top, train.train, train.compare, show.show):
+for command in (
+    search.search, search.resume, search.top, train.train, train.compare, show.show, scale.scale, export.export,
+    report.report, report.dashboard, bench.bench,
+):  # fmt: skip
     app.command()(command)
 app.add_typer(baselines.app, name="baselines")
 

@@ -1,0 +1,93 @@
+"""`nas report`, `nas dashboard`."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.cli import common
+from nas.cli.options import Json, RunsDir
+
+Out = Annotated[Path | None, typer.Option("--out", help="The file. [default: report.html in the first run's folder]")]
+EventFiles = Annotated[
+    Path | None, typer.Option("--tensorboard", metavar="FOLDER", help="Also write TensorBoard's event files there.")
+]
+
+
+def report(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="One run, or several side by side.")],
+    out: Out = None,
+    tensorboard: EventFiles = None,
+    runs_dir: RunsDir = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Write what a run found, and how, as one HTML file that opens anywhere.
+
+    With --json the numbers are printed, and no page is written.
+    """
+    import optuna
+
+    from nas.files import write_atomically
+    from nas.report.control import controls
+    from nas.report.numbers import Numbers
+    from nas.report.page import page
+    from nas.run import Run
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    several = [Numbers.of(Run.open(runs_dir / name)) for name in dict.fromkeys(runs)]
+    if tensorboard is not None:
+        from nas.report.events import write
+
+        for numbers in several:
+            common.to_stderr(f"wrote {write(numbers, tensorboard)}")
+    if as_json:
+        found = [numbers.to_dict() for numbers in several]
+        common.print_json({"runs": found, "controls": [control.to_dict() for control in controls(several)]})
+        return
+    path = out or several[0].run.path / f"{'-with-'.join(['report', *(n.run.name for n in several[1:])])}.html"
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {path.parent} for the report: make it, or choose another --out")
+    write_atomically(path, page(several))
+    print(f"wrote {path}, {path.stat().st_size / 1000:,.0f} kB")
+
+
+def dashboard(
+    run: Annotated[str, typer.Argument(help="The run's name.")],
+    port: Annotated[int, typer.Option(help="Of this machine, which alone can open it.")] = 8080,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open it in the browser.")] = False,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Open optuna-dashboard on a run's ledger, also while it searches. Ctrl-C ends it."""
+    from nas.run import Run
+
+    opened = Run.open(runs_dir / run)
+    number = opened.study._study_id
+    try:
+        import optuna_dashboard
+    except ModuleNotFoundError as error:
+        if error.name != "optuna_dashboard":
+            raise
+        raise ValueError("nas dashboard needs optuna-dashboard: pip install 'nas[dashboard]'") from None
+    address = f"http://127.0.0.1:{port}/dashboard/studies/{number}"
+    print(f"{run} is at {address} until Ctrl-C", flush=True)
+    if not no_browser:
+        _open_soon(address)
+    try:
+        optuna_dashboard.run_server(opened.storage(), host="127.0.0.1", port=port)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        raise ValueError(f"port {port} is not free: choose another --port") from None
+
+
+def _open_soon(address: str) -> None:
+    """In the browser, once the server has begun."""
+    import threading
+    import webbrowser
+
+    timer = threading.Timer(1.0, webbrowser.open, [address])
+    timer.daemon = True
+    timer.start()

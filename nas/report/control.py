@@ -1,0 +1,75 @@
+"""A search beside its random control: whether it was better than chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nas.config import differences
+from nas.report.numbers import Numbers, summary
+from nas.run import Row
+
+Measure = Literal["trials", "seconds"]
+
+
+@dataclass(frozen=True)
+class Within:
+    """The best of a search, and of its control, within a `budget` that both have spent."""
+
+    measure: Measure
+    budget: float
+    search: Row
+    random: Row
+
+    @property
+    def difference(self) -> float:
+        """Of the rewards."""
+        return (self.search.reward or 0.0) - (self.random.reward or 0.0)
+
+
+@dataclass(frozen=True)
+class Control:
+    """A search, and a random one that differs from it in strategy and seed alone."""
+
+    search: Numbers
+    random: Numbers
+
+    @property
+    def compared(self) -> list[Within]:
+        """At equal trials and, unless results were looked up, at equal seconds of training."""
+        measures: tuple[Measure, ...] = ("trials",) if self.search.run.config.table else ("trials", "seconds")
+        return [within for measure in measures if (within := self._within(measure))]
+
+    def _within(self, measure: Measure) -> Within | None:
+        """None where one had no result by the time that the other ended."""
+        both = self.search, self.random
+        spent = [len(n.trained) if measure == "trials" else max(n.seconds.values()) for n in both]
+        reached = [[step.row for step in n.steps if getattr(step, measure) <= min(spent)] for n in both]
+        return Within(measure, min(spent), reached[0][-1], reached[1][-1]) if all(reached) else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {"search": self.search.run.name, "random": self.random.run.name} | {
+            f"equal_{w.measure}": {
+                w.measure: w.budget,
+                "search": summary(w.search),
+                "random": summary(w.random),
+                "difference": w.difference,
+            }
+            for w in self.compared
+        }
+
+
+def controls(several: Sequence[Numbers]) -> list[Control]:
+    """The random control of each search among `several` that has one there."""
+    pairs = [Control(search, random) for search in several for random in several if _is_control(random, search)]
+    return [pair for pair in pairs if pair.compared]
+
+
+def _is_control(random: Numbers, search: Numbers) -> bool:
+    strategies = search.run.config.strategy, random.run.config.strategy
+    if strategies[1] != "random" or strategies[0] == "random" or not (search.steps and random.steps):
+        return False
+    first, second = (n.run.config.to_dict() | {"strategy": "", "seed": 0} for n in (search, random))
+    return not differences(first, second)

@@ -1,0 +1,167 @@
+"""The part of a report that says what was found, of one run or of several side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from nas.pareto import front
+from nas.report.charts import Axis, Point, Series, chart, stairs, time_text
+from nas.report.control import Control
+from nas.report.markup import Markup, tag
+from nas.report.network import portrait
+from nas.report.numbers import Numbers
+from nas.report.parts import TRIALS, key, measured, note, section, text_table
+from nas.run import Row
+from nas.units import format_count, format_percent, format_seconds
+
+
+def facts(numbers: Numbers) -> list[tuple[str, str, str]]:
+    """The first things to know: a name, a value, a remark."""
+    best, config, budget = numbers.best, numbers.run.config, numbers.run.budget
+    ends = [f"of {budget.trials:,}"] if budget.trials is not None else []
+    allowed = [f"of {format_seconds(budget.seconds)}"] if budget.seconds is not None else []
+    spent = max(numbers.seconds.values(), default=0.0)
+    facts = [
+        ("Best accuracy", format_percent(best.accuracy if best else None), measured(numbers)),
+        ("MACs", format_count(best.macs if best else None), f"limit {format_count(config.max_macs)}"),
+        ("Parameters", format_count(best.params if best else None), ""),
+        ("Networks tried", f"{len(numbers.trained):,}", " ".join(ends)),
+        ("Time", format_seconds(spent), " ".join(allowed)),
+    ]
+    if config.reward.target is not None:
+        facts.insert(
+            1, ("Reward", f"{best.reward:.4f}" if best and best.reward is not None else "-", str(config.reward))
+        )
+    return [(name, value, "" if value == "-" or "limit -" in remark else remark) for name, value, remark in facts]
+
+
+def tiles(numbers: Numbers) -> Markup:
+    tiles = [
+        tag(
+            "div",
+            {"class": "tile"},
+            tag("span", {"class": "name"}, name),
+            tag("strong", None, value),
+            tag("span", {"class": "remark"}, remark),
+        )
+        for name, value, remark in facts(numbers)
+    ]
+    return tag("div", {"class": "tiles"}, *tiles)
+
+
+def side_by_side(several: Sequence[Numbers]) -> Markup:
+    names = list(dict.fromkeys(name for numbers in several for name, _, _ in facts(numbers)))
+    cells = [{name: value for name, value, _ in facts(numbers)} for numbers in several]
+    strategies = ["Strategy", *(numbers.run.config.strategy for numbers in several)]
+    rows = [strategies, *([name, *(facts.get(name, "-") for facts in cells)] for name in names)]
+    return text_table(["", *(numbers.run.name for numbers in several)], rows, tuple(range(1, len(several) + 1)))
+
+
+def curves(several: Sequence[Numbers]) -> Markup:
+    """What was reached when."""
+    if not any(numbers.rewarded for numbers in several):
+        return section("Best so far", tag("p", None, "No trial has ended with a result yet."))
+    found, reward = list(enumerate(several)), _reward_axis(several)
+    by_trial = [_progress(n, c, {row.number: i for i, row in enumerate(n.trained, 1)}) for c, n in found]
+    by_time = [_progress(n, c, n.seconds) for c, n in found]
+    figures = (
+        _figure(
+            "By networks tried", chart(by_trial, Axis("networks tried", "{:g}".format, zero=True, whole=True), reward)
+        ),
+        _figure("By time", chart(by_time, Axis("time", time_text, times=True, zero=True), reward)),
+    )
+    said = (
+        f"A dot is a network at its {reward.words}, the line the best so far. Point at a dot on it to see which it is."
+    )
+    return section("Best so far", _legend(several), tag("div", {"class": "charts"}, *figures), note(said))
+
+
+def costs(several: Sequence[Numbers]) -> Markup | None:
+    """What was reached at what cost, with the Pareto front."""
+    if not any(numbers.front for numbers in several):
+        return None
+    found, macs = list(enumerate(several)), Axis("multiply-adds (MACs)", format_count)
+    accuracies = [_against_macs(n, c, lambda row: row.accuracy, n.front) for c, n in found]
+    figures = [_figure("Accuracy and the Pareto front", chart(accuracies, macs, Axis("accuracy", _percent)))]
+    if any(numbers.run.config.reward.target is not None for numbers in several):
+        bests = [[n.best] if n.best else [] for n in several]
+        rewards = [_against_macs(n, c, lambda row: row.reward, bests[c], line=False) for c, n in found]
+        figures.append(_figure("Reward", chart(rewards, macs, _reward_axis(several))))
+    figures.append(_figure("The front" if len(several) == 1 else "The front of all", _front(several)))
+    said = "On the front are the networks than which none was both cheaper and more accurate."
+    return section("Accuracy and cost", _legend(several), tag("div", {"class": "charts"}, *figures), note(said))
+
+
+def _front(several: Sequence[Numbers]) -> Markup:
+    fronts = [(row, f"{numbers.run.name}:{row.number}") for numbers in several for row in numbers.front]
+    together = front([replace(row, number=i) for i, (row, _) in enumerate(fronts)])
+    rows = [
+        [format_count(row.macs), format_percent(row.accuracy), format_count(row.params), fronts[row.number][1]]
+        for row in together
+    ]
+    return text_table(["MACs", "accuracy", "params", "name"], rows[-TRIALS:], (0, 1, 2))
+
+
+def _reward_axis(several: Sequence[Numbers]) -> Axis:
+    targets = any(numbers.run.config.reward.target is not None for numbers in several)
+    return Axis("reward", "{:.3g}".format) if targets else Axis("accuracy", _percent)
+
+
+def _figure(title: str | Markup, content: Markup) -> Markup:
+    return tag("figure", None, tag("figcaption", None, title), content)
+
+
+def _legend(several: Sequence[Numbers]) -> Markup | None:
+    keys = [tag("span", None, key(colour), numbers.run.name) for colour, numbers in enumerate(several)]
+    return tag("p", {"class": "legend"}, *keys) if len(several) > 1 else None
+
+
+def _progress(numbers: Numbers, colour: int, at: dict[int, float] | dict[int, int]) -> Series:
+    points = [Point(at[row.number], row.reward or 0.0, _named(row)) for row in numbers.rewarded]
+    steps = {step.row.number for step in numbers.steps}
+    marked = [p for p, row in zip(points, numbers.rewarded, strict=True) if row.number in steps]
+    line = stairs([(p.x, p.y) for p in marked], max(at.values(), default=0.0))
+    return Series(colour, points, marked, line)
+
+
+def _against_macs(
+    numbers: Numbers, colour: int, value: Callable[[Row], float | None], marked: Sequence[Row], line: bool = True
+) -> Series:
+    points = {r.number: Point(r.macs or 0, value(r) or 0.0, _named(r)) for r in numbers.rewarded if r.macs is not None}
+    stand_out = [points[row.number] for row in marked if row.number in points]
+    places = stairs([(p.x, p.y) for p in stand_out], 0.0) if line else []
+    return Series(colour, list(points.values()), stand_out, places)
+
+
+def against_random(control: Control) -> Markup:
+    """Whether the search was better than chance."""
+    header, rows = ["best reward within"], [[control.search.run.name], [control.random.run.name], ["difference"]]
+    for within in control.compared:
+        budget = f"{within.budget:,} networks" if within.measure == "trials" else format_seconds(within.budget)
+        header.append(f"{budget} each")
+        for cells, row in zip(rows, (within.search, within.random), strict=False):
+            cells.append(f"{row.reward:.4f} ({format_percent(row.accuracy)})")
+        rows[-1].append(f"{within.difference:+.4f}")
+    names = control.search.run.name, control.random.run.name
+    return section(
+        f"{names[0]} against random search",
+        text_table(header, rows, (1, 2)),
+        note(
+            f"{names[1]} differs from {names[0]} in its strategy and seed alone. These are one search each: how much "
+            "such a difference varies from seed to seed, they do not show."
+        ),
+    )
+
+
+def best_network(numbers: Numbers) -> Markup | None:
+    return section("The best network", portrait(numbers)) if numbers.best else None
+
+
+def _named(row: Row) -> str:
+    reward = f", reward {row.reward:.4f}" if row.reward is not None and row.reward != row.accuracy else ""
+    return f"trial {row.number}: {format_percent(row.accuracy)}{reward}, {format_count(row.macs)} MACs"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

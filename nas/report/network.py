@@ -1,0 +1,69 @@
+"""A run's best network in a report: drawn, and as tables."""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from importlib import import_module
+from pathlib import Path
+
+from nas.network import Found
+from nas.report.markup import Markup, join, tag
+from nas.report.numbers import Numbers
+from nas.report.parts import note, text_table
+from nas.show import Shown, choices_by_group, format_size, show, usual_shape
+from nas.units import format_count
+
+
+def portrait(numbers: Numbers) -> Markup:
+    """The best network of a run that has one: its text, its picture, its rows, its choices."""
+    assert numbers.best is not None
+    run = numbers.run
+    network = run.network(numbers.best)
+    name = f"{run.name}:best"
+    try:
+        shown = show(network, usual_shape(name, network, run.path.parent))
+    except ValueError as error:  # a data set that is gone, say
+        return note(f"It is not drawn: {error}.")
+    caption = (
+        f"Trial {numbers.best.number}, id {numbers.best.id}: {shown.cost.params:,} parameters, {shown.cost.macs:,} "
+        f"multiply-adds and {shown.cost.activations:,} activations at {shown.image_size} pixels, "
+        f"{shown.num_classes} classes."
+    )
+    parts = [tag("p", None, caption), _picture(shown), _rows(shown)]
+    if isinstance(network, Found):
+        header, cells = choices_by_group(network)
+        table = text_table(header, cells)
+        parts.append(tag("details", None, tag("summary", None, "Its choices, and its text"), table, _text(network)))
+    commands = f"nas show {name}", f"nas train {name}", f"nas compare {name}"
+    said = [tag("code", None, command) for command in commands]
+    parts.append(tag("p", {"class": "note"}, said[0], " prints it, ", said[1], " trains it, ", said[2], " judges it."))
+    return join(*parts)
+
+
+def _text(network: Found) -> Markup:
+    return tag("pre", {"class": "wrap"}, network.text)
+
+
+def _rows(shown: Shown) -> Markup:
+    rows = [
+        [row.name, format_size(row.output), format_count(row.cost.params), format_count(row.cost.macs), words]
+        for row, words in zip(shown.rows, shown.words, strict=True)
+    ]
+    return text_table(["row", "output", "params", "MACs", "layers"], rows, numbers=(1, 2, 3))
+
+
+def _picture(shown: Shown) -> Markup:
+    """As an image within the page, so that its styles are its own."""
+    try:
+        draw = import_module("nas.draw")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "matplotlib":
+            raise
+        return note("Its picture needs matplotlib: pip install 'nas[plots]'.")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.svg"
+        draw.draw(shown.graphs(), path, details=shown.details())
+        data = base64.b64encode(path.read_bytes()).decode()
+    image = tag("img", {"src": f"data:image/svg+xml;base64,{data}", "alt": f"The network {shown.network.name}"})
+    return tag("div", {"class": "scroll picture"}, image)

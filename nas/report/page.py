@@ -1,0 +1,52 @@
+"""The report: one HTML file that needs nothing but itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+
+from nas.report.control import controls
+from nas.report.found import against_random, best_network, costs, curves, side_by_side, tiles
+from nas.report.how import how, importances, proposals, trials
+from nas.report.markup import Markup, tag
+from nas.report.numbers import Numbers
+from nas.report.parts import key
+
+
+def page(several: Sequence[Numbers]) -> str:
+    """The report on one run, or on several side by side."""
+    names = ", ".join(numbers.run.name for numbers in several)
+    style = files("nas.report").joinpath("page.css").read_text()
+    head = tag(
+        "head",
+        None,
+        tag("meta", {"charset": "utf-8"}),
+        tag("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
+        tag("meta", {"name": "color-scheme", "content": "light dark"}),
+        tag("title", None, f"{names}: nas report"),
+        tag("style", None, Markup(style)),
+    )
+    parts = [
+        _title(several),
+        tiles(several[0]) if len(several) == 1 else side_by_side(several),
+        curves(several),
+        costs(several),
+    ]
+    parts += [against_random(control) for control in controls(several)]
+    for colour, numbers in enumerate(several):
+        if len(several) > 1:
+            parts.append(tag("h2", {"class": "run"}, key(colour), numbers.run.name))
+        parts += [best_network(numbers), proposals(numbers), importances(numbers), trials(numbers), how(numbers)]
+    return f"<!DOCTYPE html>\n{tag('html', {'lang': 'en'}, head, tag('body', None, tag('main', None, *parts)))}\n"
+
+
+def _title(several: Sequence[Numbers]) -> Markup:
+    about = []
+    for numbers in several:
+        config = numbers.run.config
+        unfinished = numbers.states["running"]
+        still = f" {unfinished} trial{'s' * (unfinished > 1)} had not ended when this was written." * bool(unfinished)
+        name = f"{numbers.run.name}: " if len(several) > 1 else ""
+        line = f"{name}the space {config.space.name} on {config.data}, searched by {config.strategy}.{still}"
+        about.append(tag("p", {"class": "lead"}, line[0].upper() + line[1:] if not name else line))
+    return tag("header", None, tag("h1", None, ", ".join(n.run.name for n in several)), *about)
