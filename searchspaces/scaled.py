@@ -16,7 +16,7 @@ import math
 from abc import abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -72,6 +72,12 @@ class ScaledSpace(Space):
         self, arch: Arch, width: float, depth: float, num_classes: int = 10, image_size: int | None = None
     ) -> nn.Module:
         return self.network_at(arch, self.width_of(arch) * width, num_classes, image_size or self.image_size, depth)
+
+    def simplified(self, arch: Arch) -> Arch:
+        """With `max_macs`, what is merged is the same network at any width, and no width has to be found for that."""
+        if self.max_macs is None:
+            return self.canonical(arch)
+        return replace(self, max_macs=None, num_classes=None, width=float(WIDEST)).canonical(arch)
 
     def width_of(self, arch: Arch) -> float:
         """The width multiplier at which `arch` is built."""

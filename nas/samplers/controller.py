@@ -33,17 +33,24 @@ class Rollout:
 
 
 class Controller(nn.Module):
-    """The policy over `choices`, a one-layer LSTM as in NASNet (Zoph & Le stacked two of 35 units).
+    """The policy over `choices`, an LSTM: of one layer as in NASNet, or of two as Zoph & Le had it.
 
     Choices may have unequal numbers of options. `tie=True` lets choices of one kind and with the same options
     share their rows, as Zoph & Le must to grow a network deeper; `tie=False` gives each choice its own, as NASNet
-    does. The weights are drawn from `generator`, uniform in [-0.1, 0.1] (NASNet): the first policy is nearly uniform.
+    does. The weights are drawn from `generator`, uniform in [-init, init] (NASNet: 0.1, Zoph & Le: 0.08): the first
+    policy is nearly uniform.
 
     A choice whose anchor is not among those before it is one like any other: a study may have fixed the anchor.
     """
 
     def __init__(
-        self, choices: Sequence[Choice], hidden: int = 100, tie: bool = False, generator: torch.Generator | None = None
+        self,
+        choices: Sequence[Choice],
+        hidden: int = 100,
+        tie: bool = False,
+        generator: torch.Generator | None = None,
+        layers: int = 1,
+        init: float = 0.1,
     ) -> None:
         super().__init__()
         if not choices:
@@ -55,14 +62,14 @@ class Controller(nn.Module):
         with torch.device("meta"):  # the layers' own initialisation would draw from torch's global generator
             self.start = nn.Parameter(torch.empty(hidden))
             self.embedding = nn.Embedding(total, hidden)
-            self.lstm = nn.LSTM(hidden, hidden, batch_first=True)
+            self.lstm = nn.LSTM(hidden, hidden, layers, batch_first=True)
             self.heads = nn.Linear(hidden, total)
             self.anchors = _anchors(choices)
             self.pair_score = PairScore(hidden) if self.anchors else None
         self.to_empty(device="cpu")
         with torch.no_grad():
             for parameter in self.parameters():
-                parameter.uniform_(-0.1, 0.1, generator=generator)
+                parameter.uniform_(-init, init, generator=generator)
         option = torch.arange(max(sizes.values()))  # [N]
         missing = option >= torch.tensor([sizes[owner] for owner in owners])[:, None]
         rows = torch.tensor([first_rows[owner] for owner in owners])[:, None] + option.where(~missing, 0)
@@ -118,12 +125,14 @@ class Controller(nn.Module):
             noise[step, :, option] = torch.inf
         weight, bias = self._heads()
         inputs = self.start.expand(len(heat), -1)
-        state = (torch.zeros_like(inputs), torch.zeros_like(inputs))
+        layers = [(torch.zeros_like(inputs), torch.zeros_like(inputs)) for _ in self.lstm.all_weights]
         actions, logits, states = [], [], []
         for step in range(steps):
-            state = torch.lstm_cell(inputs, state, *self.lstm.all_weights[0])  # 3 times faster than self.lstm by steps
-            states.append(state[0])
-            logits.append(torch.addmm(bias[step], state[0], weight[step].T))
+            for layer, weights in enumerate(self.lstm.all_weights):  # 3 times faster than self.lstm by steps
+                layers[layer] = torch.lstm_cell(inputs, layers[layer], *weights)
+                inputs = layers[layer][0]
+            states.append(inputs)
+            logits.append(torch.addmm(bias[step], inputs, weight[step].T))
             if self.pair_score and step in self.anchors:
                 logits[-1][:, :2] = self.pair_score(states[self.anchors[step]], states[step])
             actions.append((logits[-1] + noise[step]).argmax(dim=-1))

@@ -16,7 +16,7 @@ Those searches trained 12,800 and 20,000 networks; ours train hundreds. What dif
 - Weights are not tied across choices of a kind: tied, PPO ended worse on both tables and far worse on made-up spaces of
   24 and 42 choices. Zoph & Le need it for networks that grow deeper; a `Space` has a fixed number of choices.
 
-`benchmarks/controller_on_tables.py` measures the result, and states it.
+`nas bench` measures the result; docs/bench.md states it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from __future__ import annotations
 import bisect
 import dataclasses
 from collections.abc import Callable, Sequence
-from statistics import NormalDist, fmean
+from statistics import fmean
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from nas.samplers.controller import Controller
+from nas.samplers.ranks import Ranks
 from nas.samplers.strategy import Experience, Proposal, Situation, derived_seed
 from searchspaces.space import Arch, Choice
 
@@ -66,7 +67,8 @@ class PolicyGradient:
     """Settings of a learner. `epochs` and `clip` are PPO's; REINFORCE takes one step a batch."""
 
     algorithm: Literal["reinforce", "ppo"]
-    hidden: int = 32  # LSTM units
+    hidden: int = 32  # LSTM units of a layer
+    layers: int = 1
     tie: bool = False  # weights tied across choices of a kind, see Controller
     learning_rate: float = 0.01  # of Adam
     batch: int = 5  # architectures an update
@@ -75,6 +77,10 @@ class PolicyGradient:
     epochs: int = 3
     clip: float = 0.2
     tries: int = 32  # draws to find an architecture that is not a repeat
+    queue: int = 0  # the best so far that the policy is trained on as on examples, beside each batch
+    queue_weight: float = 1.0  # of their mean log-probability
+    init: float = 0.1  # weights begin uniform in [-init, init]
+    power: float | None = None  # of a reward, by which it counts; None: by its rank
 
     def start(self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], seed: int) -> Learner:
         return Learner(choices, self, seed)
@@ -106,11 +112,14 @@ class Learner:
     def __init__(self, choices: Sequence[Choice], settings: PolicyGradient, seed: int) -> None:
         self.settings = settings
         self.seed = seed
-        self.controller = Controller(choices, settings.hidden, settings.tie, _generator(seed))
+        self.controller = Controller(
+            choices, settings.hidden, settings.tie, _generator(seed), settings.layers, settings.init
+        )
         self.optimizer = torch.optim.Adam(self.controller.parameters(), settings.learning_rate, fused=True)
         self.baseline = 0.0
         self.updates: list[Update] = []
-        self._rewards: list[float] = []  # all so far, sorted
+        self._ranks = Ranks()
+        self._queue: list[Experience] = []  # the best so far, the very best last
         self._batch: list[Experience] = []  # waits until it is full
         # Half of the tries at the policy's own heat, then hotter up to 16, so that a certain policy finds new ones too.
         self._heat = 2 ** torch.linspace(-4, 4, settings.tries).clamp(min=0)
@@ -128,6 +137,9 @@ class Learner:
         """Learns from it, once its batch is full. What leaves nothing to choose teaches nothing."""
         if len(experience.fixed) == len(experience.arch):
             return
+        if self.settings.queue:
+            bisect.insort(self._queue, experience, key=lambda told: told.reward)
+            self._queue = self._queue[-self.settings.queue :]
         self._batch.append(experience)
         if len(self._batch) == self.settings.batch:
             self._update(self._batch)
@@ -137,31 +149,41 @@ class Learner:
         settings = self.settings
         actions = torch.tensor([experience.arch for experience in batch])
         scores = self._scores([experience.reward for experience in batch])
-        advantages = scores - self.baseline
         old_log_probs = self._old_log_probs(batch, actions)
-        mask = torch.ones_like(actions, dtype=torch.bool)
-        for row, experience in enumerate(batch):
-            mask[row, list(experience.fixed)] = False
         for _ in range(settings.epochs if settings.algorithm == "ppo" else 1):
-            rollout = self.controller(actions=actions)
-            terms = (rollout.log_probs, rollout.entropies, advantages, settings.entropy_weight, mask)
-            if settings.algorithm == "ppo":
-                loss = ppo_loss(*terms, old_log_probs=old_log_probs, clip=settings.clip)
-            else:
-                loss = reinforce_loss(*terms)
-            self.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
+            self._step(actions, _free(batch), scores - self.baseline, old_log_probs)
         self._record(batch, actions, old_log_probs, scores)
         self.baseline += (1 - settings.baseline_decay) * (float(scores.mean()) - self.baseline)
 
+    def _step(self, actions: Tensor, free: Tensor, advantages: Tensor, old_log_probs: Tensor) -> None:
+        """One of Adam on a batch `[B, T]` and, in the same call of the LSTM, on the best so far."""
+        settings, size = self.settings, len(actions)
+        best = [torch.tensor([experience.arch]) for experience in self._queue]
+        rollout = self.controller(actions=torch.cat([actions, *best]))
+        log_probs, of_best = rollout.log_probs.tensor_split([size])
+        terms = (log_probs, rollout.entropies[:size], advantages, settings.entropy_weight, free)
+        if settings.algorithm == "ppo":
+            loss = ppo_loss(*terms, old_log_probs=old_log_probs, clip=settings.clip)
+        else:
+            loss = reinforce_loss(*terms)
+        if best:
+            loss = loss - settings.queue_weight * of_best[_free(self._queue)].mean()
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+
     def _scores(self, rewards: list[float]) -> Tensor:
-        """Normal scores `[B]` of the rewards: mean 0 and variance 1 over all rewards so far, whatever their scale."""
+        """Normal scores `[B]` of the rewards: mean 0 and variance 1 over all rewards so far, whatever their scale.
+
+        Or their powers; the first ones' mean is then the first baseline, as papers don't say what is.
+        """
+        if self.settings.power is not None:
+            powers = torch.tensor([reward**self.settings.power for reward in rewards])
+            self.baseline = self.baseline if self.updates else float(powers.mean())
+            return powers
         for reward in rewards:
-            bisect.insort(self._rewards, reward)
-        total = len(self._rewards)
-        ranks = [(bisect.bisect_left(self._rewards, r) + bisect.bisect_right(self._rewards, r)) / 2 for r in rewards]
-        return torch.tensor([NormalDist().inv_cdf(rank / total) for rank in ranks])
+            self._ranks.add(reward)
+        return torch.from_numpy(self._ranks.scores(rewards)).float()
 
     @torch.no_grad()
     def _old_log_probs(self, batch: list[Experience], actions: Tensor) -> Tensor:
@@ -185,6 +207,14 @@ class Learner:
                 clip_fraction=float((log_ratios.exp() - 1).abs().gt(self.settings.clip).float().mean()),
             )
         )
+
+
+def _free(experiences: Sequence[Experience]) -> Tensor:
+    """`[B, T]`: where the choice was the strategy's."""
+    free = torch.ones(len(experiences), len(experiences[0].arch), dtype=torch.bool)
+    for row, experience in enumerate(experiences):
+        free[row, list(experience.fixed)] = False
+    return free
 
 
 def _generator(*key: int) -> torch.Generator:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -54,6 +54,7 @@ class Experience:
     reward: float  # higher is better, on any scale
     log_probs: Sequence[float] | None = None
     fixed: frozenset[int] = frozenset()
+    stopped: bool = False  # its training was, early: the reward is what it had shown by then
 
 
 class Strategy(Protocol):
@@ -63,11 +64,12 @@ class Strategy(Protocol):
     def tell(self, experience: Experience) -> None: ...
 
 
+@runtime_checkable
 class Settings(Protocol):
     """How a strategy works: a frozen dataclass that begins one."""
 
     def start(self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], seed: int) -> Strategy:
-        """`canonical` merges architectures that are the same thing; the identity where none are."""
+        """`canonical` merges architectures that are the same thing, all or some; the identity where none are."""
 
 
 def derived_seed(*key: int) -> int:

@@ -58,18 +58,20 @@ class StrategySampler(BaseSampler):
         seed: int = 0,
         choices: Sequence[Choice] | None = None,
         canonical: Callable[[Arch], Arch] | None = tuple,
+        simplified: Callable[[Arch], Arch] | None = None,
     ) -> None:
         self.settings = settings
         self.seed = seed
         self.choices = tuple(choices or ())
         self.canonical = canonical
+        self.simplified = simplified or canonical or tuple
         self._inferred = IntersectionSearchSpace(include_pruned=True)
         self._lock = threading.Lock()  # `study.optimize(n_jobs=...)` asks from many threads
         self._known: _Known | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickled or copied sampler is its arguments: the ledger has the rest."""
-        return StrategySampler, (self.settings, self.seed, self.choices, self.canonical)
+        return StrategySampler, (self.settings, self.seed, self.choices, self.canonical, self.simplified)
 
     @property
     def strategy(self) -> Strategy | None:
@@ -120,9 +122,10 @@ class StrategySampler(BaseSampler):
     def _begin(self, study: Study, space: Distributions) -> _Known:
         declared = {choice.name: choice for choice in self.choices}
         choices = [declared.get(name) or _choice(name, distribution) for name, distribution in space.items()]
-        # Part of an architecture (a PartialFixedSampler has fixed the rest) stands for itself.
-        canonical = self.canonical if self.canonical and len(space) >= len(self.choices) else tuple
-        return _Known(study, space, canonical, self.settings.start(choices, canonical, self.seed))
+        if len(space) < len(self.choices):  # part of one (a PartialFixedSampler has fixed the rest) stands for itself
+            return _Known(study, space, tuple, self.settings.start(choices, tuple, self.seed))
+        strategy = self.settings.start(choices, self.simplified, self.seed)
+        return _Known(study, space, self.canonical or tuple, strategy)
 
 
 class _Known:
@@ -174,7 +177,9 @@ class _Known:
             return
         log_probs = trial.system_attrs.get(LOG_PROBS, {})
         known = [log_probs[name] for name in self.space] if log_probs.keys() == self.space.keys() else None
-        self.strategy.tell(Experience(arch, self._sign * value, known, frozenset(_fixed(trial, self.space))))
+        stopped = trial.state == TrialState.PRUNED and bool(trial.last_step)  # step 0: before any training
+        fixed = frozenset(_fixed(trial, self.space))
+        self.strategy.tell(Experience(arch, self._sign * value, known, fixed, stopped))
 
 
 def _fixed(trial: FrozenTrial, space: Distributions) -> dict[int, int]:

@@ -183,6 +183,26 @@ def test_a_stale_log_prob_is_what_ppo_compares_with() -> None:
     assert learner.updates[0].clip_fraction == 1.0
 
 
+def test_the_best_so_far_are_learned_as_examples() -> None:
+    def chance_of_the_best(settings: PolicyGradient) -> float:
+        learner = Learner(CHOICES, dataclasses.replace(settings, batch=2), seed=0)
+        learner.tell(Experience(SECRET, 9.0))
+        for number in range(21):
+            learner.tell(Experience(learner.propose(Situation(number)).arch, 0.0))
+        return float(learner.controller(actions=torch.tensor([SECRET])).log_probs.detach().exp().mean())
+
+    assert chance_of_the_best(dataclasses.replace(REINFORCE, queue=1)) > 0.6 > 2 * chance_of_the_best(REINFORCE)
+
+
+def test_examples_teach_nothing_where_they_were_given() -> None:
+    settings = dataclasses.replace(REINFORCE, batch=1, entropy_weight=0.0, queue=3)
+    learner = Learner(CHOICES, settings, seed=0)
+    for _ in range(10):
+        learner.tell(Experience(SECRET, 1.0, fixed=frozenset({0})))
+    chances = learner.controller(actions=torch.tensor([SECRET])).log_probs[0].detach().exp()
+    assert abs(float(chances[0]) - 0.25) < 0.05 and float(chances[1:].min()) > 0.4
+
+
 def test_the_record_tells_what_each_update_did() -> None:
     learner = train(PPO, 0, 400)
     first, last = learner.updates[0], learner.updates[-1]

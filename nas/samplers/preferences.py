@@ -1,0 +1,103 @@
+"""A strategy of ours for several objectives: accuracy, and costs to keep low.
+
+A strategy knows one reward. MnasNet's makes one of accuracy and cost for a given target (Tan et al. 2018, arXiv
+1807.11626, equation 3), so here each trial has a target of its own, drawn anew: log-uniform from the cheapest tenth
+of what was seen to the dearest. Everything seen is scored by the reward for that target, whatever it was once proposed
+for, and the strategy is begun anew, told these rewards, and asked. So each result serves all targets.
+
+The paper has two exponents w. Its hard constraint is taken (0 below the target, -1 above): then every network of a
+front is the best for some target, which for the soft one (-0.07) only those on its convex part are.
+
+The price is that a proposal costs as much as telling all results once, see docs/search.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna import Study
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.samplers.strategy import Experience, Settings, Situation, derived_seed
+from searchspaces.space import Arch, Choice
+
+Array = NDArray[np.float64]
+SPREAD = (0.1, 0.9)  # quantiles of the costs seen, between which targets are
+
+
+class PreferenceSampler(BaseSampler):
+    """Proposes what the strategy of `settings` does for a target that is drawn for each trial.
+
+    For a study whose first objective is to be maximised and positive, the others minimised and positive. Its proposal
+    is a function of the seed, the trial's number and the study's earlier trials. None is a repeat of a trial in
+    `canonical` form; `simplified` is as of `StrategySampler`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        seed: int,
+        choices: Sequence[Choice],
+        canonical: Callable[[Arch], Arch],
+        simplified: Callable[[Arch], Arch] | None = None,
+    ) -> None:
+        self.settings, self.seed, self.choices = settings, seed, tuple(choices)
+        self.canonical, self.simplified = canonical, simplified or canonical
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return {choice.name: CategoricalDistribution(choice.options) for choice in self.choices}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number and self._is_whole(t)]
+        told = sorted((t for t in others if t.state == TrialState.COMPLETE), key=_completion)
+        strategy = self.settings.start(self.choices, self.simplified, self.seed)
+        if told:
+            rewards = scored(np.array([t.values for t in told]), derived_seed(self.seed, trial.number))
+            for earlier, reward in zip(told, rewards.tolist(), strict=True):
+                strategy.tell(Experience(self._arch(earlier), reward, fixed=frozenset(self._fixed(earlier))))
+        taken = {self.canonical(self._arch(t)) for t in others}
+        running = [self._arch(t) for t in others if not t.state.is_finished()]
+        situation = Situation(trial.number, lambda arch: self.canonical(arch) in taken, running, self._fixed(trial))
+        arch = strategy.propose(situation).arch
+        return {choice.name: choice.options[option] for choice, option in zip(self.choices, arch, strict=True)}
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Of a parameter that is none of the choices."""
+        return RandomSampler(derived_seed(self.seed, trial.number)).sample_independent(
+            study, trial, param_name, param_distribution
+        )
+
+    def _is_whole(self, trial: FrozenTrial) -> bool:
+        """One whose process died while it was proposed lacks choices."""
+        return all(choice.name in trial.params for choice in self.choices)
+
+    def _arch(self, trial: FrozenTrial) -> Arch:
+        return tuple(choice.options.index(trial.params[choice.name]) for choice in self.choices)
+
+    def _fixed(self, trial: FrozenTrial) -> dict[int, int]:
+        """The choices that the trial was given, `{position: option}`."""
+        given: dict[str, Any] = trial.system_attrs.get("fixed_params", {})
+        return {p: choice.options.index(given[choice.name]) for p, choice in enumerate(self.choices)
+                if choice.name in given}  # fmt: skip
+
+
+def scored(values: Array, seed: int) -> Array:
+    """The rewards `[n]` of `values` `[n, 1 + costs]`, accuracies and their costs, for targets that `seed` draws."""
+    accuracies, costs = values[:, 0], values[:, 1:]
+    low, high = np.log(np.quantile(costs, SPREAD, axis=0))
+    targets = np.exp(np.random.default_rng(seed).uniform(low, high))
+    rewards: Array = accuracies * np.minimum(1.0, targets / costs).prod(axis=1)
+    return rewards
+
+
+def _completion(trial: FrozenTrial) -> tuple[Any, int]:
+    return trial.datetime_complete, trial.number

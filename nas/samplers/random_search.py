@@ -1,0 +1,47 @@
+"""Random search: what every other strategy must beat, and how others begin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nas.samplers.strategy import Experience, Proposal, Situation, derived_seed
+from searchspaces.space import Arch, Choice
+
+TRIES = 200  # draws to find an architecture that is not a repeat
+
+
+@dataclass(frozen=True)
+class RandomSearch:
+    """Each choice uniform and independent; a repeat is drawn again, so it samples without replacement."""
+
+    def start(self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], seed: int) -> Sampled:
+        return Sampled(choices, seed)
+
+
+class Sampled:
+    """Random search at work."""
+
+    def __init__(self, choices: Sequence[Choice], seed: int) -> None:
+        self._choices, self._seed = choices, seed
+
+    def propose(self, situation: Situation) -> Proposal:
+        rng = np.random.default_rng(derived_seed(self._seed, situation.number))
+        return Proposal(draw(self._choices, situation, rng))
+
+    def tell(self, experience: Experience) -> None:
+        """Nothing is learned."""
+
+
+def draw(choices: Sequence[Choice], situation: Situation, rng: np.random.Generator) -> Arch:
+    """A random architecture that is no repeat; of a space of which nearly all is known, it may be one."""
+    sizes = [len(choice.options) for choice in choices]
+    for _ in range(TRIES):
+        arch = list(map(int, rng.random(len(sizes)) * sizes))
+        for position, option in situation.fixed.items():
+            arch[position] = option
+        if situation.is_new(tuple(arch)):
+            break
+    return tuple(arch)

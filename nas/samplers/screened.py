@@ -1,0 +1,146 @@
+"""The default strategy, `controller`: the policy writes many architectures, and a surrogate picks the one to train.
+
+A training costs minutes, a draw of the LSTM microseconds. So for each trial the policy draws some two hundred, and a
+Gaussian process over all that was trained says which of them promises most (`surrogate.py`). The policy learns from
+what was trained, by REINFORCE, and from the best so far as from examples: priority queue training, Abolafia et al.
+2018, arXiv 1801.03526. The policy decides where to look, and the surrogate what to pay for.
+
+- The pool: samples of the policy, and mutants of as many others, since a policy that has become certain draws the same
+  again and again. Every second trial also has mutants of the best: where a space is large they are the surest way to go
+  on, where it is small they end in the nearest optimum, and the other trials lead out.
+- The pick is the one of the highest expected improvement (Jones et al. 1998, Journal of Global Optimization 13) on what
+  the surrogate expects of the best: the rewards that were seen are noisy. Trials that are running count as if they had
+  come out as expected, so many workers do not all try the same.
+- The surrogate's targets are normal scores, as the policy's, and it sees canonical architectures.
+- It remembers the best and the latest architectures only, so a proposal's cost stops growing: the next best is looked
+  for near the best, and the latest are what the policy draws now.
+"""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nas.samplers.policy_gradient import PolicyGradient
+from nas.samplers.ranks import Ranks
+from nas.samplers.strategy import Experience, Proposal, Situation, derived_seed
+from nas.samplers.surrogate import Array, GaussianProcess
+from searchspaces.space import Arch, Choice
+
+Actions = NDArray[np.int64]  # [n, T] option indices
+
+POLICY = PolicyGradient("reinforce", learning_rate=0.01, queue=10)
+
+
+@dataclasses.dataclass(frozen=True)
+class Screened:
+    """Settings of the default strategy. Numbers of architectures, but for the last three."""
+
+    policy: PolicyGradient = POLICY
+    initial: int = 5  # trained before the surrogate says anything
+    samples: int = 100  # of the policy, in a pool
+    mutants: int = 100  # of other samples; every second pool also has as many of the best as one has neighbours
+    parents: int = 10  # the best
+    remembered: int = 400  # by the surrogate; half of them are the best
+    rate: float = 0.35  # chance of a choice to mutate, in mutants of samples
+    steps: int = 5  # of gradient, whenever the surrogate learns
+    growth: float = 0.05  # of the number of results, after which it learns again; at least a batch of the policy
+
+    def start(self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], seed: int) -> ScreenedController:
+        return ScreenedController(choices, canonical, self, seed)
+
+
+class ScreenedController:
+    """The policy and the surrogate at work; see above.
+
+    Its state is a function of the arguments and what it was told, in order; a proposal is one of that, the seed and the
+    `Situation`.
+    """
+
+    def __init__(
+        self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], settings: Screened, seed: int
+    ) -> None:
+        self.settings, self.canonical, self.seed = settings, canonical, seed
+        self.learner = settings.policy.start(choices, canonical, seed)
+        self.surrogate = GaussianProcess([len(choice.options) for choice in choices])
+        self._sizes = np.array([len(choice.options) for choice in choices])
+        self._ranks = Ranks()
+        self._told: list[tuple[float, Arch]] = []  # in order, canonical
+        self._best: list[tuple[float, int]] = []  # positions among these, the best last
+        self._next = settings.initial  # how many results it takes until the surrogate learns again
+
+    def propose(self, situation: Situation) -> Proposal:
+        """The most promising new architecture of a pool; the most promising one if none is new."""
+        if len(self._told) < self.settings.initial:
+            return self.learner.propose(situation)
+        codes, targets = self.known()
+        latest = situation.running[-self.settings.remembered // 2 :]
+        running = self.surrogate.codes([self.canonical(arch) for arch in latest])
+        self.surrogate.condition(codes, targets, running)
+        best = float(self.surrogate.predict(codes)[0].max())
+
+        pool = {self.canonical(arch): arch for arch in map(tuple, self._pool(situation).tolist())}
+        gains = expected_improvement(*self.surrogate.predict(self.surrogate.codes(list(pool))), best)
+        archs = list(pool.values())
+        ranked = [archs[position] for position in np.argsort(-gains, kind="stable")]
+        return Proposal(next(filter(situation.is_new, ranked), ranked[0]))
+
+    def tell(self, experience: Experience) -> None:
+        settings, reward = self.settings, experience.reward
+        self.learner.tell(experience)
+        if experience.stopped:  # the surrogate compares whole trainings, see docs/multi_fidelity.md
+            return
+        self._ranks.add(reward)
+        bisect.insort(self._best, (reward, len(self._told)))
+        self._best = self._best[-max(settings.remembered // 2, settings.parents) :]
+        self._told.append((reward, self.canonical(experience.arch)))
+        if len(self._told) >= self._next:
+            self._next = len(self._told) + max(settings.policy.batch, int(settings.growth * len(self._told)))
+            self.surrogate.learn(*self.known(), settings.steps)
+
+    def _pool(self, situation: Situation) -> Actions:
+        """Candidates `[n, T]`, with what is fixed already."""
+        settings = self.settings
+        key = derived_seed(self.seed, situation.number)
+        rng, generator = np.random.default_rng(key), torch.Generator().manual_seed(key)
+        drawn = self.learner.controller(settings.samples + settings.mutants, generator, fixed=situation.fixed)
+        draws = drawn.actions.numpy()
+        lots = [draws[: settings.samples], self._mutants(draws[settings.samples :], settings.rate, rng)]
+        if situation.number % 2:
+            best = np.array([self._told[position][1] for _, position in self._best[-settings.parents :]])
+            parents = best[rng.integers(len(best), size=int((self._sizes - 1).sum()))]
+            # From one changed choice to half of them, the smaller numbers the likelier.
+            rates = np.maximum(len(self._sizes) / 2, 1) ** rng.random((len(parents), 1)) / len(self._sizes)
+            lots.append(self._mutants(parents, rates, rng))
+        pool = np.concatenate(lots)
+        for position, option in situation.fixed.items():
+            pool[:, position] = option
+        return pool
+
+    def _mutants(self, parents: Actions, rates: float | Array, rng: np.random.Generator) -> Actions:
+        """Each choice another one with the chance `rates` (one, or `[n, 1]`), and one at the least."""
+        changed = rng.random(parents.shape) < rates
+        changed[np.arange(len(parents)), rng.integers(len(self._sizes), size=len(parents))] = True
+        steps = 1 + (rng.random(parents.shape) * (self._sizes - 1)).astype(int)
+        return np.where(changed, (parents + steps) % self._sizes, parents)
+
+    def known(self) -> tuple[Array, Array]:
+        """What the surrogate remembers: codes `[n, R]` and targets `[n]`."""
+        half = self.settings.remembered // 2
+        latest = range(max(len(self._told) - half, 0), len(self._told))
+        kept = [self._told[i] for i in sorted({*latest, *(position for _, position in self._best[-half:])})]
+        return self.surrogate.codes([arch for _, arch in kept]), self._ranks.scores([reward for reward, _ in kept])
+
+
+def expected_improvement(mean: Array, deviation: Array, best: float) -> Array:
+    """E max(f - best, 0) of f ~ N(mean, deviation^2), `[n]` each."""
+    z = (mean - best) / deviation
+    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    below: Array = torch.special.ndtr(torch.from_numpy(z)).numpy()
+    return deviation * (density + z * below)
