@@ -1,7 +1,14 @@
-"""Published results of every network of a space, which answer a search's trials where nothing shall be trained.
+"""Tables of results of every network of a space, which answer a search's trials where nothing shall be trained.
 
 A table has two accuracies of each architecture: what a search may see of it, which was cheap and is noisy, and what it
-is judged by in the end. `nas search --evaluator table --table FILE` reads the files that `BENCHMARKS` knows.
+is judged by in the end. `nas search --evaluator table --table FILE` and `nas bench` read the published files that
+`BENCHMARKS` knows as they are, and for any space anyone's CSV with these columns, of which the last three may lack:
+
+    architecture    the space's own text, in quotes where it has commas
+    observed        accuracy in %, what a search sees
+    reported        accuracy in %, what it is judged by
+    params, macs    of the network
+    seconds         that its evaluation took
 """
 
 from __future__ import annotations
@@ -9,14 +16,26 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from nas.config import Config
 from searchspaces import Arch, Space
 
-Row = tuple[Arch, float, float]  # an architecture, what a search sees of it, what it is judged by: accuracies in %
+
+@dataclass(frozen=True)
+class Row:
+    """What a table says of an architecture; accuracies in %, None where it does not say."""
+
+    arch: Arch
+    observed: float
+    reported: float
+    params: float | None = None
+    macs: float | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -24,7 +43,7 @@ class Benchmark:
     """What is known of a table before it is read. `observed` and `reported` say in words which accuracies those are."""
 
     title: str
-    data: str
+    data: str | None  # None: whatever it was, nobody said
     observed: str
     reported: str
     rows: Callable[[Space, str], Iterator[Row]]  # of a file's text
@@ -32,41 +51,75 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Published:
-    """A table that was read. Accuracies are in %, as they were published; architectures are in the file's order."""
+    """A table that was read. Accuracies are in %, as they were published; architectures are in the file's order.
+
+    `params`, `macs` and `seconds` have every architecture, or are empty.
+    """
 
     space: Space
     path: Path
     sha256: str
     observed: dict[Arch, float]
     reported: dict[Arch, float]
+    params: dict[Arch, float] = field(default_factory=dict)
+    macs: dict[Arch, float] = field(default_factory=dict)
+    seconds: dict[Arch, float] = field(default_factory=dict)
 
     @property
-    def title(self) -> str:
-        return BENCHMARKS[self.space.name].title
+    def benchmark(self) -> Benchmark:
+        return benchmark_of(self.space, self.path)
+
+    def key(self, arch: Arch) -> Arch:
+        """`arch` as the table has it: itself, else one that builds the same network. Raises ValueError if neither."""
+        if arch in self.observed:
+            return arch
+        canonical = self.space.canonical(arch)
+        if canonical not in self._by_canonical:
+            raise ValueError(f"{self.space.format(arch)} is not in {self.path}: the search needs the whole table")
+        return self._by_canonical[canonical]
+
+    @cached_property
+    def _by_canonical(self) -> dict[Arch, Arch]:
+        return {self.space.canonical(arch): arch for arch in reversed(self.observed)}
 
     def accuracy(self, arch: Arch) -> float:
-        """What a search sees of `arch` itself, not of those that build the same network; 0..1."""
-        if arch not in self.observed:
-            raise ValueError(f"{self.space.format(arch)} is not in {self.path}: the search needs the whole table")
-        return self.observed[arch] / 100
+        """What a search sees of `arch`; 0..1."""
+        return self.observed[self.key(arch)] / 100
 
 
 def read(space: Space, path: Path) -> Published:
     """The table of `space` in the file `path`. Raises ValueError where that is none."""
-    benchmark = benchmark_of(space)
-    mistake = ValueError(f"{path} is not the table of {benchmark.title} that the space {space.name} needs")
+    benchmark = benchmark_of(space, path)
     try:
         content = path.read_bytes()
-        rows = list(benchmark.rows(space, content.decode()))
+        rows = _rows(benchmark, space, content)
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise mistake from error
+        raise _mistake(benchmark, space, path, error) from error
     if not rows:
-        raise mistake
-    observed = {arch: seen for arch, seen, _ in rows}
-    reported = {arch: final for arch, _, final in rows}
-    return Published(space, path, hashlib.sha256(content).hexdigest(), observed, reported)
+        raise _mistake(benchmark, space, path, ValueError("it has no rows"))
+    columns = {name: {row.arch: getattr(row, name) for row in rows} for name in ("params", "macs", "seconds")}
+    return Published(
+        space,
+        path,
+        hashlib.sha256(content).hexdigest(),
+        {row.arch: row.observed for row in rows},
+        {row.arch: row.reported for row in rows},
+        **{name: {} if None in values.values() else values for name, values in columns.items()},
+    )
+
+
+@lru_cache(maxsize=1)  # a search looks at its table when it is prepared, and again when it starts
+def _rows(benchmark: Benchmark, space: Space, content: bytes) -> list[Row]:
+    """Of a file's content. Raises a number of errors where that is no table of `space`."""
+    return list(benchmark.rows(space, content.decode()))
+
+
+def _mistake(benchmark: Benchmark, space: Space, path: Path, error: Exception) -> ValueError:
+    if benchmark is ANYONES:
+        return ValueError(f"{path} is no table of {space.name} with the columns {', '.join(COLUMNS)}: {error}")
+    return ValueError(f"{path} is not the table of {benchmark.title} that the space {space.name} needs")
 
 
 def table_of(config: Config) -> Published | None:
@@ -79,25 +132,57 @@ def table_of(config: Config) -> Published | None:
     return table
 
 
-def benchmark_of(space: Space) -> Benchmark:
-    """What was published of `space`. Raises ValueError where nothing was."""
-    if space.name not in BENCHMARKS:
-        raise ValueError(f"no table of the space {space.name} was published: there are {', '.join(BENCHMARKS)}")
+def benchmark_of(space: Space, path: Path) -> Benchmark:
+    """What is known of the table of `space` in the file `path`, of which only the first line is read."""
+    if space.name not in BENCHMARKS or COLUMNS[0] in _header(path):
+        return ANYONES
     if space != type(space)():
         raise ValueError(f"the table of {space.name} is of networks at their published size: leave out --width")
     return BENCHMARKS[space.name]
 
 
+def _header(path: Path) -> list[str]:
+    """The columns of a CSV file; none where there is no such file, which whoever reads it will say."""
+    try:
+        with path.open(newline="", errors="replace") as file:
+            return next(csv.reader([file.readline(1000)]), [])
+    except OSError:
+        return []
+
+
 def _nasbench201(space: Space, text: str) -> Iterator[Row]:
     for row in csv.DictReader(text.splitlines()):
-        yield space.parse(row["cell"]), float(row["val_acc_12"]), float(row["test_acc_200"])
+        yield Row(space.parse(row["cell"]), float(row["val_acc_12"]), float(row["test_acc_200"]))
 
 
 def _macro(space: Space, text: str) -> Iterator[Row]:
     for digits, row in json.loads(text).items():
-        yield space.check([int(digit) for digit in digits]), float(row["test_acc"][0]), float(row["mean_acc"])
+        arch = space.check([int(digit) for digit in digits])
+        yield Row(arch, float(row["test_acc"][0]), float(row["mean_acc"]), row.get("params"), row.get("flops"))
 
 
+def _anyones(space: Space, text: str) -> Iterator[Row]:
+    found = csv.DictReader(text.splitlines())
+    if missing := [name for name in COLUMNS if name not in (found.fieldnames or ())]:
+        raise ValueError(f"it has no column {', '.join(missing)}")
+    seen = set()
+    for row in found:
+        try:
+            arch = space.parse(row["architecture"])
+            numbers = {name: float(row[name]) for name in NUMBERS if name in COLUMNS or row.get(name)}
+            if arch in seen:
+                raise ValueError(f"{row['architecture']} stands there twice")
+            if not all(map(math.isfinite, numbers.values())):
+                raise ValueError("its numbers must be finite")
+            yield Row(arch, **numbers)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"line {found.line_num}: {error}") from None
+        seen.add(arch)
+
+
+COLUMNS = ("architecture", "observed", "reported")
+NUMBERS = ("observed", "reported", "params", "macs", "seconds")
+ANYONES = Benchmark("a table", None, "observed accuracy", "reported accuracy", _anyones)
 BENCHMARKS = {
     "nasbench201": Benchmark(
         "NAS-Bench-201",

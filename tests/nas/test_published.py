@@ -8,6 +8,7 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nas.config import Budget, Config
@@ -101,10 +102,58 @@ def test_what_is_no_table_is_said(tmp_path: Path, content: str | None, said: str
 def test_a_table_is_of_one_space_at_one_size(file: Path) -> None:
     with pytest.raises(ValueError, match="is not the table of NAS-Bench-201 that the space nasbench201 needs"):
         read(NASBench201(), file)
-    with pytest.raises(ValueError, match="no table of the space mnas was published: there are nasbench201"):
+    with pytest.raises(
+        ValueError, match="is no table of mnas with the columns architecture, observed, reported: it has"
+    ):
         read(Mnas(), file)
     with pytest.raises(ValueError, match="at their published size: leave out --width"):
         read(NASBenchMacro(width=0.5), file)
+
+
+# ---------------------------------------------------------------------------- anyone's
+
+
+def test_anyones_table_of_any_space(tmp_path: Path) -> None:
+    space = Mnas(width=0.1)
+    archs = [space.sample(np.random.default_rng(seed)) for seed in range(3)]
+    lines = [f'"{space.format(arch)}",{50 + i},{60 + i},{1000 * i},1e6,{30.5}' for i, arch in enumerate(archs)]
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join(["architecture,observed,reported,params,macs,seconds", *lines]))
+    table = read(space, path)
+    assert list(table.observed.items()) == [(arch, 50.0 + i) for i, arch in enumerate(archs)]
+    assert table.reported[archs[2]] == 62.0 and table.params[archs[2]] == 2000 and table.macs[archs[0]] == 1e6
+    assert table.seconds == dict.fromkeys(archs, 30.5) and table.benchmark.observed == "observed accuracy"
+    assert table.accuracy(archs[1]) == 0.51
+
+
+def test_anyones_table_needs_only_one_of_those_that_build_the_same_network(tmp_path: Path) -> None:
+    """Its columns decide that it is no published one; a column that has gaps is as if it were not there."""
+    path = tmp_path / "mine.csv"
+    rows = ['"id,id,id,mb3k3,id,id,id,id",50,60,7', '"id,id,id,id,id,id,id,id",51,61,']
+    path.write_text("\n".join(["architecture,observed,reported,macs", *rows]))
+    table = read(MACRO, path)
+    assert table.key((0, 0, 0, 0, 1, 0, 0, 0)) == (0, 0, 0, 1, 0, 0, 0, 0) and not table.macs
+    with pytest.raises(ValueError, match=r"mb6k5.* is not in .*mine.csv: the search needs the whole table"):
+        table.accuracy((2,) * 8)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("architecture,observed\n", "it has no column reported"),
+        ("architecture,observed,reported\n", "it has no rows"),
+        ("architecture,observed,reported\nid,1,1", "line 2: nasbench_macro: expected 8 parts"),
+        ('architecture,observed,reported\n"id,id,id,id,id,id,id,id",,1', "line 2: could not convert"),
+        ('architecture,observed,reported\n"id,id,id,id,id,id,id,id",1,nan', "line 2: its numbers must be finite"),
+        ('architecture,observed,reported\n"id,id,id,id,id,id,id,id",1', "line 2: "),
+        ("architecture,observed,reported" + 2 * '\n"id,id,id,id,id,id,id,id",1,1', "line 3: id.* stands there twice"),
+    ],
+)
+def test_what_is_wrong_with_anyones_table_is_said(tmp_path: Path, rows: str, said: str) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(rows)
+    with pytest.raises(ValueError, match=f"mine.csv is no table of nasbench_macro with the columns .*: {said}"):
+        read(MACRO, path)
 
 
 # ---------------------------------------------------------------------------- searching

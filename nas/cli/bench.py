@@ -1,0 +1,116 @@
+"""`nas bench`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from nas.cli import common
+from nas.cli.options import Json
+
+SUFFIXES = (".png", ".svg")
+
+
+def bench(
+    space: Annotated[str, typer.Option(help="As of nas search: nasbench201, nasbench_macro, or any with a table.")],
+    table: Annotated[
+        Path,
+        typer.Option(help="NAS-Bench-201's or NAS-Bench-Macro's file, or a CSV: architecture, observed, reported, ..."),
+    ],
+    space_set: Annotated[
+        list[str], typer.Option(metavar="NAME=VALUE", help="A setting of the space, as in --space-set layers=12")
+    ] = [],  # noqa: B006
+    strategy: Annotated[
+        list[str], typer.Option(help="As of nas search; once for each. [default: controller, evolution, random]")
+    ] = [],  # noqa: B006
+    seeds: Annotated[int, typer.Option(help="Searches of each strategy.")] = 20,
+    first_seed: Annotated[int, typer.Option(help="The first search's seed; the next has the next.")] = 0,
+    evaluations: Annotated[str, typer.Option(help="After how many evaluations to look.")] = "25,50,100,200",
+    reward: Annotated[str, typer.Option(help="accuracy, or mnas: accuracy * (MACs / target) ** w.")] = "accuracy",
+    target_macs: Annotated[
+        str | None, typer.Option(help="Of the reward mnas, as in 50M. [default: the median of the table]")
+    ] = None,
+    w: Annotated[float, typer.Option(help="Exponent of the reward mnas.")] = -0.07,
+    workers: Annotated[
+        str, typer.Option(help="Simulate searches with so many workers, as in 1,8,64, whose results come late.")
+    ] = "1",
+    repeats: Annotated[
+        bool, typer.Option("--repeats", help="Let strategies evaluate again what they have evaluated.")
+    ] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw learning curves to a file .png or .svg.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Processes. [default: one a core]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare search strategies on a table of results.
+
+    A search hands over the architecture of which it saw the best; regret is how much better the table's best is.
+    """
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")  # before NumPy is imported, here and in each process: each has one core
+
+    from nas.bench.report import Report, to_json
+    from nas.bench.runs import choose_task, run
+    from nas.bench.searches import Setup
+    from nas.files import write_atomically
+    from nas.published import read
+    from nas.samplers import check_strategy
+    from nas.targets import parse_settings
+    from nas.units import parse_count
+    from searchspaces import get_space
+
+    names = list(dict.fromkeys(strategy)) or ["controller", "evolution", "random"]
+    for name in names:
+        check_strategy(name)
+    if seeds < 1:
+        raise ValueError(f"--seeds must be at least 1, not {seeds}")
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"--jobs must be at least 1, not {jobs}")
+    points, at_once = _numbers("--evaluations", evaluations), _numbers("--workers", workers)
+    drawing = _drawing(plot) if plot else None
+    target = None if target_macs is None else parse_count(target_macs)
+    found = read(get_space(space, **parse_settings(",".join(space_set))), table)
+    task = choose_task(found, reward, target, w, common.to_stderr)
+    setups = [Setup(name, number, repeats) for name in names for number in at_once]
+    results = run(
+        task, setups, range(first_seed, first_seed + seeds), points[-1], jobs or os.cpu_count() or 1, common.to_stderr
+    )
+    report = Report(task, results, points)
+    if plot and drawing:
+        write_atomically(plot, drawing.picture(results, report.title, report.unit, plot.suffix.lower()[1:]))
+        common.to_stderr(f"wrote {plot}")
+    if as_json:
+        common.print_json(to_json(report))
+        return
+    print(report.text())
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    """`25,50` -> [25, 50], in order. Raises ValueError where they are none."""
+    from nas.units import parse_names
+
+    try:
+        numbers = sorted({int(part) for part in parse_names(text)})
+    except ValueError:
+        numbers = []
+    if not numbers or numbers[0] < 1:
+        raise ValueError(f"{option} are whole numbers from 1 on, joined by commas, not {text!r}: 25,50,100, say")
+    return numbers
+
+
+def _drawing(path: Path) -> ModuleType:
+    """What draws to `path`, before anything is run. Raises ValueError where that cannot be."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"--plot draws to a file {' or '.join(SUFFIXES)}, not {path}")
+    if not path.parent.is_dir():
+        raise ValueError(f"--plot: there is no folder {path.parent}")
+    try:
+        from nas.bench import plot
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "matplotlib":
+            raise
+        raise ValueError("--plot needs matplotlib: pip install 'nas[plots]'") from None
+    return plot

@@ -1,0 +1,81 @@
+"""`nas bench`, on a small table of one's own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from nas.cli import main
+from searchspaces import NASBenchMacro
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Calls `nas bench` in a folder with a table of the whole space: exit code, output, errors."""
+    monkeypatch.chdir(tmp_path)
+    space = NASBenchMacro()
+    lines = [
+        f'"{space.format(arch)}",{50 + sum(space.canonical(arch))},{60 + sum(space.canonical(arch))},{1 + sum(arch)}e6'
+        for arch in product(range(3), repeat=8)
+    ]
+    Path("table.csv").write_text("\n".join(["architecture,observed,reported,macs", *lines]))
+
+    def call(*args: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["nas", "bench", "--space", "nasbench_macro", "--jobs", "1", *args])
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capsys.readouterr()
+        assert isinstance(end.value.code, int)
+        return end.value.code, captured.out, captured.err
+
+    return call
+
+
+TABLE = ("--table", "table.csv")
+BOTH = ("--strategy", "random", "--strategy", "evolution", "--seeds", "4", "--evaluations", "30,10")
+
+
+def test_the_table_the_picture_and_what_is_said(cli: Cli) -> None:
+    code, out, err = cli(*TABLE, *BOTH, "--plot", "curves.png")
+    assert code == 0, err
+    assert out.startswith("nasbench_macro, table.csv, 4 searches of each strategy\nRegret (points), mean ± ")
+    assert "observed accuracy and is judged by reported accuracy" in " ".join(out.split())
+    assert out.splitlines()[3].split() == ["strategy", "10", "30", "ms"] and "\nevolution" in out and "Wilcoxon" in out
+    assert "random: 4 searches done" in err and "wrote curves.png" in err
+    assert Path("curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_json_is_all_that_is_printed(cli: Cli) -> None:
+    code, out, _ = cli(*TABLE, *BOTH, "--json", "--reward", "mnas", "--target-macs", "8M", "--workers", "1,4")
+    rows = json.loads(out)
+    assert code == 0 and len(rows) == 2 * 2 * 2
+    assert rows[0]["benchmark"] == "nasbench_macro, table.csv, accuracy x (MACs / 8M) ^ -0.07"
+    assert {(row["strategy"], row["workers"]) for row in rows} == set(product(("random", "evolution"), (1, 4)))
+    assert rows[0]["seeds"] == 4 and rows[0]["mean_regret"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((*TABLE, "--strategy", "bayes"), "there is no strategy 'bayes': choose one of"),
+        ((*TABLE, "--seeds", "0"), "--seeds must be at least 1"),
+        ((*TABLE, "--jobs", "0"), "--jobs must be at least 1"),
+        ((*TABLE, "--evaluations", "25,x"), "--evaluations are whole numbers from 1 on, joined by commas, not '25,x'"),
+        ((*TABLE, "--workers", "0"), "--workers are whole numbers"),
+        ((*TABLE, "--reward", "speed"), "--reward is accuracy or mnas"),
+        ((*TABLE, "--plot", "curves.pdf"), "--plot draws to a file .png or .svg"),
+        ((*TABLE, "--plot", "none/curves.png"), "--plot: there is no folder none"),
+        ((*TABLE, "--strategy", "random", "--evaluations", "5000"), "the table has 3,969 different networks"),
+        (("--table", "none.csv"), "cannot read none.csv: No such file"),
+    ],
+)
+def test_a_mistake_is_one_line(cli: Cli, arguments: tuple[str, ...], said: str) -> None:
+    code, out, err = cli(*arguments)
+    assert code == 2 and not out and said in err and len(err.splitlines()) == 1, err
