@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Protocol, runtime_checkable
 
+from nas.network import Found, Network
+from nas.pruning import NO_PRUNER
 from nas.reward import Reward
 from nas.train import Recipe
-from searchspaces import Space, get_space
+from searchspaces import Arch, Space, get_space
+
+Direction = Literal["maximize", "minimize"]
+
+
+@runtime_checkable
+class Experiment(Protocol):
+    """A space whose architectures are trainings: of a network, at an image size, with a seed of its own."""
+
+    def network_of(self, arch: Arch) -> Network: ...
+    def pixels_of(self, arch: Arch) -> int: ...
+    def seed_of(self, arch: Arch) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -27,6 +40,30 @@ class Config:
     max_macs: float | None = None  # networks that cost more are not trained
     table: str | None = None  # file of published results that answer the trials; None: they are trained
     table_sha256: str | None = None  # of its content
+    data_sha256: str | None = None  # of what files the images of a folder are from, see `Dataset`
+    skip_unreadable: bool = False  # images of that folder were left out
+    pruner: str = NO_PRUNER  # what stops trainings early
+    objectives: tuple[str, ...] = ()  # accuracy first, then costs, each for itself; none: the reward alone
+
+    @property
+    def directions(self) -> list[Direction]:
+        """Of what the ledger is told, in Optuna's words."""
+        directions: list[Direction] = ["maximize"]
+        return directions + ["minimize"] * len(self.objectives[1:])
+
+    @property
+    def measures_latency(self) -> bool:
+        return "latency" in self.objectives or (self.reward.target is not None and self.reward.cost == "latency")
+
+    def network(self, arch: Arch) -> Network:
+        """What a trial of `arch` trains."""
+        return self.space.network_of(arch) if isinstance(self.space, Experiment) else Found(self.space, arch)
+
+    def training(self, arch: Arch) -> tuple[Recipe, int]:
+        """How `arch` is trained, and its seed: as every other, but in an `Experiment`."""
+        if isinstance(self.space, Experiment):
+            return dataclasses.replace(self.recipe, resolution=self.space.pixels_of(arch)), self.space.seed_of(arch)
+        return self.recipe, self.seed
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; `from_dict` is its inverse."""
@@ -42,6 +79,7 @@ class Config:
             "space": get_space(values["space"]["name"], **values["space"]["settings"]),
             "recipe": Recipe(**values["recipe"]),
             "reward": Reward(**values["reward"]),
+            "objectives": tuple(values.get("objectives", ())),
         }
         return cls(**(values | parts))
 

@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 import torch
-from safetensors.torch import save
 
 from nas.compare import Trained
 from nas.config import Budget, Config
+from nas.control import RANDOM
 from nas.data.images import Dataset
 from nas.engines import local
+from nas.export.files import write_network
 from nas.files import write_atomically
 from nas.network import Network
+from nas.pareto import parse_objectives
 from nas.plan import estimate_trial_seconds, fit_width, typical_macs
+from nas.pruning import NO_PRUNER, make_pruner
 from nas.published import Published, benchmark_of, read, table_of
 from nas.reward import Reward
 from nas.run import Row, Run, versions
-from nas.samplers import STRATEGIES
+from nas.samplers import check_strategy
 from nas.search import Progress, Search
 from nas.train import Recipe
 from nas.transfer import Start, Weights, metadata
@@ -104,18 +107,15 @@ def choose_config(
     table: Path | None = None,
     max_macs: float | None = None,
     settings: dict[str, Any] | None = None,
+    skip_unreadable: bool = False,
 ) -> Config:
     """The search's configuration; `settings` are the space's own.
 
     Without a `width`, it is what the limit or the reward's target allows, see `_sized`. With a `table` of published
     results that width is 1, since those are of networks at their own.
     """
-    if strategy not in STRATEGIES:
-        raise ValueError(f"there is no strategy {strategy!r}: choose one of {', '.join(STRATEGIES)}")
-    if recipe.subset is not None and recipe.subset > len(dataset.train):
-        raise ValueError(
-            f"--subset asked for {recipe.subset:,} images; {dataset.name} has {len(dataset.train):,} to train"
-        )
+    check_strategy(strategy)
+    check_subset(recipe, dataset)
     given = (settings or {}) | ({} if width is None else {"width": width})
     if "image_size" in get_space(space, **given).settings():
         given = {"image_size": recipe.image_size(dataset)} | given
@@ -123,8 +123,19 @@ def choose_config(
     if width is None and table is None:
         chosen = _sized(chosen, reward.target if reward.cost == "macs" else None, max_macs, dataset.num_classes)
     folder = None if data_dir is None else str(data_dir.expanduser().resolve())
-    config = Config(chosen, dataset.name, recipe, reward, strategy, seed, folder, device, threads, max_macs=max_macs)
+    config = Config(
+        chosen, dataset.name, recipe, reward, strategy, seed, folder, device, threads, max_macs=max_macs,
+        data_sha256=dataset.sha256, skip_unreadable=skip_unreadable,
+    )  # fmt: skip
     return config if table is None else _answered_by(table, config)
+
+
+def check_subset(recipe: Recipe, dataset: Dataset) -> None:
+    """Raises ValueError where there are fewer images than the recipe asks for."""
+    if recipe.subset is not None and recipe.subset > len(dataset.train):
+        raise ValueError(
+            f"--subset asked for {recipe.subset:,} images; {dataset.name} has {len(dataset.train):,} to train"
+        )
 
 
 def choose_limit(max_macs: str | None, reward: Reward) -> float | None:
@@ -137,6 +148,22 @@ def choose_limit(max_macs: str | None, reward: Reward) -> float | None:
     if reward.cost == "macs" and reward.target is not None and reward.target > limit:
         raise ValueError(f"--target-macs is above --max-macs {max_macs}, which no network may exceed: lower it")
     return limit
+
+
+def choose_aim(config: Config, objectives: str | None, pruner: str) -> Config:
+    """`config` with several objectives, or with what stops trainings early. Raises ValueError where it has no use."""
+    if objectives is not None and config.reward.target is not None:
+        raise ValueError(
+            "a target makes one reward of accuracy and cost, --objectives keep them apart: give one of both"
+        )
+    if pruner != NO_PRUNER and objectives is not None:
+        raise ValueError("--pruner compares one reward: leave it out with --objectives")
+    if pruner != NO_PRUNER and config.table is not None:
+        raise ValueError("--evaluator table trains nothing that --pruner could stop: leave that out")
+    if pruner != NO_PRUNER and config.recipe.seconds is not None:
+        raise ValueError("--pruner compares networks after equal epochs, not seconds: leave out one of them")
+    make_pruner(pruner, config.recipe.epochs)
+    return replace(config, objectives=() if objectives is None else parse_objectives(objectives), pruner=pruner)
 
 
 def _sized(space: Space, target_macs: float | None, max_macs: float | None, num_classes: int) -> Space:
@@ -156,8 +183,8 @@ def _answered_by(file: Path, config: Config) -> Config:
             "--evaluator table trains nothing: leave out --epochs, --subset and what else says how to train"
         )
     table = read(config.space, file)
-    if config.data != (measured := benchmark_of(config.space).data):
-        raise ValueError(f"{table.title} was measured on {measured}: search with --data {measured}")
+    if (measured := table.benchmark.data) and config.data != measured:
+        raise ValueError(f"{table.benchmark.title} was measured on {measured}: search with --data {measured}")
     return replace(config, table=str(file.expanduser().resolve()), table_sha256=table.sha256)
 
 
@@ -215,24 +242,22 @@ def output_folder(path: Path) -> Path:
 
 
 def announce(
-    config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, folder: Path, say: Callable[[str], None]
-) -> None:
+    config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, folder: Path, say: Callable[[str], None],
+    control: bool = False,
+) -> None:  # fmt: skip
     """Say what the search will do, before it does: the space, the proxy, how long, where the results go."""
-    space, recipe, reward = config.space, config.recipe, config.reward
+    space, recipe = config.space, config.recipe
+    wanted = f"objectives {', '.join(config.objectives)}" if config.objectives else f"reward    {config.reward}"
     image_size = recipe.image_size(dataset)
     say(
         f"space     {space.name}{_size(config)}: {len(space.choices)} choices, {_many(space.size)} architectures, "
         f"typically {format_count(typical_macs(space, image_size))} MACs"
     )
     say(f"trial     {_what_a_trial_is(config, dataset)}")
-    goal = "accuracy"
-    if reward.target is not None:
-        unit = format_seconds(reward.target) if reward.cost == "latency" else format_count(reward.target)
-        w = f"{reward.w_above:g}" if reward.w_below == reward.w_above else f"{reward.w_below:g} or {reward.w_above:g}"
-        goal = f"accuracy x ({reward.cost} / {unit}) ^ {w}"
-    say(f"reward    {goal}; strategy {config.strategy}, seed {config.seed}")
+    say(f"{wanted}; strategy {config.strategy}, seed {config.seed}")
     say(f"time      {_expected_time(config, budget, dataset, cluster)}")
-    say(f"results   {folder}/\n")
+    then = f", then of random search with an equal budget in {folder}-{RANDOM}/" if control else ""
+    say(f"results   {folder}/{then}\n")
 
 
 def _size(config: Config) -> str:
@@ -251,12 +276,14 @@ def _many(number: int) -> str:
 
 def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
     if config.table is not None:
-        return f"looked up in {Path(config.table).name}: {benchmark_of(config.space).observed}, as it was published"
+        file = Path(config.table)
+        return f"looked up in {file.name}: {benchmark_of(config.space, file).observed}, as it was published"
     recipe = config.recipe
     images = len(dataset.train) if recipe.subset is None else recipe.subset
     return (
         f"{images:,} {dataset.name} images at {recipe.image_size(dataset)} pixels, {recipe.epochs} "
         f"epoch{'s' if recipe.epochs > 1 else ''}, judged on {len(dataset.val):,} validation images"
+        f"{'' if config.pruner == NO_PRUNER else f', stopped early by {config.pruner}'}"
     )
 
 
@@ -277,7 +304,8 @@ def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cl
         extent = f"about {max(1, int(budget.seconds * at_once / seconds))} trials in {format_seconds(budget.seconds)}"
     else:
         assert budget.trials is not None
-        extent = f"{budget.trials} trials in about {format_seconds(budget.trials * seconds / at_once)}"
+        about = "about" if config.pruner == NO_PRUNER else "at most"
+        extent = f"{budget.trials} trials in {about} {format_seconds(budget.trials * seconds / at_once)}"
     return f"about {format_seconds(seconds)} a trial on {where}: {extent}"
 
 
@@ -285,6 +313,11 @@ def drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Clus
     """Run the search until its end; returns what was done and why it ended."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     table = table_of(run.config)
+    if run.config.data_sha256 not in (None, dataset.sha256):
+        raise ValueError(
+            f"the images of {run.config.data} are not those that the run began with: files were added, removed or "
+            "changed. Restore them, or start a new run"
+        )
     with run.driving() as study:
         search = Search(run, study, budget, progress, dataset, table)
         if cluster is None:
@@ -299,8 +332,8 @@ def drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Clus
 
 def _published_result(table: Published, best: Row) -> str:
     return (
-        f"published of the best, trial {best.number}: {table.reported[best.arch]:.2f} % "
-        f"{benchmark_of(table.space).reported}; the best in the table has {max(table.reported.values()):.2f} %"
+        f"published of the best, trial {best.number}: {table.reported[table.key(best.arch)]:.2f} % "
+        f"{table.benchmark.reported}; the best in the table has {max(table.reported.values()):.2f} %"
     )
 
 
@@ -329,9 +362,6 @@ def save_trained(
         "start": None if trained.taken is None else asdict(trained.taken) | {"tuning": asdict(tuning)},
         "versions": versions(),
     }
-    weights = {name: tensor.contiguous().cpu() for name, tensor in trained.module.state_dict().items()}
-    write_atomically(folder / "weights.safetensors", save(weights, metadata(dataset)))
-    architecture = json.loads(network.to_json()) | {"num_classes": num_classes, "image_size": image_size}
-    write_atomically(folder / "architecture.json", json.dumps(architecture, indent=2) + "\n")
+    write_network(folder, network, trained.module, (num_classes, image_size), metadata(dataset))
     write_atomically(folder / "result.json", json.dumps(result, indent=2) + "\n")
     return result

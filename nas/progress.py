@@ -79,16 +79,20 @@ class Terminal(Lines):
 
 
 class JsonLines(Lines):
-    """One JSON object a finished trial, the same that `nas top --json` lists."""
+    """One JSON object a finished trial: what `nas top --json` lists, and the run's name."""
+
+    def __init__(self, out: TextIO, run: str) -> None:
+        super().__init__(out)
+        self.run = run
 
     def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
-        self._line(json.dumps(row.to_dict() | {"seconds_left": seconds_left}))
+        self._line(json.dumps({"run": self.run} | row.to_dict() | {"seconds_left": seconds_left}))
 
 
-def watch(as_json: bool) -> Lines:
-    """The progress that fits where standard output goes."""
+def watch(as_json: bool, run: str) -> Lines:
+    """The progress of `run` that fits where standard output goes."""
     if as_json:
-        return JsonLines(sys.stdout)
+        return JsonLines(sys.stdout, run)
     return Terminal(sys.stdout) if sys.stdout.isatty() else Lines(sys.stdout)
 
 

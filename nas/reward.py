@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nas.units import format_count, format_seconds
+
 COSTS = ("macs", "params", "latency")
 
 
@@ -32,6 +34,13 @@ class Reward:
             raise ValueError(f"the target for {self.cost} must be positive, not {self.target}")
         if not (self.w_below <= 0 and self.w_above <= 0):
             raise ValueError("a positive exponent w would reward networks for costing more: use -0.07, say")
+
+    def __str__(self) -> str:
+        if self.target is None:
+            return "accuracy"
+        target = format_seconds(self.target) if self.cost == "latency" else format_count(self.target)
+        w = f"{self.w_above:g}" if self.w_below == self.w_above else f"{self.w_below:g} or {self.w_above:g}"
+        return f"accuracy x ({self.cost} / {target}) ^ {w}"
 
     def __call__(self, accuracy: float, cost: float) -> float:
         """The reward of an `accuracy` (0..1) at a `cost` in the target's unit."""

@@ -11,6 +11,7 @@ import dataclasses
 import json
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -25,7 +26,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.config import Budget, Config, differences
 from nas.files import write_atomically
 from nas.journal import sole_writer
-from nas.network import Found
+from nas.network import Network
 from nas.trial import State, describe
 from searchspaces import Arch
 
@@ -42,7 +43,7 @@ class Row:
     id: str
     architecture: str
     accuracy: float | None  # validation, 0..1
-    reward: float | None
+    reward: float | None  # with several objectives the accuracy
     macs: int | None
     params: int | None
     activations: int | None
@@ -89,6 +90,7 @@ class Run:
             "budget": dataclasses.asdict(budget),
             "storage": storage_url,
             "versions": versions(),
+            "command": sys.argv,
         }
         try:
             write_atomically(path / CONFIG, json.dumps(document, indent=2) + "\n")
@@ -120,10 +122,14 @@ class Run:
         with sole_writer(self.path / JOURNAL):
             with self._naming_damage():
                 study = optuna.create_study(
-                    study_name=self.name, storage=self._storage(), direction="maximize", load_if_exists=True
+                    study_name=self.name,
+                    storage=self.storage(),
+                    directions=self.config.directions,
+                    load_if_exists=True,
                 )
             now = self.config.to_dict()
             began = study.user_attrs.get("config")
+            began = began and Config.from_dict(began).to_dict()  # with the defaults of what came later
             if began is None:
                 study.set_user_attr("config", now)
             elif changed := differences(began, now | {where: began.get(where) for where in _MAY_CHANGE}):
@@ -138,7 +144,7 @@ class Run:
         """The ledger, to read. Raises ValueError where there is none yet or it is damaged."""
         try:
             with self._naming_damage():
-                return optuna.load_study(study_name=self.name, storage=self._storage())
+                return optuna.load_study(study_name=self.name, storage=self.storage())
         except KeyError:
             raise ValueError(f"{self.name} has no trial yet: `nas resume {self.name}` starts it") from None
 
@@ -152,11 +158,12 @@ class Run:
     def _claim(self) -> None:
         """Make the study in the database. Raises ValueError where another run has its name there."""
         try:
-            optuna.create_study(study_name=self.name, storage=self._storage(), direction="maximize")
+            optuna.create_study(study_name=self.name, storage=self.storage(), directions=self.config.directions)
         except optuna.exceptions.DuplicatedStudyError:
             raise ValueError(f"the database has a run called {self.name} already: choose another --name") from None
 
-    def _storage(self) -> BaseStorage:
+    def storage(self) -> BaseStorage:
+        """Where the ledger is, opened anew."""
         if self.storage_url:
             try:
                 return RDBStorage(self.storage_url)
@@ -178,10 +185,10 @@ class Run:
         return Row(
             number=trial.number,
             state=_STATES[trial.state],
-            id=space.short_id(arch) if proposed else "",
+            id=attrs.get("id") or (space.short_id(arch) if proposed else ""),
             architecture=space.format(arch) if proposed else "",
             accuracy=attrs.get("accuracy"),
-            reward=trial.value if trial.state == TrialState.COMPLETE else None,
+            reward=trial.values[0] if trial.state == TrialState.COMPLETE else None,
             macs=attrs.get("macs"),
             params=attrs.get("params"),
             activations=attrs.get("activations"),
@@ -193,15 +200,18 @@ class Run:
         )
 
     def best(self) -> Row:
-        """The completed trial of the highest reward. Raises ValueError where there is none."""
+        """The completed trial of the highest reward; with several objectives, of the highest accuracy.
+
+        Raises ValueError where there is none.
+        """
         best = best_of(self.rows())
         if best is None:
             raise ValueError(f"{self.name} has no completed trial: `nas top {self.name}` shows what it has")
         return best
 
-    def network(self, row: Row) -> Found:
+    def network(self, row: Row) -> Network:
         """What trial `row` trained."""
-        return Found(self.config.space, row.arch)
+        return self.config.network(row.arch)
 
 
 def rank(rows: list[Row]) -> list[Row]:

@@ -12,12 +12,11 @@ from statistics import median
 from typing import Protocol
 
 import optuna
-from optuna.pruners import NopPruner
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from nas.config import Budget
 from nas.data.images import Dataset
-from nas.network import Found
+from nas.pruning import make_pruner
 from nas.published import Published
 from nas.run import Row, Run, best_of
 from nas.samplers import distributions, make_sampler
@@ -62,12 +61,13 @@ class Search:
         self.num_classes = dataset.num_classes
         self.image_size = run.config.recipe.image_size(dataset)
         self.ended = ""  # why, once `ask` has given None
-        study.sampler = make_sampler(self.config.strategy, self.config.space, self.config.seed)
-        study.pruner = NopPruner()
+        objectives = len(self.config.directions)
+        study.sampler = make_sampler(self.config.strategy, self.config.space, self.config.seed, objectives)
+        study.pruner = make_pruner(self.config.pruner, self.config.recipe.epochs)
 
         trials = study.get_trials(deepcopy=False)
         self._unfinished = [t._trial_id for t in reversed(trials) if not t.state.is_finished()]
-        self._reported = {(t.number, epoch) for t in trials for epoch in t.intermediate_values}
+        self._reported = {t.number: t.last_step for t in trials if t.last_step is not None}  # the last epochs
         self._running: dict[int, Trial] = {}
         self._being_trained: dict[Arch, list[Trial]] = {}  # and who else waits for the same network
         self._trained: dict[Arch, FrozenTrial] = {}
@@ -101,13 +101,19 @@ class Search:
         return None
 
     def report(self, spec: TrialSpec, epoch: Epoch) -> bool:
-        """Note what an epoch showed. True asks to stop the trial."""
-        trial = self._running[spec.number]
-        if (spec.number, epoch.number) not in self._reported:  # a trial that is started again reports again
-            self._reported.add((spec.number, epoch.number))
-            trial.report(epoch.val_accuracy, epoch.number)
+        """Note the reward that an epoch showed. True asks to stop the trial.
+
+        A trial that is started again reports again, and is not asked about what it had gone beyond. One that is through
+        with its last epoch is complete.
+        """
         self.progress.epoch(spec, epoch)
-        return trial.should_prune()
+        if self.config.objectives:  # Optuna has no pruning with several
+            return False
+        trial, before = self._running[spec.number], self._reported.get(spec.number, 0)
+        if epoch.number > before:
+            self._reported[spec.number] = epoch.number
+            trial.report(self._values(trial, epoch.val_accuracy, epoch.latency)[0], epoch.number)
+        return before <= epoch.number < spec.recipe.epochs and trial.should_prune()
 
     def retried(self, spec: TrialSpec, reason: str) -> None:
         """Note that a trial is started once more, and why."""
@@ -126,7 +132,7 @@ class Search:
             trial.set_user_attr("reason", result.reason)
         if result.state == State.COMPLETE:
             assert result.accuracy is not None
-            frozen = self.study.tell(trial, self._reward(trial, result.accuracy, result.latency))
+            frozen = self.study.tell(trial, self._values(trial, result.accuracy, result.latency))
         else:
             frozen = self.study.tell(trial, state=_TOLD[result.state])
         self._failures = self._failures + 1 if result.state == State.FAILED else 0
@@ -169,7 +175,9 @@ class Search:
 
     def _spent(self) -> bool:
         """Whether there is no trial, or not the time for one, left; or nothing works any more."""
-        if self.budget.trials is not None and self.trained >= self.budget.trials:
+        if len(self._trained) + len(self._being_trained) >= self.config.space.size:
+            self.ended = f"that is all there is in the space {self.config.space.name}"
+        elif self.budget.trials is not None and self.trained >= self.budget.trials:
             self.ended = "that is all that --trials allows"
         elif self.budget.seconds is not None and self._would_end_late(self.budget.seconds):
             self.ended = "the time budget is spent"
@@ -189,7 +197,12 @@ class Search:
         proposes depends on the seed, the trial's number and the finished trials alone.
         """
         if not self._unfinished:
-            return self.study.ask(distributions(self.config.space))
+            fixed = self.config.space.fixed(len(self.study.get_trials(deepcopy=False)))
+            if not fixed:
+                return self.study.ask(distributions(self.config.space))
+            # As Optuna's `enqueue_trial` does, but begun at once: a process that dies in between leaves none waiting.
+            self.study.add_trial(create_trial(state=TrialState.RUNNING, system_attrs={"fixed_params": fixed}))
+            self._unfinished.append(self.study.get_trials(deepcopy=False)[-1]._trial_id)
         trial = Trial(self.study, self._unfinished.pop())
         for choice in self.config.space.choices:
             trial.suggest_categorical(choice.name, choice.options)
@@ -197,20 +210,21 @@ class Search:
 
     def _start(self, trial: Trial, arch: Arch) -> TrialSpec | None:
         """The training of `arch`, entered in the ledger; None where it has failed before it began."""
-        network = Found(self.config.space, arch)
-        latency = self.config.reward.target is not None and self.config.reward.cost == "latency"
+        network = self.config.network(arch)
         published = self.table.accuracy(arch) if self.table else None
-        spec = TrialSpec(trial.number, network, self.config.recipe, self.config.seed, latency, published)
+        spec = TrialSpec(trial.number, network, *self.config.training(arch), self.config.measures_latency, published)
+        image_size = spec.recipe.resolution or self.image_size
         self._running[trial.number] = trial
         self._being_trained[self.config.space.canonical(arch)] = []
         trial.set_user_attr("architecture", self.config.space.format(arch))
+        trial.set_user_attr("id", self.config.space.short_id(arch))  # what takes long to find out is in the ledger
         trial.set_user_attr("seed", spec.seed)
         try:
             if self._count_start(trial) > MAX_STARTS:
                 raise RuntimeError(f"the process died {MAX_STARTS} times while it trained this network")
             with shapes_only():
-                module = network.build(self.num_classes, self.image_size)
-            size = cost(module, self.image_size)
+                module = network.build(self.num_classes, image_size)
+            size = cost(module, image_size)
         except Exception as error:
             self.tell(spec, TrialResult(State.FAILED, 0.0, reason=describe(error)))
             return None
@@ -228,7 +242,8 @@ class Search:
         macs, limit = format_count(size.macs), format_count(self.config.max_macs)
         trial.set_user_attr("reason", f"not trained: {macs} MACs are more than --max-macs {limit}")
         trial.set_user_attr("refused", True)
-        trial.report(0.0, 0)
+        if not self.config.objectives:
+            trial.report(0.0, 0)
         self._remember(self.study.tell(trial, state=TrialState.PRUNED))
 
     def _count_start(self, trial: Trial) -> int:
@@ -238,19 +253,24 @@ class Search:
 
     # ------------------------------------------------------------------ telling
 
-    def _reward(self, trial: Trial, accuracy: float, latency: float | None) -> float:
+    def _values(self, trial: Trial, accuracy: float, latency: float | None) -> list[float]:
+        """What the ledger is told: the objectives, or the reward alone."""
         reward = self.config.reward
         costs = {"latency": latency, "macs": trial.user_attrs["macs"], "params": trial.user_attrs["params"]}
-        return reward(accuracy, costs[reward.cost])
+        if self.config.objectives:
+            return [({"accuracy": accuracy} | costs)[name] for name in self.config.objectives]
+        return [reward(accuracy, costs[reward.cost])]
 
     def _tell_duplicate(self, trial: Trial, original: FrozenTrial) -> None:
         """End `trial` with the result of `original`, which trained the same network."""
-        for name in ("accuracy", "loss", "latency", "macs", "params", "activations", "reason"):
+        for name in ("id", "accuracy", "loss", "latency", "macs", "params", "activations", "reason"):
             if name in original.user_attrs:
                 trial.set_user_attr(name, original.user_attrs[name])
         trial.set_user_attr("duplicate_of", original.number)
-        value = original.value if original.state == TrialState.COMPLETE else None  # else Optuna wants none
-        self.study.tell(trial, value, original.state)
+        if original.state == TrialState.PRUNED and original.last_step is not None:
+            trial.report(original.intermediate_values[original.last_step], original.last_step)
+        values = original.values if original.state == TrialState.COMPLETE else None  # else Optuna wants none
+        self.study.tell(trial, values, original.state)
 
     def _remember(self, trial: FrozenTrial) -> Row:
         row = self.run.row(trial)

@@ -9,9 +9,11 @@ from typing import Any
 from nas.baselines.listing import Listed
 from nas.baselines.zoo import find
 from nas.compare import Contender
+from nas.control import Comparison
 from nas.network import Found, Scaled
 from nas.run import Row
 from nas.show import Shown, choices_by_group, format_size
+from nas.statistics import Interval
 from nas.units import format_count, format_percent, format_seconds
 from searchspaces.cost import RowCost
 from searchspaces.layers import SMALL_IMAGE
@@ -30,8 +32,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], words: Collectio
 
 
 def trials_table(rows: Sequence[Row]) -> str:
-    """What `nas top` prints."""
-    header = ("trial", "state", "accuracy", "reward", "MACs", "params", "time", "id", "reason")
+    """What `nas top` prints. There is a column for latency where it was measured."""
+    latency = any(row.latency is not None for row in rows)
+    sizes = ("MACs", "params", "latency") if latency else ("MACs", "params")
+    header = ("trial", "state", "accuracy", "reward", *sizes, "time", "id", "reason")
     return table(
         header,
         [
@@ -42,6 +46,7 @@ def trials_table(rows: Sequence[Row]) -> str:
                 "-" if row.reward is None else f"{row.reward:.4f}",
                 format_count(row.macs),
                 format_count(row.params),
+                *([format_seconds(row.latency)] if latency else []),
                 format_seconds(row.seconds),
                 row.id,
                 row.reason if row.duplicate_of is None else f"the network of trial {row.duplicate_of}",
@@ -49,6 +54,21 @@ def trials_table(rows: Sequence[Row]) -> str:
             for row in rows
         ],
     )
+
+
+def control_table(comparison: Comparison) -> str:
+    """What `nas search --control` prints."""
+    header = ("reward", "search", "random", "difference", "95 % interval")
+    rows = [
+        (f.name, f"{f.search:.4f}", f"{f.random:.4f}", f"{f.difference.estimate:+.4f}", _signed(f.difference))
+        for f in comparison.figures
+    ]
+    counted = f"{comparison.search} networks trained to the end in the search, {comparison.random} in its control"
+    return f"{table(header, rows)}\n\n{counted}.\n{comparison.verdict}"
+
+
+def _signed(interval: Interval) -> str:
+    return f"{interval.low:+.4f} to {interval.high:+.4f}"
 
 
 def comparison_table(contenders: Sequence[Contender]) -> str:

@@ -132,6 +132,7 @@ class Epoch:
     val_accuracy: float  # 0..1
     images: int
     seconds: float
+    latency: float | None = None  # seconds for one image, where a trial measured it
 
 
 def train(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import torch
@@ -67,7 +67,7 @@ def run_trial(spec: TrialSpec, dataset: Dataset) -> Generator[Epoch, None, Trial
         if spec.published is not None:
             return TrialResult(State.COMPLETE, time.perf_counter() - start, spec.published, latency=image_seconds)
         for epoch in train(network, dataset, spec.recipe, spec.seed):
-            yield epoch
+            yield replace(epoch, latency=image_seconds)
     except Exception as error:
         return TrialResult(State.FAILED, time.perf_counter() - start, reason=describe(error))
     return TrialResult(State.COMPLETE, time.perf_counter() - start, epoch.val_accuracy, epoch.loss, image_seconds)

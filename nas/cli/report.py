@@ -24,20 +24,21 @@ def report(
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Write what a run found, and how, as one HTML file that opens anywhere.
+    """Write what a run found, and how, as one HTML file that opens anywhere. A run's control stands beside it.
 
     With --json the numbers are printed, and no page is written.
     """
     import optuna
 
     from nas.files import write_atomically
-    from nas.report.control import controls
+    from nas.report.control import controls, with_controls
     from nas.report.numbers import Numbers
     from nas.report.page import page
     from nas.run import Run
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    several = [Numbers.of(Run.open(runs_dir / name)) for name in dict.fromkeys(runs)]
+    named = list(dict.fromkeys(runs))
+    several = [Numbers.of(run) for run in with_controls([Run.open(runs_dir / name) for name in named])]
     if tensorboard is not None:
         from nas.report.events import write
 
@@ -47,7 +48,7 @@ def report(
         found = [numbers.to_dict() for numbers in several]
         common.print_json({"runs": found, "controls": [control.to_dict() for control in controls(several)]})
         return
-    path = out or several[0].run.path / f"{'-with-'.join(['report', *(n.run.name for n in several[1:])])}.html"
+    path = out or several[0].run.path / f"{'-with-'.join(['report', *named[1:]])}.html"
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {path.parent} for the report: make it, or choose another --out")
     write_atomically(path, page(several))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli import common
+from nas.cli import common, scale_search
 from nas.cli.options import (
     Address,
     BatchSize,
@@ -48,9 +48,16 @@ def search(
     data_dir: DataDir = None,
     skip_unreadable: SkipUnreadable = False,
     evaluator: Annotated[str, typer.Option(help="train networks, or look them up in a table of results.")] = "train",
-    table: Annotated[Path | None, typer.Option(help="The table: NAS-Bench-201's or NAS-Bench-Macro's file.")] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="The table: NAS-Bench-201's or NAS-Bench-Macro's file, or a CSV.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The run's name. [default: SPACE-DATA-1, -2, ...]")] = None,
-    strategy: Annotated[str, typer.Option(help="ppo, reinforce, random or tpe.")] = "ppo",
+    strategy: Annotated[
+        str,
+        typer.Option(
+            help="controller, ppo, reinforce, nas2016, nasnet, evolution, local-search, random, tpe, gp or nsga2."
+        ),
+    ] = "controller",
     trials: Annotated[int | None, typer.Option(help="Stop after so many networks.")] = None,
     budget: Annotated[str | None, typer.Option(help="Stop after so long: 20m, 1h30m. [default: 20m]")] = None,
     max_macs: Annotated[
@@ -67,6 +74,18 @@ def search(
     target_params: Annotated[str | None, typer.Option(help="Wanted parameters, as in 500k.")] = None,
     target_latency: Annotated[str | None, typer.Option(help="Wanted time an image here, as in 5ms.")] = None,
     w: Annotated[float, typer.Option(help="Exponent of cost / target in the reward.")] = -0.07,
+    objectives: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of one reward, as in accuracy,macs: search for all of a front. Also params, latency."
+        ),
+    ] = None,
+    pruner: Annotated[
+        str, typer.Option(help="Stop trainings early that promise little: asha, hyperband, median or none.")
+    ] = "none",
+    control: Annotated[
+        bool, typer.Option("--control", help="Then spend an equal budget on random search, and say how they differ.")
+    ] = False,
     hard: Annotated[bool, typer.Option("--hard", help="Cost nothing below the target, exponent -1 above it.")] = False,
     width: Annotated[
         float | None, typer.Option(help="Width multiplier. [default: 1, or what fits --max-macs or --target-macs]")
@@ -98,6 +117,8 @@ def search(
     """
     from nas import launch
     from nas.config import Budget
+    from nas.control import check as check_control
+    from nas.control import create as create_control
     from nas.data import locate
     from nas.data.folder import PREFIX
     from nas.run import Run
@@ -133,11 +154,15 @@ def search(
         answers,
         most,
         parse_settings(",".join(space_set)),
+        skip_unreadable,
     )
+    config = launch.choose_aim(config, objectives, pruner)
+    if control:
+        check_control(config, folder)
     say = common.say(as_json)
-    launch.announce(config, limit, dataset, chosen, folder, say)
+    launch.announce(config, limit, dataset, chosen, folder, say, control)
     run = Run.create(folder, config, limit, storage)
-    _drive(run, limit, dataset, where, chosen, as_json)
+    drive(run, limit, dataset, where, chosen, as_json, create_control(run) if control else None)
 
 
 def resume(
@@ -150,17 +175,17 @@ def resume(
     address: Address = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ... [default: what the run began on]")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the data set is now. [default: where it was]")] = None,
-    skip_unreadable: SkipUnreadable = False,
     table: Annotated[Path | None, typer.Option(help="Where the table is now. [default: where it was]")] = None,
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Continue a run, however it ended.
+    """Continue a run, however it ended, and its control where it has one.
 
     With a new total of trials or time it goes on beyond its end.
     """
     from nas import launch
     from nas.config import Budget
+    from nas.control import find as find_control
     from nas.run import Run
     from nas.units import parse_seconds
 
@@ -168,52 +193,103 @@ def resume(
     chosen = launch.choose_cluster(workers, gpus, gpus_per_trial, address, opened.config.threads)
     new = trials is not None or budget is not None
     limit = Budget(trials, parse_seconds(budget) if budget else None) if new else opened.budget
+    control = find_control(opened)
     if table is not None:
-        opened.config = launch.with_table_at(table, opened.config)
+        for moved in (opened, control) if control else (opened,):
+            moved.config = launch.with_table_at(table, moved.config)
     config = opened.config
-    dataset = common.search_data(
-        config.data, data_dir or config.data_dir, config.recipe.resolution, skip_unreadable, config.table
-    )
+    skip = config.skip_unreadable or config.data_sha256 is not None  # `drive` refuses another choice of images
+    dataset = common.search_data(config.data, data_dir or config.data_dir, config.recipe.resolution, skip, config.table)
     where = launch.choose_device(device or opened.config.device, opened.config.threads) if chosen is None else "cpu"
-    _drive(opened, limit, dataset, where, chosen, as_json)
+    drive(opened, limit, dataset, where, chosen, as_json, control)
 
 
 def top(
     run: Annotated[str, typer.Argument(help="The run's name.")],
     limit: Annotated[
-        int, typer.Option("--limit", "-n", help="How many trials to list; 0 for all. --json lists all.")
+        int, typer.Option("--limit", "-n", help="How many trials to list; 0 for all. --json and --pareto list all.")
     ] = 10,
+    pareto: Annotated[
+        bool,
+        typer.Option(
+            "--pareto",
+            help="Only those than which none is better in accuracy and MACs, or in the run's "
+            "own objectives; the cheapest first.",
+        ),
+    ] = False,
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
 ) -> None:
     """List a run's trials, the best first."""
+    from nas.pareto import ACCURACY_AND_MACS, front
     from nas.published import benchmark_of
     from nas.run import Run, rank
     from nas.tables import trials_table
 
     opened = Run.open(runs_dir / run)
-    rows = rank(opened.rows())
+    ranked = rank(opened.rows())
+    objectives = opened.config.objectives or ACCURACY_AND_MACS
+    rows = front(ranked, objectives) if pareto else ranked
     if as_json:
         common.print_json([row.to_dict() for row in rows])
         return
-    print(trials_table(rows[:limit] if limit else rows))
-    accuracy = benchmark_of(opened.config.space).observed if opened.config.table else "validation"
+    print(trials_table(rows[:limit] if limit and not pareto else rows))
+    config = opened.config
+    accuracy = benchmark_of(config.space, Path(config.table)).observed if config.table else "validation"
     print(f"\nMACs: multiply-adds of convolutions and linear layers for one image. accuracy: {accuracy}.")
-    if rows and rows[0].reward is not None:
+    if pareto:
+        print(f"{len(rows)} of {len(ranked)} trials: no other is as good in {', '.join(objectives)} and better in one.")
+    elif rows and rows[0].reward is not None:
         print(f"best: {opened.name}:{rows[0].number}, {opened.network(rows[0]).text}")
 
 
-def _drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Any, as_json: bool) -> None:
-    """Search until the end or Ctrl-C, and say in either case what to do next."""
+def drive(
+    run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Any, as_json: bool, control: Run | None = None
+) -> None:
+    """Search until the end or Ctrl-C, then the control, and say in any case what to do next."""
+    from nas.scale.grid import ScalingGrid
+
+    say = common.say(as_json)
+    ended = _to_the_end(run, run.name, budget, dataset, device, cluster, as_json)
+    if isinstance(run.config.space, ScalingGrid):
+        say(f"\n{ended}. `nas top {run.name}` lists them.\n")
+        scale_search.show(run, as_json)
+        return
+    if control is not None:
+        say(f"\n{ended}.\n\nnow random search with an equal budget, as {control.name}:\n")
+        ended = _to_the_end(control, run.name, budget, dataset, device, cluster, as_json)
+    say(f"\n{ended}. `nas top {run.name}` lists them, `nas compare {run.name}` tests the best against ResNet-20.")
+    if control is not None:
+        _compare_with_control(run, control, as_json)
+
+
+def _compare_with_control(run: Run, control: Run, as_json: bool) -> None:
+    import json
+
+    from nas.control import compare
+    from nas.tables import control_table
+
+    comparison = compare(run.rows(), control.rows())
+    if as_json:
+        print(json.dumps({"run": run.name, "control": comparison and comparison.to_dict()}))
+    elif comparison is None:
+        print("no comparison with random search: one of the two has no network that was trained to the end")
+    else:
+        print(f"\n{run.name} beside {control.name}\n\n{control_table(comparison)}")
+
+
+def _to_the_end(
+    run: Run, resumed_as: str, budget: Budget, dataset: Dataset, device: str, cluster: Any, as_json: bool
+) -> str:
+    """Search until the end, which is said in a sentence."""
     from nas import launch
     from nas.progress import watch
 
-    say = common.say(as_json)
-    progress = watch(as_json)
+    progress = watch(as_json, run.name)
     try:
-        ended = launch.drive(run, budget, dataset, device, cluster, progress)
+        return launch.drive(run, budget, dataset, device, cluster, progress)
     except KeyboardInterrupt:
-        say(f"\nstopped; nothing is lost. `nas resume {run.name}` continues.")
+        common.say(as_json)(f"\nstopped; nothing is lost. `nas resume {resumed_as}` continues.")
         raise typer.Exit(130) from None
     except BrokenPipeError:
         raise
@@ -221,8 +297,7 @@ def _drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Any
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise
         raise ValueError(
-            f"cannot write to {run.path}: {error.strerror}. Free some space, then `nas resume {run.name}` continues"
+            f"cannot write to {run.path}: {error.strerror}. Free some space, then `nas resume {resumed_as}` continues"
         ) from None
     finally:
         progress.close()
-    say(f"\n{ended}. `nas top {run.name}` lists them, `nas compare {run.name}` tests the best against ResNet-20.")

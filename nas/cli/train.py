@@ -135,6 +135,7 @@ def compare(
     if config and data in (None, config.data):
         data, data_dir = config.data, data_dir or (Path(config.data_dir) if config.data_dir else None)
         resolution = resolution or (config.recipe.resolution if is_folder(data) else None)
+        skip_unreadable = skip_unreadable or config.skip_unreadable
     data = data or "cifar10"
     recipe = common.make_recipe(epochs, subset, resolution, batch_size, lr, other)
     where = launch.choose_device(device, threads)

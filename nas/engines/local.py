@@ -36,4 +36,4 @@ def _evaluate(trials: Trials, spec: TrialSpec, dataset: Dataset) -> TrialResult:
 def stopped(epoch: Epoch, seconds: float) -> TrialResult:
     """The result of a trial that was asked to stop after `epoch`."""
     reason = f"stopped after epoch {epoch.number}"
-    return TrialResult(State.PRUNED, seconds, epoch.val_accuracy, epoch.loss, reason=reason)
+    return TrialResult(State.PRUNED, seconds, epoch.val_accuracy, epoch.loss, epoch.latency, reason)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nas.config import differences
+from nas.control import Comparison, compare, find, is_control
 from nas.report.numbers import Numbers, summary
-from nas.run import Row
+from nas.run import Row, Run
 
 Measure = Literal["trials", "seconds"]
 
@@ -41,6 +42,11 @@ class Control:
         measures: tuple[Measure, ...] = ("trials",) if self.search.run.config.table else ("trials", "seconds")
         return [within for measure in measures if (within := self._within(measure))]
 
+    @property
+    def comparison(self) -> Comparison | None:
+        """How all their networks differ, and how sure that is."""
+        return compare(self.search.rows, self.random.rows)
+
     def _within(self, measure: Measure) -> Within | None:
         """None where one had no result by the time that the other ended."""
         both = self.search, self.random
@@ -50,15 +56,31 @@ class Control:
 
     def to_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        return {"search": self.search.run.name, "random": self.random.run.name} | {
-            f"equal_{w.measure}": {
-                w.measure: w.budget,
-                "search": summary(w.search),
-                "random": summary(w.random),
-                "difference": w.difference,
+        return (
+            {"search": self.search.run.name, "random": self.random.run.name}
+            | {
+                f"equal_{w.measure}": {
+                    w.measure: w.budget,
+                    "search": summary(w.search),
+                    "random": summary(w.random),
+                    "difference": w.difference,
+                }
+                for w in self.compared
             }
-            for w in self.compared
-        }
+            | {"comparison": self.comparison and self.comparison.to_dict()}
+        )
+
+
+def with_controls(runs: Sequence[Run]) -> list[Run]:
+    """Each of `runs` and, after it, the control that `nas search --control` made, once that has begun; each once."""
+    found: dict[str, Run] = {}
+    for run in runs:
+        found.setdefault(run.name, run)
+        control = find(run)
+        with contextlib.suppress(ValueError):
+            if control and control.study:
+                found.setdefault(control.name, control)
+    return list(found.values())
 
 
 def controls(several: Sequence[Numbers]) -> list[Control]:
@@ -68,8 +90,4 @@ def controls(several: Sequence[Numbers]) -> list[Control]:
 
 
 def _is_control(random: Numbers, search: Numbers) -> bool:
-    strategies = search.run.config.strategy, random.run.config.strategy
-    if strategies[1] != "random" or strategies[0] == "random" or not (search.steps and random.steps):
-        return False
-    first, second = (n.run.config.to_dict() | {"strategy": "", "seed": 0} for n in (search, random))
-    return not differences(first, second)
+    return bool(search.steps and random.steps) and is_control(random.run.config, search.run.config)

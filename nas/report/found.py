@@ -143,12 +143,13 @@ def against_random(control: Control) -> Markup:
         for cells, row in zip(rows, (within.search, within.random), strict=False):
             cells.append(f"{row.reward:.4f} ({format_percent(row.accuracy)})")
         rows[-1].append(f"{within.difference:+.4f}")
-    names = control.search.run.name, control.random.run.name
+    names, found = (control.search.run.name, control.random.run.name), control.comparison
     return section(
         f"{names[0]} against random search",
         text_table(header, rows, (1, 2)),
         note(
-            f"{names[1]} differs from {names[0]} in its strategy and seed alone. These are one search each: how much "
+            (f"All networks of both resampled: {found.verdict}. " if found else "")
+            + f"{names[1]} differs from {names[0]} in its strategy and seed alone. These are one search each: how much "
             "such a difference varies from seed to seed, they do not show."
         ),
     )

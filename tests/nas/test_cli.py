@@ -6,12 +6,13 @@ import json
 import sys
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from nas import baselines
+from nas import baselines, launch
 from nas.cli import main
 from nas.data import Dataset
 from nas.run import Run
@@ -104,6 +105,14 @@ def test_a_limit_scales_each_network_where_the_space_has_a_width(cli, pretended:
     assert code == 0 and json.loads(out)["macs"] == rows[0]["macs"], err
 
 
+@pytest.mark.parametrize("space", ["chain", "nasnet"])
+def test_a_limit_scales_networks_that_are_no_rows(cli, pretended: None, space: str) -> None:
+    code, out, err = cli("search", "--space", space, "--max-macs", "1M", "--trials", "2", "--name", "one")
+    assert code == 0 and f"{space}, each as wide as 1M MACs allow" in out, err
+    rows = json.loads(cli("top", "one", "--json")[1])
+    assert all(600_000 < row["macs"] <= 1_000_000 for row in rows)
+
+
 @pytest.mark.parametrize("size", [("--width", "0.1"), ("--target-macs", "1M")])
 def test_at_one_width_a_limit_leaves_out_what_is_larger(cli, pretended: None, size: tuple[str, str]) -> None:
     """The target is where networks should be, the limit what none of them may exceed."""
@@ -134,6 +143,57 @@ def test_ctrl_c_says_how_to_go_on(cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert code == 130 and "`nas resume one` continues" in out
 
 
+def test_a_control_follows_its_search_and_is_resumed_with_it(cli, pretended: None, monkeypatch) -> None:
+    drive, interruptions = launch.drive, [True]
+
+    def interrupted(run: Run, *rest: Any) -> str:
+        if run.name == "one-random" and interruptions:
+            interruptions.pop()
+            raise KeyboardInterrupt
+        return drive(run, *rest)
+
+    monkeypatch.setattr(launch, "drive", interrupted)
+    code, out, err = cli(*SEARCH, "--trials", "4", "--name", "one", "--control")
+    assert code == 130 and "`nas resume one` continues" in out, err
+    assert "then of random search with an equal budget in runs/one-random/" in out
+    code, out, err = cli("resume", "one")
+    assert code == 0 and "one beside one-random" in out and "points (95 % interval" in out, err
+    assert [len(json.loads(cli("top", name, "--json")[1])) for name in ("one", "one-random")] == [4, 4]
+    code, out, _ = cli("resume", "one", "--trials", "6", "--json")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["run"] for line in lines] == ["one"] * 2 + ["one-random"] * 2 + ["one"]
+    assert lines[-1]["control"]["verdict"] and {f["name"] for f in lines[-1]["control"]["figures"]} >= {
+        "best",
+        "median",
+    }
+    assert json.loads(cli("report", "one", "--json")[1])["controls"][0]["random"] == "one-random"
+    (Path("runs") / "two-random").mkdir()
+    code, _, err = cli(*SEARCH, "--trials", "4", "--name", "two", "--control")
+    assert code == 2 and "two-random exists, where the control goes: choose another --name" in err
+    assert not (Path("runs") / "two").exists()
+
+
+def test_a_front_is_searched_and_listed(cli, pretended: None) -> None:
+    code, out, err = cli(*SEARCH, "--trials", "8", "--name", "one", "--objectives", "macs,accuracy")
+    assert code == 0 and "objectives accuracy, macs; strategy controller" in out, err
+    front = json.loads(cli("top", "one", "--pareto", "--json")[1])
+    assert front == sorted(front, key=lambda row: row["accuracy"]) == sorted(front, key=lambda row: row["macs"])
+    every = [row for row in json.loads(cli("top", "one", "--json")[1]) if row["reward"] is not None]
+    assert front[-1]["number"] == every[0]["number"]
+    code, out, _ = cli("top", "one", "--pareto", "-n", "1")
+    assert f"{len(front)} of 8 trials: no other is as good in accuracy, macs" in out
+    assert len(out.splitlines()) == 2 + len(front) + 3
+    assert cli("resume", "one", "--trials", "9")[0] == 0
+
+
+def test_trainings_are_stopped_early(cli, pretended: None) -> None:
+    code, out, err = cli(*SEARCH, "--trials", "9", "--name", "one", "--epochs", "3", "--pruner", "asha")
+    assert code == 0 and "stopped early by asha" in out and "9 trials in at most" in out, err
+    code, out, _ = cli("top", "one")
+    stopped = [line for line in out.splitlines() if "stopped after epoch 1" in line]
+    assert 0 < len(stopped) < 9 and all(" pruned " in line for line in stopped)
+
+
 def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
@@ -160,6 +220,14 @@ def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest
         (("search", "--w", "0.5"), "positive exponent"),
         (("search", "--strategy", "guess"), "no strategy 'guess': choose one of"),
         (("search", "--epochs", "0"), "epochs must be positive"),
+        (("search", "--pruner", "asha"), "--pruner asha compares networks after each epoch but the last: add --epochs"),
+        (("search", "--pruner", "axe"), "no pruner 'axe': choose one of none, asha, hyperband, median"),
+        (("search", "--pruner", "asha", "--set", "seconds=3"), "--pruner compares networks after equal epochs"),
+        (("search", "--pruner", "asha", "--epochs", "3", "--objectives", "accuracy,macs"), "leave it out with"),
+        (("search", "--objectives", "accuracy,flops"), "--objectives are accuracy and some of macs, params, latency"),
+        (("search", "--objectives", "accuracy,macs", "--target-macs", "1M"), "give one of both"),
+        (("search", "--objectives", "accuracy,macs", "--control"), "--control compares one reward"),
+        (("search", "--strategy", "random", "--control"), "choose another --strategy, or leave it out"),
         (("search", "--subset", "10M"), "asked for 10,000,000 images; tiny has 180"),
         (("search", "--set", "colour=red"), "a recipe has no 'colour'"),
         (("search", "--workers", "1", "--device", "cuda"), "--device is for one trial at a time"),
@@ -277,6 +345,7 @@ def test_a_search_in_a_table(cli, tmp_path: Path) -> None:
         (("search", "--table", "moved.json"), "--evaluator table and --table FILE go together"),
         (("search", "--evaluator", "oracle"), "--evaluator is train or table"),
         ((*macro, "--table", "moved.json", "--epochs", "2"), "--evaluator table trains nothing"),
+        ((*macro, "--table", "moved.json", "--pruner", "asha"), "leave that out"),
         ((*macro, "--table", "none.json"), "cannot read none.json: No such file"),
     ):
         code, out, err = cli(*arguments)

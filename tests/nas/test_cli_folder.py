@@ -108,6 +108,24 @@ def test_unreadable_images(cli: Cli, tmp_path: Path) -> None:
     assert code == 0 and "they are left out" in err, err
 
 
+def test_a_run_knows_its_images(cli: Cli, tmp_path: Path) -> None:
+    cats = tmp_path / "pets" / "train" / "cat"
+    (cats / "bad.jpg").write_text("damaged")
+    search = ("search", "--data", "folder:pets", "--image-size", "16", "--width", "0.1", "--trials", "1")
+    code, _, err = cli(*search, "--skip-unreadable", *SMALL)
+    assert code == 0 and "they are left out" in err, err
+    code, _, err = cli("resume", "mnas-pets-1", "--trials", "2")
+    assert code == 0 and "they are left out" in err, err
+    code, _, err = cli("compare", "mnas-pets-1", "--baselines", "", *SMALL)
+    assert code == 0, err
+    (cats / "0.png").rename(tmp_path / "0.png")
+    code, _, err = cli("resume", "mnas-pets-1", "--trials", "3")
+    assert code == 2 and "nas: the images of folder:pets are not those that the run began with" in err
+    (tmp_path / "0.png").rename(cats / "0.png")
+    code, _, err = cli("resume", "mnas-pets-1", "--trials", "3")
+    assert code == 0, err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -53,5 +53,7 @@ def test_a_terminal_also_shows_what_runs(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_program_gets_json() -> None:
-    told = json.loads(shown(JsonLines(io.StringIO()), row()))
-    assert told["number"] == 3 and told["state"] == "complete" and told["seconds_left"] == 600.0
+    told = json.loads(shown(JsonLines(io.StringIO(), "one"), row()))
+    assert (
+        told["number"] == 3 and told["state"] == "complete" and told["run"] == "one" and told["seconds_left"] == 600.0
+    )

@@ -67,6 +67,14 @@ def test_two_drivers_are_refused(run: Run) -> None:
     assert "another process is writing" in other.stderr
 
 
+def test_a_run_of_a_time_with_fewer_settings_goes_on(run: Run) -> None:
+    with run.driving() as study:
+        older = study.user_attrs["config"] | {"space": {"name": "mnas", "settings": {"width": 0.1, "image_size": 16}}}
+        study.set_user_attr("config", {k: v for k, v in older.items() if k not in ("data_sha256", "skip_unreadable")})
+    with Run.open(run.path).driving():
+        pass
+
+
 def test_an_empty_ledger_has_no_best(run: Run) -> None:
     with pytest.raises(ValueError, match="has no trial yet"):
         run.rows()

@@ -15,11 +15,12 @@ from torch import nn
 from nas.config import Budget, Config
 from nas.data import Dataset
 from nas.engines import local
+from nas.reward import Reward
 from nas.run import Row, Run
 from nas.search import MAX_FAILURES, MAX_STARTS, Search, busy_seconds
-from nas.train import Epoch
+from nas.train import Epoch, Recipe
 from nas.trial import State, TrialResult, TrialSpec
-from searchspaces import SPACES, Arch, Choice, Space
+from searchspaces import SPACES, Arch, Chain, Choice, Space
 from searchspaces.cost import Cost
 from searchspaces.layers import conv, head, network
 
@@ -97,12 +98,33 @@ def test_the_same_search_twice_gives_the_same_ledger(run: Run, config: Config, t
     assert but_for_times(run) != but_for_times(third)
 
 
-@pytest.mark.parametrize("strategy", ["ppo", "random", "tpe"])
+GROWING = Chain(image_size=16, pooling=0, grow_every=3, grow_from=2)
+
+
+FIVE_EPOCHS = {"recipe": Recipe(batch_size=20, epochs=5)}
+A_FRONT = {"reward": Reward(), "objectives": ("accuracy", "macs")}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "changes"),
+    [
+        *((strategy, {}) for strategy in ("ppo", "random", "tpe")),
+        *((strategy, {"space": GROWING}) for strategy in ("ppo", "tpe")),
+        *(("ppo", {"pruner": pruner} | FIVE_EPOCHS) for pruner in ("asha", "hyperband", "median")),
+        *((strategy, A_FRONT) for strategy in ("evolution", "nsga2")),
+    ],
+)
 def test_killed_anywhere_it_goes_on_as_if_nothing_had_happened(
-    strategy: str, tmp_path: Path, config: Config, tiny: Dataset, pretended: None, monkeypatch: pytest.MonkeyPatch
+    strategy: str,
+    changes: dict[str, Any],
+    tmp_path: Path,
+    config: Config,
+    tiny: Dataset,
+    pretended: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Dies at random writes to the journal, half of them cut off, until the search is through."""
-    config = dataclasses.replace(config, strategy=strategy)
+    config = dataclasses.replace(config, strategy=strategy, **changes)
     undisturbed = Run.create(tmp_path / "undisturbed", config, Budget(trials=12))
     go_on(undisturbed, tiny)
 
@@ -130,6 +152,21 @@ def test_killed_anywhere_it_goes_on_as_if_nothing_had_happened(
             deaths += 1
     assert deaths >= 3
     assert but_for_times(run) == but_for_times(undisturbed)
+
+
+@pytest.mark.parametrize("strategy", ["ppo", "random", "tpe"])
+def test_networks_get_deeper_as_the_space_has_it_whatever_the_strategy(
+    strategy: str, tmp_path: Path, config: Config, tiny: Dataset, pretended: None
+) -> None:
+    space = Chain(image_size=16, layers=8, grow_every=4, grow_from=4)
+    run = Run.create(tmp_path / "one", dataclasses.replace(config, space=space, strategy=strategy), Budget(trials=12))
+    go_on(run, tiny, Budget(trials=3))
+    go_on(run, tiny, Budget(trials=9))
+    go_on(run, tiny)
+    depths = {0: 4, 1: 6, 2: 8}
+    for row in run.rows():
+        assert space.depth(row.arch) == depths[min(row.number // 4, 2)]
+        assert row.architecture.startswith(f"n{space.depth(row.arch)},") and space.canonical(row.arch) == row.arch
 
 
 def test_a_training_that_keeps_killing_its_process_is_given_up(
@@ -286,3 +323,73 @@ def ask_and_tell(run: Run, tiny: Dataset) -> Callable[[str], Row]:
 def test_what_befell_a_trial_stays_in_the_ledger(ask_and_tell: Callable[[str], Row]) -> None:
     row = ask_and_tell("its worker died")
     assert row.state == State.COMPLETE and row.reason == "its worker died; trained again"
+
+
+def test_what_is_compared_is_the_reward_and_what_came_to_its_last_epoch_is_complete(
+    tmp_path: Path, config: Config, tiny: Dataset
+) -> None:
+    config = dataclasses.replace(config, pruner="asha", recipe=Recipe(batch_size=20, epochs=2), strategy="random")
+    run = Run.create(tmp_path / "one", config, Budget(trials=3))
+    with run.driving() as study:
+        search = Search(run, study, run.budget, Silent(), tiny)
+        first, second = search.ask(), search.ask()
+        assert first and second
+        sizes = {trial.number: trial.user_attrs["macs"] for trial in study.get_trials()}
+        larger, smaller = sorted((first, second), key=lambda spec: -sizes[spec.number])
+        assert not search.report(larger, Epoch(1, 1.0, 0.5, 100, 1.0))
+        assert not search.report(smaller, Epoch(1, 1.0, 0.499, 100, 1.0))  # of the higher reward, since it costs less
+        shown = study.get_trials()[smaller.number].intermediate_values[1]
+        assert shown == pytest.approx(config.reward(0.499, sizes[smaller.number]))
+        third = search.ask()
+        assert third and search.report(third, Epoch(1, 1.0, 0.1, 100, 1.0))
+        assert not search.report(smaller, Epoch(2, 1.0, 0.6, 200, 2.0))
+        assert not search.report(larger, Epoch(2, 1.0, 0.1, 200, 2.0))
+
+
+def test_the_measured_time_counts_in_what_an_epoch_showed(tmp_path: Path, config: Config, tiny: Dataset) -> None:
+    config = dataclasses.replace(config, reward=Reward("latency", 0.001), recipe=Recipe(batch_size=20, epochs=2))
+    run = Run.create(tmp_path / "one", config, Budget(trials=1))
+    with run.driving() as study:
+        search = Search(run, study, run.budget, Silent(), tiny)
+        spec = search.ask()
+        assert spec and spec.measure_latency
+        search.report(spec, Epoch(1, 1.0, 0.5, 100, 1.0, latency=0.002))
+        assert study.get_trials()[0].intermediate_values == {1: pytest.approx(config.reward(0.5, 0.002))}
+
+
+def test_a_stopped_trial_and_its_twin_teach_what_it_showed(tiny_run: Run, tiny: Dataset) -> None:
+    with tiny_run.driving() as study:
+        search = Search(tiny_run, study, Budget(trials=10), Silent(), tiny)
+        first, _ = search.ask(), search.ask()
+        assert first and search.ask() is None  # which leaves twins waiting
+        search.report(first, Epoch(1, 1.0, 0.3, 100, 1.0))
+        search.tell(first, TrialResult(State.PRUNED, 1.0, 0.3, 1.0, reason="stopped after epoch 1"))
+        alike = [t for t in study.get_trials() if first.number in (t.number, t.user_attrs.get("duplicate_of"))]
+        reward = alike[0].intermediate_values[1]
+        assert len(alike) > 1 and {t.value for t in alike} == {reward} and reward > 0
+
+
+def test_several_objectives_are_told_each_for_itself_and_the_best_is_the_most_accurate(
+    tmp_path: Path, config: Config, tiny: Dataset, pretended: None
+) -> None:
+    config = dataclasses.replace(config, strategy="random", reward=Reward(), objectives=("accuracy", "macs"))
+    run = Run.create(tmp_path / "one", config, Budget(trials=6))
+    go_on(run, tiny)
+    rows = {row.number: row for row in run.rows()}
+    complete = [trial for trial in run.study.get_trials() if trial.state.name == "COMPLETE"]
+    assert complete
+    for trial in complete:
+        row = rows[trial.number]
+        assert trial.values == [row.accuracy, row.macs] and row.reward == row.accuracy
+    assert run.best().accuracy == max(rows[trial.number].accuracy or 0.0 for trial in complete)
+    assert Run.open(run.path).config == config
+
+
+def test_what_is_too_large_is_left_out_of_a_front(
+    tmp_path: Path, config: Config, tiny: Dataset, pretended: None
+) -> None:
+    config = dataclasses.replace(config, max_macs=700_000, reward=Reward(), objectives=("accuracy", "macs"))
+    run = Run.create(tmp_path / "one", config, Budget(trials=4))
+    assert go_on(run, tiny).done == 4
+    refused = [row for row in run.rows() if row.reason.startswith("not trained")]
+    assert refused and all(row.state == State.PRUNED and row.reward is None for row in refused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
@@ -18,10 +19,16 @@ import pytest
 import torch
 from torch import nn
 
+from nas.config import Budget, Config
 from nas.data import Dataset
 from nas.network import Designed
+from nas.progress import Lines
+from nas.reward import Reward
+from nas.run import Run
+from nas.search import Search
 from nas.train import Epoch, Recipe
 from nas.trial import State, TrialResult, TrialSpec
+from searchspaces import Mnas
 
 if find_spec("ray") is None:  # not importorskip: the engine tells Ray to be silent before it is imported
     pytest.skip("Ray is not installed", allow_module_level=True)
@@ -240,3 +247,23 @@ def test_a_worker_that_ray_kills_for_its_memory_has_died(tiny: Dataset, monkeypa
     assert trials.results[0].reason == (
         "its worker process died twice: Ray killed it, since its machine ran low on memory"
     )
+
+
+# ---------------------------------------------------------------------------- a whole search
+
+
+@pytest.mark.slow
+def test_the_searchs_own_pruner_stops_trials_on_workers(tiny: Dataset, tmp_path: Path) -> None:
+    config = Config(
+        Mnas(width=0.1, image_size=16), "tiny", replace(RECIPE, epochs=3), Reward(), "random", 0, pruner="asha"
+    )
+    run = Run.create(tmp_path / "one", config, Budget(trials=8))
+    with run.driving() as study:
+        search = Search(run, study, run.budget, Lines(io.StringIO()), tiny)
+        ray_tune.run(search, tiny, ray_tune.Cluster(workers=min(2, os.cpu_count() or 1)))
+        epochs = {trial.number: len(trial.intermediate_values) for trial in study.get_trials()}
+    rows = run.rows()
+    assert {row.state for row in rows} == {State.COMPLETE, State.PRUNED} and len(rows) == 8
+    for row in rows:
+        assert epochs[row.number] == (3 if row.state == State.COMPLETE else 1)
+        assert row.accuracy is not None and (row.state == State.COMPLETE) == (row.reason == "")
