@@ -23,7 +23,7 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.samplers.policy_gradient import PPO
+from nas.samplers.screened import Screened
 from nas.samplers.strategy import Experience, Settings, Situation, Strategy, derived_seed
 from searchspaces.space import Arch, Choice
 
@@ -54,7 +54,7 @@ class StrategySampler(BaseSampler):
 
     def __init__(
         self,
-        settings: Settings = PPO,
+        settings: Settings = Screened(),  # noqa: B008, it is a frozen value
         seed: int = 0,
         choices: Sequence[Choice] | None = None,
         canonical: Callable[[Arch], Arch] | None = tuple,
