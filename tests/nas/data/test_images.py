@@ -122,6 +122,7 @@ def test_a_data_set_has_no_test_split():
         "val",
         "mean",
         "std",
+        "sha256",  # of the files of training and validation
     ]
 
 
