@@ -12,6 +12,15 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas"
 
 
+def make_folder(path: Path) -> Path:
+    """`path`, made if it is not there. Raises ValueError where it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"cannot make the folder {path}: {error.strerror}; choose another --out") from None
+    return path
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write `content` to a temporary file beside `path`, force it to disk, and rename it."""
     data = content.encode() if isinstance(content, str) else content

@@ -17,7 +17,7 @@ from nas.control import RANDOM
 from nas.data.images import Dataset
 from nas.engines import local
 from nas.export.files import write_network
-from nas.files import write_atomically
+from nas.files import make_folder, write_atomically
 from nas.network import Network
 from nas.pareto import parse_objectives
 from nas.plan import estimate_trial_seconds, fit_width, typical_macs
@@ -130,6 +130,14 @@ def choose_config(
     return config if table is None else _answered_by(table, config)
 
 
+def choose_place(cluster: Cluster | None, device: str, threads: int) -> str:
+    """The device that trains: the cluster's, else `device` here. Raises ValueError where both are asked for."""
+    if cluster is not None and device != "auto":
+        raise ValueError("--device is for one trial at a time: --workers are on CPUs, --gpus on GPUs")
+    here = choose_device("cpu" if cluster else device, threads)
+    return cluster.device if cluster else here
+
+
 def check_subset(recipe: Recipe, dataset: Dataset) -> None:
     """Raises ValueError where there are fewer images than the recipe asks for."""
     if recipe.subset is not None and recipe.subset > len(dataset.train):
@@ -231,11 +239,7 @@ def output_folder(path: Path) -> Path:
     """`path`, made now, so that a training does not end with nowhere to go. Refused where weights are in it already."""
     if (path / "weights.safetensors").exists():
         raise ValueError(f"{path} has the weights of another training: choose another --out, or remove them")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"cannot make the folder {path}: {error.strerror}; choose another --out") from None
-    return path
+    return make_folder(path)
 
 
 # ------------------------------------------------------------------ the search

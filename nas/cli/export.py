@@ -53,7 +53,6 @@ def export(
     from dataclasses import asdict
 
     from nas import launch
-    from nas.export.files import title_of
     from nas.export.job import Changes, data_for, run
     from nas.export.steps import steps_table
     from nas.export.target import read_source
@@ -70,7 +69,7 @@ def export(
     tested = common.load_test_data(data, data_dir, pixels, skip_unreadable).resize(pixels) if data and test else None
     say = common.say(as_json)
     trained = f"weights of {source.weights.path}" if source.weights else "UNTRAINED: give --weights for trained ones"
-    say(f"{title_of(source.network)}: {pixels} pixels, {source.shape[0]} classes, {trained}")
+    say(f"{source.network.text}: {pixels} pixels, {source.shape[0]} classes, {trained}")
     folder = out or Path(source.network.name.replace(":", "-") + "-exported")
     written, steps = run(folder, formats, source, changes, loaded, tested, say)
     if as_json:

@@ -183,13 +183,13 @@ def _one(found: Member, batch_size: int, device: str | None, out: Path | None, a
 
     from nas.files import write_atomically
     from nas.launch import output_folder
-    from nas.scale.family import seconds, write_network
+    from nas.scale.family import seconds, write_untrained
     from nas.scale.tables import explained, facts
 
     folder = output_folder(out) if out else None
     took = seconds(found, device) if device else None
     if folder:
-        written = write_network(folder, found)
+        written = write_untrained(folder, found)
     else:
         written = [Path(found.network.name.replace(":", "-").replace("/", "-") + ".json")]
         write_atomically(written[0], json.dumps(found.architecture(), indent=2) + "\n")

@@ -96,9 +96,7 @@ def search(
     seconds = parse_seconds(budget) if budget else None
     say = common.say(as_json)
     cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
-    if cluster is not None and device != "auto":
-        raise ValueError("--device is for one trial at a time: --workers are on CPUs, --gpus on GPUs")
-    where = cluster.device if cluster else launch.choose_device(device, threads)
+    where = launch.choose_place(cluster, device, threads)
     data, data_dir = locate(data, data_dir)
     folder = launch.new_folder(runs_dir, name, f"scale-{data.removeprefix(PREFIX)}")
     dataset = common.load_data(data, data_dir, image_size, skip_unreadable)

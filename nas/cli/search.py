@@ -136,10 +136,7 @@ def search(
     dataset = common.search_data(data, data_dir, resolution, skip_unreadable, answers)
     images = subset or ("all" if answers else str(min(10_000, len(dataset.train))))
     recipe = common.make_recipe(epochs, images, resolution, batch_size, lr, other)
-    if chosen is not None and device != "auto":
-        raise ValueError("--device is for one trial at a time: --workers are on CPUs, --gpus on GPUs")
-    where = launch.choose_device("cpu" if chosen else device, threads)
-    where = chosen.device if chosen else where
+    where = launch.choose_place(chosen, device, threads)
     config = launch.choose_config(
         space,
         width,

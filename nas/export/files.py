@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nas.export.formats import PROGRAMS, largest_difference, to_program
 from nas.export.standalone import logits_of, standalone_source
-from nas.files import write_atomically
+from nas.files import make_folder, write_atomically
 from nas.network import Network
 
 FILES = {
@@ -63,11 +63,7 @@ def new_files(folder: Path, formats: Sequence[str], more: Sequence[str] = ()) ->
     names = [name for chosen in formats for name in FILES[chosen]]
     if there := [name for name in (*names, *more) if (folder / name).exists()]:
         raise ValueError(f"{folder} has {there[0]} already: choose another --out, or remove it")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"cannot make the folder {folder}: {error.strerror}; choose another --out") from None
-    return folder
+    return make_folder(folder)
 
 
 def export(
@@ -93,7 +89,7 @@ def export(
             for path in write_network(folder, network, module, shape, metadata, architecture=not changed):
                 yield Written(path, path.stat().st_size)
         elif name == "standalone":
-            source = standalone_source(module, title_of(network), shape[1], shape[0])
+            source = standalone_source(module, network.text, shape[1], shape[0])
             found = logits_of(source, module.state_dict(), images)
             yield _write(folder / FILES[name][0], source.encode(), found, logits, exact=True)
     programs = [name for name in formats if name in PROGRAMS]
@@ -120,8 +116,3 @@ def _write(path: Path, content: bytes, found: Tensor, logits: Tensor, exact: boo
 def example_images(image_size: int) -> Tensor:
     """`[3, 3, image_size, image_size]`, the same on every machine."""
     return torch.randn(CHECKED, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
-
-
-def title_of(network: Network) -> str:
-    """What a person can type for it."""
-    return getattr(network, "text", network.name)

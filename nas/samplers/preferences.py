@@ -24,6 +24,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.samplers.strategy import Experience, Settings, Situation, derived_seed
+from nas.samplers.trials import arch_of, completion, fixed_in
 from searchspaces.space import Arch, Choice
 
 Array = NDArray[np.float64]
@@ -48,23 +49,28 @@ class PreferenceSampler(BaseSampler):
     ) -> None:
         self.settings, self.seed, self.choices = settings, seed, tuple(choices)
         self.canonical, self.simplified = canonical, simplified or canonical
+        self._space = {choice.name: CategoricalDistribution(choice.options) for choice in self.choices}
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return {choice.name: CategoricalDistribution(choice.options) for choice in self.choices}
+        return dict(self._space)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number and self._is_whole(t)]
-        told = sorted((t for t in others if t.state == TrialState.COMPLETE), key=_completion)
+        # One whose process died while it was proposed lacks choices, and has no architecture.
+        known = [(t, arch) for t in study.get_trials(deepcopy=False) if (arch := arch_of(t, self._space)) is not None]
+        others = [(t, arch) for t, arch in known if t.number != trial.number]
+        told = [(t, arch) for t, arch in others if t.state == TrialState.COMPLETE]
+        told.sort(key=lambda pair: completion(pair[0]))
         strategy = self.settings.start(self.choices, self.simplified, self.seed)
         if told:
-            rewards = scored(np.array([t.values for t in told]), derived_seed(self.seed, trial.number))
-            for earlier, reward in zip(told, rewards.tolist(), strict=True):
-                strategy.tell(Experience(self._arch(earlier), reward, fixed=frozenset(self._fixed(earlier))))
-        taken = {self.canonical(self._arch(t)) for t in others}
-        running = [self._arch(t) for t in others if not t.state.is_finished()]
-        situation = Situation(trial.number, lambda arch: self.canonical(arch) in taken, running, self._fixed(trial))
+            rewards = scored(np.array([t.values for t, _ in told]), derived_seed(self.seed, trial.number))
+            for (earlier, arch), reward in zip(told, rewards.tolist(), strict=True):
+                strategy.tell(Experience(arch, reward, fixed=frozenset(fixed_in(earlier, self._space))))
+        taken = {self.canonical(arch) for _, arch in others}
+        running = [arch for t, arch in others if not t.state.is_finished()]
+        fixed = fixed_in(trial, self._space)
+        situation = Situation(trial.number, lambda arch: self.canonical(arch) in taken, running, fixed)
         arch = strategy.propose(situation).arch
         return {choice.name: choice.options[option] for choice, option in zip(self.choices, arch, strict=True)}
 
@@ -76,19 +82,6 @@ class PreferenceSampler(BaseSampler):
             study, trial, param_name, param_distribution
         )
 
-    def _is_whole(self, trial: FrozenTrial) -> bool:
-        """One whose process died while it was proposed lacks choices."""
-        return all(choice.name in trial.params for choice in self.choices)
-
-    def _arch(self, trial: FrozenTrial) -> Arch:
-        return tuple(choice.options.index(trial.params[choice.name]) for choice in self.choices)
-
-    def _fixed(self, trial: FrozenTrial) -> dict[int, int]:
-        """The choices that the trial was given, `{position: option}`."""
-        given: dict[str, Any] = trial.system_attrs.get("fixed_params", {})
-        return {p: choice.options.index(given[choice.name]) for p, choice in enumerate(self.choices)
-                if choice.name in given}  # fmt: skip
-
 
 def scored(values: Array, seed: int) -> Array:
     """The rewards `[n]` of `values` `[n, 1 + costs]`, accuracies and their costs, for targets that `seed` draws."""
@@ -97,7 +90,3 @@ def scored(values: Array, seed: int) -> Array:
     targets = np.exp(np.random.default_rng(seed).uniform(low, high))
     rewards: Array = accuracies * np.minimum(1.0, targets / costs).prod(axis=1)
     return rewards
-
-
-def _completion(trial: FrozenTrial) -> tuple[Any, int]:
-    return trial.datetime_complete, trial.number

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import threading
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,9 +25,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.samplers.screened import Screened
 from nas.samplers.strategy import Experience, Settings, Situation, Strategy, derived_seed
+from nas.samplers.trials import Distributions, arch_of, completion, fixed_in
 from searchspaces.space import Arch, Choice
-
-Distributions = dict[str, CategoricalDistribution]
 
 TEACHES = (TrialState.COMPLETE, TrialState.PRUNED)
 LOG_PROBS = "policy:log_probs"  # the trial attribute {choice: log-probability of its option when it was proposed}
@@ -94,7 +93,7 @@ class StrategySampler(BaseSampler):
             return {}
         with self._lock:
             known = self._catch_up(study, space)
-            fixed = _fixed(trial, space)
+            fixed = fixed_in(trial, space)
             repeats = None if self.canonical is None else known.has
             running = [arch for number, arch in known.running.items() if number != trial.number]
             proposal = known.strategy.propose(Situation(trial.number, repeats, running, fixed))
@@ -155,56 +154,36 @@ class _Known:
         So it is where another machine's clock dates a trial into the past: then all is learned anew, in order.
         """
         news = [(position, trials[position]) for position in (*self._unfinished, *range(self._seen, len(trials)))]
-        finished = sorted((t for _, t in news if t.state in TEACHES), key=_completion)
-        if finished and self._last and _completion(finished[0]) < self._last:
+        finished = sorted((t for _, t in news if t.state in TEACHES), key=completion)
+        if finished and self._last and completion(finished[0]) < self._last:
             return False
         self._seen = len(trials)
         self._unfinished = [position for position, trial in news if not trial.state.is_finished()]
         self.running = {}
         for _, trial in news:
-            if (arch := _arch(trial, self.space)) is not None:
+            if (arch := arch_of(trial, self.space)) is not None:
                 self._taken.add(self.canonical(arch))
                 if not trial.state.is_finished():
                     self.running[trial.number] = arch
         for trial in finished:
             self._tell(trial)
-            self._last = _completion(trial)
+            self._last = completion(trial)
         return True
 
     def _tell(self, trial: FrozenTrial) -> None:
-        arch, value = _arch(trial, self.space), _value(trial)
+        arch, value = arch_of(trial, self.space), _value(trial)
         if arch is None or value is None:
             return
         log_probs = trial.system_attrs.get(LOG_PROBS, {})
         known = [log_probs[name] for name in self.space] if log_probs.keys() == self.space.keys() else None
         stopped = trial.state == TrialState.PRUNED and bool(trial.last_step)  # step 0: before any training
-        fixed = frozenset(_fixed(trial, self.space))
+        fixed = frozenset(fixed_in(trial, self.space))
         self.strategy.tell(Experience(arch, self._sign * value, known, fixed, stopped))
-
-
-def _fixed(trial: FrozenTrial, space: Distributions) -> dict[int, int]:
-    """The parameters that the trial was enqueued with, as `{position: option}`."""
-    given: Mapping[str, Any] = trial.system_attrs.get("fixed_params", {})
-    names = [(position, name) for position, name in enumerate(space) if name in given]
-    return {position: int(space[name].to_internal_repr(given[name])) for position, name in names}
 
 
 def _choice(name: str, distribution: CategoricalDistribution) -> Choice:
     """A stranger's parameter: its options may be anything, so they are told apart by their index."""
     return Choice(name, tuple(f"{index}:{option}" for index, option in enumerate(distribution.choices)))
-
-
-def _completion(trial: FrozenTrial) -> tuple[datetime, int]:
-    assert trial.datetime_complete is not None
-    return trial.datetime_complete, trial.number
-
-
-def _arch(trial: FrozenTrial, space: Distributions) -> Arch | None:
-    """The trial's option indices, or None where it is not one of `space`."""
-    try:
-        return tuple(int(space[name].to_internal_repr(trial.params[name])) for name in space)
-    except (KeyError, ValueError):
-        return None
 
 
 def _value(trial: FrozenTrial) -> float | None:

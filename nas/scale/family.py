@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 from torch import nn
 
 from nas.baselines.zoo import find
+from nas.export.files import write_network
 from nas.export.standalone import standalone_source
 from nas.files import write_atomically
 from nas.latency import latency
@@ -297,21 +297,16 @@ def choose_compound(
     return Compound(alpha, beta, gamma)
 
 
-def write_network(folder: Path, of: Member, seed: int = 0) -> list[Path]:
+def write_untrained(folder: Path, of: Member, seed: int = 0) -> list[Path]:
     """Write the untrained network to `folder`, which is there: architecture, weights, and a file that builds it alone.
 
     Returns the files' paths.
     """
     torch.manual_seed(seed)
     module = of.build()
-    weights = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
     about = {"network": of.network.name, "trained": "no", "seed": str(seed)}
+    program = folder / "network.py"
     source = standalone_source(module, of.network.name, of.image_size, of.base.num_classes)
-    content: dict[str, str | bytes] = {
-        "architecture.json": json.dumps(of.architecture(), indent=2) + "\n",
-        "weights.safetensors": save(weights, about),
-        "network.py": source,
-    }
-    for name, what in content.items():
-        write_atomically(folder / name, what)
-    return [folder / name for name in content]
+    weights, architecture = write_network(folder, of.network, module, (of.base.num_classes, of.image_size), about)
+    write_atomically(program, source)
+    return [architecture, weights, program]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 
+from nas.cli import main
 from nas.config import Budget, Config
 from nas.data import Dataset
 from nas.network import Found
@@ -61,3 +63,20 @@ def config() -> Config:
 @pytest.fixture
 def run(tmp_path: Path, config: Config) -> Run:
     return Run.create(tmp_path / "runs" / "one", config, Budget(trials=12))
+
+
+@pytest.fixture
+def call_nas(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Calls `nas`: exit code, output, errors."""
+
+    def call(*args: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["nas", *args])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert isinstance(end.value.code, int)
+        captured = capsys.readouterr()
+        return end.value.code, captured.out, captured.err
+
+    return call

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import torch
 from safetensors.torch import load_file
 
 from nas import baselines, launch
-from nas.cli import main
 from nas.data import Dataset
 from nas.run import Run
 
@@ -21,22 +19,13 @@ Cli = "Callable[..., tuple[int, str, str]]"
 
 
 @pytest.fixture
-def cli(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def cli(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch, call_nas):
     """Calls `nas` in an empty folder, where every data set is the tiny one: exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NAS_RUNS", raising=False)
     monkeypatch.setattr("nas.data.load", lambda name, data_dir=None, **how: tiny)
     monkeypatch.setattr("nas.data.load_test", lambda name, data_dir=None, **how: tiny.val)
-
-    def call(*args: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["nas", *args])
-        with pytest.raises(SystemExit) as end:
-            main()
-        assert isinstance(end.value.code, int)
-        captured = capsys.readouterr()
-        return end.value.code, captured.out, captured.err
-
-    return call
+    return call_nas
 
 
 SEARCH = ("search", "--width", "0.1", "--batch-size", "20")

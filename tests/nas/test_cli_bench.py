@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 
 import pytest
 
-from nas.cli import main
 from searchspaces import NASBenchMacro
 
 Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call_nas: Cli) -> Cli:
     """Calls `nas bench` in a folder with a table of the whole space: exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
     space = NASBenchMacro()
@@ -26,16 +25,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         for arch in product(range(3), repeat=8)
     ]
     Path("table.csv").write_text("\n".join(["architecture,observed,reported,macs", *lines]))
-
-    def call(*args: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["nas", "bench", "--space", "nasbench_macro", "--jobs", "1", *args])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        assert isinstance(end.value.code, int)
-        return end.value.code, captured.out, captured.err
-
-    return call
+    return partial(call_nas, "bench", "--space", "nasbench_macro", "--jobs", "1")
 
 
 TABLE = ("--table", "table.csv")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,14 +10,12 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
-from nas.cli import main
-
 Cli = Callable[..., tuple[int, str, str]]
 SMALL = ("--batch-size", "10", "--epochs", "1")
 
 
 @pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call_nas: Cli) -> Cli:
     """Calls `nas` in a folder with the images `pets`: exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NAS_RUNS", raising=False)
@@ -29,16 +26,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
             folder.mkdir(parents=True)
             for blue in range(20):
                 Image.new("RGB", (18, 16), (red, 0, blue)).save(folder / f"{blue}.png")
-
-    def call(*args: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["nas", *args])
-        with pytest.raises(SystemExit) as end:
-            main()
-        assert isinstance(end.value.code, int)
-        captured = capsys.readouterr()
-        return end.value.code, captured.out, captured.err
-
-    return call
+    return call_nas
 
 
 def test_search_resume_compare_and_train(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from nas.cli import main
 from nas.data import Dataset
 from scaling.compound import Compound
 
@@ -18,22 +16,13 @@ GRID = ("scale", "--search", "--base", "resnet8@0.5", "--data", "tiny", "--batch
 
 
 @pytest.fixture
-def cli(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+def cli(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch, call_nas: Cli) -> Cli:
     """Calls `nas` in an empty folder, where every data set is the tiny one and the grid small."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NAS_RUNS", raising=False)
     monkeypatch.setattr("nas.data.load", lambda name, data_dir=None, **how: tiny)
     monkeypatch.setattr("scaling.compound.grid", lambda *ranges: [Compound(1, 1.2, 1.1), Compound(1, 1.1, 1.3)])
-
-    def call(*args: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["nas", *args])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        assert isinstance(end.value.code, int)
-        return end.value.code, captured.out, captured.err
-
-    return call
+    return call_nas
 
 
 def test_a_grid_from_end_to_end(cli: Cli, tmp_path: Path) -> None:

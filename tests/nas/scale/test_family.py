@@ -30,7 +30,7 @@ from nas.scale.family import (
     seconds,
     seconds_within,
     solve,
-    write_network,
+    write_untrained,
 )
 from nas.targets import resolve
 from scaling.compound import PAPER, Compound, measured
@@ -265,7 +265,7 @@ def test_more_memory_than_there_is_is_said(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_what_is_written_is_the_network(tmp_path: Path) -> None:
     found = by_formula(base_of("resnet8@0.25", Path("runs")), 1.0)
-    paths = write_network(tmp_path, found)
+    paths = write_untrained(tmp_path, found)
     assert [path.name for path in paths] == ["architecture.json", "weights.safetensors", "network.py"]
     network = resolve(str(paths[0]), tmp_path)
     assert network == found.network and json.loads(paths[0].read_text())["image_size"] == found.image_size
