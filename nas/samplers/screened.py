@@ -5,12 +5,14 @@ Gaussian process over all that was trained says which of them promises most (`su
 what was trained, by REINFORCE, and from the best so far as from examples: priority queue training, Abolafia et al.
 2018, arXiv 1801.03526. The policy decides where to look, and the surrogate what to pay for.
 
-- The pool: samples of the policy, and mutants of as many others, since a policy that has become certain draws the same
-  again and again. Every second trial also has mutants of the best: where a space is large they are the surest way to go
-  on, where it is small they end in the nearest optimum, and the other trials lead out.
-- The pick is the one of the highest expected improvement (Jones et al. 1998, Journal of Global Optimization 13) on what
-  the surrogate expects of the best: the rewards that were seen are noisy. Trials that are running count as if they had
-  come out as expected, so many workers do not all try the same.
+- The pool: samples of the policy, mutants of as many others, since a policy that has become certain draws the same
+  again and again, and random architectures, of what it has turned away from. Every second trial also has mutants of the
+  best: where a space is large they are the surest way to go on, where it is small they end in the nearest optimum, and
+  the other trials lead out.
+- The pick is the one of the highest expected improvement (Jones et al. 1998, Journal of Global Optimization 13) on the
+  best reward that was seen. That it was lucky, too, if rewards are noisy, makes it harder to beat, and so favours what
+  is little known. Trials that are running count as if they had come out as expected, so many workers do not all try the
+  same.
 - The surrogate's targets are normal scores, as the policy's, and it sees canonical architectures.
 - It remembers the best and the latest architectures only, so a proposal's cost stops growing: the next best is looked
   for near the best, and the latest are what the policy draws now.
@@ -46,6 +48,7 @@ class Screened:
     initial: int = 5  # trained before the surrogate says anything
     samples: int = 100  # of the policy, in a pool
     mutants: int = 100  # of other samples; every second pool also has as many of the best as one has neighbours
+    random: int = 100  # architectures, uniform
     parents: int = 10  # the best
     remembered: int = 400  # by the surrogate; half of them are the best
     rate: float = 0.35  # chance of a choice to mutate, in mutants of samples
@@ -83,10 +86,9 @@ class ScreenedController:
         latest = situation.running[-self.settings.remembered // 2 :]
         running = self.surrogate.codes([self.canonical(arch) for arch in latest])
         self.surrogate.condition(codes, targets, running)
-        best = float(self.surrogate.predict(codes)[0].max())
 
         pool = {self.canonical(arch): arch for arch in map(tuple, self._pool(situation).tolist())}
-        gains = expected_improvement(*self.surrogate.predict(self.surrogate.codes(list(pool))), best)
+        gains = expected_improvement(*self.surrogate.predict(self.surrogate.codes(list(pool))), float(targets.max()))
         archs = list(pool.values())
         ranked = [archs[position] for position in np.argsort(-gains, kind="stable")]
         return Proposal(next(filter(situation.is_new, ranked), ranked[0]))
@@ -111,7 +113,11 @@ class ScreenedController:
         rng, generator = np.random.default_rng(key), torch.Generator().manual_seed(key)
         drawn = self.learner.controller(settings.samples + settings.mutants, generator, fixed=situation.fixed)
         draws = drawn.actions.numpy()
-        lots = [draws[: settings.samples], self._mutants(draws[settings.samples :], settings.rate, rng)]
+        lots = [
+            draws[: settings.samples],
+            self._mutants(draws[settings.samples :], settings.rate, rng),
+            rng.integers(self._sizes, size=(settings.random, len(self._sizes))),
+        ]
         if situation.number % 2:
             best = np.array([self._told[position][1] for _, position in self._best[-settings.parents :]])
             parents = best[rng.integers(len(best), size=int((self._sizes - 1).sum()))]
