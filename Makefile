@@ -8,7 +8,7 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c 
 DATA ?= $(if $(NAS_DATA),cifar10,shapes)
 ARGS ?= --budget 10m $(if $(filter shapes,$(DATA)),--target-macs 5M --epochs 2,--target-macs 10M)
 
-.PHONY: search test slow check lint types clean
+.PHONY: search test slow check lint types docs clean
 
 search: $(VENV)/.runs
 	$(VENV)/bin/nas search --space mnas --data $(DATA) $(ARGS)
@@ -26,7 +26,10 @@ lint: $(VENV)/.tests
 types: $(VENV)/.tests
 	$(VENV)/bin/mypy
 
-check: lint types test
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+
+check: lint types docs test
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -39,5 +42,9 @@ $(VENV)/.tests: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) -e '.[dev]'
 	touch $@
 
+$(VENV)/.docs: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) site

@@ -1,1 +1,24 @@
-"""How a network is found: samplers, training, engines, ledger, reports and the command line."""
+"""How a network is found: samplers, training, engines, ledger, reports and the command line.
+
+From Python: `nas.search`, `nas.open` and `nas.load`, and what they give, `nas.Run`, `nas.Trial` and `nas.Blueprint`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nas.api import load, open, search
+    from nas.results import Blueprint, Run, Trial
+
+__all__ = ["Blueprint", "Run", "Trial", "load", "open", "search"]
+
+_HOMES = {"Blueprint": "results", "Run": "results", "Trial": "results", "load": "api", "open": "api", "search": "api"}
+
+
+def __getattr__(name: str) -> Any:
+    """What `nas` offers is imported when it is asked for: `import nas` and `nas --help` need no torch."""
+    if name in _HOMES:
+        return getattr(import_module(f"nas.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'nas' has no attribute {name!r}")

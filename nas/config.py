@@ -6,7 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from nas.network import Found, Network
+from nas.data import shape_of
+from nas.network import Found, Network, Scaled
 from nas.pruning import NO_PRUNER
 from nas.reward import Reward
 from nas.train import Recipe
@@ -22,6 +23,14 @@ class Experiment(Protocol):
     def network_of(self, arch: Arch) -> Network: ...
     def pixels_of(self, arch: Arch) -> int: ...
     def seed_of(self, arch: Arch) -> int: ...
+
+
+@runtime_checkable
+class VariedExperiment(Experiment, Protocol):
+    """An experiment whose trainings differ in more of the recipe than that, and are looked at on the way."""
+
+    def recipe_of(self, arch: Arch, recipe: Recipe) -> Recipe: ...
+    def marks_of(self, arch: Arch) -> tuple[int, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,7 @@ class Config:
     skip_unreadable: bool = False  # images of that folder were left out
     pruner: str = NO_PRUNER  # what stops trainings early
     objectives: tuple[str, ...] = ()  # accuracy first, then costs, each for itself; none: the reward alone
+    num_classes: int | None = None  # of the data; None in runs that began before it was noted
 
     @property
     def directions(self) -> list[Direction]:
@@ -61,9 +71,23 @@ class Config:
 
     def training(self, arch: Arch) -> tuple[Recipe, int]:
         """How `arch` is trained, and its seed: as every other, but in an `Experiment`."""
+        if isinstance(self.space, VariedExperiment):
+            return self.space.recipe_of(arch, self.recipe), self.space.seed_of(arch)
         if isinstance(self.space, Experiment):
             return dataclasses.replace(self.recipe, resolution=self.space.pixels_of(arch)), self.space.seed_of(arch)
         return self.recipe, self.seed
+
+    def shape_of(self, network: Network) -> tuple[int, int]:
+        """Classes of the data, and the pixels that `network` is for."""
+        if isinstance(network, Scaled):
+            pixels = network.image_size
+        else:
+            pixels = self.space.settings().get("image_size") or self.recipe.resolution or shape_of(self.data)[1]
+        return self.num_classes or shape_of(self.data)[0], pixels
+
+    def marks(self, arch: Arch) -> tuple[int, ...]:
+        """Images after which the training of `arch` is looked at."""
+        return self.space.marks_of(arch) if isinstance(self.space, VariedExperiment) else ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; `from_dict` is its inverse."""

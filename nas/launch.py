@@ -1,9 +1,11 @@
-"""From what a person asked for to a running search: choices with defaults, the announcement, the engine."""
+"""From what a person asked for to a running search: what its options mean, and the engine."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,26 +13,31 @@ from typing import TYPE_CHECKING, Any
 import optuna
 import torch
 
-from nas.compare import Trained
+from nas import data
+from nas.compare.lineup import Lineup
+from nas.compare.training import Trained
+from nas.compare.trainings import Trainings
 from nas.config import Budget, Config
-from nas.control import RANDOM
+from nas.data.download import Log
 from nas.data.images import Dataset
 from nas.engines import local
 from nas.export.files import write_network
 from nas.files import make_folder, write_atomically
+from nas.loop import Progress, Search
 from nas.network import Network
 from nas.pareto import parse_objectives
-from nas.plan import estimate_trial_seconds, fit_width, typical_macs
+from nas.plan import fit_width
+from nas.process import prepare
+from nas.progress import Output, Telling
 from nas.pruning import NO_PRUNER, make_pruner
-from nas.published import Published, benchmark_of, read, table_of
+from nas.published import Published, read, table_of
 from nas.reward import Reward
 from nas.run import Row, Run, versions
 from nas.samplers import check_strategy
-from nas.search import Progress, Search
 from nas.train import Recipe
 from nas.transfer import Start, Weights, metadata
 from nas.tuning import EVERYTHING, Tuning
-from nas.units import format_count, format_seconds, parse_count, parse_names, parse_seconds
+from nas.units import parse_count, parse_names, parse_seconds
 from searchspaces import SPACES, Space, get_space
 from searchspaces.scaled import ScaledSpace
 
@@ -72,9 +79,29 @@ def choose_start(
     return None, tuning
 
 
-def choose_reward(macs: str | None, params: str | None, latency: str | None, w: float, hard: bool) -> Reward:
+def choose_recipe(
+    epochs: int, subset: int | str, resolution: int | None, batch_size: int, lr: float, others: Sequence[str]
+) -> Recipe:
+    """How networks are trained; `others` are `NAME=VALUE`. Raises ValueError for what a recipe cannot have."""
+    images = None if subset == "all" else int(parse_count(subset))
+    recipe = Recipe(epochs=epochs, subset=images, resolution=resolution, batch_size=batch_size, lr=lr)
+    return recipe.changed(others)
+
+
+def load_data(
+    name: str, place: Path | str | None, image_size: int | None, skip: bool, table: Path | str | None, log: Log
+) -> Dataset:
+    """What a search needs of a data set: with a table of published results no images."""
+    if table is not None:
+        return data.without_images(name)
+    return data.load(name, place, image_size=image_size, skip_unreadable=skip, log=log)
+
+
+def choose_reward(
+    macs: float | str | None, params: float | str | None, latency: float | str | None, w: float, hard: bool
+) -> Reward:
     """The reward that the --target options describe. Raises ValueError where they contradict each other."""
-    given = {
+    given: dict[str, float] = {
         cost: parse(text)
         for cost, text, parse in (
             ("macs", macs, parse_count),
@@ -125,7 +152,7 @@ def choose_config(
     folder = None if data_dir is None else str(data_dir.expanduser().resolve())
     config = Config(
         chosen, dataset.name, recipe, reward, strategy, seed, folder, device, threads, max_macs=max_macs,
-        data_sha256=dataset.sha256, skip_unreadable=skip_unreadable,
+        data_sha256=dataset.sha256, skip_unreadable=skip_unreadable, num_classes=dataset.num_classes,
     )  # fmt: skip
     return config if table is None else _answered_by(table, config)
 
@@ -146,7 +173,7 @@ def check_subset(recipe: Recipe, dataset: Dataset) -> None:
         )
 
 
-def choose_limit(max_macs: str | None, reward: Reward) -> float | None:
+def choose_limit(max_macs: float | str | None, reward: Reward) -> float | None:
     """The multiply-adds that no network may exceed. Raises ValueError where `reward` wants more than these."""
     if max_macs is None:
         return None
@@ -203,13 +230,12 @@ def with_table_at(file: Path, config: Config) -> Config:
     return replace(config, table=str(file.expanduser().resolve()))
 
 
-def choose_table(evaluator: str, table: Path | None) -> Path | None:
-    """The file of published results that --evaluator asks for. Raises ValueError where it and --table disagree."""
+def check_evaluator(evaluator: str, table: Path | None) -> None:
+    """Raises ValueError where --evaluator is none, or it and --table disagree."""
     if evaluator not in ("train", "table"):
         raise ValueError(f"--evaluator is train or table, not {evaluator!r}")
     if (evaluator == "table") != (table is not None):
         raise ValueError("--evaluator table and --table FILE go together: give both, or neither to train networks")
-    return table
 
 
 def choose_cluster(
@@ -245,72 +271,36 @@ def output_folder(path: Path) -> Path:
 # ------------------------------------------------------------------ the search
 
 
-def announce(
-    config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, folder: Path, say: Callable[[str], None],
-    control: bool = False,
-) -> None:  # fmt: skip
-    """Say what the search will do, before it does: the space, the proxy, how long, where the results go."""
-    space, recipe = config.space, config.recipe
-    wanted = f"objectives {', '.join(config.objectives)}" if config.objectives else f"reward    {config.reward}"
-    image_size = recipe.image_size(dataset)
-    say(
-        f"space     {space.name}{_size(config)}: {len(space.choices)} choices, {_many(space.size)} architectures, "
-        f"typically {format_count(typical_macs(space, image_size))} MACs"
-    )
-    say(f"trial     {_what_a_trial_is(config, dataset)}")
-    say(f"{wanted}; strategy {config.strategy}, seed {config.seed}")
-    say(f"time      {_expected_time(config, budget, dataset, cluster)}")
-    then = f", then of random search with an equal budget in {folder}-{RANDOM}/" if control else ""
-    say(f"results   {folder}/{then}\n")
+def to_the_end(
+    run: Run, control: Run | None, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None,
+    output: Output, on_trial: Callable[[Row], None] | None = None,
+) -> str:  # fmt: skip
+    """Search until the end, then the control's; returns what was done last and why it ended.
 
-
-def _size(config: Config) -> str:
-    """What is said of the size of networks: the width, or the limit."""
-    settings = config.space.settings()
-    if "max_macs" in settings:
-        return f", each as wide as {format_count(settings['max_macs'])} MACs allow"
-    width = f", width {settings['width']:g}" if "width" in settings else ""
-    limit = f", of up to {format_count(config.max_macs)} MACs" if config.max_macs is not None else ""
-    return width + limit
-
-
-def _many(number: int) -> str:
-    return f"{number:,}" if number < 1_000_000 else f"{number:.1e}"
-
-
-def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
-    if config.table is not None:
-        file = Path(config.table)
-        return f"looked up in {file.name}: {benchmark_of(config.space, file).observed}, as it was published"
-    recipe = config.recipe
-    images = len(dataset.train) if recipe.subset is None else recipe.subset
-    return (
-        f"{images:,} {dataset.name} images at {recipe.image_size(dataset)} pixels, {recipe.epochs} "
-        f"epoch{'s' if recipe.epochs > 1 else ''}, judged on {len(dataset.val):,} validation images"
-        f"{'' if config.pruner == NO_PRUNER else f', stopped early by {config.pruner}'}"
-    )
-
-
-def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None) -> str:
-    """How long a trial takes, timed here, and what that makes of the budget."""
-    if config.table is not None:
-        ends = [f"{budget.trials} trials"] if budget.trials is not None else []
-        ends += [f"at most {format_seconds(budget.seconds)}"] if budget.seconds is not None else []
-        return f"nothing is trained: {', '.join(ends)}"
-    if cluster is not None and cluster.address is not None:
-        return f"what the machines at {cluster.address} need"
-    seconds = estimate_trial_seconds(config.space, config.recipe.prepare(dataset).to(config.device), config.recipe)
-    if seconds is None:
-        return "unknown: none of three random networks could be trained; a lower --lr may help"
-    at_once = cluster.at_once if cluster else 1
-    where = f"{config.device}, {at_once} at once" if cluster else config.device
-    if budget.seconds is not None and (budget.trials is None or budget.trials * seconds / at_once > budget.seconds):
-        extent = f"about {max(1, int(budget.seconds * at_once / seconds))} trials in {format_seconds(budget.seconds)}"
-    else:
-        assert budget.trials is not None
-        about = "about" if config.pruner == NO_PRUNER else "at most"
-        extent = f"{budget.trials} trials in {about} {format_seconds(budget.trials * seconds / at_once)}"
-    return f"about {format_seconds(seconds)} a trial on {where}: {extent}"
+    KeyboardInterrupt passes, with a note of how to go on. Raises ValueError where the ledger cannot be written.
+    """
+    prepare()
+    goes_on = f"`nas resume {run.name}` continues"
+    ended = ""
+    try:
+        for driven in (run, control) if control else (run,):
+            if driven is control:
+                output.say(f"\n{ended}.\n\nnow random search with an equal budget, as {driven.name}:\n")
+            shown = output.watch(driven.name)
+            watched = shown if on_trial is None or driven is control else Telling(shown, on_trial)
+            with contextlib.closing(watched):
+                ended = drive(driven, budget, dataset, device, cluster, watched)
+    except KeyboardInterrupt as stop:
+        output.say(f"\nstopped; nothing is lost. {goes_on}.")
+        stop.add_note(f"nothing is lost: {goes_on}, and so does nas.open({str(run.path)!r}).resume()")
+        raise
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        raise ValueError(f"cannot write to {run.path}: {error.strerror}. Free some space, then {goes_on}") from None
+    return ended
 
 
 def drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, progress: Progress) -> str:
@@ -323,7 +313,8 @@ def drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Clus
             "changed. Restore them, or start a new run"
         )
     with run.driving() as study:
-        search = Search(run, study, budget, progress, dataset, table)
+        trials = Trainings if isinstance(run.config.space, Lineup) else Search
+        search = trials(run, study, budget, progress, dataset, table)
         if cluster is None:
             local.run(search, dataset.to(device))
         else:
@@ -361,6 +352,9 @@ def save_trained(
         "data": dataset.name,
         "num_classes": num_classes,
         "image_size": image_size,
+        "class_names": dataset.class_names,
+        "mean": dataset.mean,  # of each channel, of pixels in 0..1: images go in normalised by them
+        "std": dataset.std,
         "seed": seed,
         "recipe": asdict(recipe),
         "start": None if trained.taken is None else asdict(trained.taken) | {"tuning": asdict(tuning)},

@@ -8,15 +8,25 @@ import math
 import random
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
+from nas.config import Budget, Config
+from nas.control import RANDOM
 from nas.data.images import Dataset
+from nas.pruning import NO_PRUNER
+from nas.published import benchmark_of
 from nas.train import Diverged, Recipe, train
+from nas.units import format_count, format_seconds
 from searchspaces import Space, get_space
 from searchspaces.cost import cost, shapes_only
+
+if TYPE_CHECKING:
+    from nas.engines.ray_tune import Cluster
 
 _STEPS = 10  # of the miniature training that is timed
 
@@ -78,3 +88,74 @@ def training_seconds(build: Callable[[], nn.Module], dataset: Dataset, recipe: R
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # workers may need it
     return seconds
+
+
+# ------------------------------------------------------------------ in words
+
+
+def announce(
+    config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, folder: Path, say: Callable[[str], None],
+    control: bool = False,
+) -> None:  # fmt: skip
+    """Say what the search will do, before it does: the space, the proxy, how long, where the results go."""
+    space, recipe = config.space, config.recipe
+    wanted = f"objectives {', '.join(config.objectives)}" if config.objectives else f"reward    {config.reward}"
+    image_size = recipe.image_size(dataset)
+    say(
+        f"space     {space.name}{_size(config)}: {len(space.choices)} choices, {_many(space.size)} architectures, "
+        f"typically {format_count(typical_macs(space, image_size))} MACs"
+    )
+    say(f"trial     {_what_a_trial_is(config, dataset)}")
+    say(f"{wanted}; strategy {config.strategy}, seed {config.seed}")
+    say(f"time      {_expected_time(config, budget, dataset, cluster)}")
+    then = f", then of random search with an equal budget in {folder}-{RANDOM}/" if control else ""
+    say(f"results   {folder}/{then}\n")
+
+
+def _size(config: Config) -> str:
+    """What is said of the size of networks: the width, or the limit."""
+    settings = config.space.settings()
+    if "max_macs" in settings:
+        return f", each as wide as {format_count(settings['max_macs'])} MACs allow"
+    width = f", width {settings['width']:g}" if "width" in settings else ""
+    limit = f", of up to {format_count(config.max_macs)} MACs" if config.max_macs is not None else ""
+    return width + limit
+
+
+def _many(number: int) -> str:
+    return f"{number:,}" if number < 1_000_000 else f"{number:.1e}"
+
+
+def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
+    if config.table is not None:
+        file = Path(config.table)
+        return f"looked up in {file.name}: {benchmark_of(config.space, file).observed}, as it was published"
+    recipe = config.recipe
+    images = len(dataset.train) if recipe.subset is None else recipe.subset
+    return (
+        f"{images:,} {dataset.name} images at {recipe.image_size(dataset)} pixels, {recipe.epochs} "
+        f"epoch{'s' if recipe.epochs > 1 else ''}, judged on {len(dataset.val):,} validation images"
+        f"{'' if config.pruner == NO_PRUNER else f', stopped early by {config.pruner}'}"
+    )
+
+
+def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None) -> str:
+    """How long a trial takes, timed here, and what that makes of the budget."""
+    if config.table is not None:
+        ends = [f"{budget.trials} trials"] if budget.trials is not None else []
+        ends += [f"at most {format_seconds(budget.seconds)}"] if budget.seconds is not None else []
+        return f"nothing is trained: {', '.join(ends)}"
+    if cluster is not None and cluster.address is not None:
+        return f"what the machines at {cluster.address} need"
+    seconds = estimate_trial_seconds(config.space, config.recipe.prepare(dataset).to(config.device), config.recipe)
+    if seconds is None:
+        return "unknown: none of three random networks could be trained; a lower --lr may help"
+    at_once = cluster.at_once if cluster else 1
+    where = f"{config.device}, {at_once} at once" if cluster else config.device
+    if budget.seconds is not None and (budget.trials is None or budget.trials * seconds / at_once > budget.seconds):
+        extent = f"about {max(1, int(budget.seconds * at_once / seconds))} trials in {format_seconds(budget.seconds)}"
+    else:
+        assert budget.trials is not None
+        about = "about" if config.pruner == NO_PRUNER else "at most"
+        extent = f"{budget.trials} trials in {about} {format_seconds(budget.trials * seconds / at_once)}"
+    return f"about {format_seconds(seconds)} a trial on {where}: {extent}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TextIO
 
 from nas.run import Row
@@ -14,11 +16,8 @@ from nas.units import format_count, format_percent, format_seconds
 from searchspaces.cost import Cost
 
 
-class Lines:
-    """One plain line a finished trial."""
-
-    def __init__(self, out: TextIO) -> None:
-        self.out = out
+class Silent:
+    """Nothing is printed."""
 
     def started(self, spec: TrialSpec, size: Cost) -> None:
         pass
@@ -27,17 +26,28 @@ class Lines:
         pass
 
     def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
-        if row.state == State.COMPLETE:
-            outcome = f"{format_percent(row.accuracy):>6}  reward {row.reward:.4f}"
-        else:
-            outcome = f"{row.state}: {row.reason}"
-        size = f"{format_count(row.macs):>6} MACs  {format_count(row.params):>6} params"
-        where = f"best {_best(best)}" if best else "none is complete yet"
-        left = f"  {format_seconds(seconds_left)} left" if seconds_left is not None else ""
-        self._line(f"trial {row.number:>3}  {outcome}  {size}  {format_seconds(row.seconds):>6}  {where}{left}")
+        pass
 
     def close(self) -> None:
         """Called once, when the search has ended or was stopped."""
+
+
+class Lines(Silent):
+    """One plain line a finished trial."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+
+    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
+        chosen = row.id == row.architecture  # before: in an experiment, which has its trainings to go through
+        if row.state == State.COMPLETE:
+            outcome = f"{format_percent(row.accuracy):>6}" + ("" if chosen else f"  reward {row.reward:.4f}")
+        else:
+            outcome = f"{row.state}: {row.reason}"
+        size = f"{format_count(row.macs):>6} MACs  {format_count(row.params):>6} params"
+        where = row.id if chosen else f"best {_best(best)}" if best else "none is complete yet"
+        left = f"  {format_seconds(seconds_left)} left" if seconds_left is not None else ""
+        self._line(f"trial {row.number:>3}  {outcome}  {size}  {format_seconds(row.seconds):>6}  {where}{left}")
 
     def _line(self, text: str) -> None:
         print(text, file=self.out, flush=True)
@@ -89,11 +99,53 @@ class JsonLines(Lines):
         self._line(json.dumps({"run": self.run} | row.to_dict() | {"seconds_left": seconds_left}))
 
 
-def watch(as_json: bool, run: str) -> Lines:
-    """The progress of `run` that fits where standard output goes."""
-    if as_json:
-        return JsonLines(sys.stdout, run)
-    return Terminal(sys.stdout) if sys.stdout.isatty() else Lines(sys.stdout)
+class Telling(Silent):
+    """What `shown` prints, and a call for every trial that has ended."""
+
+    def __init__(self, shown: Silent, tell: Callable[[Row], None]) -> None:
+        self.shown, self.tell = shown, tell
+
+    def started(self, spec: TrialSpec, size: Cost) -> None:
+        self.shown.started(spec, size)
+
+    def epoch(self, spec: TrialSpec, epoch: Epoch) -> None:
+        self.shown.epoch(spec, epoch)
+
+    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
+        self.shown.finished(row, best, seconds_left)
+        self.tell(row)
+
+    def close(self) -> None:
+        self.shown.close()
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a search's words go: nowhere ("none"), to people ("lines"), or to people and to a program ("json")."""
+
+    kind: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("none", "lines", "json"):
+            raise ValueError(f"progress is none, lines or json, not {self.kind!r}")
+
+    def say(self, text: str) -> None:
+        """For people: with "json", standard output is for the program that reads it."""
+        if self.kind != "none":
+            print(text, file=sys.stderr if self.kind == "json" else sys.stdout, flush=True)
+
+    def log(self, text: str) -> None:
+        """What is slow, and what befell the data."""
+        if self.kind != "none":
+            print(text, file=sys.stderr, flush=True)
+
+    def watch(self, run: str) -> Silent:
+        """The progress of `run` that fits where standard output goes."""
+        if self.kind == "none":
+            return Silent()
+        if self.kind == "json":
+            return JsonLines(sys.stdout, run)
+        return Terminal(sys.stdout) if sys.stdout.isatty() else Lines(sys.stdout)
 
 
 def _best(row: Row) -> str:

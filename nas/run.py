@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
@@ -55,7 +55,7 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {k: v for k, v in dataclasses.asdict(self).items() if k != "arch"}
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(Row) if f.name != "arch"}
 
 
 class Run:
@@ -74,7 +74,7 @@ class Run:
     # ------------------------------------------------------------------ making, finding, driving
 
     @classmethod
-    def create(cls, path: Path, config: Config, budget: Budget, storage_url: str | None = None) -> Run:
+    def create(cls, path: Path, config: Config, budget: Budget, storage_url: str | None = None) -> Self:
         """A new run in the new folder `path`. Raises ValueError where that exists or cannot be made."""
         run = cls(path, config, budget, storage_url)
         if storage_url:
@@ -100,7 +100,7 @@ class Run:
         return run
 
     @classmethod
-    def open(cls, path: Path) -> Run:
+    def open(cls, path: Path) -> Self:
         """The run in `path`. Raises ValueError where there is none, or its config.json is damaged."""
         try:
             document = json.loads((path / CONFIG).read_text())
@@ -199,7 +199,7 @@ class Run:
             arch=arch,
         )
 
-    def best(self) -> Row:
+    def best_row(self) -> Row:
         """The completed trial of the highest reward; with several objectives, of the highest accuracy.
 
         Raises ValueError where there is none.
@@ -212,6 +212,11 @@ class Run:
     def network(self, row: Row) -> Network:
         """What trial `row` trained."""
         return self.config.network(row.arch)
+
+
+def folder_of(name: str, runs_dir: Path) -> Path:
+    """Where the run `name` is: in `runs_dir`; where it has a slash, it is the folder itself."""
+    return Path(name) if "/" in name else runs_dir / name
 
 
 def rank(rows: list[Row]) -> list[Row]:

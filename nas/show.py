@@ -11,9 +11,8 @@ from typing import Any
 from torch import nn
 
 from nas.baselines.zoo import find
-from nas.data import shape_of
 from nas.network import Designed, Found, Network, Scaled
-from nas.run import Run
+from nas.run import Run, folder_of
 from nas.units import format_count
 from searchspaces import Compact, Mnas, NASNet
 from searchspaces.blockstrings import format_blocks
@@ -100,11 +99,11 @@ def usual_shape(target: str, network: Network, runs_dir: Path) -> Shape:
     settings = (network.base if isinstance(network, Scaled) else network).space.settings()
     classes, pixels = settings.get("num_classes", 10), settings.get("image_size", 32)
     pixels = network.image_size if isinstance(network, Scaled) else pixels
-    folder = runs_dir / target.partition(":")[0]
+    folder = folder_of(target.partition(":")[0], runs_dir)
     if target.endswith(".json"):
         document = json.loads(Path(target).read_text())
         return document.get("num_classes", classes), document.get("image_size", pixels)
-    return (shape_of(Run.open(folder).config.data)[0] if folder.is_dir() else classes), pixels
+    return Run.open(folder).config.shape_of(network) if folder.is_dir() else (classes, pixels)
 
 
 def written(network: Network, form: str, image_size: int) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 
 from nas.baselines.listing import Listed
 from nas.baselines.zoo import find
-from nas.compare import Contender
 from nas.control import Comparison
 from nas.network import Found, Scaled
 from nas.run import Row
@@ -69,26 +68,6 @@ def control_table(comparison: Comparison) -> str:
 
 def _signed(interval: Interval) -> str:
     return f"{interval.low:+.4f} to {interval.high:+.4f}"
-
-
-def comparison_table(contenders: Sequence[Contender]) -> str:
-    """What `nas compare` prints."""
-    header = ("network", "test accuracy", "validation", "MACs", "params", "training", "images/s")
-    return table(
-        header,
-        [
-            (
-                contender.name,
-                spread(contender.test_accuracies),
-                spread(contender.val_accuracies),
-                format_count(contender.size.macs),
-                format_count(contender.size.params),
-                format_seconds(contender.seconds),
-                "-" if contender.images_per_second is None else f"{contender.images_per_second:,.0f}",
-            )
-            for contender in contenders
-        ],
-    )
 
 
 SORTS: dict[str, Callable[[Listed], Any]] = {

@@ -10,28 +10,35 @@ from typing import Any
 
 from nas.baselines.zoo import BASELINES, UnknownName, find
 from nas.network import Designed, Found, Network, Scaled, grown
-from nas.run import Run
+from nas.run import Run, folder_of
 from nas.units import parse_count, parse_names
 from searchspaces import SPACES, Arch, Compact, Mnas, Space, get_space
 from searchspaces.blockstrings import parse_blocks
 
+SMALL = (
+    "resnet8", "resnet20", "preact_resnet20", "wrn16-2", "se_resnet18", "densenet_bc_40_12", "squeezenet1_1+bn",
+    "mobilenet_v1", "mobilenet_v2", "shufflenet_v2_x1_0", "mnasnet_a1", "efficientnet_b0",
+)  # fmt: skip
+"""A reference or two of each family that is narrowed well: beside networks of a few million multiply-adds."""
+
 
 def expand(names: str) -> list[str]:
-    """Names joined by commas, one by one; `all-cifar` is every baseline that is made for small images."""
-    found = []
-    for name in parse_names(names):
-        found += [n for n, b in BASELINES.items() if b.for_small_images] if name == "all-cifar" else [name]
-    return found
+    """Names joined by commas, one by one.
+
+    `small` is `SMALL`, `all-cifar` every baseline that is made for small images.
+    """
+    sets = {"small": SMALL, "all-cifar": [name for name, b in BASELINES.items() if b.for_small_images]}
+    return [found for name in parse_names(names) for found in sets.get(name, [name])]
 
 
 def resolve(target: str, runs_dir: Path) -> Network:
     """The network that `target` means. Raises ValueError with the forms that there are.
 
-    `RUN:best` or `RUN:NUMBER` is a trial of a run, `mnas:TEXT`, `mnas@WIDTH:TEXT` or `compact@max_macs=8M:TEXT` an
-    architecture (settings of its space are joined by commas, a width needs no name; a space of one's own is
-    `mypackage.module:MySpace:TEXT`), `FILE.json` one that `nas train`
-    wrote, anything else a baseline's name (`mobilenet_v2@0.5`). `@WIDTHxDEPTH-PIXELS` after any of them is that network
-    scaled: `RUN:best@1.1x1.2-36`.
+    `RUN:best` or `RUN:NUMBER` is a trial of a run in `runs_dir` (with a slash, as in `runs/x:best`, RUN is its folder),
+    `mnas:TEXT`, `mnas@WIDTH:TEXT` or `compact@max_macs=8M:TEXT` an architecture (settings of its space are joined by
+    commas, a width needs no name; a space of one's own is `mypackage.module:MySpace:TEXT`), `FILE.json` one that `nas
+    train` wrote, anything else a baseline's name (`mobilenet_v2@0.5`). `@WIDTHxDEPTH-PIXELS` after any of them is that
+    network scaled: `RUN:best@1.1x1.2-36`.
     """
     multiplied = re.fullmatch(r"(?P<base>.+:.+)@(?P<width>[\d.]+)x(?P<depth>[\d.]+)-(?P<size>\d+)", target)
     if multiplied:
@@ -45,7 +52,7 @@ def resolve(target: str, runs_dir: Path) -> Network:
         space = get_space(match["space"], **parse_settings(match["settings"] or ""))
         return Found(space, _architecture(space, match["text"]))
     if colon:
-        return _from_run(Run.open(runs_dir / prefix), rest)
+        return _from_run(Run.open(folder_of(prefix, runs_dir)), rest)
     try:
         find(target)
     except UnknownName:
@@ -99,7 +106,7 @@ def _multiplier(target: str, text: str) -> float:
 
 def _from_run(run: Run, which: str) -> Network:
     if which == "best":
-        return run.network(run.best())
+        return run.network(run.best_row())
     rows = {str(row.number): row for row in run.rows() if row.arch}
     if which not in rows:
         raise ValueError(f"{run.name} has no trial {which!r}: `nas top {run.name}` lists them, {run.name}:best is one")

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from nas.data.batches import Augment, eval_batches, train_batches
 from nas.data.images import MIN_SIZE, Dataset, Images
+from nas.looks import Look, Looks
 from nas.tuning import EVERYTHING, Group, Tuning
 from searchspaces.modules import ScheduledDropPath
 
@@ -85,7 +86,7 @@ class Recipe:
         return self.resolution or dataset.image_size
 
     def prepare(self, dataset: Dataset) -> Dataset:
-        """`dataset` as this recipe uses it: the subset of its training images, resized."""
+        """`dataset` as this recipe uses it: the subset of its training images, all splits resized."""
         train = dataset.train if self.subset is None else dataset.train.take(self.subset, seed=0)
         resolution = self.image_size(dataset)
         return Dataset(
@@ -95,6 +96,7 @@ class Recipe:
             dataset.val.resize(resolution),
             dataset.mean,
             dataset.std,
+            test=None if dataset.test is None else dataset.test.resize(resolution),
         )
 
     def changed(self, changes: Sequence[str]) -> Recipe:
@@ -133,18 +135,24 @@ class Epoch:
     images: int
     seconds: float
     latency: float | None = None  # seconds for one image, where a trial measured it
+    looks: tuple[Look, ...] = ()  # at the training so far, where some were asked for
 
 
 def train(
-    network: nn.Module, dataset: Dataset, recipe: Recipe, seed: int, tuning: Tuning = EVERYTHING
+    network: nn.Module,
+    dataset: Dataset,
+    recipe: Recipe,
+    seed: int,
+    tuning: Tuning = EVERYTHING,
+    marks: Sequence[int] = (),
 ) -> Iterator[Epoch]:
     """Train `network` in place on `dataset` (already `recipe.prepare`d), on the device that holds the data.
 
     A network that gives a tuple in training mode, its logits and then those of auxiliary classifiers, is trained on
     their losses too, times its `aux_weight`. Every `ScheduledDropPath` in it is told the progress before each step.
     The rows that `tuning` freezes stay as they are: no gradients from then on, and evaluation mode. Yields an `Epoch`
-    after each. The order of images and their augmentation depend on `seed` alone. Raises Diverged when the loss stops
-    being finite.
+    after each; with `marks`, its `looks` are also of the training after so many images. The order of images and their
+    augmentation depend on `seed` alone. Raises Diverged when the loss stops being finite.
     """
     device = dataset.train.pixels.device
     generator = torch.Generator().manual_seed(seed)
@@ -157,17 +165,24 @@ def train(
     scheduled = [module for module in network.modules() if isinstance(module, ScheduledDropPath)]
     steps = recipe.epochs * max(1, len(dataset.train) // recipe.batch_size)
     epoch, step, images, start = 0, 0, 0, time.perf_counter()
+    looks = Looks(marks, device)
 
     def progress() -> float:  # of the training; 1 when it is over
         if recipe.seconds is not None:
             return min(1.0, (time.perf_counter() - start) / recipe.seconds)
         return (step + 1) / (steps + 1)
 
-    while progress() < 1:
-        epoch += 1
+    def to_training_mode() -> None:
         network.train()
         for row in frozen:
             row.eval()
+
+    def judge() -> float:
+        return accuracy(predict(network, dataset.val, dataset, recipe), dataset.val.labels)
+
+    while progress() < 1:
+        epoch += 1
+        to_training_mode()
         losses: list[Tensor] = []
         with _precision(network, recipe, device) as forward:
             for x, y in train_batches(
@@ -186,13 +201,18 @@ def train(
                 optimizer.step()
                 optimizer.zero_grad()
                 losses.append(loss.detach())
+                looks.step(losses[-1])
                 step, images = step + 1, images + len(y)
+                if looks.due(images) and progress() < 1:
+                    looks.take(images, judge)
+                    to_training_mode()
                 if step % 50 == 0:  # not every step: on a GPU each look waits for it
                     _check_finite(loss, step)
         mean_loss = torch.stack(losses).mean()
         _check_finite(mean_loss, step)
-        val_accuracy = accuracy(predict(network, dataset.val, dataset, recipe), dataset.val.labels)
-        yield Epoch(epoch, mean_loss.item(), val_accuracy, images, time.perf_counter() - start)
+        val_accuracy = looks.take(images, judge)
+        seconds = time.perf_counter() - start
+        yield Epoch(epoch, mean_loss.item(), val_accuracy, images, seconds, looks=tuple(looks.taken))
 
 
 @torch.no_grad()
@@ -244,10 +264,11 @@ def _precision(network: nn.Module, recipe: Recipe, device: torch.device) -> Iter
     On a CPU depthwise and dilated convolutions stay in float32. oneDNN's bfloat16 depthwise ones are so slow that with
     them autocast would lose; its gradients of dilated ones read beyond their memory where the channels are no multiple
     of 16 (torch 2.13). Autocast is entered for each batch, since it keeps its copies of the weights until it is left:
-    over several optimizer steps they would be stale.
+    over several optimizer steps they would be stale. It may be entered within itself.
     """
     bf16 = computes_in_bf16(device) if recipe.bf16 is None else recipe.bf16
     float32 = [m for m in network.modules() if bf16 and device.type == "cpu" and _stays_in_float32(m)]
+    float32 = [m for m in float32 if "forward" not in vars(m)]  # which is so already within itself
 
     def forward(x: Tensor) -> list[Tensor]:
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):

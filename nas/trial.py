@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import torch
+from safetensors.torch import save
+from torch import Tensor, nn
 
 from nas.data.images import Dataset
 from nas.latency import latency
+from nas.looks import Look
 from nas.network import Network
-from nas.train import Epoch, Recipe, train
+from nas.train import Epoch, Recipe, accuracy, predict, train
 
 
 class State(StrEnum):
@@ -34,6 +37,23 @@ class TrialSpec:
     seed: int
     measure_latency: bool = False
     published: float | None = None  # accuracy, 0..1: the answer of a table, instead of a training
+    marks: tuple[int, ...] = ()  # images after which to look at the training
+    tested: bool = False  # in the end, on the data set's test images: in a comparison, never in a search
+
+
+INFERENCE_BATCH = 64  # images
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The one look at the test images, after the last epoch, and what the network took to get and takes to use."""
+
+    accuracy: float  # 0..1
+    images: int  # that it was trained on, each counted as often as it was seen
+    training_seconds: float  # with the validations after each epoch
+    inference: float  # images a second, in float32, `INFERENCE_BATCH` at a time
+    bytes: int  # of its weights as a .safetensors file
+    probabilities: dict[str, Tensor]  # of classes, `[N, num_classes]`: of "val" and of "test", on the CPU
 
 
 @dataclass(frozen=True)
@@ -46,6 +66,8 @@ class TrialResult:
     loss: float | None = None  # mean training loss of the last epoch
     latency: float | None = None  # seconds for one image
     reason: str = ""
+    tested: Tested | None = None
+    looks: tuple[Look, ...] = ()
 
 
 def run_trial(spec: TrialSpec, dataset: Dataset) -> Generator[Epoch, None, TrialResult]:
@@ -66,11 +88,30 @@ def run_trial(spec: TrialSpec, dataset: Dataset) -> Generator[Epoch, None, Trial
         image_seconds = latency(network, dataset.image_size, device) if spec.measure_latency else None
         if spec.published is not None:
             return TrialResult(State.COMPLETE, time.perf_counter() - start, spec.published, latency=image_seconds)
-        for epoch in train(network, dataset, spec.recipe, spec.seed):
+        for epoch in train(network, dataset, spec.recipe, spec.seed, marks=spec.marks):
             yield replace(epoch, latency=image_seconds)
+        tested = _test(network, dataset, spec.recipe, epoch) if spec.tested else None
     except Exception as error:
         return TrialResult(State.FAILED, time.perf_counter() - start, reason=describe(error))
-    return TrialResult(State.COMPLETE, time.perf_counter() - start, epoch.val_accuracy, epoch.loss, image_seconds)
+    seconds = time.perf_counter() - start
+    return TrialResult(
+        State.COMPLETE, seconds, epoch.val_accuracy, epoch.loss, image_seconds, tested=tested, looks=epoch.looks
+    )
+
+
+def _test(network: nn.Module, dataset: Dataset, recipe: Recipe, last: Epoch) -> Tested:
+    assert dataset.test is not None
+    val, test = (predict(network, images, dataset, recipe) for images in (dataset.val, dataset.test))
+    seconds = latency(network, dataset.image_size, test.device, INFERENCE_BATCH, repeats=9)
+    weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+    return Tested(
+        accuracy=accuracy(test, dataset.test.labels),
+        images=last.images,
+        training_seconds=last.seconds,
+        inference=1 / seconds,
+        bytes=len(save(weights)),
+        probabilities={"val": val.cpu(), "test": test.cpu()},
+    )
 
 
 def describe(error: BaseException) -> str:

@@ -9,16 +9,20 @@ _BYTES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2.0**10, "mi":
 _SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def parse_count(text: str) -> float:
-    """`10M` -> 10,000,000. Suffixes k, M, G (or B). Raises ValueError for anything else."""
+def parse_count(text: str | float) -> float:
+    """`10M` -> 10,000,000. Suffixes k, M, G (or B); a number is itself. Raises ValueError for anything else."""
+    if not isinstance(text, str):
+        return float(text)
     match = re.fullmatch(r"([0-9.]+)\s*([a-zA-Z]?)", text.strip())
     if not match or match[2].lower() not in _COUNTS or not _is_number(match[1]):
         raise ValueError(f"{text!r} is not a number: write 600k, 10M or 1.2G")
     return float(match[1]) * _COUNTS[match[2].lower()]
 
 
-def parse_seconds(text: str) -> float:
+def parse_seconds(text: str | float) -> float:
     """`20m` -> 1200, `1h30m` -> 5400, `5ms` -> 0.005; a bare number is seconds. Raises ValueError for anything else."""
+    if not isinstance(text, str):
+        return float(text)
     parts = re.findall(r"([0-9.]+)\s*([a-zA-Z]*)", text)
     if not parts or "".join(n + u for n, u in parts) != text.replace(" ", ""):
         raise ValueError(f"{text!r} is not a time: write 90s, 20m, 1h30m or 5ms")

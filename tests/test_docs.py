@@ -30,6 +30,7 @@ def run_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     """Runs a block as a module of its own; gives what it defines."""
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
 
     def run(block: str) -> dict[str, Any]:
         module = ModuleType("documentation")
@@ -71,7 +72,7 @@ def test_links_lead_somewhere() -> None:
 
 def test_options_in_the_documentation_exist() -> None:
     """Every `--option` that a page names is one of some command."""
-    known = {"--version", "--no-deps", *_options(typer.main.get_command(app))}
+    known = {"--version", "--no-deps", "--head", *_options(typer.main.get_command(app))}
     for path in [*(ROOT / "nas" / "cli").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
         known |= set(re.findall(r'"(--[a-z0-9-]+)"', path.read_text()))
     for page in PAGES:

@@ -162,6 +162,17 @@ def scaled_name(name: str, width: float, depth: float, image_size: int) -> str:
     return f"{match['plain']}@{_number(width)}x{_number(depth)}-{image_size}"
 
 
+def with_width(name: str, width: float) -> str:
+    """What the baseline `name` is called at another width multiplier. Raises ValueError where it has none."""
+    find(name)
+    match = re.fullmatch(rf"(?P<plain>[^@]+){_MULTIPLIERS}?", name)
+    assert match, "it has been found"
+    if not find(match["plain"]).scalable:
+        raise ValueError(f"{name} has no width multiplier")
+    depth, size = match["depth"], match["size"]
+    return f"{match['plain']}@{_number(width)}{f'x{depth}' if depth else ''}{f'-{size}' if size else ''}"
+
+
 def _multiplied(name: str, baseline: Baseline, width: str, depth: str | None) -> Baseline:
     if not baseline.scalable:
         raise ValueError(f"{name} has no width multiplier: say {name}")

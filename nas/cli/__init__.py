@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from nas import process
-from nas.cli import baselines, bench, export, report, scale, search, show, train
+from nas.cli import baselines, bench, compare, export, proxy_study, report, scale, search, show, train
 
 app = typer.Typer(
     add_completion=False,
@@ -21,8 +21,8 @@ app = typer.Typer(
     help="Neural architecture search for image networks.",
 )
 for command in (
-    search.search, search.resume, search.top, train.train, train.compare, show.show, scale.scale, export.export,
-    report.report, report.dashboard, bench.bench,
+    search.search, search.resume, search.top, train.train, compare.compare, show.show, scale.scale, export.export,
+    report.report, report.dashboard, bench.bench, proxy_study.proxy_study,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(baselines.app, name="baselines")

@@ -14,31 +14,20 @@ if TYPE_CHECKING:
 def make_recipe(
     epochs: int, subset: str, resolution: int | None, batch_size: int, lr: float, others: list[str]
 ) -> Recipe:
-    from nas.train import Recipe
-    from nas.units import parse_count
+    from nas.launch import choose_recipe
 
-    images = None if subset == "all" else int(parse_count(subset))
-    recipe = Recipe(epochs=epochs, subset=images, resolution=resolution, batch_size=batch_size, lr=lr)
-    return recipe.changed(others)
+    return choose_recipe(epochs, subset, resolution, batch_size, lr, others)
+
+
+def by_name(changes: list[str]) -> dict[str, str]:
+    """`["cutout=16"]` -> `{"cutout": "16"}`."""
+    return {name: text for name, _, text in (change.partition("=") for change in changes)}
 
 
 def load_data(data: str, data_dir: Path | str | None, image_size: int | None, skip_unreadable: bool) -> Dataset:
     from nas.data import load
 
     return load(data, data_dir, image_size=image_size, skip_unreadable=skip_unreadable, log=to_stderr)
-
-
-def search_data(
-    data: str,
-    data_dir: Path | str | None,
-    image_size: int | None,
-    skip_unreadable: bool,
-    table: Path | str | None,
-) -> Dataset:
-    """What a search needs of the data set: with a table of published results no images."""
-    from nas.data import without_images
-
-    return load_data(data, data_dir, image_size, skip_unreadable) if table is None else without_images(data)
 
 
 def load_test_data(data: str, data_dir: Path | str | None, image_size: int | None, skip_unreadable: bool) -> Images:

@@ -34,11 +34,11 @@ def report(
     from nas.report.control import controls, with_controls
     from nas.report.numbers import Numbers
     from nas.report.page import page
-    from nas.run import Run
+    from nas.run import Run, folder_of
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     named = list(dict.fromkeys(runs))
-    several = [Numbers.of(run) for run in with_controls([Run.open(runs_dir / name) for name in named])]
+    several = [Numbers.of(run) for run in with_controls([Run.open(folder_of(name, runs_dir)) for name in named])]
     if tensorboard is not None:
         from nas.report.events import write
 
@@ -62,9 +62,9 @@ def dashboard(
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Open optuna-dashboard on a run's ledger, also while it searches. Ctrl-C ends it."""
-    from nas.run import Run
+    from nas.run import Run, folder_of
 
-    opened = Run.open(runs_dir / run)
+    opened = Run.open(folder_of(run, runs_dir))
     number = opened.study._study_id
     try:
         import optuna_dashboard

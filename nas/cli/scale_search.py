@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nas.config import Budget, Config
     from nas.data.images import Dataset
-    from nas.run import Run
+    from nas.results import Run
     from nas.scale.grid import Candidate
     from scaling.compound import Compound
 
@@ -78,11 +78,11 @@ def search(
     Raises ValueError where anything is `given` of the options that a grid leaves no room for.
     """
     from nas import launch
-    from nas.cli.search import drive
     from nas.config import Budget
     from nas.data import is_folder, locate
     from nas.data.folder import PREFIX
-    from nas.run import Run
+    from nas.progress import Output
+    from nas.results import Run
     from nas.scale.family import base_of
     from nas.scale.grid import candidates, grid_config
     from nas.units import parse_seconds
@@ -112,7 +112,8 @@ def search(
     limit = Budget(config.space.size if trials is None else trials, seconds)
     say(_announcement(config, found, dataset, limit, cluster, folder))
     run = Run.create(folder, config, limit)
-    drive(run, limit, dataset, where, cluster, as_json)
+    run.ended = launch.to_the_end(run, None, limit, dataset, where, cluster, Output("json" if as_json else "lines"))
+    conclude(run, as_json)
 
 
 def _announcement(
@@ -154,10 +155,11 @@ def _seconds_of(config: Config, network: int, dataset: Dataset) -> float | None:
 
 def open_grid(name: str, runs_dir: Path) -> Run:
     """The run of that name. Raises ValueError where it is no grid."""
-    from nas.run import Run
+    from nas.results import Run
+    from nas.run import folder_of
     from nas.scale.results import grid_of
 
-    run = Run.open(runs_dir / name)
+    run = Run.open(folder_of(name, runs_dir))
     grid_of(run)
     return run
 
@@ -183,6 +185,12 @@ def best_of(
     best = best_compound(run)
     say("\n".join(in_words(results(run))) + "\n")
     return best, base or grid_of(run).base, image_size or (None if base else grid_of(run).image_size)
+
+
+def conclude(run: Run, as_json: bool) -> None:
+    """Say how the search of a grid ended, and show it."""
+    common.say(as_json)(f"\n{run.ended}. `nas top {run.name}` lists them.\n")
+    show(run, as_json)
 
 
 def show(run: Run, as_json: bool) -> None:

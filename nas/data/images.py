@@ -89,8 +89,9 @@ class Images:
 class Dataset:
     """What a search may see: the training and validation splits. Test data comes only from `load_test`.
 
-    `mean` and `std` are of the training split's channels, for pixels in 0..1. `sha256` is of the list of the files that
-    the images are from; None for data that don't change.
+    `test` is None but in a comparison, whose trainings end with a look at it. `mean` and `std` are of the training
+    split's channels, for pixels in 0..1. `sha256` is of the list of the files that the images are from; None for data
+    that don't change.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Dataset:
     mean: RGB
     std: RGB
     sha256: str | None = None
+    test: Images | None = None
 
     @classmethod
     def split(cls, name: str, class_names: tuple[str, ...], training: Images) -> Dataset:
@@ -117,7 +119,8 @@ class Dataset:
         return self.train.pixels.shape[1]
 
     def to(self, device: torch.device | str) -> Dataset:
-        return dataclasses.replace(self, train=self.train.to(device), val=self.val.to(device))
+        test = None if self.test is None else self.test.to(device)
+        return dataclasses.replace(self, train=self.train.to(device), val=self.val.to(device), test=test)
 
 
 def _stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:

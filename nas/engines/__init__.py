@@ -14,7 +14,7 @@ __all__ = ["Trials"]
 
 
 class Trials(Protocol):
-    """What an engine drives: `nas.search.Search`, or any list of trainings to do."""
+    """What an engine drives: `nas.loop.Search`, or any list of trainings to do."""
 
     def ask(self) -> TrialSpec | None:
         """The next trial, or None when there are no more."""

@@ -321,8 +321,9 @@ def _pack(dataset: Dataset) -> tuple[dict[str, Any], tuple[Any, ...]]:
     """`dataset` as NumPy arrays, of which all workers of a machine read the one copy in Ray's object store."""
     arrays = {
         f"{split}.{name}": getattr(getattr(dataset, split), name).numpy(force=True)
-        for split in ("train", "val")
+        for split in ("train", "val", "test")
         for name in ("pixels", "labels")
+        if getattr(dataset, split) is not None
     }
     return arrays, (dataset.name, dataset.class_names, dataset.mean, dataset.std)
 
@@ -332,5 +333,9 @@ def _unpack(arrays: dict[str, Any], about: tuple[Any, ...]) -> Dataset:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nor does anyone write to it
         tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
-    train, val = (Images(tensors[f"{split}.pixels"], tensors[f"{split}.labels"]) for split in ("train", "val"))
-    return Dataset(name, class_names, train, val, mean, std)
+    splits = {
+        split: Images(tensors[f"{split}.pixels"], tensors[f"{split}.labels"])
+        for split in ("train", "val", "test")
+        if f"{split}.pixels" in tensors
+    }
+    return Dataset(name, class_names, splits["train"], splits["val"], mean, std, test=splits.get("test"))

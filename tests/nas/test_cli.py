@@ -31,7 +31,7 @@ def cli(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch, call_nas
 SEARCH = ("search", "--width", "0.1", "--batch-size", "20")
 
 
-def test_search_top_train_and_compare(cli, tmp_path: Path, pretended: None) -> None:
+def test_search_top_and_train(cli, tmp_path: Path, pretended: None) -> None:
     code, out, err = cli(*SEARCH, "--trials", "4", "--target-macs", "1M", "--name", "one")
     assert code == 0, err
     for said in ("42 choices, 2.8e+18 architectures", "(macs / 1M) ^ -0.07", "4 trials in about", "runs/one/"):
@@ -56,7 +56,7 @@ def test_search_top_train_and_compare(cli, tmp_path: Path, pretended: None) -> N
     saved = json.loads((tmp_path / "trained" / "architecture.json").read_text())
     assert (saved["num_classes"], saved["image_size"]) == (4, 16)
     network = Run.open(tmp_path / "runs" / "one")
-    module = network.network(network.best()).build(4, 16)
+    module = network.network(network.best_row()).build(4, 16)
     module.load_state_dict(load_file(tmp_path / "trained" / "weights.safetensors"))
     code, out, err = cli(
         "train", "trained/architecture.json", "--epochs", "1", "--batch-size", "20", "--json", "--out", "b"
@@ -65,13 +65,6 @@ def test_search_top_train_and_compare(cli, tmp_path: Path, pretended: None) -> N
 
     code, out, err = cli("train", text, "--epochs", "1", "--set", "cutout=4", "--json", "--out", "c")
     assert code == 0 and json.loads(out)["params"] == rows[0]["params"], err
-
-    code, out, err = cli(
-        "compare", "one", "--baselines", "resnet20@0.25", "--epochs", "1", "--batch-size", "20", "--seeds", "2"
-    )
-    assert code == 0 and "one:best" in out and "resnet20@0.25" in out and "±" in out, err
-    code, out, _ = cli("compare", "resnet20@0.25", "--baselines", "", "--epochs", "1", "--batch-size", "20", "--json")
-    assert code == 0 and len(json.loads(out)[0]["test_accuracy"]) == 1
 
 
 def test_a_search_really_trains(cli) -> None:
@@ -293,14 +286,6 @@ def test_a_baseline_is_shown_as_its_papers_rows(cli) -> None:
     rows = json.loads(out)["rows"]
     assert code == 0 and [row["output"] for row in rows][-2:] == [[2048, 4, 4], [10]]
     assert sum(row["cost"]["macs"] for row in rows) == json.loads(out)["macs"]
-
-
-def test_ensembles_are_compared(cli) -> None:
-    code, out, err = cli(
-        "compare", "resnet8@0.25", "--baselines", "resnet8@0.3", "--epochs", "2", "--batch-size", "20", "--seeds", "2",
-        "--ensemble",
-    )  # fmt: skip
-    assert code == 0 and "resnet8@0.25 x 2" in out and "all 2 together" in out, err
 
 
 def test_a_search_in_a_table(cli, tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ def test_search_resume_compare_and_train(cli: Cli, tmp_path: Path, monkeypatch: 
     code, _, err = cli("resume", "mnas-pets-1", "--trials", "3", "--data-dir", str(tmp_path / "moved"))
     assert code == 0, err
     (tmp_path / "moved" / "pets").rename(tmp_path / "pets")
-    code, out, err = cli("compare", "mnas-pets-1", "--baselines", "resnet8@0.25", *SMALL)
-    assert code == 0 and "resnet8@0.25" in out and "folder:pets, 36 training images" in out, err
+    code, out, err = cli("compare", "mnas-pets-1", "--baselines", "resnet8@0.25", "--seeds", "1", *SMALL)
+    assert code == 0 and "resnet8@0.25" in out and "training  36 folder:pets images at 16 pixels" in out, err
     code, out, err = cli(
         "train", "mnas-pets-1:best", "--data", "folder:../pets", "--resolution", "16", *SMALL, "--json"
     )
@@ -104,7 +104,7 @@ def test_a_run_knows_its_images(cli: Cli, tmp_path: Path) -> None:
     assert code == 0 and "they are left out" in err, err
     code, _, err = cli("resume", "mnas-pets-1", "--trials", "2")
     assert code == 0 and "they are left out" in err, err
-    code, _, err = cli("compare", "mnas-pets-1", "--baselines", "", *SMALL)
+    code, _, err = cli("compare", "mnas-pets-1", "--baselines", "", "--seeds", "1", *SMALL)
     assert code == 0, err
     (cats / "0.png").rename(tmp_path / "0.png")
     code, _, err = cli("resume", "mnas-pets-1", "--trials", "3")

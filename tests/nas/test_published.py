@@ -15,10 +15,10 @@ from nas.config import Budget, Config
 from nas.data import without_images
 from nas.engines import local
 from nas.launch import choose_config, drive
+from nas.loop import Search
 from nas.published import Published, read, table_of
 from nas.reward import Reward
 from nas.run import Run
-from nas.search import Search
 from nas.train import Recipe
 from nas.trial import State
 from searchspaces import Arch, Mnas, NASBench201, NASBenchMacro

@@ -82,7 +82,7 @@ def test_an_empty_ledger_has_no_best(run: Run) -> None:
         pass
     assert run.rows() == []
     with pytest.raises(ValueError, match="no completed trial"):
-        run.best()
+        run.best_row()
 
 
 def test_a_journal_damaged_in_the_middle_is_said(run: Run) -> None:

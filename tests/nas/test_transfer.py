@@ -14,7 +14,7 @@ from torch import nn
 
 from nas.baselines.pretrained import load_pretrained, published_state_dict
 from nas.baselines.pretrained.naming import our_tensors
-from nas.compare import train_and_test
+from nas.compare.training import train_and_test
 from nas.data import Dataset, Images
 from nas.network import Designed, Found, Network
 from nas.train import Recipe, predict

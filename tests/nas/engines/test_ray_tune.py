@@ -21,11 +21,11 @@ from torch import nn
 
 from nas.config import Budget, Config
 from nas.data import Dataset
+from nas.loop import Search
 from nas.network import Designed
 from nas.progress import Lines
 from nas.reward import Reward
 from nas.run import Run
-from nas.search import Search
 from nas.train import Epoch, Recipe
 from nas.trial import State, TrialResult, TrialSpec
 from searchspaces import Mnas

@@ -14,11 +14,11 @@ from optuna.storages.journal import JournalFileBackend
 from nas.config import Budget, Config
 from nas.data import Dataset
 from nas.engines import local
+from nas.loop import Search
 from nas.run import Run
 from nas.scale.family import Base, base_of
 from nas.scale.grid import BASE, Candidate, candidates, from_text, grid_config, kind, to_text
 from nas.scale.results import best_compound, grid_of, results
-from nas.search import Search
 from nas.train import Epoch, Recipe
 from nas.trial import State, TrialResult, TrialSpec, run_trial
 from scaling.compound import Compound

@@ -130,6 +130,8 @@ class Search:
         trial.set_user_attr("seconds", round(result.seconds, 3))
         if result.reason:
             trial.set_user_attr("reason", result.reason)
+        if result.looks:
+            trial.set_user_attr("looks", [asdict(look) for look in result.looks])
         if result.state == State.COMPLETE:
             assert result.accuracy is not None
             frozen = self.study.tell(trial, self._values(trial, result.accuracy, result.latency))
@@ -212,7 +214,14 @@ class Search:
         """The training of `arch`, entered in the ledger; None where it has failed before it began."""
         network = self.config.network(arch)
         published = self.table.accuracy(arch) if self.table else None
-        spec = TrialSpec(trial.number, network, *self.config.training(arch), self.config.measures_latency, published)
+        spec = TrialSpec(
+            trial.number,
+            network,
+            *self.config.training(arch),
+            self.config.measures_latency,
+            published,
+            marks=self.config.marks(arch),
+        )
         image_size = spec.recipe.resolution or self.image_size
         self._running[trial.number] = trial
         self._being_trained[self.config.space.canonical(arch)] = []

@@ -15,9 +15,9 @@ from torch import nn
 from nas.config import Budget, Config
 from nas.data import Dataset
 from nas.engines import local
+from nas.loop import MAX_FAILURES, MAX_STARTS, Search, busy_seconds
 from nas.reward import Reward
 from nas.run import Row, Run
-from nas.search import MAX_FAILURES, MAX_STARTS, Search, busy_seconds
 from nas.train import Epoch, Recipe
 from nas.trial import State, TrialResult, TrialSpec
 from searchspaces import SPACES, Arch, Chain, Choice, Space
@@ -66,7 +66,7 @@ def test_what_is_above_the_limit_is_not_trained_and_counts_for_nothing(
 def test_a_limit_that_nothing_meets_ends_the_search(
     tmp_path: Path, config: Config, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.search.MAX_DUPLICATES", 5)
+    monkeypatch.setattr("nas.loop.MAX_DUPLICATES", 5)
     limited = Run.create(tmp_path / "runs" / "two", dataclasses.replace(config, max_macs=1.0), Budget(trials=6))
     search = go_on(limited, tiny)
     assert (
@@ -81,7 +81,7 @@ def test_a_search_trains_as_many_networks_as_it_may(run: Run, tiny: Dataset, pre
     assert len(rows) == 12 and search.ended == "that is all that --trials allows"
     assert {row.state for row in rows} == {State.COMPLETE, State.FAILED}
     assert all(row.macs and row.params and row.activations for row in rows)
-    best = run.best()
+    best = run.best_row()
     assert best.reward == max(row.reward for row in rows if row.reward is not None)
     assert search.best == best
     failed = next(row for row in rows if row.state == State.FAILED)
@@ -381,7 +381,7 @@ def test_several_objectives_are_told_each_for_itself_and_the_best_is_the_most_ac
     for trial in complete:
         row = rows[trial.number]
         assert trial.values == [row.accuracy, row.macs] and row.reward == row.accuracy
-    assert run.best().accuracy == max(rows[trial.number].accuracy or 0.0 for trial in complete)
+    assert run.best_row().accuracy == max(rows[trial.number].accuracy or 0.0 for trial in complete)
     assert Run.open(run.path).config == config
 
 

@@ -1,0 +1,190 @@
+"""nas from Python: `nas.search`, `nas.open`, `nas.load`. `nas search` calls the first.
+
+They import torch, `import nas` does not. A mistake is a ValueError in the one line that the command line prints.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from nas.results import Blueprint, Run, Trial
+    from searchspaces import Space
+
+Progress = Literal["none", "lines", "json"]
+Texts = Mapping[str, Any]
+"""Values by name; those that are text are read as on the command line."""
+
+
+def search(
+    *,
+    space: str | Space = "mnas",
+    settings: Texts | None = None,
+    data: str = "cifar10",
+    data_dir: Path | str | None = None,
+    skip_unreadable: bool = False,
+    table: Path | str | None = None,
+    name: str | None = None,
+    strategy: str = "controller",
+    trials: int | None = None,
+    budget: float | str | None = None,
+    max_macs: float | str | None = None,
+    target_macs: float | str | None = None,
+    target_params: float | str | None = None,
+    target_latency: float | str | None = None,
+    w: float = -0.07,
+    hard: bool = False,
+    objectives: str | Sequence[str] | None = None,
+    pruner: str = "none",
+    control: bool = False,
+    width: float | None = None,
+    epochs: int = 1,
+    subset: int | str | None = None,
+    image_size: int | None = None,
+    batch_size: int = 64,
+    lr: float = 0.05,
+    recipe: Texts | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    gpus: int | None = None,
+    gpus_per_trial: float = 1.0,
+    address: str | None = None,
+    device: str = "auto",
+    threads: int = 1,
+    storage: str | None = None,
+    runs_dir: Path | str = "runs",
+    progress: Progress = "none",
+    on_trial: Callable[[Trial], None] | None = None,
+) -> Run:
+    """Search a space for the network of the highest reward, and return the run when it has ended.
+
+    The reward is validation accuracy * (cost / target) ** w, or the accuracy alone without a target (MnasNet, Tan et
+    al. 2018). Numbers may be given as on the command line: `"10M"` multiply-adds, `"20m"` of time.
+
+    A KeyboardInterrupt ends it, and loses nothing but the trial under way: the run is in `runs_dir`, and
+    `nas.open(...).resume()` goes on. Torch computes with `threads` threads in this process from then on.
+
+    Args:
+        space: mnas, compact, nasnet, chain, nasbench201, nasbench_macro, mypackage.module:MySpace, or a space itself.
+        settings: Of the space, by their names.
+        data: cifar10, cifar100, shapes (built in), or folder:PATH.
+        data_dir: Where the data set is; by default $NAS_DATA, else a folder in the user's cache.
+        skip_unreadable: Do without the images of a folder that cannot be read.
+        table: File of published results, which are looked up instead of training anything.
+        name: The run's; by default SPACE-DATA-1, -2, ...
+        strategy: controller, ppo, reinforce, nas2016, nasnet, evolution, local-search, random, tpe, gp or nsga2.
+        trials: Stop after so many networks.
+        budget: Stop after so many seconds; 20 minutes where neither this nor `trials` is given.
+        max_macs: Limit on multiply-adds: networks are as wide as it allows, or not trained where they exceed it.
+        target_macs: Wanted multiply-adds of one image.
+        target_params: Wanted parameters.
+        target_latency: Wanted seconds for one image on this device.
+        w: Exponent of cost / target in the reward.
+        hard: Cost nothing below the target, exponent -1 above it.
+        objectives: Accuracy and costs, as in `("accuracy", "macs")`: search for a whole front, instead of one reward.
+        pruner: What stops trainings early: asha, hyperband, median or none.
+        control: Then spend an equal budget on random search, in a run of its own: `run.control`.
+        width: Width multiplier; by default 1, or what fits `max_macs` or `target_macs`.
+        epochs: Of each training.
+        subset: Training images to use, or "all"; by default 10,000, or all where there are fewer.
+        image_size: Pixels a side to train at; by default the data's own. A folder needs it.
+        batch_size: Images a step.
+        lr: Peak learning rate.
+        recipe: Any other field of `nas.train.Recipe`, as in `{"label_smoothing": 0}`.
+        seed: Of the strategy and of every training.
+        workers: Trials at once on CPUs, through Ray Tune.
+        gpus: GPUs to use, through Ray Tune.
+        gpus_per_trial: A trial's share of a GPU.
+        address: A running Ray cluster, as in auto or 10.0.0.1:6379.
+        device: cpu, cuda, cuda:1, ... or auto.
+        threads: CPU threads of a training.
+        storage: Database URL for the ledger; by default it is a journal file in the run's folder.
+        runs_dir: Folder that holds the runs.
+        progress: What is printed: "none", "lines" as `nas search` does, or "json" as `nas search --json` does.
+        on_trial: Called with each trial when it has ended, but for those that were not trained, since they repeat a
+            network or exceed `max_macs`. What it raises ends the search.
+
+    Returns:
+        The run, with its trials, its best network and its Optuna study.
+
+    Raises:
+        ValueError: For a mistake, with what to do, before anything is trained.
+    """
+    from nas import launch
+    from nas.config import Budget
+    from nas.control import check as check_control
+    from nas.control import create as create_control
+    from nas.data import locate
+    from nas.data.folder import PREFIX
+    from nas.plan import announce
+    from nas.progress import Output
+    from nas.results import Run
+    from nas.units import parse_seconds
+    from searchspaces import Space, space_class
+
+    output = Output(progress)
+    if isinstance(space, Space):
+        given = space.changed_settings() | dict(settings or {})
+        space, width = space.reference, given.pop("width", width)
+    else:
+        given = dict(settings or {})
+    cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
+    seconds = 20 * 60.0 if trials is None else None
+    limit = Budget(trials, parse_seconds(budget) if budget is not None else seconds)
+    reward = launch.choose_reward(target_macs, target_params, target_latency, w, hard)
+    most = launch.choose_limit(max_macs, reward)
+    data, place = locate(data, data_dir)
+    folder = launch.new_folder(Path(runs_dir), name, f"{space_class(space).name}-{data.removeprefix(PREFIX)}")
+    answers = None if table is None else Path(table)
+    dataset = launch.load_data(data, place, image_size, skip_unreadable, answers, output.log)
+    images = subset or ("all" if answers else min(10_000, len(dataset.train)))
+    how = launch.choose_recipe(epochs, images, image_size, batch_size, lr, _as_texts(recipe))
+    where = launch.choose_place(cluster, device, threads)
+    config = launch.choose_config(
+        space, width, dataset, place, how, reward, strategy, seed, where, threads, answers, most, given, skip_unreadable
+    )
+    wanted = objectives if objectives is None or isinstance(objectives, str) else ",".join(objectives)
+    config = launch.choose_aim(config, wanted, pruner)
+    if control:
+        check_control(config, folder)
+    if progress != "none":  # it takes a few trainings in miniature
+        announce(config, limit, dataset, cluster, folder, output.say, control)
+    run = Run.create(folder, config, limit, storage)
+    beside = create_control(run) if control else None
+    run.ended = launch.to_the_end(run, beside, limit, dataset, where, cluster, output, run.telling(on_trial))
+    return run
+
+
+def open(run: Path | str, *, runs_dir: Path | str = "runs") -> Run:
+    """The run of that name in `runs_dir`, or in that folder where `run` has a slash: `open("runs/x")`.
+
+    It may be at work, have ended or have been interrupted; `.resume()` continues it. Raises ValueError where there is
+    none.
+    """
+    from nas.results import Run
+    from nas.run import folder_of
+
+    return Run.open(folder_of(str(run), Path(runs_dir)))
+
+
+def load(target: Path | str, *, runs_dir: Path | str = "runs") -> Blueprint:
+    """The network that `target` means, to build: `load("runs/x:best").build()` is a torch module.
+
+    A trial (`x:best`, `x:17`, or with the run's folder `runs/x:best`), a baseline (`resnet20`, `mobilenet_v2@0.5`), an
+    architecture's text (`mnas@0.25:...`), or a .json file that `nas train` wrote. Raises ValueError where it is none of
+    these.
+    """
+    from nas.results import Blueprint
+    from nas.show import usual_shape
+    from nas.targets import resolve
+
+    network = resolve(str(target), Path(runs_dir))
+    return Blueprint(network, *usual_shape(str(target), network, Path(runs_dir)))
+
+
+def _as_texts(values: Texts | None) -> list[str]:
+    """`{"cutout": 16}` -> `["cutout=16"]`."""
+    return [f"{name}={v if isinstance(v, str) else json.dumps(v)}" for name, v in (values or {}).items()]

@@ -1,0 +1,250 @@
+"""`nas proxy-study`."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.cli import common
+from nas.cli.options import (
+    Address,
+    BatchSize,
+    DataDir,
+    Device,
+    Gpus,
+    GpusPerTrial,
+    Json,
+    Other,
+    Rate,
+    Resolution,
+    RunsDir,
+    SkipUnreadable,
+    Threads,
+    Workers,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nas.config import Budget, Config
+    from nas.data.images import Dataset
+    from nas.proxies.draw import Drawn
+    from nas.results import Run
+
+
+def proxy_study(
+    space: Annotated[str, typer.Option(help="To draw networks from, as of nas search.")] = "mnas",
+    space_set: Annotated[
+        list[str], typer.Option(metavar="NAME=VALUE", help="A setting of the space, as in --space-set layers=12")
+    ] = [],  # noqa: B006
+    width: Annotated[float | None, typer.Option(help="Width multiplier. [default: 1]")] = None,
+    networks: Annotated[int, typer.Option(help="How many to draw, spread evenly over their multiply-adds.")] = 24,
+    macs: Annotated[
+        str | None, typer.Option(metavar="RANGE", help="Draw only networks of so many multiply-adds: 5M-50M.")
+    ] = None,
+    full: Annotated[
+        str, typer.Option(help="The full training, the truth: 100k images, or 25kx4, which is 25k images 4 times.")
+    ] = "100k",
+    cuts: Annotated[
+        str | None,
+        typer.Option(help="Images after which the full one is cut. [default: a sixteenth, an eighth, ... a half]"),
+    ] = None,
+    short: Annotated[
+        str | None,
+        typer.Option(
+            help="Short trainings, each with a schedule of its own: 12.5k,25k@16,5kx4 (images, pixels, passes), or "
+            "none. [default: an eighth and a quarter, also at half the pixels, and a thirty-second 4 times]"
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(help="Trainings of each kind for each network. 2 show how noisy the truth is.")
+    ] = 2,
+    seed: Annotated[int, typer.Option(help="By which the networks are drawn.")] = 0,
+    data: Annotated[str, typer.Option(help="cifar10, cifar100, shapes (built in), or folder:PATH.")] = "cifar10",
+    data_dir: DataDir = None,
+    skip_unreadable: SkipUnreadable = False,
+    resolution: Resolution = None,
+    batch_size: BatchSize = 64,
+    lr: Rate = 0.05,
+    other: Other = [],  # noqa: B006
+    name: Annotated[str | None, typer.Option(help="The run's name. [default: proxies-DATA-1, -2, ...]")] = None,
+    budget: Annotated[str | None, typer.Option(help="Stop after so long: 20m, 1h30m. [default: train all]")] = None,
+    workers: Workers = None,
+    gpus: Gpus = None,
+    gpus_per_trial: GpusPerTrial = 1.0,
+    address: Address = None,
+    device: Device = "auto",
+    threads: Threads = 1,
+    report: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Train nothing, but say what a study has found so far.")
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="With --report, print a line for each proxy, as CSV.")] = False,
+    runs_dir: RunsDir = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Find out which short training ranks networks as a long one does, and which is the best for its time.
+
+    Draws networks of a space, trains each in full and in every short way, and compares the orders.
+    """
+    from nas import launch
+    from nas.config import Budget
+    from nas.data import locate
+    from nas.data.folder import PREFIX
+    from nas.progress import Output
+    from nas.proxies.draw import draw
+    from nas.proxies.results import ENOUGH
+    from nas.proxies.study import Length, study_config, usual_cuts, usual_shorts
+    from nas.results import Run
+    from nas.reward import Reward
+    from nas.run import folder_of
+    from nas.targets import parse_settings
+    from nas.units import parse_count, parse_names, parse_seconds
+
+    if report is not None:
+        _report(Run.open(folder_of(report, runs_dir)), as_json, as_csv)
+        return
+    if as_csv:
+        raise ValueError("--csv is for --report RUN; a study writes its CSV files into its folder")
+    if networks < ENOUGH:
+        raise ValueError(f"--networks must be at least {ENOUGH}, not {networks}: fewer have no order to speak of")
+    if seeds < 1:
+        raise ValueError(f"--seeds must be at least 1, not {seeds}")
+    data, place = locate(data, data_dir)
+    cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
+    where = launch.choose_place(cluster, device, threads)
+    folder = launch.new_folder(runs_dir, name, f"proxies-{data.removeprefix(PREFIX)}")
+    dataset = common.load_data(data, place, resolution, skip_unreadable)
+    length = Length.parse(full, len(dataset.train))
+    if length.pixels:
+        raise ValueError(f"--full {full}: its pixels are --image-size")
+    recipe = common.make_recipe(length.epochs, str(length.images), resolution, batch_size, lr, other)
+    if recipe.seconds is not None:
+        raise ValueError("the trainings of a study are as long as --full and --short say: leave out --set seconds")
+    config = launch.choose_config(
+        space, width, dataset, place, recipe, Reward(), "random", seed, where, threads,
+        settings=parse_settings(",".join(space_set)), skip_unreadable=skip_unreadable,
+    )  # fmt: skip
+    pixels = recipe.image_size(dataset)
+    at = usual_cuts(length) if cuts is None else [round(parse_count(text)) for text in parse_names(cuts)]
+    if short is None:
+        shorts = usual_shorts(length, pixels)
+    else:
+        texts = () if short == "none" else parse_names(short)
+        shorts = tuple(Length.parse(text, len(dataset.train)) for text in texts)
+    say = common.say(as_json)
+    say("drawing networks ...")
+    drawn = draw(config.space, networks, seed, dataset.num_classes, pixels, *_range(macs))
+    config = study_config(config, drawn, shorts, at, seeds, pixels, len(dataset.train))
+    limit = Budget(config.space.size, parse_seconds(budget) if budget else None)
+    say(_announcement(config, drawn, dataset, limit, cluster, folder))
+    run = Run.create(folder, config, limit)
+    run.ended = launch.to_the_end(run, None, limit, dataset, where, cluster, Output("json" if as_json else "lines"))
+    conclude(run, as_json)
+
+
+def _range(macs: str | None) -> tuple[float, float]:
+    """`5M-50M` as two numbers. Raises ValueError for anything else."""
+    from nas.units import parse_count
+
+    if macs is None:
+        return 0, math.inf
+    least, dash, most = macs.partition("-")
+    if not dash:
+        raise ValueError(f"--macs is a range, as in 5M-50M, not {macs!r}")
+    low, high = parse_count(least), parse_count(most)
+    if low > high:
+        raise ValueError(f"--macs {macs}: the first is the smaller one")
+    return low, high
+
+
+def _announcement(
+    config: Config, drawn: Sequence[Drawn], dataset: Dataset, limit: Budget, cluster: Any, folder: Path
+) -> str:
+    """What will be trained, how long that takes, and where the results go."""
+    from nas.proxies.study import ProxyStudy
+    from nas.units import format_count, format_seconds
+
+    study, recipe = config.space, config.recipe
+    assert isinstance(study, ProxyStudy)
+    macs = " ".join(format_count(one.macs) for one in drawn)
+    images = recipe.epochs * (recipe.subset or len(dataset.train))
+    lines = [
+        f"networks  {len(drawn)}, of {macs} MACs",
+        f"truth     {images:,} {dataset.name} images at {study.image_size} pixels, {recipe.epochs} "
+        f"pass{'es' if recipe.epochs > 1 else ''}, judged on {len(dataset.val):,} validation images",
+        f"cuts      of it after {', '.join(format_count(cut) for cut in study.cuts) or 'no'} images",
+        f"short     {', '.join(study.shorts) or 'none'}",
+        f"seeds     {study.seeds} of each: {study.size} trainings, a seed after the other",
+    ]
+    at_once = (cluster.at_once if cluster else 0) or 1
+    if cluster is None or cluster.address is None:
+        seconds = _seconds(config, dataset)
+        if seconds is not None:
+            ends = f", ended after {format_seconds(limit.seconds)}" if limit.seconds else ""
+            where = f"{config.device}, {at_once} at once" if cluster else config.device
+            lines.append(f"time      about {format_seconds(seconds / at_once)} for all of them on {where}{ends}")
+    return "\n".join([*lines, f"results   {folder}/\n"])
+
+
+def _seconds(config: Config, dataset: Dataset) -> float | None:
+    """How long the study takes, by three networks, but for the looks at cuts; None where they cannot be trained."""
+    from functools import partial
+    from statistics import mean
+
+    from nas.plan import training_seconds
+    from nas.proxies.study import ProxyStudy
+
+    study = config.space
+    assert isinstance(study, ProxyStudy)
+    total = 0.0
+    for training in range(len(study.trainings)):
+        recipe, _ = config.training((0, training, 0))
+        prepared = recipe.prepare(dataset).to(config.device)
+        builds = [
+            partial(study.build, (0, training, network), dataset.num_classes)
+            for network in (0, len(study.networks) // 2, len(study.networks) - 1)
+        ]
+        timed = [training_seconds(build, prepared, recipe) for build in builds]
+        if not (known := [seconds for seconds in timed if seconds is not None]):
+            return None
+        total += mean(known) * len(study.networks) * study.seeds
+    return total
+
+
+def conclude(run: Run, as_json: bool) -> None:
+    """Say how a study ended, and show it."""
+    common.say(as_json)(f"\n{run.ended}. `nas top {run.name}` lists the trainings.\n")
+    show(run, as_json)
+
+
+def show(run: Run, as_json: bool) -> None:
+    """Print a study's report, and keep it in the run's folder with its picture."""
+    from nas.proxies.report import LEGEND, in_words, results_table, to_json, write
+    from nas.proxies.results import results
+
+    found = results(run)
+    written = write(found, run.path)
+    if as_json:
+        print(json.dumps(to_json(found)))  # a line, as the trials before it
+        return
+    if found.judged:
+        print(f"{results_table(found)}\n\n{LEGEND}\n")
+    print("\n".join(in_words(found)))
+    print(f"\nwrote {', '.join(map(str, written))}")
+
+
+def _report(run: Run, as_json: bool, as_csv: bool) -> None:
+    """What a study has found so far. Raises ValueError where there is nothing to say in CSV."""
+    from nas.proxies.report import to_csv
+    from nas.proxies.results import results
+
+    if not as_csv:
+        show(run, as_json)
+    elif (found := results(run)).judged:
+        print(to_csv(found), end="")
+    else:
+        raise ValueError(f"{run.name} has not trained half of its networks in full yet: `nas resume {run.name}`")

@@ -1,0 +1,118 @@
+"""A comparison as an experiment: a space of two choices, the seed and the network, of which everything is trained.
+
+So it is a run as any other: it has a folder and a ledger, works on either engine, and is continued when it was
+interrupted. The seed is the first choice: whenever it stops, all networks have been trained equally often, but for the
+last round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from torch import nn
+
+from nas.network import Designed, Network
+from nas.run import Run
+from nas.targets import resolve
+from searchspaces import Arch, Choice, Space
+from searchspaces.cost import Cost, cost, shapes_only
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A network of a comparison, and what it is called there."""
+
+    name: str
+    network: Network
+
+    @property
+    def found(self) -> bool:
+        """By a search; else it is hand-designed."""
+        return not isinstance(self.network, Designed)
+
+    def size(self, num_classes: int, image_size: int) -> Cost:
+        """For images of so many classes and pixels. Raises ValueError where it does not take such."""
+        with shapes_only():
+            module = self.network.build(num_classes, image_size)
+        return cost(module, image_size)
+
+
+@dataclass(frozen=True)
+class Lineup(Space):
+    """Every network with every seed. `networks` are what a person types for those that are called `names`."""
+
+    names: tuple[str, ...]
+    networks: tuple[str, ...]
+    num_classes: int
+    image_size: int  # pixels
+    seeds: int = 3
+    equal_seconds: bool = False  # a second run follows, in which all are trained for equally long
+    ensemble: bool = False  # predictions are kept
+    name: ClassVar[str] = "comparison"
+
+    def __post_init__(self) -> None:
+        for field in ("names", "networks"):
+            object.__setattr__(self, field, tuple(getattr(self, field)))  # JSON has lists
+        if self.seeds < 1:
+            raise ValueError(f"--seeds must be at least 1, not {self.seeds}")
+
+    @classmethod
+    def of(
+        cls,
+        entrants: Sequence[Entrant],
+        num_classes: int,
+        image_size: int,
+        seeds: int,
+        equal_seconds: bool,
+        ensemble: bool,
+    ) -> Lineup:
+        names, networks = tuple(e.name for e in entrants), tuple(e.network.text for e in entrants)
+        return cls(names, networks, num_classes, image_size, seeds, equal_seconds, ensemble)
+
+    @cached_property
+    def entrants(self) -> tuple[Entrant, ...]:
+        """In the order of the choice."""
+        return tuple(Entrant(n, resolve(text, Path())) for n, text in zip(self.names, self.networks, strict=True))
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        return Choice("seed", tuple(range(self.seeds)), tag="seed "), Choice("network", self.names)
+
+    def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
+        return self.network_of(arch).build(num_classes, image_size or self.image_size)
+
+    def format(self, arch: Arch) -> str:
+        return ", ".join(choice.text(index) for choice, index in zip(self.choices, arch, strict=True))
+
+    def parse(self, text: str) -> Arch:
+        of_seed, of_network = self.choices
+        seed, _, name = text.partition(", ")
+        if seed.removeprefix(of_seed.tag) not in map(str, of_seed.options) or name not in of_network.options:
+            raise ValueError(f"{text!r} is no training of this comparison: write {self.format((0, 0))}")
+        return int(seed.removeprefix(of_seed.tag)), self.names.index(name)
+
+    def short_id(self, arch: Arch) -> str:
+        """What it is, since that is short."""
+        return self.format(arch)
+
+    # what `nas.config.Experiment` asks for
+
+    def network_of(self, arch: Arch) -> Network:
+        return self.entrants[arch[1]].network
+
+    def pixels_of(self, arch: Arch) -> int:
+        return self.image_size
+
+    def seed_of(self, arch: Arch) -> int:
+        return arch[0]
+
+
+def lineup_of(run: Run) -> Lineup:
+    """What `run` compares. Raises ValueError where it is another search."""
+    if not isinstance(run.config.space, Lineup):
+        raise ValueError(f"{run.name} searches {run.config.space.name}: a comparison is a run of nas compare")
+    return run.config.space

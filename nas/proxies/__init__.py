@@ -1,0 +1,1 @@
+"""Proxies: what a short training says of how networks rank after a long one."""

@@ -1,0 +1,192 @@
+"""A study of proxies: some networks, each trained long and in every short way, with several seeds.
+
+The long training is the truth. It is also the source of proxies that cost nothing here: it is looked at on the way, and
+stopping it there would have given what was seen. That is the *full schedule, cut*: its learning rate is still high. A
+*short training* has a schedule of its own, which ends with it; it may see fewer images, or smaller ones.
+
+This is a search space of three choices, the seed, the training and the network, that is searched exhaustively: so it
+has a run's folder and its ledger, runs on either engine, and is continued when it was interrupted.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from torch import nn
+
+from nas.config import Config
+from nas.network import Found, Network
+from nas.proxies.draw import Drawn
+from nas.samplers import EXHAUSTIVE
+from nas.targets import resolve
+from nas.train import Recipe
+from nas.units import parse_count
+from searchspaces import Arch, Choice, Space
+
+FULL = "full"
+
+
+@dataclass(frozen=True)
+class Length:
+    """How much a training sees: `images` different ones, `epochs` times, at so many `pixels`; None: the data's own."""
+
+    images: int
+    epochs: int = 1
+    pixels: int | None = None
+
+    @classmethod
+    def parse(cls, text: str, available: int) -> Length:
+        """`12.5k`, `5kx4`, `12.5k@16`. Raises ValueError for anything else, or where there are fewer images.
+
+        More images than are `available`, without an `x`, are so many in equal passes.
+        """
+        match = re.fullmatch(r"([\d.]+[kKmM]?)(?:x(\d+))?(?:@(\d+))?", text.strip())
+        if not match:
+            raise ValueError(f"{text!r} is no training: write 12.5k, 5kx4 (5k images, 4 times) or 12.5k@16 (pixels)")
+        images, epochs = round(parse_count(match[1])), int(match[2] or 1)
+        if images < 1 or epochs < 1:
+            raise ValueError(f"{text!r} is no training: it has at least one image")
+        if match[2] and images > available:
+            raise ValueError(f"{text!r}: there are {available:,} images to train")
+        passes = max(epochs, math.ceil(images / available))
+        return cls(images if match[2] else images // passes, passes, int(match[3]) if match[3] else None)
+
+    @property
+    def text(self) -> str:
+        """What `parse` reads."""
+        count = f"{self.images / 1000:.10g}k" if self.images >= 1000 else str(self.images)
+        return f"{count}{f'x{self.epochs}' if self.epochs > 1 else ''}{f'@{self.pixels}' if self.pixels else ''}"
+
+    @property
+    def seen(self) -> int:
+        """Images, each counted as often as it is seen."""
+        return self.images * self.epochs
+
+    def of(self, recipe: Recipe) -> Recipe:
+        """`recipe` for so long."""
+        pixels = self.pixels or recipe.resolution
+        return replace(recipe, epochs=self.epochs, subset=self.images, resolution=pixels)
+
+
+def usual_cuts(full: Length) -> tuple[int, ...]:
+    """Images after which the full schedule is cut, where nobody says: a sixteenth, an eighth, a quarter and a half."""
+    return tuple(sorted({max(1, full.seen // part) for part in (16, 8, 4, 2)}))
+
+
+def usual_shorts(full: Length, image_size: int) -> tuple[Length, ...]:
+    """Short trainings, where nobody says: an eighth, a quarter, both also at half the pixels, and few images often."""
+    eighth, quarter = (min(full.images, full.seen // part) for part in (8, 4))
+    small = max(8, image_size // 2)
+    return (
+        Length(eighth),
+        Length(quarter),
+        Length(eighth, pixels=small),
+        Length(quarter, pixels=small),
+        Length(max(1, eighth // 4), epochs=4),
+    )
+
+
+# ------------------------------------------------------------------ the study as a space
+
+
+@dataclass(frozen=True)
+class ProxyStudy(Space):
+    """Every network of a study with every training and every seed. `networks` and `shorts` are texts."""
+
+    networks: tuple[str, ...]  # as a person types them
+    shorts: tuple[str, ...]  # short trainings, each a `Length`
+    cuts: tuple[int, ...]  # images after which the full training is looked at
+    image_size: int  # of the full training, in pixels
+    images: int  # there are to train
+    seeds: int = 2
+    name: ClassVar[str] = "proxies"
+
+    def __post_init__(self) -> None:
+        for field in ("networks", "shorts", "cuts"):
+            object.__setattr__(self, field, tuple(getattr(self, field)))  # JSON has lists
+        if self.seeds < 1:
+            raise ValueError(f"--seeds must be at least 1, not {self.seeds}")
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The full trainings of a seed come before its short ones: with them, their cuts are known."""
+        return (
+            Choice("seed", tuple(range(self.seeds)), tag="seed"),
+            Choice("training", self.trainings),
+            Choice("network", tuple(range(len(self.networks))), tag="n"),
+        )
+
+    @property
+    def trainings(self) -> tuple[str, ...]:
+        return FULL, *self.shorts
+
+    @cached_property
+    def lengths(self) -> dict[str, Length]:
+        """Of the short trainings."""
+        return {text: Length.parse(text, self.images) for text in self.shorts}
+
+    def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
+        return self.network_of(arch).build(num_classes, image_size or self.pixels_of(arch))
+
+    def short_id(self, arch: Arch) -> str:
+        """What it is, since that is short."""
+        return self.format(arch)
+
+    # what `nas.config.VariedExperiment` asks for
+
+    def network_of(self, arch: Arch) -> Network:
+        return resolve(self.networks[arch[2]], Path())
+
+    def seed_of(self, arch: Arch) -> int:
+        return arch[0]
+
+    def pixels_of(self, arch: Arch) -> int:
+        length = self._length(arch)
+        return length.pixels or self.image_size if length else self.image_size
+
+    def recipe_of(self, arch: Arch, recipe: Recipe) -> Recipe:
+        length = self._length(arch)
+        return length.of(recipe) if length else recipe
+
+    def marks_of(self, arch: Arch) -> tuple[int, ...]:
+        length = self._length(arch)
+        return (length.seen,) if length else self.cuts
+
+    def _length(self, arch: Arch) -> Length | None:
+        """None for the full training."""
+        return self.lengths.get(self.trainings[arch[1]])
+
+
+def study_config(
+    config: Config,
+    drawn: Sequence[Drawn],
+    shorts: Sequence[Length],
+    cuts: Sequence[int],
+    seeds: int,
+    image_size: int,
+    images: int,
+) -> Config:
+    """The run that trains the networks `drawn` from `config.space`, by its recipe and in every short way.
+
+    Raises ValueError where a cut or a short training is not shorter than the full one, or two are alike.
+    """
+    recipe = config.recipe
+    full = recipe.epochs * (images if recipe.subset is None else recipe.subset)
+    for cut in cuts:
+        if not recipe.batch_size <= cut < full:
+            raise ValueError(f"--cuts are of {recipe.batch_size} to {full - 1:,} images, within the full training")
+    for short in shorts:
+        if short.seen >= full:
+            raise ValueError(f"--short {short.text} is not shorter than the full training of {full:,} images")
+        if short.pixels and short.pixels > image_size:
+            raise ValueError(f"--short {short.text}: the full training has images of {image_size} pixels")
+    texts = tuple(dict.fromkeys(short.text for short in shorts))
+    networks = tuple(Found(config.space, one.arch).text for one in drawn)
+    study = ProxyStudy(networks, texts, tuple(sorted(set(cuts))), image_size, images, seeds)
+    return replace(config, space=study, strategy=EXHAUSTIVE)

@@ -1,0 +1,175 @@
+"""What a search left, to use from Python: a run, its trials, and networks to build."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import nn
+
+from nas import control, launch, run
+from nas.api import Progress
+from nas.compare.experiment import finish, with_test
+from nas.compare.lineup import Lineup
+from nas.config import Budget
+from nas.network import Network
+from nas.progress import Output
+from nas.run import Row, rank
+from nas.units import parse_seconds
+from searchspaces.cost import Cost, cost, shapes_only
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A network to build, and what for: so many classes, and images of so many pixels a side, unless told otherwise."""
+
+    network: Network
+    num_classes: int
+    image_size: int
+
+    @property
+    def name(self) -> str:
+        """As tables have it: `resnet20`, `mnas:1a2b3c4d`."""
+        return self.network.name
+
+    @property
+    def text(self) -> str:
+        """What `nas.load` and every command take for it."""
+        return self.network.text
+
+    @property
+    def cost(self) -> Cost:
+        """Parameters, and multiply-adds and activations of one image. No weights are allocated for it."""
+        with shapes_only():
+            module = self.build()
+        return cost(module, self.image_size)
+
+    def build(self, num_classes: int | None = None, image_size: int | None = None) -> nn.Module:
+        """A new network with random weights: images `[B, 3, image_size, image_size]` -> logits `[B, num_classes]`.
+
+        Raises ValueError where it does not take such images.
+        """
+        return self.network.build(
+            self.num_classes if num_classes is None else num_classes,
+            self.image_size if image_size is None else image_size,
+        )
+
+    def to_json(self) -> str:
+        """What `nas.load` takes from a file."""
+        return self.network.to_json()
+
+
+@dataclass(frozen=True)
+class Trial(Row):
+    """One trial of a run: what was tried, and what came of it.
+
+    `state` is complete, pruned, failed or running, `reason` why. `arch` is a tuple of option indices, `accuracy` of
+    validation images, 0 to 1; `macs`, `params` and `activations` are of one image, `latency` in seconds of one. What
+    is not known is None.
+    """
+
+    blueprint: Blueprint = field(repr=False)
+
+    @property
+    def val_accuracy(self) -> float | None:
+        """On validation images, 0 to 1. A search sees no test image."""
+        return self.accuracy
+
+    @property
+    def text(self) -> str:
+        """The architecture as `nas.load` and every command take it."""
+        return self.blueprint.text
+
+    def build(self, num_classes: int | None = None, image_size: int | None = None) -> nn.Module:
+        """A new network with random weights: images `[B, 3, image_size, image_size]` -> logits `[B, num_classes]`.
+
+        Classes and pixels are by default those that it was searched for.
+        """
+        return self.blueprint.build(num_classes, image_size)
+
+
+class Run(run.Run):
+    """A run on disk, at work, ended or interrupted: `path`, `name`, `config`, `budget`, and its ledger.
+
+    `study` is the ledger as an Optuna study. What is asked for is read anew from the ledger each time.
+    """
+
+    ended = ""
+    """Why the search that this process did of it ended."""
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All of them, in the order in which they were proposed."""
+        return [self.trial(row) for row in self.rows() if row.arch]
+
+    @property
+    def best(self) -> Trial:
+        """The completed trial of the highest reward; with several objectives, of the highest accuracy.
+
+        Raises ValueError where there is none.
+        """
+        return self.trial(self.best_row())
+
+    def top(self, count: int) -> list[Trial]:
+        """The best `count` trials, the best first; fewer where fewer are complete."""
+        complete = [row for row in rank(self.rows()) if row.reward is not None]
+        return [self.trial(row) for row in complete[:count]]
+
+    @property
+    def control(self) -> Run | None:
+        """The random search with an equal budget that stands beside it, if one was begun."""
+        found = control.find(self)
+        return Run.open(found.path) if found else None
+
+    def trial(self, row: Row) -> Trial:
+        """`row` of the ledger with its network."""
+        network = self.network(row)
+        return Trial(**vars(row), blueprint=Blueprint(network, *self.config.shape_of(network)))
+
+    def telling(self, on_trial: Callable[[Trial], None] | None) -> Callable[[Row], None] | None:
+        """`on_trial` for the rows that a search notes."""
+        return None if on_trial is None else lambda row: on_trial(self.trial(row))
+
+    def resume(
+        self,
+        *,
+        trials: int | None = None,
+        budget: float | str | None = None,
+        workers: int | None = None,
+        gpus: int | None = None,
+        gpus_per_trial: float = 1.0,
+        address: str | None = None,
+        device: str | None = None,
+        data_dir: Path | str | None = None,
+        table: Path | str | None = None,
+        progress: Progress = "none",
+        on_trial: Callable[[Trial], None] | None = None,
+    ) -> Run:
+        """Continue it, however it ended, and its control where it has one; returns it when it has ended again.
+
+        With a new total of `trials` or `budget` it goes on beyond its end. `data_dir` and `table` say where the data or
+        the table are now, `device`, `workers`, `gpus` and `address` what computes. The rest is as in `nas.search`.
+
+        Raises ValueError where another process drives it, or its data are no longer the same.
+        """
+        output = Output(progress)
+        cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, self.config.threads)
+        new = trials is not None or budget is not None
+        limit = Budget(trials, None if budget is None else parse_seconds(budget)) if new else self.budget
+        beside = control.find(self)
+        if table is not None:
+            for moved in (self, beside) if beside else (self,):
+                moved.config = launch.with_table_at(Path(table), moved.config)
+        config = self.config
+        skip = config.skip_unreadable or config.data_sha256 is not None  # `drive` refuses another choice of images
+        place = data_dir or config.data_dir
+        dataset = launch.load_data(config.data, place, config.recipe.resolution, skip, config.table, output.log)
+        where = launch.choose_device(device or config.device, config.threads) if cluster is None else "cpu"
+        if isinstance(config.space, Lineup):
+            tested = with_test(dataset, config, place, output)
+            self.ended = finish(self, limit, tested, where, cluster, output)
+            return self
+        tell = self.telling(on_trial)
+        self.ended = launch.to_the_end(self, beside, limit, dataset, where, cluster, output, tell)
+        return self
