@@ -29,8 +29,9 @@ from nas import train as nas_train
 from nas.data import load
 from nas.data.images import Dataset, Images
 from nas.process import prepare
+from nas.recipe import Recipe
 from nas.tables import table
-from nas.train import Recipe, predict, train
+from nas.train import predict, train
 from searchspaces import get_space
 
 NETWORKS = {

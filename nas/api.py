@@ -93,7 +93,7 @@ def search(
         image_size: Pixels a side to train at; by default the data's own. A folder needs it.
         batch_size: Images a step.
         lr: Peak learning rate.
-        recipe: Any other field of `nas.train.Recipe`, as in `{"label_smoothing": 0}`.
+        recipe: Any other field of `nas.recipe.Recipe`, as in `{"label_smoothing": 0}`.
         seed: Of the strategy and of every training.
         workers: Trials at once on CPUs, through Ray Tune.
         gpus: GPUs to use, through Ray Tune.

@@ -9,8 +9,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from nas.data import shape_of
 from nas.network import Found, Network, Scaled
 from nas.pruning import NO_PRUNER
+from nas.recipe import Recipe
 from nas.reward import Reward
-from nas.train import Recipe
 from searchspaces import Arch, Space, get_space
 
 Direction = Literal["maximize", "minimize"]

@@ -31,10 +31,10 @@ from nas.process import prepare
 from nas.progress import Output, Telling
 from nas.pruning import NO_PRUNER, make_pruner
 from nas.published import Published, read, table_of
+from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.run import Row, Run, versions
 from nas.samplers import check_strategy
-from nas.train import Recipe
 from nas.transfer import Start, Weights, metadata
 from nas.tuning import EVERYTHING, Tuning
 from nas.units import parse_count, parse_names, parse_seconds

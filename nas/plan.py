@@ -20,7 +20,8 @@ from nas.control import RANDOM
 from nas.data.images import Dataset
 from nas.pruning import NO_PRUNER
 from nas.published import benchmark_of
-from nas.train import Diverged, Recipe, train
+from nas.recipe import Recipe
+from nas.train import Diverged, train
 from nas.units import format_count, format_seconds
 from searchspaces import Space, get_space
 from searchspaces.cost import cost, shapes_only

@@ -15,7 +15,8 @@ from nas.data.images import Dataset
 from nas.latency import latency
 from nas.looks import Look
 from nas.network import Network
-from nas.train import Epoch, Recipe, accuracy, predict, train
+from nas.recipe import Recipe
+from nas.train import Epoch, accuracy, predict, train
 
 
 class State(StrEnum):

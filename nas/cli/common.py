@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nas.data.images import Dataset, Images
-    from nas.train import Recipe
+    from nas.recipe import Recipe
 
 
 def make_recipe(

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from nas.compare.results import Results
     from nas.data.images import Dataset
     from nas.engines.ray_tune import Cluster
+    from nas.recipe import Recipe
     from nas.run import Run
-    from nas.train import Recipe
 
 Networks = Annotated[
     list[str] | None,

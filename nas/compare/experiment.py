@@ -14,10 +14,10 @@ from nas.config import Budget, Config
 from nas.data.images import Dataset, Images
 from nas.network import Network
 from nas.progress import Output
+from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.run import Run
 from nas.samplers import EXHAUSTIVE
-from nas.train import Recipe
 
 if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster

@@ -13,9 +13,9 @@ from statistics import mean
 from nas.compare.ensembles import Ensemble, ensembles
 from nas.compare.entrants import budgets
 from nas.compare.lineup import lineup_of
+from nas.recipe import Recipe
 from nas.run import Run
 from nas.statistics import Fit, Interval
-from nas.train import Recipe
 from nas.trial import State
 from searchspaces.cost import Cost
 

@@ -11,7 +11,8 @@ from torch import nn
 
 from nas.data.images import Dataset, Images
 from nas.network import Network
-from nas.train import Epoch, Recipe, accuracy, predict, train
+from nas.recipe import Recipe
+from nas.train import Epoch, accuracy, predict, train
 from nas.transfer import Start, Taken
 from nas.tuning import EVERYTHING, Tuning
 from searchspaces.cost import Cost, cost

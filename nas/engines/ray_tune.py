@@ -25,7 +25,8 @@ from nas.data.images import Dataset, Images
 from nas.engines import Trials
 from nas.engines.local import stopped
 from nas.process import prepare
-from nas.train import Epoch, Recipe
+from nas.recipe import Recipe
+from nas.train import Epoch
 from nas.trial import State, TrialResult, TrialSpec, describe, run_trial
 
 ENVIRONMENT = {

@@ -23,9 +23,9 @@ from torch import nn
 from nas.config import Config
 from nas.network import Found, Network
 from nas.proxies.draw import Drawn
+from nas.recipe import Recipe
 from nas.samplers import EXHAUSTIVE
 from nas.targets import resolve
-from nas.train import Recipe
 from nas.units import parse_count
 from searchspaces import Arch, Choice, Space
 

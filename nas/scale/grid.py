@@ -26,12 +26,12 @@ from torch import nn
 from nas.config import Config
 from nas.data.images import Dataset
 from nas.network import Network
+from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.samplers import EXHAUSTIVE
 from nas.scale.family import Base
 from nas.tables import table
 from nas.targets import resolve
-from nas.train import Recipe
 from nas.units import format_count
 from scaling.compound import PAPER, Compound, image_size_at, largest, measured
 from searchspaces import Arch, Choice, Space

@@ -13,7 +13,8 @@ import pytest
 from nas.data import Dataset, without_images
 from nas.engines import Trials, local
 from nas.network import Designed
-from nas.train import Epoch, Recipe
+from nas.recipe import Recipe
+from nas.train import Epoch
 from nas.trial import State, TrialResult, TrialSpec
 
 Engine = Callable[[Trials, Dataset], None]

@@ -13,9 +13,10 @@ from nas.cli import main
 from nas.config import Budget, Config
 from nas.data import Dataset
 from nas.network import Found
+from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.run import Row, Run
-from nas.train import Epoch, Recipe
+from nas.train import Epoch
 from nas.trial import State, TrialResult, TrialSpec
 from searchspaces import Mnas
 from searchspaces.cost import Cost

@@ -16,9 +16,10 @@ from nas.config import Budget, Config
 from nas.data import Dataset
 from nas.engines import local
 from nas.loop import MAX_FAILURES, MAX_STARTS, Search, busy_seconds
+from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.run import Row, Run
-from nas.train import Epoch, Recipe
+from nas.train import Epoch
 from nas.trial import State, TrialResult, TrialSpec
 from searchspaces import SPACES, Arch, Chain, Choice, Space
 from searchspaces.cost import Cost

@@ -9,7 +9,7 @@ import pytest
 
 from nas.data import Dataset
 from nas.plan import estimate_trial_seconds, fit_width, typical_macs
-from nas.train import Recipe
+from nas.recipe import Recipe
 from searchspaces import Mnas
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from nas.network import Designed
 from nas.progress import JsonLines, Lines, Terminal
+from nas.recipe import Recipe
 from nas.run import Row
-from nas.train import Epoch, Recipe
+from nas.train import Epoch
 from nas.trial import State, TrialSpec
 from searchspaces.cost import Cost
 

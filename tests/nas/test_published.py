@@ -17,9 +17,9 @@ from nas.engines import local
 from nas.launch import choose_config, drive
 from nas.loop import Search
 from nas.published import Published, read, table_of
+from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.run import Run
-from nas.train import Recipe
 from nas.trial import State
 from searchspaces import Arch, Mnas, NASBench201, NASBenchMacro
 

@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from nas.data import Dataset
-from nas.train import Diverged, Recipe, accuracy, computes_in_bf16, predict, train
+from nas.precision import computes_in_bf16
+from nas.recipe import Recipe
+from nas.train import Diverged, accuracy, predict, train
 from searchspaces.auxiliary import WithAuxiliary
 from searchspaces.layers import concat, conv, depthwise, head, mbconv, network
 from searchspaces.modules import ScheduledDropPath

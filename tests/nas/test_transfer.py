@@ -17,7 +17,8 @@ from nas.baselines.pretrained.naming import our_tensors
 from nas.compare.training import train_and_test
 from nas.data import Dataset, Images
 from nas.network import Designed, Found, Network
-from nas.train import Recipe, predict
+from nas.recipe import Recipe
+from nas.train import predict
 from nas.transfer import Start, Weights, metadata
 from nas.tuning import Tuning
 from searchspaces import Mnas, NASNet

@@ -11,7 +11,7 @@ from torch import nn
 
 from nas.data import Dataset
 from nas.network import Designed, Found
-from nas.train import Recipe
+from nas.recipe import Recipe
 from nas.trial import State, TrialResult, TrialSpec, describe, run_trial
 from searchspaces import Mnas
 

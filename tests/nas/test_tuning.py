@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from nas import baselines
 from nas.data import Dataset
-from nas.train import Recipe, train
+from nas.recipe import Recipe
+from nas.train import train
 from nas.tuning import EVERYTHING, Tuning
 from searchspaces.layers import conv, head, mbconv, network
 

@@ -17,8 +17,9 @@ from nas.data import Dataset
 from nas.engines import local
 from nas.network import Designed, Found
 from nas.progress import Output
+from nas.recipe import Recipe
 from nas.run import Run
-from nas.train import Epoch, Recipe, accuracy
+from nas.train import Epoch, accuracy
 from nas.trial import TrialResult, TrialSpec, run_trial
 from searchspaces import Mnas
 from searchspaces.cost import Cost

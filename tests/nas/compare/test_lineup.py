@@ -10,10 +10,10 @@ import pytest
 from nas.compare.lineup import Entrant, Lineup, lineup_of
 from nas.config import Config, Experiment
 from nas.network import Designed, Found, grown
+from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.run import Run
 from nas.samplers import EXHAUSTIVE
-from nas.train import Recipe
 from searchspaces import Compact, Mnas
 
 NETWORKS = {

@@ -15,9 +15,9 @@ import pytest
 from nas.compare.picture import picture
 from nas.compare.report import in_words, results_table, to_csv, to_json, to_markdown, to_text, write
 from nas.compare.results import Result, Results, Training
+from nas.recipe import Recipe
 from nas.statistics import Fit
 from nas.tables import spread
-from nas.train import Recipe
 from searchspaces.cost import Cost
 
 #           name       found  MACs       test accuracy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nas.compare.training import train_and_test
 from nas.data import Dataset
 from nas.network import Designed
-from nas.train import Recipe
+from nas.recipe import Recipe
 
 RECIPE = Recipe(epochs=3, batch_size=20)
 

@@ -9,7 +9,8 @@ import pytest
 from nas.data import Dataset
 from nas.engines import local
 from nas.network import Designed
-from nas.train import Epoch, Recipe
+from nas.recipe import Recipe
+from nas.train import Epoch
 from nas.trial import State, TrialResult, TrialSpec
 
 

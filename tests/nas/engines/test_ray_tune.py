@@ -24,9 +24,10 @@ from nas.data import Dataset
 from nas.loop import Search
 from nas.network import Designed
 from nas.progress import Lines
+from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.run import Run
-from nas.train import Epoch, Recipe
+from nas.train import Epoch
 from nas.trial import State, TrialResult, TrialSpec
 from searchspaces import Mnas
 
@@ -198,7 +199,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 from nas.data import load
 from nas.engines import ray_tune
 from nas.network import Designed
-from nas.train import Recipe
+from nas.recipe import Recipe
 from nas.trial import TrialSpec
 
 class Endless:

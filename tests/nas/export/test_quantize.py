@@ -13,7 +13,8 @@ from nas.export.job import Changes, data_for, run
 from nas.export.steps import steps_table
 from nas.export.target import Source
 from nas.network import Designed
-from nas.train import Recipe, train
+from nas.recipe import Recipe
+from nas.train import train
 from searchspaces.layers import conv, flatten, head, linear, network
 
 pytest.importorskip("torchao")

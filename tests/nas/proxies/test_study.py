@@ -21,9 +21,10 @@ from nas.loop import Search
 from nas.proxies.draw import Drawn, draw
 from nas.proxies.results import Proxy, results, study_of
 from nas.proxies.study import Length, ProxyStudy, study_config, usual_cuts, usual_shorts
+from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.run import Run
-from nas.train import Epoch, Recipe
+from nas.train import Epoch
 from nas.trial import State, TrialResult, TrialSpec, run_trial
 from searchspaces import Arch, Choice, Space
 from searchspaces.layers import conv, head, network

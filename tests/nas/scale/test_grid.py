@@ -15,11 +15,12 @@ from nas.config import Budget, Config
 from nas.data import Dataset
 from nas.engines import local
 from nas.loop import Search
+from nas.recipe import Recipe
 from nas.run import Run
 from nas.scale.family import Base, base_of
 from nas.scale.grid import BASE, Candidate, candidates, from_text, grid_config, kind, to_text
 from nas.scale.results import best_compound, grid_of, results
-from nas.train import Epoch, Recipe
+from nas.train import Epoch
 from nas.trial import State, TrialResult, TrialSpec, run_trial
 from scaling.compound import Compound
 from searchspaces import Mnas
