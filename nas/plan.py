@@ -161,6 +161,7 @@ def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cl
     seconds = estimate_trial_seconds(config.space, config.recipe.prepare(dataset).to(config.device), config.recipe)
     if seconds is None:
         return "unknown: none of four random networks could be trained; a lower --lr may help"
+    _check_fits(seconds, config, budget)
     at_once = cluster.at_once if cluster else 1
     where = f"{config.device}, {at_once} at once" if cluster else config.device
     if budget.seconds is not None and (budget.trials is None or budget.trials * seconds / at_once > budget.seconds):
@@ -170,3 +171,12 @@ def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cl
         about = "about" if config.pruner == NO_PRUNER else "at most"
         extent = f"{budget.trials} trials in {about} {format_seconds(budget.trials * seconds / at_once)}"
     return f"about {format_seconds(seconds)} a trial on {where}: {extent}"
+
+
+def _check_fits(seconds: float, config: Config, budget: Budget) -> None:
+    """Raises ValueError where the time is over before the first trial is."""
+    if budget.seconds is not None and seconds > budget.seconds:
+        raise ValueError(
+            f"a trial takes about {format_seconds(seconds)} on {config.device}, longer than the budget of "
+            f"{format_seconds(budget.seconds)}: give a longer --budget, or train less (--subset, --epochs, --resolution)"
+        )

@@ -247,6 +247,14 @@ def test_a_mistake_is_one_line_and_exit_code_2(cli, args: tuple[str, ...], messa
     assert not Path("runs").exists() or not list(Path("runs").iterdir())
 
 
+def test_a_budget_that_no_trial_fits_is_refused(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.plan.estimate_trial_seconds", lambda *args: 7200.0)
+    code, _, err = cli(*SEARCH, "--budget", "20m")
+    assert code == 2 and err.count("\n") == 1
+    assert "a trial takes about 2h00m on cpu, longer than the budget of 20m00s: give a longer --budget, or" in err
+    assert not Path("runs").exists()
+
+
 def test_a_taken_name_and_an_edited_config_are_refused(cli, tmp_path: Path, pretended: None) -> None:
     cli(*SEARCH, "--trials", "1", "--name", "one")
     code, _, err = cli(*SEARCH, "--trials", "1", "--name", "one")
