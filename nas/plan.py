@@ -178,5 +178,5 @@ def _check_fits(seconds: float, config: Config, budget: Budget) -> None:
     if budget.seconds is not None and seconds > budget.seconds:
         raise ValueError(
             f"a trial takes about {format_seconds(seconds)} on {config.device}, longer than the budget of "
-            f"{format_seconds(budget.seconds)}: give a longer --budget, or train less (--subset, --epochs, --resolution)"
+            f"{format_seconds(budget.seconds)}: give a longer --budget, or train less: --subset, --epochs, --resolution"
         )
