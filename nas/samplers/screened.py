@@ -84,10 +84,11 @@ class ScreenedController:
             return self.learner.propose(situation)
         codes, targets = self.known()
         latest = situation.running[-self.settings.remembered // 2 :]
-        running = self.surrogate.codes([self.canonical(arch) for arch in latest])
-        self.surrogate.condition(codes, targets, running)
+        running = [self.canonical(arch) for arch in latest]
+        self.surrogate.condition(codes, targets, self.surrogate.codes(running))
 
         pool = {self.canonical(arch): arch for arch in map(tuple, self._pool(situation).tolist())}
+        pool = {arch: drawn for arch, drawn in pool.items() if arch not in running} or pool
         gains = expected_improvement(*self.surrogate.predict(self.surrogate.codes(list(pool))), float(targets.max()))
         archs = list(pool.values())
         ranked = [archs[position] for position in np.argsort(-gains, kind="stable")]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
 
-from nas.data import Dataset, Images
+from nas.data import Dataset, Images, load
 
 
 def random_images(n: int, classes: int = 10, size: int = 8) -> Images:
@@ -114,16 +112,9 @@ def test_the_split_is_frozen():
     assert dataset.val.pixels[:, 0, 0, 0].tolist() == [14, 21, 40, 43, 49, 52, 67, 75, 78, 86]
 
 
-def test_a_data_set_has_no_test_split():
-    assert [field.name for field in dataclasses.fields(Dataset)] == [
-        "name",
-        "class_names",
-        "train",
-        "val",
-        "mean",
-        "std",
-        "sha256",  # of the files of training and validation
-    ]
+def test_a_data_set_has_no_test_split_unless_it_is_given_one():
+    dataset = Dataset.split("toy", ("a", "b"), random_images(20, classes=2))
+    assert dataset.test is None and load("shapes").test is None
 
 
 def test_a_data_set_moves_as_a_whole():
