@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -16,6 +15,7 @@ from matplotlib.path import Path as Curve
 from matplotlib.textpath import TextPath
 
 from nas.layout import Arrow, Layout, lay_out
+from nas.pictures import style
 from searchspaces.graph import Graph, Node
 
 SUFFIXES = (".svg", ".png")
@@ -53,7 +53,7 @@ def draw(graphs: Mapping[str, Graph], path: Path, title: str = "", details: Mapp
     widths = [max(layout.width, _width(name, TITLE)) for name, layout in layouts.items()]
     width = max(sum(widths) + BETWEEN * (len(widths) - 1), _width(title, TITLE)) + 2 * MARGIN
     height = top + headed + max(layout.height for layout in layouts.values()) + MARGIN
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nas", "font.family": FONT}):
+    with style(family=FONT):
         figure = Figure(figsize=(width, height), facecolor="white")
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
         axes.set_axis_off()

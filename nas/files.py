@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -19,6 +20,13 @@ def make_folder(path: Path) -> Path:
     except OSError as error:
         raise ValueError(f"cannot make the folder {path}: {error.strerror}; choose another --out") from None
     return path
+
+
+def write_all(files: Mapping[Path, str | bytes]) -> list[Path]:
+    """Write every content to its path, each atomically; returns the paths."""
+    for path, content in files.items():
+        write_atomically(path, content)
+    return list(files)
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

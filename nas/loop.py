@@ -24,7 +24,7 @@ from nas.train import Epoch
 from nas.trial import State, TrialResult, TrialSpec, describe
 from nas.units import format_count
 from searchspaces import Arch
-from searchspaces.cost import Cost, cost, shapes_only
+from searchspaces.cost import Cost, cost_of
 
 MAX_STARTS = 5  # a training that took its whole process with it so often is given up
 MAX_FAILURES = 20  # in a row: it is not the networks that are broken
@@ -231,9 +231,7 @@ class Search:
         try:
             if self._count_start(trial) > MAX_STARTS:
                 raise RuntimeError(f"the process died {MAX_STARTS} times while it trained this network")
-            with shapes_only():
-                module = network.build(self.num_classes, image_size)
-            size = cost(module, image_size)
+            size = cost_of(lambda: network.build(self.num_classes, image_size), image_size)
         except Exception as error:
             self.tell(spec, TrialResult(State.FAILED, 0.0, reason=describe(error)))
             return None

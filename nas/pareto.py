@@ -18,17 +18,20 @@ def front(rows: Sequence[Row], objectives: Sequence[str] = ACCURACY_AND_MACS) ->
     The first objective is high where it is good, the others low. Rows without one of them are left out, and so are
     those that are not complete. Of equals the first stays.
     """
-    figures = {
-        row.number: _figures(row, objectives)
-        for row in rows
-        if row.reward is not None and all(getattr(row, name) is not None for name in objectives)
-    }
-    kept: list[Row] = []
-    candidates = [row for row in rows if row.number in figures]
-    for row in sorted(candidates, key=lambda row: (figures[row.number], row.number)):  # none is beaten by a later one
-        mine = figures[row.number]
-        if not any(all(a <= b for a, b in zip(figures[other.number], mine, strict=True)) for other in kept):
-            kept.append(row)
+    known = [row for row in rows if row.reward is not None and all(getattr(row, n) is not None for n in objectives)]
+    return [known[number] for number in unbeaten([_figures(row, objectives) for row in known])]
+
+
+def unbeaten(figures: Sequence[Sequence[float]]) -> list[int]:
+    """The numbers of those that no other beats, in order. All figures are low where they are good.
+
+    Of equals the first stays.
+    """
+    kept: list[int] = []
+    for number in sorted(range(len(figures)), key=lambda number: (*figures[number], number)):
+        # None is beaten by a later one.
+        if not any(all(a <= b for a, b in zip(figures[other], figures[number], strict=True)) for other in kept):
+            kept.append(number)
     return kept
 
 

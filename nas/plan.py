@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import fmean, median
@@ -24,7 +24,7 @@ from nas.recipe import Recipe
 from nas.train import Diverged, train
 from nas.units import format_count, format_seconds
 from searchspaces import Space, get_space
-from searchspaces.cost import cost, shapes_only
+from searchspaces.cost import cost_of
 
 if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster
@@ -36,12 +36,8 @@ _QUARTER = 5  # networks, of those that the estimate is for
 def typical_macs(space: Space, image_size: int, samples: int = 15) -> float:
     """The median multiply-adds of random architectures of `space`."""
     rng = random.Random(0)
-    found = []
-    for _ in range(samples):
-        with shapes_only():
-            network = space.build(space.sample(rng), image_size=image_size)
-        found.append(cost(network, image_size).macs)
-    return median(found)
+    archs = [space.sample(rng) for _ in range(samples)]
+    return median(cost_of(partial(space.build, arch, image_size=image_size), image_size).macs for arch in archs)
 
 
 def fit_width(space: Space, target_macs: float, image_size: int) -> Space:
@@ -67,15 +63,14 @@ def estimate_trial_seconds(space: Space, dataset: Dataset, recipe: Recipe) -> fl
     builds = [
         partial(space.build, space.sample(rng), dataset.num_classes, dataset.image_size) for _ in range(4 * _QUARTER)
     ]
-    builds.sort(key=lambda build: _activations(build, dataset.image_size))
-    timed = [training_seconds(build, dataset, recipe) for build in builds[_QUARTER // 2 :: _QUARTER]]
+    builds.sort(key=lambda build: cost_of(build, dataset.image_size).activations)
+    return mean_training_seconds(builds[_QUARTER // 2 :: _QUARTER], dataset, recipe)
+
+
+def mean_training_seconds(builds: Sequence[Callable[[], nn.Module]], dataset: Dataset, recipe: Recipe) -> float | None:
+    """`training_seconds` on average, of the networks that could be trained; None where that is none of them."""
+    timed = [training_seconds(build, dataset, recipe) for build in builds]
     return fmean(known) if (known := [seconds for seconds in timed if seconds is not None]) else None
-
-
-def _activations(build: Callable[[], nn.Module], image_size: int) -> int:
-    with shapes_only():
-        network = build()
-    return cost(network, image_size).activations
 
 
 def training_seconds(build: Callable[[], nn.Module], dataset: Dataset, recipe: Recipe) -> float | None:
@@ -163,7 +158,7 @@ def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cl
         return "unknown: none of four random networks could be trained; a lower --lr may help"
     _check_fits(seconds, config, budget)
     at_once = cluster.at_once if cluster else 1
-    where = f"{config.device}, {at_once} at once" if cluster else config.device
+    where = place(config.device, cluster)
     if budget.seconds is not None and (budget.trials is None or budget.trials * seconds / at_once > budget.seconds):
         extent = f"about {max(1, int(budget.seconds * at_once / seconds))} trials in {format_seconds(budget.seconds)}"
     else:
@@ -171,6 +166,11 @@ def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cl
         about = "about" if config.pruner == NO_PRUNER else "at most"
         extent = f"{budget.trials} trials in {about} {format_seconds(budget.trials * seconds / at_once)}"
     return f"about {format_seconds(seconds)} a trial on {where}: {extent}"
+
+
+def place(device: str, cluster: Cluster | None) -> str:
+    """Where trials run, and how many at once: `cpu, 2 at once`."""
+    return f"{device}, {cluster.at_once} at once" if cluster else device
 
 
 def _check_fits(seconds: float, config: Config, budget: Budget) -> None:

@@ -17,7 +17,7 @@ from nas.network import Network
 from nas.progress import Output
 from nas.run import Row, rank
 from nas.units import parse_seconds
-from searchspaces.cost import Cost, cost, shapes_only
+from searchspaces.cost import Cost, cost_of
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,7 @@ class Blueprint:
     @property
     def cost(self) -> Cost:
         """Parameters, and multiply-adds and activations of one image. No weights are allocated for it."""
-        with shapes_only():
-            module = self.build()
-        return cost(module, self.image_size)
+        return cost_of(self.build, self.image_size)
 
     def build(self, num_classes: int | None = None, image_size: int | None = None) -> nn.Module:
         """A new network with random weights: images `[B, 3, image_size, image_size]` -> logits `[B, num_classes]`.

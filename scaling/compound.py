@@ -24,7 +24,7 @@ from typing import NamedTuple, Protocol
 
 from torch import nn
 
-from searchspaces.cost import Cost, cost, shapes_only
+from searchspaces.cost import Cost, cost_of
 from searchspaces.layers import round_channels
 
 Range = tuple[float, float]
@@ -143,9 +143,7 @@ def image_size_at(base: Scalable, at: Multipliers) -> int:
 def measured(base: Scalable, at: Multipliers, num_classes: int) -> Cost:
     """What `base` really costs with these factors."""
     pixels = image_size_at(base, at)
-    with shapes_only():
-        module = base.scaled(at.width, at.depth, pixels).build(num_classes, pixels)
-    return cost(module, pixels)
+    return cost_of(lambda: base.scaled(at.width, at.depth, pixels).build(num_classes, pixels), pixels)
 
 
 def measured_ratio(base: Scalable, at: Multipliers, num_classes: int) -> float:

@@ -10,6 +10,8 @@ A network built under `shapes_only()` is costed without ever allocating its weig
     with shapes_only():
         network = space.build(arch)
     cost(network, image_size=32)        # Cost(params=..., macs=..., activations=...)
+
+which is `cost_of(lambda: space.build(arch), image_size=32)` where the network itself is not wanted.
 """
 
 from __future__ import annotations
@@ -175,6 +177,13 @@ def shapes_only() -> Iterator[None]:
     """Modules built here have shapes and no weights (meta tensors, no initialisation): microseconds a layer."""
     with torch.device("meta"), _NoInitialisation():
         yield
+
+
+def cost_of(build: Callable[[], nn.Module], image_size: int) -> Cost:
+    """`cost` of the network that `build` makes, which is made without its weights."""
+    with shapes_only():
+        network = build()
+    return cost(network, image_size)
 
 
 @contextlib.contextmanager

@@ -17,12 +17,12 @@ from abc import abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from torch import nn
 
-from searchspaces.cost import cost, costs_by_row, shapes_only
+from searchspaces.cost import cost_of, costs_by_row, shapes_only
 from searchspaces.layers import Layer, chain, network, round_channels
 from searchspaces.space import Arch, Space
 
@@ -61,9 +61,8 @@ class ScaledSpace(Space):
 
     def macs_at(self, arch: Arch, width: float) -> int:
         """The multiply-adds that `max_macs` is about."""
-        with shapes_only():
-            network = self.network_at(arch, width, self.num_classes or 10, self.image_size)
-        return cost(network, self.image_size).macs
+        build = partial(self.network_at, arch, width, self.num_classes or 10, self.image_size)
+        return cost_of(build, self.image_size).macs
 
     def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
         return self.network_at(arch, self.width_of(arch), num_classes, image_size or self.image_size)

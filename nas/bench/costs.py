@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from nas.published import Published
 from searchspaces import Arch, Space
-from searchspaces.cost import cost, shapes_only
+from searchspaces.cost import cost_of
 
 CHECKED = 24  # networks by which a sum is checked
 IMAGE_SIZE = 32  # where the space does not say at which it searches
@@ -53,6 +53,4 @@ def _shares(space: Space) -> list[list[int]]:
 
 def _macs(space: Space, arch: Arch) -> int:
     image_size = int(space.settings().get("image_size") or IMAGE_SIZE)
-    with shapes_only():
-        network = space.build(arch, image_size=image_size)
-    return cost(network, image_size).macs
+    return cost_of(lambda: space.build(arch, image_size=image_size), image_size).macs

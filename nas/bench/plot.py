@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import matplotlib
@@ -12,6 +11,7 @@ from matplotlib.figure import Figure
 
 from nas.bench.report import label
 from nas.bench.searches import Result
+from nas.pictures import content, style
 
 STYLES = ("-", "--", ":", "-.")  # after ten strategies the colours begin again
 FIRST = 5  # evaluations at which the picture begins
@@ -20,7 +20,7 @@ DEPTH = 3000  # of the vertical axis; a curve that leaves at the bottom is at 0,
 
 def picture(results: Sequence[Result], title: str, unit: str, suffix: str = "png") -> bytes:
     """Mean regret by evaluations, with a 95 % band of the mean, on logarithmic axes: a file's content."""
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nas"}):
+    with style():
         figure = Figure(figsize=(7.5, 5), layout="constrained", facecolor="white")
         axis = figure.add_subplot()
         colours = matplotlib.colormaps["tab10"]
@@ -39,6 +39,4 @@ def picture(results: Sequence[Result], title: str, unit: str, suffix: str = "png
             either.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))
         axis.grid(which="both", alpha=0.2)
         axis.legend(fontsize=9)
-        out = io.BytesIO()
-        figure.savefig(out, format=suffix, dpi=150, metadata={"Date": None} if suffix == "svg" else None)
-    return out.getvalue()
+        return content(figure, suffix, dpi=150)

@@ -193,13 +193,13 @@ def _announcement(
 ) -> str:
     """What will be trained, how long that takes, and where the results go."""
     from nas.compare.experiment import SECONDS
+    from nas.plan import place
     from nas.tables import table
     from nas.units import format_count, format_seconds
 
-    sizes = [entrant.size(lineup.num_classes, lineup.image_size) for entrant in lineup.entrants]
     rows = [
         (e.name, "found" if e.found else "hand-designed", format_count(size.macs), format_count(size.params))
-        for e, size in zip(lineup.entrants, sizes, strict=True)
+        for e, size in zip(lineup.entrants, lineup.sizes, strict=True)
     ]
     images = f"{recipe.subset or len(dataset.train):,} {dataset.name} images"
     lines = [
@@ -212,8 +212,8 @@ def _announcement(
     of_each = _seconds_of_each(lineup, dataset, recipe, device) if cluster is None or cluster.address is None else None
     if of_each is not None:
         twice = ", and about twice that with --equal-seconds" if lineup.equal_seconds else ""
-        where = f"{device}, {at_once} at once" if cluster else device
-        lines.append(f"time      about {format_seconds(of_each * lineup.size / at_once)} on {where}{twice}")
+        total = format_seconds(of_each * lineup.size / at_once)
+        lines.append(f"time      about {total} on {place(device, cluster)}{twice}")
     then = f", then at equal seconds {folder}-{SECONDS}/" if lineup.equal_seconds else ""
     return "\n".join([*lines, f"results   {folder}/{then}\n"])
 
@@ -221,16 +221,13 @@ def _announcement(
 def _seconds_of_each(lineup: Lineup, dataset: Dataset, recipe: Recipe, device: str) -> float | None:
     """How long a training takes on average, by three networks: the largest, the smallest, and one between."""
     from functools import partial
-    from statistics import mean
 
-    from nas.plan import training_seconds
+    from nas.plan import mean_training_seconds
 
-    by_size = sorted(lineup.entrants, key=lambda e: e.size(lineup.num_classes, lineup.image_size).macs)
+    by_size = sorted(range(len(lineup.names)), key=lambda number: lineup.sizes[number].macs)
     chosen = dict.fromkeys([by_size[0], by_size[len(by_size) // 2], by_size[-1]])
-    prepared = recipe.prepare(dataset).to(device)
-    builds = [partial(e.network.build, lineup.num_classes, lineup.image_size) for e in chosen]
-    seconds = [training_seconds(build, prepared, recipe) for build in builds]
-    return mean(known) if (known := [s for s in seconds if s is not None]) else None
+    builds = [partial(lineup.entrants[n].network.build, lineup.num_classes, lineup.image_size) for n in chosen]
+    return mean_training_seconds(builds, recipe.prepare(dataset).to(device), recipe)
 
 
 def show(

@@ -165,6 +165,7 @@ def _announcement(
     config: Config, drawn: Sequence[Drawn], dataset: Dataset, limit: Budget, cluster: Any, folder: Path
 ) -> str:
     """What will be trained, how long that takes, and where the results go."""
+    from nas.plan import place
     from nas.proxies.study import ProxyStudy
     from nas.units import format_count, format_seconds
 
@@ -185,7 +186,7 @@ def _announcement(
         seconds = _seconds(config, dataset)
         if seconds is not None:
             ends = f", ended after {format_seconds(limit.seconds)}" if limit.seconds else ""
-            where = f"{config.device}, {at_once} at once" if cluster else config.device
+            where = place(config.device, cluster)
             lines.append(f"time      about {format_seconds(seconds / at_once)} for all of them on {where}{ends}")
     return "\n".join([*lines, f"results   {folder}/\n"])
 
@@ -193,9 +194,8 @@ def _announcement(
 def _seconds(config: Config, dataset: Dataset) -> float | None:
     """How long the study takes, by three networks, but for the looks at cuts; None where they cannot be trained."""
     from functools import partial
-    from statistics import mean
 
-    from nas.plan import training_seconds
+    from nas.plan import mean_training_seconds
     from nas.proxies.study import ProxyStudy
 
     study = config.space
@@ -208,10 +208,10 @@ def _seconds(config: Config, dataset: Dataset) -> float | None:
             partial(study.build, (0, training, network), dataset.num_classes)
             for network in (0, len(study.networks) // 2, len(study.networks) - 1)
         ]
-        timed = [training_seconds(build, prepared, recipe) for build in builds]
-        if not (known := [seconds for seconds in timed if seconds is not None]):
+        of_each = mean_training_seconds(builds, prepared, recipe)
+        if of_each is None:
             return None
-        total += mean(known) * len(study.networks) * study.seeds
+        total += of_each * len(study.networks) * study.seeds
     return total
 
 

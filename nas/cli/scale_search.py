@@ -120,6 +120,7 @@ def _announcement(
     config: Config, found: Sequence[Candidate], dataset: Dataset, limit: Budget, cluster: Any, folder: Path
 ) -> str:
     """What will be trained, how long that takes, and where the results go."""
+    from nas.plan import place
     from nas.scale.grid import candidates_table
     from nas.units import format_seconds
 
@@ -137,7 +138,7 @@ def _announcement(
         if of_base is not None and of_grown is not None:
             seconds = (of_base + (len(found) - 1) * of_grown) * (space.size // len(found)) / at_once
             ends = f", ended after {format_seconds(limit.seconds)}" if limit.seconds else ""
-            where = f"{config.device}, {at_once} at once" if cluster else config.device
+            where = place(config.device, cluster)
             lines.append(f"time      about {format_seconds(seconds)} for all of them on {where}{ends}")
     return "\n".join([*lines, f"results   {folder}/\n"])
 

@@ -82,8 +82,7 @@ def comparison_config(
     skip_unreadable: bool = False,
 ) -> Config:
     """The run that trains `lineup`. Raises ValueError where a network does not take the data's images."""
-    for entrant in lineup.entrants:
-        entrant.size(lineup.num_classes, lineup.image_size)
+    _ = lineup.sizes  # which none has that takes no such images
     launch.check_subset(recipe, dataset)
     folder = None if data_dir is None else str(data_dir)
     return Config(
@@ -111,8 +110,8 @@ def second(run: Run) -> Run | None:
 
     None where none was asked for, or `run` is not finished. Of several found networks it is the first that is timed.
     """
-    lineup, found = lineup_of(run), results(run)
-    if not lineup.equal_seconds or found.missing:
+    lineup = lineup_of(run)
+    if not lineup.equal_seconds or (found := results(run)).missing:
         return None
     if (path := _beside(run.path)).is_dir():
         return Run.open(path)

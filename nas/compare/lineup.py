@@ -19,7 +19,7 @@ from nas.network import Designed, Network
 from nas.run import Run
 from nas.targets import resolve
 from searchspaces import Arch, Choice, Space
-from searchspaces.cost import Cost, cost, shapes_only
+from searchspaces.cost import Cost, cost_of
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,7 @@ class Entrant:
 
     def size(self, num_classes: int, image_size: int) -> Cost:
         """For images of so many classes and pixels. Raises ValueError where it does not take such."""
-        with shapes_only():
-            module = self.network.build(num_classes, image_size)
-        return cost(module, image_size)
+        return cost_of(lambda: self.network.build(num_classes, image_size), image_size)
 
 
 @dataclass(frozen=True)
@@ -77,6 +75,11 @@ class Lineup(Space):
     def entrants(self) -> tuple[Entrant, ...]:
         """In the order of the choice."""
         return tuple(Entrant(n, resolve(text, Path())) for n, text in zip(self.names, self.networks, strict=True))
+
+    @cached_property
+    def sizes(self) -> tuple[Cost, ...]:
+        """Of the entrants. Raises ValueError where one does not take such images."""
+        return tuple(entrant.size(self.num_classes, self.image_size) for entrant in self.entrants)
 
     @property
     def choices(self) -> tuple[Choice, ...]:

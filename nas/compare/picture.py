@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from statistics import stdev
@@ -15,6 +14,7 @@ from matplotlib.figure import Figure
 
 from nas.compare.report import heading
 from nas.compare.results import Result, Results
+from nas.pictures import content, legend_entries, style
 from nas.units import format_count
 
 FOUND, DESIGNED, LINE = "#b8741a", "#3b5b92", "#8a8a8a"
@@ -25,13 +25,11 @@ WIDE = 0.25  # of the axis' width: points of one column
 def picture(read: Sequence[Results], suffix: str = "svg") -> bytes:
     """The file's content, svg or png: a panel for each of `read` that has a result, of which there is one."""
     read = [found for found in read if found.trained]
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nas", "font.size": 9}):
+    with style(font_size=9):
         figure = Figure(figsize=(7.2 * len(read), 5), layout="constrained", facecolor="white")
         for axes, found in zip(figure.subplots(1, len(read), squeeze=False)[0], read, strict=True):
             _panel(axes, found)
-        out = io.BytesIO()
-        figure.savefig(out, format=suffix, dpi=160, metadata={"Date": None} if suffix == "svg" else None)
-    return out.getvalue()
+        return content(figure, suffix)
 
 
 def _panel(axes: Axes, found: Results) -> None:
@@ -56,10 +54,8 @@ def _panel(axes: Axes, found: Results) -> None:
     seeds = max(len(result.trainings) for result in found.trained)
     repeated = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
     axes.set_title(f"{found.data} {heading(found)}, {repeated}", fontsize=10)
-    handles, labels = axes.get_legend_handles_labels()
-    once = dict(zip(labels, handles, strict=True))
     axes.legend(
-        once.values(), once.keys(), frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3
+        *legend_entries(axes), frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from nas.compare.ensembles import Ensemble
 from nas.compare.results import Result, Results, Verdict
-from nas.files import write_atomically
+from nas.files import write_all
 from nas.tables import spread, table
 from nas.trial import INFERENCE_BATCH
 from nas.units import format_bytes, format_count, format_seconds
@@ -293,6 +293,4 @@ def write(
 
         at = plot or folder / "comparison.png"
         files[at] = picture(read, at.suffix.removeprefix("."))
-    for path, content in files.items():
-        write_atomically(path, content)
-    return list(files)
+    return write_all(files)

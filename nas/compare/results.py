@@ -13,6 +13,7 @@ from statistics import mean
 from nas.compare.ensembles import Ensemble, ensembles
 from nas.compare.entrants import budgets
 from nas.compare.lineup import lineup_of
+from nas.pareto import unbeaten
 from nas.recipe import Recipe
 from nas.run import Run
 from nas.statistics import Fit, Interval
@@ -166,11 +167,8 @@ class Results:
     @property
     def pareto(self) -> list[Result]:
         """Networks than which none is as cheap and more accurate on test images, or cheaper and as accurate."""
-        front: list[Result] = []
-        for result in sorted(self.trained, key=lambda r: (r.size.macs, -r.test_accuracy)):
-            if not front or result.test_accuracy > front[-1].test_accuracy:
-                front.append(result)
-        return front
+        trained = self.trained
+        return [trained[number] for number in unbeaten([(r.size.macs, -r.test_accuracy) for r in trained])]
 
 
 def _fit(of: Sequence[Result]) -> Fit[str]:
@@ -203,11 +201,11 @@ def results(run: Run) -> Results:
             entrant.name,
             entrant.network.text,
             entrant.found,
-            entrant.size(lineup.num_classes, lineup.image_size),
+            size,
             dict(sorted(trainings[entrant.name].items())),
             dict(sorted(failures[entrant.name].items())),
         )
-        for entrant in lineup.entrants
+        for entrant, size in zip(lineup.entrants, lineup.sizes, strict=True)
     )
     config = run.config
     voting = ensembles(run, _complete(found, lineup.seeds)) if lineup.ensemble else ()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
+from functools import partial
 
 from searchspaces import Arch, Space
-from searchspaces.cost import cost, shapes_only
+from searchspaces.cost import cost_of
 
 POOL, TRIES = 5, 50  # for each network: how many to choose it from, and how often to look for those
 
@@ -37,9 +38,7 @@ def draw(
         looked_at += 1
         if arch in pool:
             continue
-        with shapes_only():
-            network = space.build(arch, num_classes, image_size)
-        drawn = Drawn(arch, cost(network, image_size).macs)
+        drawn = Drawn(arch, cost_of(partial(space.build, arch, num_classes, image_size), image_size).macs)
         if least <= drawn.macs <= most:
             pool[arch] = drawn
     if len(pool) < networks:

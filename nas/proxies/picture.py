@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 
-import matplotlib
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from nas.pictures import content, legend_entries, style
 from nas.proxies.report import WORDS, name_of
 from nas.proxies.results import ACCURACY, AREA, CEILING, LOSS, USUAL_BUDGET, Judged, Proxy, Results
 
@@ -22,7 +20,7 @@ LOWEST = -0.3  # rank correlation that there is room for, or the lowest; a longe
 
 def picture(found: Results, suffix: str = "svg") -> bytes:
     """The file's content, svg or png. At least one proxy is judged."""
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nas", "font.size": 9}):
+    with style(font_size=9):
         figure = Figure(figsize=(13, 6), layout="constrained", facecolor="white")
         parts = figure.subplot_mosaic("abt;cdt", width_ratios=(1, 1, 2.4))
         shown = dict(zip("abcd", _shown(found), strict=False))
@@ -33,12 +31,11 @@ def picture(found: Results, suffix: str = "svg") -> bytes:
             axes.spines[["top", "right"]].set_visible(False)
             axes.grid(alpha=0.25, linewidth=0.6)
         _by_seconds(parts["t"], found)
-        figure.legend(*_once(parts["t"]), frameon=False, loc="outside lower center", ncols=9, handletextpad=0.2)
+        entries = legend_entries(parts["t"])
+        figure.legend(*entries, frameon=False, loc="outside lower center", ncols=9, handletextpad=0.2)
         seeds = f", {found.study.seeds} seeds" if found.study.seeds > 1 else ", one seed"
         figure.suptitle(f"Proxies for the full training on {found.data}{seeds}", fontsize=10)
-        out = io.BytesIO()
-        figure.savefig(out, format=suffix, dpi=160, metadata={"Date": None} if suffix == "svg" else None)
-    return out.getvalue()
+        return content(figure, suffix)
 
 
 def _shown(found: Results) -> Iterator[Judged]:
@@ -91,10 +88,3 @@ def _by_seconds(axes: Axes, found: Results) -> None:
     axes.set_ylim(min([LOWEST, *(judged.spearman.estimate - 0.05 for judged in found.judged)]), 1.05)
     axes.set_xlabel("seconds for a network, of the CPU where that trained")
     axes.set_ylabel("Spearman rank correlation with the truth")
-
-
-def _once(axes: Axes) -> tuple[list[Artist], list[str]]:
-    """Handles and labels for a legend, each label once."""
-    handles, labels = axes.get_legend_handles_labels()
-    once = dict(zip(labels, handles, strict=True))
-    return list(once.values()), list(once)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nas.files import write_atomically
+from nas.files import write_all
 from nas.proxies.ranking import LEAST
 from nas.proxies.results import ACCURACY, AREA, BUDGETS, CEILING, LOSS, USUAL_BUDGET, Judged, Proxy, Results
 from nas.statistics import Interval
@@ -286,6 +286,4 @@ def write(found: Results, folder: Path) -> list[Path]:
         from nas.proxies.picture import picture
 
         files["proxies.png"] = picture(found, "png")
-    for name, content in files.items():
-        write_atomically(folder / name, content)
-    return [folder / name for name in files]
+    return write_all({folder / name: content for name, content in files.items()})

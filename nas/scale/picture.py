@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from statistics import mean, stdev
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from nas.pictures import content, legend_entries, style
 from nas.scale.grid import COMPOUND, kind
 from nas.scale.results import Result, Results
 
@@ -25,7 +24,7 @@ ROW = 0.26  # inches of height for a network
 
 def picture(found: Results, suffix: str = "svg") -> bytes:
     """The file's content, svg or png. Bars are the standard deviation over seeds. At least one network is trained."""
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nas", "font.size": 9}):
+    with style(font_size=9):
         figure = Figure(figsize=(10, max(3.8, 1.4 + ROW * len(found.trained))), layout="constrained", facecolor="white")
         by_macs, in_order = figure.subplots(1, 2, width_ratios=(3, 2))
         _by_macs(by_macs, found)
@@ -36,9 +35,7 @@ def picture(found: Results, suffix: str = "svg") -> bytes:
         seeds = max(len(result.accuracies) for result in found.trained)
         repeated = f", mean ± standard deviation of {seeds} seeds" if seeds > 1 else ", one seed"
         figure.suptitle(f"{found.base} on {found.data}: validation accuracy{repeated}", fontsize=10)
-        out = io.BytesIO()
-        figure.savefig(out, format=suffix, dpi=160, metadata={"Date": None} if suffix == "svg" else None)
-    return out.getvalue()
+        return content(figure, suffix)
 
 
 def _by_macs(axes: Axes, found: Results) -> None:
@@ -55,9 +52,7 @@ def _by_macs(axes: Axes, found: Results) -> None:
         _point(axes, result, _millions(result), first, label)
     axes.set_xlabel("multiply-adds, millions")
     axes.set_ylabel("validation accuracy, %")
-    handles, labels = axes.get_legend_handles_labels()
-    once = dict(zip(labels, handles, strict=True))
-    axes.legend(once.values(), once.keys(), frameon=False)
+    axes.legend(*legend_entries(axes), frameon=False)
 
 
 def _millions(result: Result) -> float:

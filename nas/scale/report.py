@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from nas.files import write_atomically
+from nas.files import write_all
 from nas.scale.grid import ALONE, kind
 from nas.scale.results import CONFIDENCE, Result, Results
 from nas.statistics import Interval
@@ -216,6 +216,4 @@ def write(found: Results, folder: Path) -> list[Path]:
         from nas.scale.picture import picture
 
         files["scaling.png"] = picture(found, "png")
-    for name, content in files.items():
-        write_atomically(folder / name, content)
-    return [folder / name for name in files]
+    return write_all({folder / name: content for name, content in files.items()})
