@@ -154,10 +154,17 @@ _FILLS: _Functions = frozenset(
 _BROADCASTS: _Functions = frozenset({Tensor.add, Tensor.mul, Tensor.add_, Tensor.mul_, torch.add, torch.mul})
 _KEEPS_SHAPE: _Functions = _BROADCASTS | {
     F.batch_norm,
+    F.dropout,
+    F.elu,
+    F.gelu,
+    F.hardsigmoid,
+    F.hardswish,
+    F.hardtanh,  # which nn.ReLU6 calls
+    F.leaky_relu,
+    F.mish,
     F.relu,
     F.relu6,
     F.silu,
-    F.dropout,
     Tensor.sigmoid,
     torch.sigmoid,
 }
