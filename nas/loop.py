@@ -87,15 +87,16 @@ class Search:
         for _ in range(MAX_DUPLICATES):
             if self._spent():
                 return None
-            trial = self._propose()
-            arch = self.config.space.from_options(trial.params)
-            key = self.config.space.canonical(arch)
-            if key in self._trained:
-                self._tell_duplicate(trial, self._trained[key])
-            elif key in self._being_trained:
-                self._being_trained[key].append(trial)
-            elif spec := self._start(trial, arch):
-                return spec
+            with self.run.together():
+                trial = self._propose()
+                arch = self.config.space.from_options(trial.params)
+                key = self.config.space.canonical(arch)
+                if key in self._trained:
+                    self._tell_duplicate(trial, self._trained[key])
+                elif key in self._being_trained:
+                    self._being_trained[key].append(trial)
+                elif spec := self._start(trial, arch):
+                    return spec
         too_large = "" if self.config.max_macs is None else " or too large"
         self.ended = f"the strategy proposed {MAX_DUPLICATES} trained{too_large} networks in a row: it has nothing new"
         return None
@@ -123,24 +124,13 @@ class Search:
     def tell(self, spec: TrialSpec, result: TrialResult) -> None:
         """Write what came of a trial to the ledger, and to those that waited for the same network."""
         trial = self._running.pop(spec.number)
-        found = {"accuracy": result.accuracy, "loss": result.loss, "latency": result.latency}
-        for name, value in found.items():
-            if value is not None:
-                trial.set_user_attr(name, value)
-        trial.set_user_attr("seconds", round(result.seconds, 3))
-        if result.reason:
-            trial.set_user_attr("reason", result.reason)
-        if result.looks:
-            trial.set_user_attr("looks", [asdict(look) for look in result.looks])
-        if result.state == State.COMPLETE:
-            assert result.accuracy is not None
-            frozen = self.study.tell(trial, self._values(trial, result.accuracy, result.latency))
-        else:
-            frozen = self.study.tell(trial, state=_TOLD[result.state])
+        with self.run.together():
+            frozen = self._tell_result(trial, result)
         self._failures = self._failures + 1 if result.state == State.FAILED else 0
         row = self._remember(frozen)
         for twin in self._being_trained.pop(self.config.space.canonical(row.arch)):
-            self._tell_duplicate(twin, frozen)
+            with self.run.together():
+                self._tell_duplicate(twin, frozen)
         self.progress.finished(row, self.best, self.seconds_left())
 
     # ------------------------------------------------------------------ where it stands
@@ -267,6 +257,21 @@ class Search:
         if self.config.objectives:
             return [({"accuracy": accuracy} | costs)[name] for name in self.config.objectives]
         return [reward(accuracy, costs[reward.cost])]
+
+    def _tell_result(self, trial: Trial, result: TrialResult) -> FrozenTrial:
+        found = {"accuracy": result.accuracy, "loss": result.loss, "latency": result.latency}
+        for name, value in found.items():
+            if value is not None:
+                trial.set_user_attr(name, value)
+        trial.set_user_attr("seconds", round(result.seconds, 3))
+        if result.reason:
+            trial.set_user_attr("reason", result.reason)
+        if result.looks:
+            trial.set_user_attr("looks", [asdict(look) for look in result.looks])
+        if result.state == State.COMPLETE:
+            assert result.accuracy is not None
+            return self.study.tell(trial, self._values(trial, result.accuracy, result.latency))
+        return self.study.tell(trial, state=_TOLD[result.state])
 
     def _tell_duplicate(self, trial: Trial, original: FrozenTrial) -> None:
         """End `trial` with the result of `original`, which trained the same network."""

@@ -13,19 +13,20 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.config import Budget, Config, differences
 from nas.files import write_atomically
-from nas.journal import sole_writer
+from nas.journal import Journal, sole_writer
 from nas.network import Network
 from nas.trial import State, describe
 from searchspaces import Arch
@@ -169,7 +170,15 @@ class Run:
                 return RDBStorage(self.storage_url)
             except Exception as error:  # of SQLAlchemy, of a driver that is not installed, of the database
                 raise ValueError(f"cannot open the database of --storage: {describe(error)}") from None
-        return JournalStorage(JournalFileBackend(str(self.path / JOURNAL)))
+        return JournalStorage(self._journal)
+
+    @cached_property
+    def _journal(self) -> Journal:
+        return Journal(self.path / JOURNAL)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Within it, what is noted of trials reaches the ledger at once, see `Journal.together`."""
+        return contextlib.nullcontext() if self.storage_url else self._journal.together()
 
     # ------------------------------------------------------------------ reading
 

@@ -50,9 +50,10 @@ class Trainings(Search):
     def tell(self, spec: TrialSpec, result: TrialResult) -> None:
         if (tested := result.tested) is not None:
             trial = self._running[spec.number]
-            trial.set_user_attr("test_accuracy", tested.accuracy)
-            for name in ("images", "training_seconds", "inference", "bytes"):
-                trial.set_user_attr(name, getattr(tested, name))
+            with self.run.together():
+                trial.set_user_attr("test_accuracy", tested.accuracy)
+                for name in ("images", "training_seconds", "inference", "bytes"):
+                    trial.set_user_attr(name, getattr(tested, name))
             if self._keeps:  # before the ledger says that this training is done
                 _keep(self.run.path / PREDICTIONS, str(spec.number), tested.probabilities)
         super().tell(spec, result)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
 
-from nas.journal import drop_torn_lines, sole_writer
+from nas.journal import Journal, drop_torn_lines, sole_writer
 
 WHOLE = b'{"op_code":0}\n{"op_code":4,"x":[1,2]}\n'
 
@@ -63,6 +65,43 @@ def test_at_every_cut_the_study_goes_on(tmp_path: Path) -> None:
             before = len(again.trials)
             again.optimize(lambda trial: trial.suggest_int("x", 0, 9), n_trials=1)
         assert len(optuna.load_study(storage=storage(journal), study_name="s").trials) == before + 1
+
+
+def test_what_is_noted_together_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read() -> list[FrozenTrial]:  # as another process does
+        storage = JournalStorage(JournalFileBackend(str(tmp_path / "journal.log")))
+        return optuna.load_study(study_name="s", storage=storage).trials
+
+    writes: list[int] = []
+    append = JournalFileBackend.append_logs
+
+    def counting(backend: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
+        writes.append(len(logs))
+        append(backend, logs)
+
+    monkeypatch.setattr(JournalFileBackend, "append_logs", counting)
+    journal = Journal(tmp_path / "journal.log")
+    study = optuna.create_study(storage=JournalStorage(journal), study_name="s")
+    writes.clear()
+    with journal.together():
+        trial = study.ask()
+        with journal.together():
+            trial.suggest_int("x", 0, 9)
+        trial.suggest_int("y", 0, 9)
+        trial.set_user_attr("a", 1)
+        assert writes == [1] and read()[0].params == {} and read()[0].user_attrs == {}
+    assert writes == [1, 3] and read()[0].params == trial.params and read()[0].user_attrs == {"a": 1}
+    with journal.together():
+        trial.set_user_attr("b", 2)
+        assert study.tell(trial, 0.5).user_attrs == {"a": 1, "b": 2}
+    assert writes == [1, 3, 2]
+    trial = study.ask()
+    with pytest.raises(KeyError), journal.together():
+        trial.set_user_attr("lost", 1)
+        raise KeyError
+    assert read()[1].user_attrs == {}
+    trial.set_user_attr("kept", 1)
+    assert read()[1].user_attrs == {"kept": 1} and writes == [1, 3, 2, 1, 1]
 
 
 def test_two_writers_are_refused(tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def test_an_interrupted_study_goes_on(
     def die(backend: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
         nonlocal written
         written += 1
-        if written % 60 == 0:
+        if written % 8 == 0:
             raise Killed
         append(backend, logs)
 

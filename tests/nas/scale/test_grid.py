@@ -194,7 +194,7 @@ def test_killed_anywhere_it_goes_on_as_if_nothing_had_happened(
     monkeypatch.setattr(JournalFileBackend, "append_logs", dies)
     deaths = 0
     while True:
-        lives[0] = 37 + 11 * deaths
+        lives[0] = 6 + deaths
         try:
             drive(run, tiny)
             break
