@@ -37,6 +37,7 @@ def search(
     target_latency: float | str | None = None,
     w: float = -0.07,
     hard: bool = False,
+    signal: str = "accuracy",
     objectives: str | Sequence[str] | None = None,
     pruner: str = "none",
     control: bool = False,
@@ -62,7 +63,8 @@ def search(
     """Search a space for the network of the highest reward, and return the run when it has ended.
 
     The reward is validation accuracy * (cost / target) ** w, or the accuracy alone without a target (MnasNet, Tan et
-    al. 2018). Numbers may be given as on the command line: `"10M"` multiply-adds, `"20m"` of time.
+    al. 2018); `signal` can put the training loss in its place. Numbers may be given as on the command line: `"10M"`
+    multiply-adds, `"20m"` of time.
 
     A KeyboardInterrupt ends it, and loses nothing but the trial under way: the run is in `runs_dir`, and
     `nas.open(...).resume()` goes on. Torch computes with `threads` threads in this process from then on.
@@ -84,6 +86,8 @@ def search(
         target_latency: Wanted seconds for one image on this device.
         w: Exponent of cost / target in the reward.
         hard: Cost nothing below the target, exponent -1 above it.
+        signal: What a training is judged by: "accuracy" on validation images, or "loss", the mean training loss of its
+            last epoch, as exp(-loss).
         objectives: Accuracy and costs, as in `("accuracy", "macs")`: search for a whole front, instead of one reward.
         pruner: What stops trainings early: asha, hyperband, median or none.
         control: Then spend an equal budget on random search, in a run of its own: `run.control`.
@@ -134,7 +138,7 @@ def search(
     cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
     seconds = 20 * 60.0 if trials is None else None
     limit = Budget(trials, parse_seconds(budget) if budget is not None else seconds)
-    reward = launch.choose_reward(target_macs, target_params, target_latency, w, hard)
+    reward = launch.choose_reward(target_macs, target_params, target_latency, w, hard, signal)
     most = launch.choose_limit(max_macs, reward)
     data, place = locate(data, data_dir)
     folder = launch.new_folder(Path(runs_dir), name, f"{space_class(space).name}-{data.removeprefix(PREFIX)}")

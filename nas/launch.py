@@ -32,7 +32,7 @@ from nas.progress import Output, Telling
 from nas.pruning import NO_PRUNER, make_pruner
 from nas.published import Published, read, table_of
 from nas.recipe import Recipe
-from nas.reward import Reward
+from nas.reward import ACCURACY, LOSS, Reward
 from nas.run import Row, Run, versions
 from nas.samplers import check_strategy
 from nas.transfer import Start, Weights, metadata
@@ -98,9 +98,10 @@ def load_data(
 
 
 def choose_reward(
-    macs: float | str | None, params: float | str | None, latency: float | str | None, w: float, hard: bool
-) -> Reward:
-    """The reward that the --target options describe. Raises ValueError where they contradict each other."""
+    macs: float | str | None, params: float | str | None, latency: float | str | None, w: float, hard: bool,
+    signal: str = ACCURACY,
+) -> Reward:  # fmt: skip
+    """The reward that --signal and the --target options describe. Raises ValueError where they disagree."""
     given: dict[str, float] = {
         cost: parse(text)
         for cost, text, parse in (
@@ -114,10 +115,10 @@ def choose_reward(
         raise ValueError("give one of --target-macs, --target-params and --target-latency, not several")
     below, above = (0.0, -1.0) if hard else (w, w)
     for cost, target in given.items():
-        return Reward(cost, target, below, above)
+        return Reward(cost, target, below, above, signal)
     if hard:
         raise ValueError("--hard needs a target: add --target-macs 10M, say")
-    return Reward(w_below=below, w_above=above)
+    return Reward(w_below=below, w_above=above, signal=signal)
 
 
 def choose_config(
@@ -191,6 +192,10 @@ def choose_aim(config: Config, objectives: str | None, pruner: str) -> Config:
         raise ValueError(
             "a target makes one reward of accuracy and cost, --objectives keep them apart: give one of both"
         )
+    if config.reward.signal == LOSS and objectives is not None:
+        raise ValueError("--objectives are accuracy and costs: leave out --signal loss, which makes one reward")
+    if config.reward.signal == LOSS and config.table is not None:
+        raise ValueError("--signal loss needs trainings: a table of published results has accuracies")
     if pruner != NO_PRUNER and objectives is not None:
         raise ValueError("--pruner compares one reward: leave it out with --objectives")
     if pruner != NO_PRUNER and config.table is not None:

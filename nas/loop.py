@@ -113,7 +113,7 @@ class Search:
         trial, before = self._running[spec.number], self._reported.get(spec.number, 0)
         if epoch.number > before:
             self._reported[spec.number] = epoch.number
-            trial.report(self._values(trial, epoch.val_accuracy, epoch.latency)[0], epoch.number)
+            trial.report(self._values(trial, epoch.val_accuracy, epoch.loss, epoch.latency)[0], epoch.number)
         return before <= epoch.number < spec.recipe.epochs and trial.should_prune()
 
     def retried(self, spec: TrialSpec, reason: str) -> None:
@@ -250,13 +250,13 @@ class Search:
 
     # ------------------------------------------------------------------ telling
 
-    def _values(self, trial: Trial, accuracy: float, latency: float | None) -> list[float]:
+    def _values(self, trial: Trial, accuracy: float, loss: float | None, latency: float | None) -> list[float]:
         """What the ledger is told: the objectives, or the reward alone."""
         reward = self.config.reward
         costs = {"latency": latency, "macs": trial.user_attrs["macs"], "params": trial.user_attrs["params"]}
         if self.config.objectives:
             return [({"accuracy": accuracy} | costs)[name] for name in self.config.objectives]
-        return [reward(accuracy, costs[reward.cost])]
+        return [reward(reward.quality(accuracy, loss), costs[reward.cost])]
 
     def _tell_result(self, trial: Trial, result: TrialResult) -> FrozenTrial:
         found = {"accuracy": result.accuracy, "loss": result.loss, "latency": result.latency}
@@ -270,7 +270,7 @@ class Search:
             trial.set_user_attr("looks", [asdict(look) for look in result.looks])
         if result.state == State.COMPLETE:
             assert result.accuracy is not None
-            return self.study.tell(trial, self._values(trial, result.accuracy, result.latency))
+            return self.study.tell(trial, self._values(trial, result.accuracy, result.loss, result.latency))
         return self.study.tell(trial, state=_TOLD[result.state])
 
     def _tell_duplicate(self, trial: Trial, original: FrozenTrial) -> None:

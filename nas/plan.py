@@ -21,6 +21,7 @@ from nas.data.images import Dataset
 from nas.pruning import NO_PRUNER
 from nas.published import benchmark_of
 from nas.recipe import Recipe
+from nas.reward import ACCURACY
 from nas.train import Diverged, train
 from nas.units import format_count, format_seconds
 from searchspaces import Space, get_space
@@ -138,9 +139,10 @@ def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
         return f"looked up in {file.name}: {benchmark_of(config.space, file).observed}, as it was published"
     recipe = config.recipe
     images = len(dataset.train) if recipe.subset is None else recipe.subset
+    looked_at = "judged" if config.reward.signal == ACCURACY else "looked at"
     return (
         f"{images:,} {dataset.name} images at {recipe.image_size(dataset)} pixels, {recipe.epochs} "
-        f"epoch{'s' if recipe.epochs > 1 else ''}, judged on {len(dataset.val):,} validation images"
+        f"epoch{'s' if recipe.epochs > 1 else ''}, {looked_at} on {len(dataset.val):,} validation images"
         f"{'' if config.pruner == NO_PRUNER else f', stopped early by {config.pruner}'}"
     )
 

@@ -1,4 +1,4 @@
-"""What a search maximises: accuracy, bent by cost.
+"""What a search maximises: accuracy, or how little loss there was on the way to it, bent by cost.
 
 Tan et al. 2018 (MnasNet, arXiv:1807.11626), equations 2 and 3: `accuracy * (cost / target) ** w`, where
 w is one exponent while the cost is below its target and another above it.
@@ -6,16 +6,22 @@ w is one exponent while the cost is below its target and another above it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from nas.units import format_count, format_seconds
 
 COSTS = ("macs", "params", "latency")
+ACCURACY, LOSS = SIGNALS = ("accuracy", "loss")
 
 
 @dataclass(frozen=True)
 class Reward:
-    """`accuracy * (cost / target) ** w`; without a target, the accuracy alone.
+    """`quality * (cost / target) ** w`; without a target, the quality alone.
+
+    The quality is what `signal` says: validation accuracy, as in the paper, or exp(-loss) of the mean training loss in
+    the last epoch. That is the probability which the network gave to an image's class (as a geometric mean, and but for
+    label smoothing): 0..1, too, and it may tell networks apart that were trained for a short time (docs/proxies.md).
 
     `cost` is one of `macs`, `params` and `latency` (seconds for one image on this device). The paper's
     *soft* constraint is one exponent for both sides, -0.07: twice the cost is worth 5 % more accuracy.
@@ -26,25 +32,41 @@ class Reward:
     target: float | None = None
     w_below: float = -0.07
     w_above: float = -0.07
+    signal: str = ACCURACY
 
     def __post_init__(self) -> None:
         if self.cost not in COSTS:
             raise ValueError(f"the reward's cost is one of {', '.join(COSTS)}, not {self.cost!r}")
+        if self.signal not in SIGNALS:
+            raise ValueError(f"--signal is one of {', '.join(SIGNALS)}, not {self.signal!r}")
         if self.target is not None and not self.target > 0:
             raise ValueError(f"the target for {self.cost} must be positive, not {self.target}")
         if not (self.w_below <= 0 and self.w_above <= 0):
             raise ValueError("a positive exponent w would reward networks for costing more: use -0.07, say")
 
     def __str__(self) -> str:
+        quality = "accuracy" if self.signal == ACCURACY else "exp(-training loss)"
         if self.target is None:
-            return "accuracy"
+            return quality
         target = format_seconds(self.target) if self.cost == "latency" else format_count(self.target)
         w = f"{self.w_above:g}" if self.w_below == self.w_above else f"{self.w_below:g} or {self.w_above:g}"
-        return f"accuracy x ({self.cost} / {target}) ^ {w}"
+        return f"{quality} x ({self.cost} / {target}) ^ {w}"
 
-    def __call__(self, accuracy: float, cost: float) -> float:
-        """The reward of an `accuracy` (0..1) at a `cost` in the target's unit."""
+    def __call__(self, quality: float, cost: float) -> float:
+        """The reward of a `quality` (0..1) at a `cost` in the target's unit."""
         if self.target is None:
-            return accuracy
+            return quality
         w = self.w_below if cost <= self.target else self.w_above
-        return float(accuracy * (cost / self.target) ** w)
+        return float(quality * (cost / self.target) ** w)
+
+    def quality(self, accuracy: float, loss: float | None) -> float:
+        """Of a training with this validation accuracy and mean training loss; that is None in tables of results."""
+        if self.signal == ACCURACY:
+            return accuracy
+        assert loss is not None
+        return math.exp(-loss)
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether a reward is an accuracy, neither more nor less."""
+        return self.target is None and self.signal == ACCURACY

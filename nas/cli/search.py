@@ -89,6 +89,13 @@ def search(
         bool, typer.Option("--control", help="Then spend an equal budget on random search, and say how they differ.")
     ] = False,
     hard: Annotated[bool, typer.Option("--hard", help="Cost nothing below the target, exponent -1 above it.")] = False,
+    signal: Annotated[
+        str,
+        typer.Option(
+            help="What a training is judged by: accuracy on validation images, or loss, the mean training loss of its "
+            "last epoch, as exp(-loss)."
+        ),
+    ] = DEFAULT["signal"],
     width: Annotated[
         float | None, typer.Option(help="Width multiplier. [default: 1, or what fits --max-macs or --target-macs]")
     ] = None,
@@ -138,6 +145,7 @@ def search(
         target_latency=target_latency,
         w=w,
         hard=hard,
+        signal=signal,
         objectives=objectives,
         pruner=pruner,
         control=control,

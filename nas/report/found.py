@@ -29,7 +29,7 @@ def facts(numbers: Numbers) -> list[tuple[str, str, str]]:
         ("Networks tried", f"{len(numbers.trained):,}", " ".join(ends)),
         ("Time", format_seconds(spent), " ".join(allowed)),
     ]
-    if config.reward.target is not None:
+    if not config.reward.is_accuracy:
         facts.insert(
             1, ("Reward", f"{best.reward:.4f}" if best and best.reward is not None else "-", str(config.reward))
         )
@@ -84,7 +84,7 @@ def costs(several: Sequence[Numbers]) -> Markup | None:
     found, macs = list(enumerate(several)), Axis("multiply-adds (MACs)", format_count)
     accuracies = [_against_macs(n, c, lambda row: row.accuracy, n.front) for c, n in found]
     figures = [_figure("Accuracy and the Pareto front", chart(accuracies, macs, Axis("accuracy", _percent)))]
-    if any(numbers.run.config.reward.target is not None for numbers in several):
+    if not all(numbers.run.config.reward.is_accuracy for numbers in several):
         bests = [[n.best] if n.best else [] for n in several]
         rewards = [_against_macs(n, c, lambda row: row.reward, bests[c], line=False) for c, n in found]
         figures.append(_figure("Reward", chart(rewards, macs, _reward_axis(several))))
@@ -104,8 +104,8 @@ def _front(several: Sequence[Numbers]) -> Markup:
 
 
 def _reward_axis(several: Sequence[Numbers]) -> Axis:
-    targets = any(numbers.run.config.reward.target is not None for numbers in several)
-    return Axis("reward", "{:.3g}".format) if targets else Axis("accuracy", _percent)
+    accuracy = all(numbers.run.config.reward.is_accuracy for numbers in several)
+    return Axis("accuracy", _percent) if accuracy else Axis("reward", "{:.3g}".format)
 
 
 def _figure(title: str | Markup, content: Markup) -> Markup:

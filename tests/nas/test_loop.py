@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -358,6 +359,23 @@ def test_the_measured_time_counts_in_what_an_epoch_showed(tmp_path: Path, config
         assert spec and spec.measure_latency
         search.report(spec, Epoch(1, 1.0, 0.5, 100, 1.0, latency=0.002))
         assert study.get_trials()[0].intermediate_values == {1: pytest.approx(config.reward(0.5, 0.002))}
+
+
+def test_trainings_may_be_judged_by_their_loss(tmp_path: Path, config: Config, tiny: Dataset) -> None:
+    config = dataclasses.replace(
+        config, reward=Reward("macs", 1e6, signal="loss"), recipe=Recipe(batch_size=20, epochs=2)
+    )
+    run = Run.create(tmp_path / "one", config, Budget(trials=2))
+    with run.driving() as study:
+        search = Search(run, study, run.budget, Silent(), tiny)
+        first, second = search.ask(), search.ask()
+        assert first and second
+        search.report(first, Epoch(1, 2.0, 0.1, 100, 1.0))
+        macs = study.get_trials()[0].user_attrs["macs"]
+        assert study.get_trials()[0].intermediate_values == {1: pytest.approx(config.reward(math.exp(-2), macs))}
+        search.tell(first, TrialResult(State.COMPLETE, 1.0, accuracy=0.1, loss=0.5))
+        search.tell(second, TrialResult(State.COMPLETE, 1.0, accuracy=0.9, loss=5.0))
+        assert search.best and search.best.number == first.number and search.best.accuracy == 0.1
 
 
 def test_a_stopped_trial_and_its_twin_teach_what_it_showed(tiny_run: Run, tiny: Dataset) -> None:

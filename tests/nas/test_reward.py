@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from nas.reward import Reward
@@ -30,10 +32,21 @@ def test_without_a_target_it_is_the_accuracy() -> None:
     assert Reward()(0.7, 1e12) == 0.7
 
 
+def test_the_training_loss_takes_the_place_of_the_accuracy() -> None:
+    by_accuracy, by_loss = Reward("macs", 10e6), Reward("macs", 10e6, signal="loss")
+    assert by_accuracy.quality(0.6, 1.5) == 0.6
+    assert by_loss.quality(0.6, math.log(4)) == pytest.approx(0.25)
+    assert by_loss(by_loss.quality(0.6, 1.5), 20e6) < by_loss(by_loss.quality(0.5, 1.4), 20e6)
+    assert str(by_accuracy) == "accuracy x (macs / 10M) ^ -0.07"
+    assert str(by_loss) == "exp(-training loss) x (macs / 10M) ^ -0.07"
+    assert Reward().is_accuracy and not by_accuracy.is_accuracy and not Reward(signal="loss").is_accuracy
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"cost": "colour"}, "macs, params, latency"),
+        ({"signal": "colour"}, "--signal is one of accuracy, loss, not 'colour'"),
         ({"target": 0}, "positive"),
         ({"w_above": 0.1}, "positive exponent"),
     ],
