@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster
 
 _STEPS = 10  # of the miniature training that is timed
-_QUARTER = 5  # networks, of those that the estimate is for
+_QUARTER = 10  # networks, of those that the estimate is for
+_MACS = 60  # multiply-adds that take as long as one activation, in trainings on a CPU
 
 
 def typical_macs(space: Space, image_size: int, samples: int = 15) -> float:
@@ -57,15 +58,25 @@ def fit_width(space: Space, target_macs: float, image_size: int) -> Space:
 def estimate_trial_seconds(space: Space, dataset: Dataset, recipe: Recipe) -> float | None:
     """How long a trial will take on average. None where no network could be trained.
 
-    `dataset` is already `recipe.prepare`d. Of random networks those in the middle of each quarter by activations are
-    timed, which of a network's sizes says most about its time on a CPU: four like this say as much as many at random.
+    `dataset` is already `recipe.prepare`d. Of random networks, ordered by size, those in the middle of each quarter are
+    timed: four like this say as much as many at random. Each stands for its quarter by the mean size in that, since
+    some networks are far above the middle.
     """
     rng = random.Random(1)
-    builds = [
-        partial(space.build, space.sample(rng), dataset.num_classes, dataset.image_size) for _ in range(4 * _QUARTER)
-    ]
-    builds.sort(key=lambda build: cost_of(build, dataset.image_size).activations)
-    return mean_training_seconds(builds[_QUARTER // 2 :: _QUARTER], dataset, recipe)
+    sized = []
+    for _ in range(4 * _QUARTER):
+        build = partial(space.build, space.sample(rng), dataset.num_classes, dataset.image_size)
+        size = cost_of(build, dataset.image_size)
+        sized.append((size.activations + size.macs / _MACS, build))
+    sized.sort(key=lambda pair: pair[0])
+    of_quarters = []
+    for first in range(0, len(sized), _QUARTER):
+        quarter = sized[first : first + _QUARTER]
+        middle, build = quarter[_QUARTER // 2]
+        seconds = training_seconds(build, dataset, recipe)
+        if seconds is not None:
+            of_quarters.append(seconds * fmean(size for size, _ in quarter) / middle)
+    return fmean(of_quarters) if of_quarters else None
 
 
 def mean_training_seconds(builds: Sequence[Callable[[], nn.Module]], dataset: Dataset, recipe: Recipe) -> float | None:
