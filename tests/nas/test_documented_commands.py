@@ -34,6 +34,7 @@ LESS = {
     "nas bench": "--seeds 2 --evaluations 4 --jobs 1",
     "nas scale": "--no-time",
     "nas scale --search": "--seeds 1 --triples 1 --subset 20 --batch-size 10",
+    "nas proxy-study --space": "--networks 3 --full 100 --cuts 20,50 --short 20,20@16 --seeds 1 --batch-size 10",
     "nas resume": "--trials 4",
 }
 """Appended to a command that begins so or has that option, the last that fits."""

@@ -120,7 +120,9 @@ def test_it_draws(nas: Nas, tmp_path: Path) -> None:
 
 
 def test_without_matplotlib_one_line_says_what_to_install(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "nas.draw", raising=False)
+    for name in [*sys.modules]:
+        if name in ("nas.draw", "nas.pictures") or name.startswith("matplotlib"):
+            monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     code, _, err = nas("show", "resnet20", "--draw", "a.svg")
     assert code == 2 and err == "nas: --draw needs matplotlib: pip install 'nas[plots]'\n"
