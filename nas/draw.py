@@ -15,7 +15,7 @@ from matplotlib.path import Path as Curve
 from matplotlib.textpath import TextPath
 
 from nas.layout import Arrow, Layout, lay_out
-from nas.pictures import style
+from nas.pictures import content, style
 from searchspaces.graph import Graph, Node
 
 SUFFIXES = (".svg", ".png")
@@ -63,7 +63,7 @@ def draw(graphs: Mapping[str, Graph], path: Path, title: str = "", details: Mapp
             axes.text(left, top, name, size=TITLE, va="top", color="#333333")
             _draw(axes, layout, left, top + headed, words)
             left += wide + BETWEEN
-        figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
+        path.write_bytes(content(figure, path.suffix.lower().removeprefix(".")))
 
 
 def check(path: Path) -> None:

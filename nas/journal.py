@@ -33,8 +33,8 @@ class Journal(JournalFileBackend):
     def together(self) -> Iterator[None]:
         """Choices and attributes of trials are written with the next event that is neither, or in the end.
 
-        Until then no other process sees them. An exception leaves them unwritten, as a
-        `kill -9` does. May be entered within itself.
+        Until then no other process sees them. An exception leaves them unwritten, as a `kill -9` does. May be entered
+        within itself.
         """
         if self._waiting is not None:
             yield

@@ -126,11 +126,10 @@ class Search:
         trial = self._running.pop(spec.number)
         with self.run.together():
             frozen = self._tell_result(trial, result)
-        self._failures = self._failures + 1 if result.state == State.FAILED else 0
-        row = self._remember(frozen)
-        for twin in self._being_trained.pop(self.config.space.canonical(row.arch)):
-            with self.run.together():
+            row = self._remember(frozen)
+            for twin in self._being_trained.pop(self.config.space.canonical(row.arch)):
                 self._tell_duplicate(twin, frozen)
+        self._failures = self._failures + 1 if result.state == State.FAILED else 0
         self.progress.finished(row, self.best, self.seconds_left())
 
     # ------------------------------------------------------------------ where it stands

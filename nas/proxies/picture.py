@@ -11,7 +11,8 @@ from matplotlib.ticker import LogLocator
 
 from nas.pictures import content, legend_entries, style
 from nas.proxies.report import WORDS, name_of
-from nas.proxies.results import ACCURACY, AREA, CEILING, LOSS, USUAL_BUDGET, Judged, Proxy, Results
+from nas.proxies.results import AREA, CEILING, USUAL_BUDGET, Judged, Proxy, Results
+from nas.reward import ACCURACY, LOSS
 
 COLOURS = {ACCURACY: "#3b5b92", LOSS: "#3a7d52", AREA: "#b8741a", "MACs": "#5f5f5f", "params": "#9a9a9a"}
 MARKERS = {"cut": "o", "short": "s", "full": "D"}

@@ -30,11 +30,12 @@ from nas.proxies.ranking import (
     spearman,
 )
 from nas.proxies.study import FULL, ProxyStudy
+from nas.reward import ACCURACY, LOSS
 from nas.run import Run
 from nas.statistics import Interval
 from nas.trial import State
 
-ACCURACY, LOSS, AREA = "accuracy", "loss", "area"
+AREA = "area"
 SIGNALS: dict[str, Callable[[Look], float]] = {  # more is better
     ACCURACY: lambda look: look.val_accuracy,
     LOSS: lambda look: -look.loss,
