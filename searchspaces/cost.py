@@ -18,14 +18,13 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
@@ -52,11 +51,11 @@ class RowCost:
 def cost(module: nn.Module, image_size: int, channels: int = 3) -> Cost:
     """The cost of `module` for an image `[1, channels, image_size, image_size]`, in evaluation mode.
 
-    Runs `module` once on meta tensors, which hold shapes and no numbers: a few milliseconds, whatever
+    Runs `module` once on a meta tensor, which holds a shape and no numbers: a few milliseconds, whatever
     the network's size. The module is left as it was. Raises ValueError where the image is too small.
     """
     with _counting(module, image_size, channels) as (image, counter):
-        _shapes_of(module)(image)
+        module(image)
     return _cost_of(module, counter)
 
 
@@ -67,7 +66,7 @@ def costs_by_row(network: nn.Sequential, image_size: int, channels: int = 3) -> 
         x = image
         for name, child in network.named_children():
             counter.macs = counter.activations = 0
-            x = _shapes_of(child)(x)
+            x = child(x)
             last = x[-1] if isinstance(x, tuple) else x  # a cell also hands on what it was given
             rows.append(RowCost(name, tuple(last.shape[1:]), _cost_of(child, counter)))
     return rows
@@ -81,27 +80,22 @@ def _cost_of(module: nn.Module, counter: _Counter) -> Cost:
 def _counting(module: nn.Module, image_size: int, channels: int) -> Iterator[tuple[Any, _Counter]]:
     """An image without content, and what counts the work that is done on it."""
     counter = _Counter()
-    with torch.no_grad(), torch.device("meta"), _evaluating(module), counter:
+    with torch.no_grad(), _evaluating(module), counter:
         try:
             dtype = next((p.dtype for p in module.parameters()), None)
-            yield torch.empty(1, channels, image_size, image_size, dtype=dtype), counter
+            yield torch.empty(1, channels, image_size, image_size, dtype=dtype, device="meta"), counter
         except RuntimeError as error:
             raise ValueError(
                 f"the network does not take {channels}x{image_size}x{image_size} images: {error}"
             ) from None
 
 
-def _shapes_of(module: nn.Module) -> Callable[[Tensor], Any]:
-    """`module` as a function of meta tensors; its own weights stay where and what they are."""
-    tensors = dict(chain(module.named_parameters(), module.named_buffers()))
-    if all(tensor.is_meta for tensor in tensors.values()):
-        return module
-    shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors.items()}
-    return lambda image: functional_call(module, shapes, (image,))
-
-
 class _Counter(TorchFunctionMode):
-    """Adds up every convolution and linear layer that runs under it, called as a module or as a function."""
+    """Adds up every convolution and linear layer that runs under it, called as a module or as a function.
+
+    What most layers put out follows from shapes, so their weights may have numbers. To any other function meta tensors
+    are given for those that have.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,16 +105,23 @@ class _Counter(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        kwargs = kwargs or {}
         if func in _KEEPS_SHAPE and (func not in _BROADCASTS or _fits_into(args[1], args[0])):
             return args[0]
-        out = func(*args, **(kwargs or {}))
-        if func in _CONVOLUTIONS or func in _TRANSPOSED or func is F.linear:
-            named = dict(zip(("input", "weight"), args, strict=False)) | (kwargs or {})
-            positions = named["input"] if func in _TRANSPOSED else out
-            self.macs += positions.numel() * named["weight"][0].numel()
+        if func in _SHAPES:
+            shape, macs = _SHAPES[func](*args, **kwargs)
+            self.macs += math.prod(shape) * macs
+            self.activations += math.prod(shape)
+            return (args[0] if args else kwargs["input"]).new_empty(shape)
+        with torch.device("meta"):
+            args, kwargs = _without_numbers(args), {name: _without_numbers(value) for name, value in kwargs.items()}
+            out = func(*args, **kwargs)
+        if func in _TRANSPOSED:
+            named = dict(zip(("input", "weight"), args, strict=False)) | kwargs
+            self.macs += named["input"].numel() * named["weight"][0].numel()
             self.activations += out.numel()
         elif func is F.multi_head_attention_forward:
-            self._count_projections(inspect.signature(func).bind(*args, **(kwargs or {})).arguments)
+            self._count_projections(inspect.signature(func).bind(*args, **kwargs).arguments)
         return out
 
     def _count_projections(self, given: Mapping[str, Any]) -> None:
@@ -143,13 +144,64 @@ class _NoInitialisation(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+def _convolved(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> tuple[tuple[int, ...], int]:
+    """The shape that `F.conv1d` to `F.conv3d` put out, and the multiply-adds for each element of it."""
+    out_channels, in_channels, *kernel = weight.shape
+    dims = len(kernel)
+    *batch, channels = input.shape[:-dims]
+    if channels != in_channels * groups:
+        raise RuntimeError(f"a convolution of {in_channels * groups} channels is given {channels}")
+    if padding == "same":  # its stride is 1
+        size = tuple(input.shape[-dims:])
+    else:
+        padding = 0 if padding == "valid" else padding
+        each = ((v,) * dims if isinstance(v, int) else v for v in (stride, padding, dilation))
+        size = tuple(
+            (n + 2 * p - d * (k - 1) - 1) // s + 1
+            for n, k, s, p, d in zip(input.shape[-dims:], kernel, *each, strict=True)
+        )
+    if min(size) < 1:
+        raise RuntimeError(f"a kernel of {kernel} is larger than its padded input of {list(input.shape[-dims:])}")
+    return (*batch, out_channels, *size), in_channels * math.prod(kernel)
+
+
+def _projected(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[tuple[int, ...], int]:
+    """The shape that `F.linear` puts out, and the multiply-adds for each element of it."""
+    out_features, in_features = weight.shape
+    if input.shape[-1] != in_features:
+        raise RuntimeError(f"a linear layer of {in_features} features is given {input.shape[-1]}")
+    return (*input.shape[:-1], out_features), in_features
+
+
+def _without_numbers(value: Any) -> Any:
+    """`value`, an argument, with the shapes of its tensors alone."""
+    if isinstance(value, Tensor):
+        return value if value.is_meta else value.to("meta")
+    if isinstance(value, list | tuple):
+        return type(value)(map(_without_numbers, value))
+    return value
+
+
 _Functions = frozenset[Any]
-_CONVOLUTIONS: _Functions = frozenset({F.conv1d, F.conv2d, F.conv3d})
 _TRANSPOSED: _Functions = frozenset({F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d})
 _FILLS: _Functions = frozenset(
     {Tensor.normal_, Tensor.uniform_, Tensor.fill_, Tensor.zero_}
     | {nn.init.kaiming_uniform_, nn.init.uniform_, nn.init.normal_}
 )
+_SHAPES: Mapping[Any, Callable[..., tuple[tuple[int, ...], int]]] = {
+    F.conv1d: _convolved,
+    F.conv2d: _convolved,
+    F.conv3d: _convolved,
+    F.linear: _projected,
+}
 # Where the result has the first argument's shape, that argument stands for it: meta kernels of these are slow Python.
 _BROADCASTS: _Functions = frozenset({Tensor.add, Tensor.mul, Tensor.add_, Tensor.mul_, torch.add, torch.mul})
 _KEEPS_SHAPE: _Functions = _BROADCASTS | {
@@ -196,10 +248,11 @@ def cost_of(build: Callable[[], nn.Module], image_size: int) -> Cost:
 @contextlib.contextmanager
 def _evaluating(module: nn.Module) -> Iterator[None]:
     """`module` in evaluation mode, each of its parts as it was afterwards."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
+    modes = [(vars(part), part.training) for part in module.modules()]
+    for attributes, _ in modes:
+        attributes["training"] = False  # what `eval()` does, without a module's slow `__setattr__`
     try:
         yield
     finally:
-        for part, training in modes:
-            part.training = training
+        for attributes, training in modes:
+            attributes["training"] = training

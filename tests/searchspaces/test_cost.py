@@ -36,18 +36,21 @@ def test_random_networks_cost_what_fvcore_says(image_size: int) -> None:
 
 
 class Odd(nn.Module):
-    """Layers called as functions, by keyword, transposed, grouped, one-dimensional; sums that broadcast both ways."""
+    """Layers called as functions, by keyword, transposed, grouped, one-dimensional; sums that broadcast both ways; a
+    parameter that no layer has."""
 
     def __init__(self) -> None:
         super().__init__()
         self.up = nn.ConvTranspose2d(3, 8, 3, stride=2, groups=1)
         self.grouped = nn.Conv2d(8, 12, 3, groups=4, dilation=2)
-        self.weight = nn.Parameter(torch.randn(5, 12, 1, 1))
+        self.more = nn.Parameter(torch.randn(1, 1, 1, 1))
+        self.weight = nn.Parameter(torch.randn(5, 13, 1, 1))
         self.line = nn.Conv1d(5, 6, 3)
         self.table = nn.Linear(6, 4)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.grouped(self.up(x))
+        x = torch.cat([x, self.more.expand(1, 1, *x.shape[2:])], 1)
         x = F.conv2d(input=x, weight=self.weight) + torch.ones(5, 1, 1)
         x = x.mean((2, 3), keepdim=True) + x  # broadcasts the first to the second
         return F.linear(self.line(x.flatten(2)).transpose(1, 2), weight=self.table.weight, bias=None)
@@ -57,6 +60,11 @@ class Odd(nn.Module):
 def test_functions_count_like_modules() -> None:
     odd = Odd()
     assert cost(odd, 16) == by_fvcore(odd, 16)
+
+
+@pytest.mark.parametrize(("word", "padding"), [("same", 2), ("valid", 0)])
+def test_paddings_by_word(word: str, padding: int) -> None:  # which fvcore does not see
+    assert cost(nn.Conv2d(3, 4, 5, padding=word), 8) == cost(nn.Conv2d(3, 4, 5, padding=padding), 8)
 
 
 @pytest.mark.parametrize("name", ["resnet20", "mobilenet_v2"])
@@ -80,6 +88,12 @@ def test_shapes_only_allocates_nothing_and_ends() -> None:
 def test_too_small_an_image_is_named() -> None:
     with pytest.raises(ValueError, match="does not take 3x2x2 images"):
         cost(nn.Conv2d(3, 4, 5), image_size=2)
+
+
+@pytest.mark.parametrize("layers", [(nn.Conv2d(4, 4, 1),), (nn.Conv2d(3, 4, 1), nn.Linear(16, 4))])
+def test_layers_that_do_not_fit_together_are_named(layers: tuple[nn.Module, ...]) -> None:
+    with pytest.raises(ValueError, match=r"does not take 3x8x8 images: a .* of .* is given"):
+        cost(nn.Sequential(*layers), image_size=8)
 
 
 class Attentive(nn.Module):
