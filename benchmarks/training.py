@@ -42,8 +42,6 @@ NETWORKS = {
 }
 """A baseline, or a space with settings, of which one random architecture is trained."""
 
-STEPS = 20  # in a turn
-
 
 # ------------------------------------------------------------------ the plain loop
 
@@ -128,22 +126,22 @@ def images_for(steps: int, recipe: Recipe) -> Dataset:
 RECIPE = Recipe(epochs=10_000)  # a turn is an epoch
 
 
-def train_plainly(name: str) -> Work:
-    dataset = images_for(STEPS, RECIPE)
+def train_plainly(name: str, steps: int) -> Work:
+    dataset = images_for(steps, RECIPE)
     training = plain_training(built(name, dataset), dataset, RECIPE)
     return lambda: next(training)
 
 
-def train_ours(name: str) -> Work:
+def train_ours(name: str, steps: int) -> Work:
     prepare()
-    dataset = images_for(STEPS, RECIPE)
+    dataset = images_for(steps, RECIPE)
     training = train(built(name, dataset), dataset, RECIPE, seed=0)
     return lambda: next(training)
 
 
-def train_one_batch(name: str) -> Work:
+def train_one_batch(name: str, steps: int) -> Work:
     """Our loop, with one batch for all."""
-    work = train_ours(name)
+    work = train_ours(name, steps)
     dataset = images_for(1, RECIPE)
     batch = next(
         nas_train.train_batches(
@@ -151,37 +149,37 @@ def train_one_batch(name: str) -> Work:
             generator=torch.Generator(),
         )
     )  # fmt: skip
-    nas_train.train_batches = lambda *_, **__: itertools.repeat(batch, STEPS)
+    nas_train.train_batches = lambda *_, **__: itertools.repeat(batch, steps)
     return work
 
 
-def evaluate_plainly(name: str) -> Work:
+def evaluate_plainly(name: str, steps: int) -> Work:
     dataset = load("cifar10")
-    images = PlainImages(dataset.val.take(2000, 0), dataset, augment=False)
+    images = PlainImages(dataset.val.take(100 * steps, 0), dataset, augment=False)
     return partial(plain_accuracy, built(name, dataset), images)
 
 
-def evaluate_ours(name: str) -> Work:
+def evaluate_ours(name: str, steps: int) -> Work:
     prepare()
     dataset = load("cifar10")
     network = built(name, dataset).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return partial(predict, network, dataset.val.take(2000, 0), dataset, RECIPE)
+    return partial(predict, network, dataset.val.take(100 * steps, 0), dataset, RECIPE)
 
 
 # ------------------------------------------------------------------ what is printed
 
 
-def speeds(names: list[str], count: int) -> None:
+def speeds(names: list[str], count: int, steps: int) -> None:
     rows = []
     for name in names:
         plainly, ours, limit = rounds(
-            [partial(side, name) for side in (train_plainly, train_ours, train_one_batch)], count
+            [partial(side, name, steps) for side in (train_plainly, train_ours, train_one_batch)], count
         )
-        slow, fast = rounds([partial(side, name) for side in (evaluate_plainly, evaluate_ours)], count)
-        images = STEPS * RECIPE.batch_size
+        slow, fast = rounds([partial(side, name, steps) for side in (evaluate_plainly, evaluate_ours)], count)
+        images = steps * RECIPE.batch_size
         rows.append((name, f"{images / fmean(ours):,.0f}", ratio(plainly, ours), ratio(limit, ours), ratio(slow, fast)))
         print(table(("network", "images/s", "against plain", "against its limit", "evaluation"), rows[-1:]), flush=True)
-    print(f"\n{count} rounds of {STEPS} steps of {RECIPE.batch_size} images; median and quarters of the rounds.")
+    print(f"\n{count} rounds of {steps} steps of {RECIPE.batch_size} images; median and quarters of the rounds.")
 
 
 def accuracies(names: list[str], images: int, seeds: int) -> None:
@@ -208,6 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", default=[*NETWORKS])
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--steps", type=int, default=20, help="in each turn; fewer for large networks")
     parser.add_argument("--accuracy", action="store_true")
     parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--seeds", type=int, default=3)
@@ -215,7 +214,7 @@ def main() -> None:
     if arguments.accuracy:
         accuracies(arguments.networks, arguments.images, arguments.seeds)
     else:
-        speeds(arguments.networks, arguments.rounds)
+        speeds(arguments.networks, arguments.rounds, arguments.steps)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ SMALL = (
 def expand(names: str) -> list[str]:
     """Names joined by commas, one by one.
 
-    `small` is `SMALL`, `all-cifar` every baseline that is made for small images.
+    `small` is `SMALL`, `all-cifar` every baseline that is made for small images, `none` nothing.
     """
-    sets = {"small": SMALL, "all-cifar": [name for name, b in BASELINES.items() if b.for_small_images]}
+    sets = {"none": (), "small": SMALL, "all-cifar": [name for name, b in BASELINES.items() if b.for_small_images]}
     return [found for name in parse_names(names) for found in sets.get(name, [name])]
 
 

@@ -49,7 +49,7 @@ Baselines = Annotated[
     str | None,
     typer.Option(
         help="More of them, joined by commas; small: a reference or two of each family; all-cifar: the zoo's for small "
-        "images. [default: beside found networks alone resnet8, resnet20 and mobilenet_v2, with --match-macs]"
+        "images; none. [default: beside found networks alone resnet8, resnet20 and mobilenet_v2, with --match-macs]"
     ),
 ]
 MatchMacs = Annotated[

@@ -28,6 +28,7 @@ def test_sets_of_names() -> None:
     assert names[0] == "lenet5" and names[-1] == "mobilenet_v2@0.5"
     assert {"resnet20", "vgg16_bn", "nasnet_a_cifar"} <= set(names) and "inception_v3" not in names
     assert tuple(expand("small")) == SMALL
+    assert expand("none") == []
     assert all(find(with_width(name, 0.1)) for name in SMALL)
 
 
