@@ -6,7 +6,7 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c 
 
 # CIFAR-10 where $NAS_DATA says it is, else the built-in image set. DATA=cifar10 without it downloads CIFAR-10.
 DATA ?= $(if $(NAS_DATA),cifar10,shapes)
-ARGS ?= --budget 10m $(if $(filter shapes,$(DATA)),--target-macs 5M --epochs 2,--target-macs 10M)
+ARGS ?= --budget 10m $(if $(filter shapes,$(DATA)),--target-macs 5M --subset all --epochs 2,--target-macs 10M)
 
 .PHONY: search test slow check lint types docs clean
 

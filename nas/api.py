@@ -93,7 +93,8 @@ def search(
         control: Then spend an equal budget on random search, in a run of its own: `run.control`.
         width: Width multiplier; by default 1, or what fits `max_macs` or `target_macs`.
         epochs: Of each training.
-        subset: Training images to use, or "all"; by default 10,000, or all where there are fewer.
+        subset: Training images to use, or "all"; by default 5,000, 10,000 for more than ten classes, or all where there
+            are fewer.
         image_size: Pixels a side to train at; by default the data's own. A folder needs it.
         batch_size: Images a step.
         lr: Peak learning rate.
@@ -144,7 +145,7 @@ def search(
     folder = launch.new_folder(Path(runs_dir), name, f"{space_class(space).name}-{data.removeprefix(PREFIX)}")
     answers = None if table is None else Path(table)
     dataset = launch.load_data(data, place, image_size, skip_unreadable, answers, output.log)
-    images = subset or ("all" if answers else min(10_000, len(dataset.train)))
+    images = subset or ("all" if answers else launch.usual_images(dataset))
     how = launch.choose_recipe(epochs, images, image_size, batch_size, lr, _as_texts(recipe))
     where = launch.choose_place(cluster, device, threads)
     config = launch.choose_config(

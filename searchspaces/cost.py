@@ -115,7 +115,7 @@ class _Counter(TorchFunctionMode):
             return (args[0] if args else kwargs["input"]).new_empty(shape)
         with torch.device("meta"):
             args, kwargs = _without_numbers(args), {name: _without_numbers(value) for name, value in kwargs.items()}
-            out = func(*args, **kwargs)
+            out = _SAME_SHAPE.get(func, func)(*args, **kwargs)
         if func in _TRANSPOSED:
             named = dict(zip(("input", "weight"), args, strict=False)) | kwargs
             self.macs += named["input"].numel() * named["weight"][0].numel()
@@ -202,6 +202,8 @@ _SHAPES: Mapping[Any, Callable[..., tuple[tuple[int, ...], int]]] = {
     F.conv3d: _convolved,
     F.linear: _projected,
 }
+# The meta kernels of these take a quarter of the time.
+_SAME_SHAPE: Mapping[Any, Callable[..., Any]] = {Tensor.mean: Tensor.sum, torch.mean: torch.sum}
 # Where the result has the first argument's shape, that argument stands for it: meta kernels of these are slow Python.
 _BROADCASTS: _Functions = frozenset({Tensor.add, Tensor.mul, Tensor.add_, Tensor.mul_, torch.add, torch.mul})
 _KEEPS_SHAPE: _Functions = _BROADCASTS | {

@@ -101,7 +101,11 @@ def search(
     ] = None,
     epochs: Epochs = DEFAULT["epochs"],
     subset: Annotated[
-        str | None, typer.Option(help="Training images to use: 10k, say, or all. [default: 10k, or all if fewer]")
+        str | None,
+        typer.Option(
+            help="Training images to use: 10k, say, or all. [default: 5k, 10k for more than ten classes, or all if "
+            "fewer]"
+        ),
     ] = None,
     resolution: Resolution = None,
     batch_size: BatchSize = DEFAULT["batch_size"],
