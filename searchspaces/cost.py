@@ -52,7 +52,8 @@ def cost(module: nn.Module, image_size: int, channels: int = 3) -> Cost:
     """The cost of `module` for an image `[1, channels, image_size, image_size]`, in evaluation mode.
 
     Runs `module` once on a meta tensor, which holds a shape and no numbers: a few milliseconds, whatever
-    the network's size. The module is left as it was. Raises ValueError where the image is too small.
+    the network's size. The module is left as it was. Raises ValueError where the image is too small, or layers
+    do not fit together.
     """
     with _counting(module, image_size, channels) as (image, counter):
         module(image)
@@ -185,8 +186,10 @@ def _without_numbers(value: Any) -> Any:
     """`value`, an argument, with the shapes of its tensors alone."""
     if isinstance(value, Tensor):
         return value if value.is_meta else value.to("meta")
-    if isinstance(value, list | tuple):
-        return type(value)(map(_without_numbers, value))
+    if isinstance(value, tuple):
+        return tuple(map(_without_numbers, value))
+    if isinstance(value, list):
+        return [*map(_without_numbers, value)]
     return value
 
 
