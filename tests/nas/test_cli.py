@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 
 from nas import baselines, launch
 from nas.data import Dataset
+from nas.data.images import Images
 from nas.run import Run
 
 Cli = "Callable[..., tuple[int, str, str]]"
@@ -272,6 +274,13 @@ def test_gpu_choice_follows_what_there_is(cli) -> None:
 
     assert choose_device("auto", 1) == ("cuda" if torch.cuda.is_available() else "cpu")
     assert choose_device("cpu", 1) == "cpu"
+
+
+@pytest.mark.parametrize(("classes", "there", "used"), [(10, 45_000, 5_000), (100, 45_000, 10_000), (3, 240, 240)])
+def test_images_of_a_trial_where_nobody_says(tiny: Dataset, classes: int, there: int, used: int) -> None:
+    images = Images(torch.zeros(there, 1, 1, 3, dtype=torch.uint8), torch.zeros(there, dtype=torch.int64))
+    names = tuple(f"class {number}" for number in range(classes))
+    assert launch.usual_images(replace(tiny, class_names=names, train=images)) == used
 
 
 def test_the_zoo_is_listed(cli) -> None:
