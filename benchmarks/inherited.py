@@ -21,7 +21,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 
 import numpy as np
 import torch
@@ -40,7 +39,7 @@ from nas.proxies.results import results
 from nas.recipe import Recipe
 from nas.run import Run
 from nas.targets import resolve
-from nas.train import train
+from nas.train import accuracy, train
 from nas.units import parse_count
 from searchspaces.cost import shapes_only
 
@@ -155,8 +154,9 @@ class Supernet:
 
     @torch.no_grad()
     def judge(self, network: Found, dataset: Dataset) -> float:
+        """Validation accuracy."""
         batches = eval_batches(dataset.val, dataset.mean, dataset.std, batch_size=500)
-        return fmean((self.logits(network, x).argmax(1) == y).double().mean().item() for x, y in batches)
+        return accuracy(torch.cat([self.logits(network, x) for x, _ in batches]), dataset.val.labels)
 
 
 def judged_by_supernet(
@@ -191,9 +191,9 @@ def line(name: str, of_seeds: Sequence[Values], truth: Values, seconds: float) -
     each = [spearman(values, mean, np.ones((1, len(mean))))[0] for values in of_seeds]
     resampled = np.mean([spearman(values, mean, drawn) for values in of_seeds], axis=0)
     found = interval(float(np.mean(each)), resampled, len(mean))
-    accuracy = np.mean(of_seeds) * 100
+    percent = np.mean(of_seeds) * 100
     spans = f"{found.low:.2f} to {found.high:.2f}"
-    return f"{name:20}  {found.estimate:5.2f}  {spans:14}  accuracy {accuracy:4.1f} %  {seconds:6.1f} s a network"
+    return f"{name:20}  {found.estimate:5.2f}  {spans:14}  accuracy {percent:4.1f} %  {seconds:6.1f} s a network"
 
 
 def main() -> None:
@@ -207,10 +207,10 @@ def main() -> None:
     run = Run.open(options.study)
     study = results(run)
     networks = [resolve(text, Path()) for text in study.study.networks]
-    truth, dataset = study.truth, run.config.recipe.prepare(load(run.config.data))
-    recipe = run.config.recipe
+    truth, recipe, data = study.truth, run.config.recipe, load(run.config.data)
+    dataset = recipe.prepare(data)
     short = replace(recipe, epochs=1, subset=round(options.images))
-    few = short.prepare(load(run.config.data))
+    few = short.prepare(data)
 
     began = time.process_time()
     both = [cold_and_warm(networks, few, short, seed) for seed in range(options.seeds)]
