@@ -17,6 +17,7 @@ from nas.data.cifar import CIFAR10, CIFAR100
 from nas.data.download import Log
 from nas.data.folder import PREFIX, ImageFolder
 from nas.data.images import Dataset, Images
+from nas.data.preprocessing import Preprocessing
 from nas.files import cache_dir
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Batch",
     "Dataset",
     "Images",
+    "Preprocessing",
     "eval_batches",
     "is_folder",
     "load",

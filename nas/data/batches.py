@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional as F
 
 from nas.data.images import RGB, Images
+from nas.data.preprocessing import normalised
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 """`x` float32 `[B, 3, H, W]`, normalised and channels_last; `y` int64 `[B]`."""
@@ -58,9 +59,9 @@ def train_batches(
     for start in range(0, max(1, len(images) - batch_size + 1), batch_size):
         index = order[start : start + batch_size]
         if augment.min_area is None:
-            x = _normalise(_crop_and_flip(images.pixels, index, augment, generator), mean, std)
+            x = normalised(_crop_and_flip(images.pixels, index, augment, generator), mean, std)
         else:
-            x = _resized_crop(_normalise(images.pixels[index], mean, std), augment.min_area, augment.flip, generator)
+            x = _resized_crop(normalised(images.pixels[index], mean, std), augment.min_area, augment.flip, generator)
         if augment.cutout:
             _cut_out(x, augment.cutout, generator)
         yield x.permute(0, 3, 1, 2), images.labels[index]
@@ -70,7 +71,7 @@ def eval_batches(images: Images, mean: RGB, std: RGB, *, batch_size: int) -> Ite
     """All images as they are, in order; the last batch may be smaller."""
     for start in range(0, len(images), batch_size):
         index = slice(start, start + batch_size)
-        yield _normalise(images.pixels[index], mean, std).permute(0, 3, 1, 2), images.labels[index]
+        yield normalised(images.pixels[index], mean, std).permute(0, 3, 1, 2), images.labels[index]
 
 
 def _crop_and_flip(
@@ -119,15 +120,6 @@ def _reflected(offset: torch.Tensor, size: int) -> torch.Tensor:
     """Source coordinates `[B, size]` of a window shifted by `offset` `[B, 1]`, mirrored at both borders."""
     position = (offset + torch.arange(size, device=offset.device)).abs()
     return size - 1 - (size - 1 - position).abs()
-
-
-def _normalise(pixels: torch.Tensor, mean: RGB, std: RGB) -> torch.Tensor:
-    """uint8 `[B, H, W, 3]` to float32 of mean 0 and standard deviation 1, by whole rows: 5x faster than by pixel."""
-    batch, height, width, channels = pixels.shape
-    scale = torch.tensor([1 / (255 * s) for s in std], device=pixels.device).repeat(width)
-    shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], device=pixels.device).repeat(width)
-    x = pixels.reshape(batch, height, width * channels).float().mul_(scale).add_(shift)
-    return x.view(batch, height, width, channels)
 
 
 def _cut_out(x: torch.Tensor, side: int, generator: torch.Generator) -> None:

@@ -96,6 +96,12 @@ def decode(path: Path, size: int) -> npt.NDArray[np.uint8]:
         return np.asarray(_rgb(image).resize((size, size), Image.Resampling.BILINEAR, box=square))
 
 
+def why_unreadable(error: Exception, path: Path) -> str:
+    """The reason why the image at `path` cannot be decoded, in one line that does not name it."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]
+    return text.replace(f" {str(path)!r}", "") or type(error).__name__
+
+
 def _rgb(image: Any) -> Any:
     """A Pillow image in RGB, 8 bits a channel, on white."""
     from PIL import Image
@@ -180,8 +186,7 @@ def _all_decoded(
         try:
             return decode(folder / file.name, size)
         except Exception as error:  # the many ways of Pillow and its codecs to say that a file is damaged
-            text = error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]
-            return text.replace(f" {str(folder / file.name)!r}", "") or type(error).__name__
+            return why_unreadable(error, folder / file.name)
 
     with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
         warnings.simplefilter("ignore")  # of odd EXIF data and of many pixels, which are no reason not to go on

@@ -1,0 +1,93 @@
+"""From a photograph to what a network takes: one way, in training, in `nas predict` and of exported files."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas.data.decoded import decode, why_unreadable
+from nas.data.images import MIN_SIZE, RGB, Dataset
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The size in pixels at which a network takes images, and each channel's mean and deviation, for pixels in 0..1.
+
+    Raises ValueError where the values cannot be such.
+    """
+
+    image_size: int
+    mean: RGB
+    std: RGB
+
+    def __post_init__(self) -> None:
+        if self.image_size < MIN_SIZE:
+            raise ValueError(f"a preprocessing's image_size must be at least {MIN_SIZE} pixels, not {self.image_size}")
+        if not all(0 <= value <= 1 for value in self.mean):
+            raise ValueError(f"a preprocessing's mean is of pixels in 0..1, not {_listed(self.mean)}")
+        if not all(0 < value < math.inf for value in self.std):
+            raise ValueError(f"a preprocessing's std must be above 0, not {_listed(self.std)}")
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Preprocessing:
+        """What the images of `dataset` went through, and go through in training."""
+        return cls(dataset.image_size, dataset.mean, dataset.std)
+
+    def pixels(self, path: Path) -> Tensor:
+        """The image in a file, as those of a folder are decoded: uint8 `[image_size, image_size, 3]`.
+
+        Turned as its EXIF data say, on white, its centre square, bilinear and antialiased. Raises ValueError where the
+        file cannot be read.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd EXIF data and of many pixels, which are no reason not to go on
+            try:
+                return torch.from_numpy(decode(path, self.image_size).copy())
+            except Exception as error:  # the many ways of Pillow and its codecs to say that a file is damaged
+                raise ValueError(f"{path} cannot be read as an image: {why_unreadable(error, path)}") from None
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """uint8 `[N, H, W, 3]` to float32 `[N, 3, H, W]`, channels_last: what a network takes, as in training."""
+        return normalised(pixels, self.mean, self.std).permute(0, 3, 1, 2)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values; `from_dict` is its inverse."""
+        return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Preprocessing:
+        """Raises ValueError where `values` are not of a preprocessing."""
+        if not isinstance(values, Mapping):
+            raise ValueError(f"a preprocessing has image_size, mean and std; this is none: {values!r}")
+        size = values.get("image_size")
+        if not isinstance(size, int) or isinstance(size, bool):
+            raise ValueError(f"a preprocessing's image_size is a whole number of pixels, not {size!r}")
+        return cls(size, _channels("mean", values.get("mean")), _channels("std", values.get("std")))
+
+
+def normalised(pixels: Tensor, mean: RGB, std: RGB) -> Tensor:
+    """uint8 `[B, H, W, 3]` to float32 of mean 0 and standard deviation 1, by whole rows: 5x faster than by pixel."""
+    batch, height, width, channels = pixels.shape
+    scale = torch.tensor([1 / (255 * s) for s in std], device=pixels.device).repeat(width)
+    shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], device=pixels.device).repeat(width)
+    x = pixels.reshape(batch, height, width * channels).float().mul_(scale).add_(shift)
+    return x.view(batch, height, width, channels)
+
+
+def _channels(name: str, values: Any) -> RGB:
+    numbers = list(values) if isinstance(values, list | tuple) else []
+    if len(numbers) != 3 or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in numbers):
+        raise ValueError(f"a preprocessing's {name} is three numbers, one a channel, not {values!r}")
+    red, green, blue = map(float, numbers)
+    return red, green, blue
+
+
+def _listed(values: RGB) -> str:
+    return ", ".join(f"{value:g}" for value in values)
