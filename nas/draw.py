@@ -14,6 +14,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Curve
 from matplotlib.textpath import TextPath
 
+from nas.files import write_atomically
 from nas.layout import Arrow, Layout, lay_out
 from nas.pictures import content, style
 from searchspaces.graph import Graph, Node
@@ -39,12 +40,15 @@ PLAIN = "#5f5f5f"
 ARROWS = ("#3b5b92", "#c2571a", "#3a7d52", "#93508a", "#7a6a1f", "#2b8a93", "#b04a4a")
 
 
-def draw(graphs: Mapping[str, Graph], path: Path, title: str = "", details: Mapping[str, str] | None = None) -> None:
+def draw(
+    graphs: Mapping[str, Graph], path: str | Path, title: str = "", details: Mapping[str, str] | None = None
+) -> None:
     """Draw `graphs`, side by side under their titles, to `path`: .svg or .png.
 
     `details` are second lines for the nodes that are rows of the network, by their names. Raises ValueError for
     another kind of file.
     """
+    path = Path(path)
     check(path)
     words = partial(_words, details=details or {})
     layouts = {name: lay_out(graph, lambda node: _size(words(node))) for name, graph in graphs.items()}
@@ -63,7 +67,7 @@ def draw(graphs: Mapping[str, Graph], path: Path, title: str = "", details: Mapp
             axes.text(left, top, name, size=TITLE, va="top", color="#333333")
             _draw(axes, layout, left, top + headed, words)
             left += wide + BETWEEN
-        path.write_bytes(content(figure, path.suffix.lower().removeprefix(".")))
+        write_atomically(path, content(figure, path.suffix.lower().removeprefix(".")))
 
 
 def check(path: Path) -> None:

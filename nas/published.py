@@ -87,8 +87,9 @@ class Published:
         return self.observed[self.key(arch)] / 100
 
 
-def read(space: Space, path: Path) -> Published:
+def read(space: Space, path: str | Path) -> Published:
     """The table of `space` in the file `path`. Raises ValueError where that is none."""
+    path = Path(path)
     benchmark = benchmark_of(space, path)
     try:
         content = path.read_bytes()

@@ -65,8 +65,8 @@ class Run:
     Anyone may read it at any time. To write to it, be inside `driving()`.
     """
 
-    def __init__(self, path: Path, config: Config, budget: Budget, storage_url: str | None) -> None:
-        self.path, self.config, self.budget, self.storage_url = path, config, budget, storage_url
+    def __init__(self, path: str | Path, config: Config, budget: Budget, storage_url: str | None) -> None:
+        self.path, self.config, self.budget, self.storage_url = Path(path), config, budget, storage_url
 
     @property
     def name(self) -> str:
@@ -75,9 +75,10 @@ class Run:
     # ------------------------------------------------------------------ making, finding, driving
 
     @classmethod
-    def create(cls, path: Path, config: Config, budget: Budget, storage_url: str | None = None) -> Self:
+    def create(cls, path: str | Path, config: Config, budget: Budget, storage_url: str | None = None) -> Self:
         """A new run in the new folder `path`. Raises ValueError where that exists or cannot be made."""
         run = cls(path, config, budget, storage_url)
+        path = run.path
         if storage_url:
             run._claim()  # before there is a folder
         try:
@@ -101,8 +102,9 @@ class Run:
         return run
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: str | Path) -> Self:
         """The run in `path`. Raises ValueError where there is none, or its config.json is damaged."""
+        path = Path(path)
         try:
             document = json.loads((path / CONFIG).read_text())
             return cls(path, Config.from_dict(document["config"]), Budget(**document["budget"]), document["storage"])
@@ -223,9 +225,9 @@ class Run:
         return self.config.network(row.arch)
 
 
-def folder_of(name: str, runs_dir: Path) -> Path:
+def folder_of(name: str, runs_dir: str | Path) -> Path:
     """Where the run `name` is: in `runs_dir`; where it has a slash, it is the folder itself."""
-    return Path(name) if "/" in name else runs_dir / name
+    return Path(name) if "/" in name else Path(runs_dir) / name
 
 
 def rank(rows: list[Row]) -> list[Row]:

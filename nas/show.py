@@ -91,7 +91,7 @@ def show(network: Network, shape: Shape) -> Shown:
     return Shown(network, *shape, cost(rows, image_size), costs_by_row(rows, image_size), words)
 
 
-def usual_shape(target: str, network: Network, runs_dir: Path) -> Shape:
+def usual_shape(target: str, network: Network, runs_dir: str | Path) -> Shape:
     """Classes and pixels of what `target` means: as in its run, its file, its space or its publication."""
     if isinstance(network, Designed):
         baseline = find(network.name)

@@ -31,7 +31,7 @@ def expand(names: str) -> list[str]:
     return [found for name in parse_names(names) for found in sets.get(name, [name])]
 
 
-def resolve(target: str, runs_dir: Path) -> Network:
+def resolve(target: str, runs_dir: str | Path) -> Network:
     """The network that `target` means. Raises ValueError with the forms that there are.
 
     `RUN:best` or `RUN:NUMBER` is a trial of a run in `runs_dir` (with a slash, as in `runs/x:best`, RUN is its folder),

@@ -35,11 +35,12 @@ class Weights:
     image_size: int | None = None
 
     @classmethod
-    def read(cls, path: Path) -> Weights:
+    def read(cls, path: str | Path) -> Weights:
         """A `weights.safetensors` of `nas train`, or the folder that it is in, or a checkpoint of a known library.
 
         Raises ValueError where there is none.
         """
+        path = Path(path)
         if path.is_dir():
             path = path / "weights.safetensors"
         tensors, metadata = read_checkpoint(path), _metadata(path)

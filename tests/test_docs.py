@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,6 +14,8 @@ from typing import Any
 import pytest
 import typer.main
 
+from nas import draw, published, show, transfer
+from nas.baselines.pretrained import read_checkpoint
 from nas.cli import app
 from searchspaces import Space, get_space
 from searchspaces.testing import SpaceContract
@@ -68,6 +72,35 @@ def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def _in_the_reference() -> Iterator[Callable[..., Any]]:
+    """Every function, and every method of a class, of what the pages in docs/api name, or the modules there have."""
+    for page in sorted((ROOT / "docs" / "api").glob("*.md")):
+        for name in re.findall(r"^::: ([\w.]+)$", page.read_text(), re.MULTILINE):
+            parent, _, last = name.rpartition(".")
+            try:
+                documented, home = import_module(name), name
+            except ModuleNotFoundError:
+                documented, home = getattr(import_module(parent), last), parent.partition(".")[0]
+            for thing in vars(documented).values() if inspect.ismodule(documented) else [documented]:
+                members = vars(thing).values() if inspect.isclass(thing) else [thing]
+                functions = [getattr(member, "__func__", member) for member in members]
+                yield from (f for f in functions if inspect.isfunction(f) and f.__module__.startswith(home))
+
+
+def test_paths_may_be_text() -> None:
+    """Of what the reference documents, and of what reads the files that a run or a reader has."""
+    readers = [published.read, transfer.Weights.read.__func__, read_checkpoint, draw.draw, show.usual_shape]
+    parameters = [
+        (function, parameter)
+        for function in [*_in_the_reference(), *readers]
+        for parameter in inspect.signature(function).parameters.values()
+        if re.search(r"\bPath\b", str(parameter.annotation)) and not function.__name__.startswith("_")
+    ]
+    assert len(parameters) > 15
+    for function, parameter in parameters:
+        assert re.search(r"\bstr\b", str(parameter.annotation)), f"{function.__module__}.{function.__qualname__}"
 
 
 def test_options_in_the_documentation_exist() -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +58,7 @@ def run_pt2(content: bytes) -> Logits:
 
 
 def onnx_bytes(program: torch.export.ExportedProgram) -> bytes:
-    """A .onnx file's content; its input is called `images`, its output `logits`. ValueError without the packages."""
+    """A .onnx file's content: `images` [batch, 3, H, W] -> `logits` [batch, num_classes]. ValueError without packages."""
     onnx, _ = _onnx()
     with quietly():
         exported = torch.onnx.export(
@@ -67,9 +69,21 @@ def onnx_bytes(program: torch.export.ExportedProgram) -> bytes:
         for node in [*model.graph.node, *(node for function in model.functions for node in function.node)]:
             node.ClearField("metadata_props")  # where in whose files it was traced
             node.ClearField("doc_string")
+        _name_batch(model)
         onnx.checker.check_model(model)
     content: bytes = model.SerializeToString()
     return content
+
+
+def _name_batch(model: Any) -> None:
+    """Call the open axis of the ONNX `model` `batch` throughout: the tracer calls it by a number, `s31`."""
+    graph = model.graph
+    symbol = re.compile(rf"\b{re.escape(graph.input[0].type.tensor_type.shape.dim[0].dim_param)}\b")
+    inner = [value for function in model.functions for value in function.value_info]
+    for value in [*graph.input, *graph.output, *graph.value_info, *inner]:
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param:  # the symbol alone, or in an expression: 2*s31
+                axis.dim_param = symbol.sub("batch", axis.dim_param)
 
 
 def run_onnx(content: bytes) -> Logits:

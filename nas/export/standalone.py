@@ -80,8 +80,18 @@ def _header(title: str, module: nn.Module, image_size: int, num_classes: int) ->
     )
     command = "    python network.py --weights weights.safetensors     # or a .pt file of tensors by their names"
     written = f"Written by nas {version('nas')} with PyTorch {torch.__version__}."
-    lines = [*textwrap.wrap(safe, WIDTH - 4, break_on_hyphens=False), "", *textwrap.wrap(about, WIDTH)]
+    lines = [*_after_commas(safe, WIDTH - 3), "", *textwrap.wrap(about, WIDTH)]
     return "\n".join(['"""' + lines[0], *lines[1:], "", command, "", written, '"""'])
+
+
+def _after_commas(text: str, width: int) -> list[str]:
+    """An architecture's text as lines that joined are it again: broken after commas alone, whatever their length."""
+    lines = [""]
+    for piece in text.split(","):
+        if lines[-1] and len(lines[-1]) + len(piece) + 1 > width:
+            lines.append("")
+        lines[-1] += f"{piece},"
+    return [*lines[:-1], lines[-1].removesuffix(",")]
 
 
 _COMMAND_IMPORTS = {
@@ -165,8 +175,9 @@ _COMMAND = '''
 # ---------------------------------------------------------------------------- the command
 
 
-def read(path: Path) -> dict[str, Tensor]:
+def read(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors file, or of one that `torch.save` wrote of tensors by their names."""
+    path = Path(path)
     if path.suffix != ".safetensors":
         return torch.load(path, map_location="cpu", weights_only=True)
     content = path.read_bytes()  # 8 bytes: the length of a JSON header, which says where in the rest each tensor is

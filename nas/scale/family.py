@@ -68,7 +68,7 @@ class Base:
         return larger
 
 
-def base_of(target: str, runs_dir: Path, num_classes: int | None = None, image_size: int | None = None) -> Base:
+def base_of(target: str, runs_dir: str | Path, num_classes: int | None = None, image_size: int | None = None) -> Base:
     """What `target` means, for its own classes and pixels, or those given. Raises ValueError where it does not grow."""
     network = resolve(target, runs_dir)
     classes, pixels = usual_shape(target, network, runs_dir)
@@ -297,7 +297,7 @@ def choose_compound(
     return Compound(alpha, beta, gamma)
 
 
-def write_untrained(folder: Path, of: Member, seed: int = 0) -> list[Path]:
+def write_untrained(folder: str | Path, of: Member, seed: int = 0) -> list[Path]:
     """Write the untrained network to `folder`, which is there: architecture, weights, and a file that builds it alone.
 
     Returns the files' paths.
@@ -305,6 +305,7 @@ def write_untrained(folder: Path, of: Member, seed: int = 0) -> list[Path]:
     torch.manual_seed(seed)
     module = of.build()
     about = {"network": of.network.name, "trained": "no", "seed": str(seed)}
+    folder = Path(folder)
     program = folder / "network.py"
     source = standalone_source(module, of.network.name, of.image_size, of.base.num_classes)
     weights, architecture = write_network(folder, of.network, module, (of.base.num_classes, of.image_size), about)

@@ -44,7 +44,7 @@ def test_an_svg_has_every_label_as_text(tmp_path: Path) -> None:
 
 def test_a_png_is_one(tmp_path: Path) -> None:
     space = NASBench201()
-    draw(space.graphs(space.sample(np.random.default_rng(0))), tmp_path / "cell.png")
+    draw(space.graphs(space.sample(np.random.default_rng(0))), str(tmp_path / "cell.png"))
     assert (tmp_path / "cell.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 

@@ -119,7 +119,8 @@ def test_anyones_table_of_any_space(tmp_path: Path) -> None:
     lines = [f'"{space.format(arch)}",{50 + i},{60 + i},{1000 * i},1e6,{30.5}' for i, arch in enumerate(archs)]
     path = tmp_path / "mine.csv"
     path.write_text("\n".join(["architecture,observed,reported,params,macs,seconds", *lines]))
-    table = read(space, path)
+    table = read(space, str(path))
+    assert table.path == path
     assert list(table.observed.items()) == [(arch, 50.0 + i) for i, arch in enumerate(archs)]
     assert table.reported[archs[2]] == 62.0 and table.params[archs[2]] == 2000 and table.macs[archs[0]] == 1e6
     assert table.seconds == dict.fromkeys(archs, 30.5) and table.benchmark.observed == "observed accuracy"

@@ -16,7 +16,8 @@ from nas.trial import State
 
 
 def test_what_was_made_is_what_is_opened(run: Run, config: Config) -> None:
-    opened = Run.open(run.path)
+    opened = Run.open(str(run.path))
+    assert opened.path == run.path
     assert (opened.config, opened.budget) == (config, Budget(trials=12))
     versions = json.loads((run.path / "config.json").read_text())["versions"]
     assert {"nas", "torch", "optuna", "python"} <= versions.keys()

@@ -46,7 +46,7 @@ def saved(path: Path, network: Network, dataset: Dataset, about: bool = True) ->
             buffer.uniform_(0.5, 1.5)
     path.mkdir(exist_ok=True)
     save_file(module.state_dict(), path / "weights.safetensors", metadata(dataset) if about else None)
-    return Weights.read(path), module
+    return Weights.read(str(path)), module
 
 
 def test_everything_is_taken_where_nothing_differs(tmp_path: Path) -> None:

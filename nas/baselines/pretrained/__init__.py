@@ -28,7 +28,7 @@ def load_pretrained(name: str, path: str | Path, num_classes: int = 1000, image_
     file is no checkpoint or not one of this network; it names the first tensor that differs.
     """
     module = build(name, num_classes, image_size or find(name).image_size)
-    checkpoint = read_checkpoint(Path(path))
+    checkpoint = read_checkpoint(path)
     namings = _namings(name)
     complaints = {}
     for library, naming in namings.items():
@@ -74,9 +74,10 @@ def _variants(name: str) -> str:
     return f"; published weights are of {', '.join(forms)}" if forms and name not in carried else ""
 
 
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
+def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a .pth or .safetensors file by their names. Raises ValueError where it holds anything else."""
     state: Any
+    path = Path(path)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

@@ -74,3 +74,18 @@ def test_data_of_other_classes_is_refused(trained: nn.Module, tiny: Dataset) -> 
     with pytest.raises(ValueError, match="other classes than the 10"):
         data_for(Source(Designed("resnet8"), trained, (10, 16), None), tiny)
     assert data_for(Source(Designed("resnet8"), trained, (4, 24), None), tiny).image_size == 24
+
+
+def test_the_axes_of_onnx_have_names(trained: nn.Module, tiny: Dataset, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    source = Source(Designed("resnet8"), trained, (4, 16), None)
+    run(tmp_path, ["onnx"], source, Changes(quantize="static"), tiny, None, lambda _: None)
+    for name in ("network.onnx", "network.int8.onnx"):
+        graph = onnx.load(tmp_path / name).graph
+        axes = {
+            value.name: [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
+            for value in (*graph.input, *graph.output, *graph.value_info)
+        }
+        assert axes["images"] == ["batch", 3, 16, 16] and axes["logits"] == ["batch", 4]
+        assert {axis for shape in axes.values() for axis in shape if isinstance(axis, str)} == {"batch"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import random
 import re
 import subprocess
@@ -119,7 +120,7 @@ def test_the_file_runs_with_pytorch_alone(tmp_path: Path) -> None:
         "sys.path.insert(0, '.'); import torch, network; from pathlib import Path\n"
         "model = network.network().eval(); images = torch.load('images.pt', weights_only=True)\n"
         "for name in ('weights.safetensors', 'weights.pt'):\n"
-        "    model.load_state_dict(network.read(Path(name)))\n"
+        "    network.read(Path(name)); model.load_state_dict(network.read(name))\n"
         "    torch.save(model(images).detach(), name + '.logits')\n"
         "sys.argv = ['network.py', '--weights', 'weights.safetensors']; network.main()\n"
     )
@@ -177,6 +178,26 @@ class Opaque(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(x)
+
+
+@pytest.mark.parametrize("name", sorted(SPACES))
+def test_the_text_of_the_architecture_is_broken_at_commas_alone(name: str) -> None:
+    space = get_space(name)
+    text = max((f"{name}:{space.format(space.sample(random.Random(seed)))}" for seed in range(20)), key=len)
+    lines = _header_of(text)
+    assert "".join(lines) == text
+    assert all(len(line) <= 120 for line in lines) and all(line.endswith(",") for line in lines[:-1])
+
+
+def test_a_text_without_commas_is_not_broken() -> None:
+    assert _header_of("x" * 300 + ",y") == ["x" * 300 + ",", "y"]
+
+
+def _header_of(title: str) -> list[str]:
+    """The first paragraph of the file's docstring."""
+    docstring = ast.get_docstring(ast.parse(standalone_source(baselines.build("lenet5", 10, 32), title, 32, 10)))
+    assert docstring is not None
+    return docstring.split("\n\n")[0].split("\n")
 
 
 def test_modules_of_ones_own_come_along() -> None:
