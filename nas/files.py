@@ -30,8 +30,11 @@ def write_all(files: Mapping[Path, str | bytes]) -> list[Path]:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write `content` to a temporary file beside `path`, force it to disk, and rename it."""
-    data = content.encode() if isinstance(content, str) else content
+    """Write `content` to a temporary file beside `path`, force it to disk, and rename it. Text is UTF-8 everywhere.
+
+    What UTF-8 cannot hold, of a file's name that is not UTF-8 itself, is escaped.
+    """
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

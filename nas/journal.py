@@ -65,7 +65,7 @@ def sole_writer(journal: Path) -> Iterator[None]:
     that ended. Optuna's own lock is a file that a killed process leaves behind and that would block for
     half a minute; since nobody else writes now, it is removed.
     """
-    with journal.with_suffix(".driver").open("a") as lock:
+    with journal.with_suffix(".driver").open("ab") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -145,7 +145,7 @@ def benchmark_of(space: Space, path: Path) -> Benchmark:
 def _header(path: Path) -> list[str]:
     """The columns of a CSV file; none where there is no such file, which whoever reads it will say."""
     try:
-        with path.open(newline="", errors="replace") as file:
+        with path.open(newline="", encoding="utf-8", errors="replace") as file:
             return next(csv.reader([file.readline(1000)]), [])
     except OSError:
         return []

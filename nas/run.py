@@ -106,7 +106,7 @@ class Run:
         """The run in `path`. Raises ValueError where there is none, or its config.json is damaged."""
         path = Path(path)
         try:
-            document = json.loads((path / CONFIG).read_text())
+            document = json.loads((path / CONFIG).read_text(encoding="utf-8"))
             return cls(path, Config.from_dict(document["config"]), Budget(**document["budget"]), document["storage"])
         except (FileNotFoundError, NotADirectoryError):
             known = ", ".join(sorted(p.parent.name for p in path.parent.glob(f"*/{CONFIG}")))

@@ -101,7 +101,7 @@ def usual_shape(target: str, network: Network, runs_dir: str | Path) -> Shape:
     pixels = network.image_size if isinstance(network, Scaled) else pixels
     folder = folder_of(target.partition(":")[0], runs_dir)
     if target.endswith(".json"):
-        document = json.loads(Path(target).read_text())
+        document = json.loads(Path(target).read_text(encoding="utf-8"))
         return document.get("num_classes", classes), document.get("image_size", pixels)
     return Run.open(folder).config.shape_of(network) if folder.is_dir() else (classes, pixels)
 

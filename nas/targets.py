@@ -115,7 +115,7 @@ def _from_run(run: Run, which: str) -> Network:
 
 def _from_file(path: Path) -> Network:
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         document = json.loads(text)
         if "baseline" in document:
             return Designed(document["baseline"])

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BELOW = {"searchspaces": {"searchspaces"}, "scaling": {"searchspaces", "scaling"}}
+NO_TEXT = {"Image", "api", "cls", "os", "tarfile"}  # whose `open` opens no text
 OURS = {"searchspaces", "scaling", "nas"}
 
 
@@ -32,6 +33,27 @@ def test_imports_run_downward(package: str) -> None:
     for path in files:
         above = imported_packages(path) & OURS - BELOW[package]
         assert not above, f"{path.relative_to(ROOT)} imports {above}"
+
+
+@pytest.mark.parametrize("package", sorted(OURS))
+def test_text_is_utf_8_whatever_the_locale(package: str) -> None:
+    """`path.read_text()` and its like take the locale's encoding, where none is said."""
+    said = []
+    for path in (ROOT / package).rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and opens_text(call) and "encoding" not in {k.arg for k in call.keywords}:
+                said.append(f"{path.relative_to(ROOT)}:{call.lineno}")
+    assert not said
+
+
+def opens_text(call: ast.Call) -> bool:
+    """Whether it opens a file as text: `open`, of paths too, `os.fdopen` and `read_text`, of `pathlib.Path` or alike."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if name in ("open", "fdopen"):
+        owner = getattr(getattr(call.func, "value", None), "id", "")
+        modes = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+        return owner not in NO_TEXT and not owner.endswith("Run") and not any("b" in mode for mode in modes)
+    return name in ("read_text", "write_text")
 
 
 def test_only_the_ray_engine_imports_ray() -> None:

@@ -14,6 +14,7 @@ import typer
 
 from nas import process
 from nas.cli import baselines, bench, compare, export, proxy_study, report, scale, search, show, train
+from nas.cli.characters import spell_plainly
 
 app = typer.Typer(
     add_completion=False,
@@ -48,6 +49,7 @@ _UsageError: Any = typer.BadParameter.__base__  # click's, which typer carries w
 
 def main() -> None:
     """Run the command line: a user's mistake is one line on standard error and exit code 2."""
+    spell_plainly(sys.stdout, sys.stderr)
     process.prepare()
     sys.path.append(str(Path.cwd()))  # --space mypackage.module:MySpace is looked for here, too
     try:

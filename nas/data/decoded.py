@@ -130,7 +130,7 @@ def _place(folder: Path, files: Sequence[File], size: int) -> Path:
 def _cached(place: Path, files: int, size: int) -> Decoded | None:
     """What is in `place`; None if it is not there, or not whole."""
     try:
-        unreadable = json.loads((place / UNREADABLE).read_text())
+        unreadable = json.loads((place / UNREADABLE).read_text(encoding="utf-8"))
         count = files - len(unreadable)
         elements = count * size * size * 3
         if (place / PIXELS).stat().st_size != elements:
@@ -163,7 +163,7 @@ def _fill(place: Path, folder: Path, files: Sequence[File], size: int, log: Log,
                     log(f"{number:,} of {len(files):,}")
             out.flush()
             os.fsync(out.fileno())
-        (new / UNREADABLE).write_text(json.dumps(unreadable, indent=2) + "\n")
+        (new / UNREADABLE).write_text(json.dumps(unreadable, indent=2) + "\n", encoding="utf-8")
         try:
             new.rename(place)
         except OSError:

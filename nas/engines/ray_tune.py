@@ -252,7 +252,7 @@ class _Teller(FIFOScheduler):
             self._trials.tell(trial.config["spec"], end)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        self._asker.died(trial.config["spec"], _why(Path(trial.error_file).read_text()))
+        self._asker.died(trial.config["spec"], _why(Path(trial.error_file).read_text(encoding="utf-8")))
 
 
 class _Raised(BaseException):

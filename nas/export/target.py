@@ -63,7 +63,7 @@ def _shape_in(target: str) -> Shape | None:
     """The shape that an architecture's file says, if it does."""
     if not target.endswith(".json"):
         return None
-    document = json.loads(Path(target).read_text())
+    document = json.loads(Path(target).read_text(encoding="utf-8"))
     return (document["num_classes"], document["image_size"]) if "num_classes" in document else None
 
 

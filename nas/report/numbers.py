@@ -87,7 +87,12 @@ class Numbers:
     def of(cls, run: Run) -> Self:
         """Raises ValueError where `run` has no ledger."""
         trials = run.study.get_trials(deepcopy=False)
-        return cls(run, json.loads((run.path / CONFIG).read_text()), trials, [run.row(trial) for trial in trials])
+        return cls(
+            run,
+            json.loads((run.path / CONFIG).read_text(encoding="utf-8")),
+            trials,
+            [run.row(trial) for trial in trials],
+        )
 
     @property
     def command(self) -> str:

@@ -16,7 +16,7 @@ from nas.report.parts import key
 def page(several: Sequence[Numbers]) -> str:
     """The report on one run, or on several side by side."""
     names = ", ".join(numbers.run.name for numbers in several)
-    style = files("nas.report").joinpath("page.css").read_text()
+    style = files("nas.report").joinpath("page.css").read_text(encoding="utf-8")
     head = tag(
         "head",
         None,

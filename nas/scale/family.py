@@ -223,7 +223,7 @@ def _memory_of(device: str) -> int:
         return torch.cuda.get_device_properties(device).total_memory
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     group = Path("/sys/fs/cgroup/memory.max")
-    allowed = group.read_text().strip() if group.exists() else "max"
+    allowed = group.read_text(encoding="utf-8").strip() if group.exists() else "max"
     return machine if allowed == "max" else min(machine, int(allowed))
 
 
