@@ -7,7 +7,7 @@ training records its own; a network that cannot be recorded goes on step by step
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from nas.tuning import Group, Tuning
 from searchspaces.modules import ScheduledDropPath
 
 Work = Callable[[], Tensor]
+OptimizerState = Mapping[int, Mapping[str, Tensor]]
+"""What an optimizer remembers of each parameter, by its number among those that are trained: momentum, steps."""
 
 WARM_UP = 3
 """Steps before the recording: they make the optimizer's state, and cuDNN choose its kernels."""
@@ -46,6 +48,21 @@ class Step:
         self.optimizer.step()
         self.optimizer.zero_grad()
         return loss.detach()
+
+    def optimizer_state(self) -> OptimizerState:
+        """What the optimizer remembers. The tensors are its own."""
+        state: OptimizerState = self.optimizer.state_dict()["state"]
+        return state
+
+    def restore_optimizer(self, state: OptimizerState) -> None:
+        """Have the optimizer remember `state`. Raises KeyError where it has no such parameter.
+
+        Not by its `load_state_dict`, which would replace the learning rates that a recorded step reads.
+        """
+        parameters = dict(enumerate(p for group in self.optimizer.param_groups for p in group["params"]))
+        for number, remembered in state.items():
+            p = parameters[number]
+            self.optimizer.state[p] = {name: value.to(p.device, copy=True) for name, value in remembered.items()}
 
 
 class RecordedStep(Step):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from torch import nn
 from nas.data import Dataset
 from nas.precision import computes_in_bf16
 from nas.recipe import Recipe
-from nas.train import Diverged, accuracy, predict, train
+from nas.train import TOLD_EVERY, Diverged, Moment, accuracy, predict, train
 from searchspaces.auxiliary import WithAuxiliary
 from searchspaces.layers import concat, conv, depthwise, head, mbconv, network
 from searchspaces.modules import ScheduledDropPath
@@ -179,3 +180,22 @@ def test_mistakes_are_named(mistake: dict[str, float]) -> None:
 
 def test_this_cpu_knows_whether_it_has_bfloat16() -> None:
     assert computes_in_bf16(torch.device("cpu")) in (True, False)
+
+
+def test_moments_are_told_from_the_first_step_and_seldom(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Moment] = []
+    epochs = list(train(small(), tiny, replace(RECIPE, epochs=2), seed=0, on_step=told.append))
+    assert (told[0].epoch, told[0].step, told[0].steps, told[0].images) == (1, 1, 9, 20)
+    assert math.isfinite(told[0].loss) and 0 < told[0].seconds < epochs[-1].seconds
+    assert len(told) <= 1 + epochs[-1].seconds / TOLD_EVERY
+    monkeypatch.setattr("nas.train.TOLD_EVERY", 0)
+    told.clear()
+    list(train(small(), tiny, replace(RECIPE, epochs=2), seed=0, on_step=told.append))
+    assert [(m.epoch, m.step) for m in told] == [(epoch, step) for epoch in (1, 2) for step in range(1, 10)]
+    assert [m.progress for m in told] == sorted(m.progress for m in told) and told[-1].progress == 1
+
+
+def test_what_is_done_between_epochs_takes_no_time_of_the_training(tiny: Dataset) -> None:
+    for epoch in train(small(), tiny, replace(RECIPE, epochs=2), seed=0):
+        time.sleep(1.0 * (epoch.number == 1))
+    assert epoch.seconds < 1
