@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from nas.data import shape_of
+from nas.data.source import DataSource
 from nas.network import Found, Network, Scaled
 from nas.pruning import NO_PRUNER
 from nas.recipe import Recipe
@@ -60,6 +62,12 @@ class Config:
         """Of what the ledger is told, in Optuna's words."""
         directions: list[Direction] = ["maximize"]
         return directions + ["minimize"] * len(self.objectives[1:])
+
+    @property
+    def source(self) -> DataSource:
+        """The images, as they are read: what a network that comes from here is trained on later, too."""
+        folder = None if self.data_dir is None else Path(self.data_dir)
+        return DataSource(self.data, folder, self.recipe.resolution, self.skip_unreadable, self.data_sha256)
 
     @property
     def measures_latency(self) -> bool:

@@ -13,6 +13,7 @@ from torch import nn
 from nas.baselines.zoo import find
 from nas.network import Designed, Found, Network, Scaled
 from nas.run import Run, folder_of
+from nas.targets import file_of
 from nas.units import format_count
 from searchspaces import Compact, Mnas, NASNet
 from searchspaces.blockstrings import format_blocks
@@ -95,15 +96,17 @@ def usual_shape(target: str, network: Network, runs_dir: str | Path) -> Shape:
     """Classes and pixels of what `target` means: as in its run, its file, its space or its publication."""
     if isinstance(network, Designed):
         baseline = find(network.name)
-        return baseline.num_classes, baseline.image_size
-    settings = (network.base if isinstance(network, Scaled) else network).space.settings()
-    classes, pixels = settings.get("num_classes", 10), settings.get("image_size", 32)
-    pixels = network.image_size if isinstance(network, Scaled) else pixels
-    folder = folder_of(target.partition(":")[0], runs_dir)
-    if target.endswith(".json"):
-        document = json.loads(Path(target).read_text(encoding="utf-8"))
+        classes, pixels = baseline.num_classes, baseline.image_size
+    else:
+        settings = (network.base if isinstance(network, Scaled) else network).space.settings()
+        classes, pixels = settings.get("num_classes") or 10, settings.get("image_size", 32)
+        pixels = network.image_size if isinstance(network, Scaled) else pixels
+    if file := file_of(target):
+        document = json.loads(file.read_text(encoding="utf-8-sig"))
         return document.get("num_classes", classes), document.get("image_size", pixels)
-    return Run.open(folder).config.shape_of(network) if folder.is_dir() else (classes, pixels)
+    folder = folder_of(target.partition(":")[0], runs_dir)
+    of_run = ":" in target and folder.is_dir()
+    return Run.open(folder).config.shape_of(network) if of_run else (classes, pixels)
 
 
 def written(network: Network, form: str, image_size: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from nas.baselines.listing import Listed
 from nas.baselines.zoo import find
+from nas.classifier import Prediction
 from nas.control import Comparison
 from nas.network import Found, Scaled
 from nas.run import Row
@@ -53,6 +54,17 @@ def trials_table(rows: Sequence[Row]) -> str:
             for row in rows
         ],
     )
+
+
+def predictions_table(predictions: Sequence[Prediction], top: int) -> str:
+    """What `nas predict` prints: of each image the most probable class, then the next ones."""
+    then = [", ".join(f"{name} {format_percent(share)}" for name, share in p.classes[1:top]) for p in predictions]
+    rows = [
+        (str(p.path), p.name, format_percent(p.classes[0][1]), *([others] if top > 1 else []))
+        for p, others in zip(predictions, then, strict=True)
+    ]
+    header = ("image", "class", "probability", *(["then"] if top > 1 else []))
+    return table(header, rows, words=("image", "class", "then"))
 
 
 def control_table(comparison: Comparison) -> str:

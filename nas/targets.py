@@ -15,6 +15,9 @@ from nas.units import parse_count, parse_names
 from searchspaces import SPACES, Arch, Compact, Mnas, Space, get_space
 from searchspaces.blockstrings import parse_blocks
 
+ARCHITECTURE = "architecture.json"
+"""The network's file in the folder of a training."""
+
 SMALL = (
     "resnet8", "resnet20", "preact_resnet20", "wrn16-2", "se_resnet18", "densenet_bc_40_12", "squeezenet1_1+bn",
     "mobilenet_v1", "mobilenet_v2", "shufflenet_v2_x1_0", "mnasnet_a1", "efficientnet_b0",
@@ -37,15 +40,16 @@ def resolve(target: str, runs_dir: str | Path) -> Network:
     `RUN:best` or `RUN:NUMBER` is a trial of a run in `runs_dir` (with a slash, as in `runs/x:best`, RUN is its folder),
     `mnas:TEXT`, `mnas@WIDTH:TEXT` or `compact@max_macs=8M:TEXT` an architecture (settings of its space are joined by
     commas, a width needs no name; a space of one's own is `mypackage.module:MySpace:TEXT`), `FILE.json` one that `nas
-    train` wrote, anything else a baseline's name (`mobilenet_v2@0.5`). `@WIDTHxDEPTH-PIXELS` after any of them is that
-    network scaled: `RUN:best@1.1x1.2-36`.
+    train` wrote, `FOLDER` the training that lies there, anything else a baseline's name (`mobilenet_v2@0.5`): that is
+    also what a name means which a folder has too, and `./NAME` is the folder. `@WIDTHxDEPTH-PIXELS` after any of them
+    is that network scaled: `RUN:best@1.1x1.2-36`.
     """
     multiplied = re.fullmatch(r"(?P<base>.+:.+)@(?P<width>[\d.]+)x(?P<depth>[\d.]+)-(?P<size>\d+)", target)
     if multiplied:
         width, depth = (_multiplier(target, multiplied[what]) for what in ("width", "depth"))
         return grown(resolve(multiplied["base"], runs_dir), width, depth, int(multiplied["size"]))
-    if target.endswith(".json"):
-        return _from_file(Path(target))
+    if file := file_of(target):
+        return _from_file(file)
     prefix, colon, rest = target.partition(":")
     match = re.fullmatch(r"(?P<space>[\w.]+:\w+|\w+)(@(?P<settings>[^:]*))?:(?P<text>.*)", target)
     if match and (match["space"] in SPACES or ":" in match["space"]):
@@ -53,14 +57,33 @@ def resolve(target: str, runs_dir: str | Path) -> Network:
         return Found(space, _architecture(space, match["text"]))
     if colon:
         return _from_run(Run.open(folder_of(prefix, runs_dir)), rest)
-    try:
-        find(target)
-    except UnknownName:
+    if not _is_baseline(target):
+        if "/" not in target and folder_of(target, runs_dir).is_dir():
+            raise ValueError(f"{target} is a run: {target}:best is its best network, {target}:17 that of a trial")
         raise ValueError(
-            f"{target!r} is no network: name a baseline (`nas baselines` lists them), a trial (RUN:best or RUN:17), "
-            "an architecture (mnas:...) or its .json file"
-        ) from None
+            f"{target!r} is no network: name a baseline (`nas baselines` lists them), a trial (RUN:best or RUN:17), an "
+            "architecture (mnas:...), its .json file, or the folder of a training"
+        )
     return Designed(target)
+
+
+def file_of(target: str) -> Path | None:
+    """The file of a network that `target` is, or that is in the folder of a training that it is; else None."""
+    if target.endswith(".json"):
+        return Path(target)
+    inside = Path(target) / ARCHITECTURE
+    with contextlib.suppress(OSError):  # an architecture's text may be too long for a file's name
+        if inside.is_file() and ("/" in target or not _is_baseline(target)):
+            return inside
+    return None
+
+
+def _is_baseline(name: str) -> bool:
+    try:
+        find(name)
+    except UnknownName:
+        return False
+    return True
 
 
 def _architecture(space: Space, text: str) -> Arch:

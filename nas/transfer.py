@@ -20,19 +20,27 @@ from nas.baselines.pretrained import naming_of, read_checkpoint
 from nas.baselines.pretrained.naming import Naming, our_tensors
 from nas.data.images import Dataset
 from nas.network import Designed, Network
+from nas.task import Task, class_names
 from searchspaces.cost import shapes_only
 
-CLASS_NAMES, IMAGE_SIZE = "class_names", "image_size"  # in the metadata of a file of weights
+UNTRAINED = {"trained": "no"}
+"""What the metadata of a file of weights say that no training changed."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The tensors of a file; and if `nas train` wrote it, for which classes and pixels they were trained."""
+    """The tensors of a file; and if `nas train` wrote it, for which classes and pixels they were trained.
+
+    `task` also has what a photograph goes through; of files older than that it is None. They are `trained` unless the
+    file says that they are not.
+    """
 
     path: Path
     tensors: dict[str, Tensor]
     class_names: tuple[str, ...] | None = None
     image_size: int | None = None
+    task: Task | None = None
+    trained: bool = True
 
     @classmethod
     def read(cls, path: str | Path) -> Weights:
@@ -44,8 +52,14 @@ class Weights:
         if path.is_dir():
             path = path / "weights.safetensors"
         tensors, metadata = read_checkpoint(path), _metadata(path)
-        names, size = metadata.get(CLASS_NAMES), metadata.get(IMAGE_SIZE)
-        return cls(path, tensors, tuple(json.loads(names)) if names else None, int(size) if size else None)
+        trained = metadata.get("trained") != UNTRAINED["trained"]
+        try:
+            task = Task.from_metadata(metadata) or Task.from_result(path.parent / "result.json")
+            names, size = metadata.get("class_names"), metadata.get("image_size")
+            classes = class_names(json.loads(names)) if names else None
+            return cls(path, tensors, classes, int(size) if size else None, task, trained)
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -133,7 +147,7 @@ class Start:
 
 def metadata(dataset: Dataset) -> dict[str, str]:
     """What a file of weights says of the data that they were trained on."""
-    return {CLASS_NAMES: json.dumps(dataset.class_names), IMAGE_SIZE: str(dataset.image_size)}
+    return Task.of(dataset).metadata()
 
 
 def _metadata(path: Path) -> dict[str, str]:

@@ -47,7 +47,7 @@ def test_text_is_utf_8_whatever_the_locale(package: str) -> None:
 
 
 def opens_text(call: ast.Call) -> bool:
-    """Whether it opens a file as text: `open`, of paths too, `os.fdopen` and `read_text`, of `pathlib.Path` or alike."""
+    """Whether it opens a file as text: `open`, of paths too, `os.fdopen`, and what `pathlib.Path` has."""
     name = getattr(call.func, "attr", getattr(call.func, "id", ""))
     if name in ("open", "fdopen"):
         owner = getattr(getattr(call.func, "value", None), "id", "")

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from nas import process
-from nas.cli import baselines, bench, compare, export, proxy_study, report, scale, search, show, train
+from nas.cli import baselines, bench, compare, export, predict, proxy_study, report, scale, search, show, train
 from nas.cli.characters import spell_plainly
 
 app = typer.Typer(
@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 for command in (
     search.search, search.resume, search.top, train.train, compare.compare, show.show, scale.scale, export.export,
-    report.report, report.dashboard, bench.bench, proxy_study.proxy_study,
+    predict.predict, report.report, report.dashboard, bench.bench, proxy_study.proxy_study,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(baselines.app, name="baselines")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,12 @@ def load_test_data(data: str, data_dir: Path | str | None, image_size: int | Non
     from nas.data import load_test
 
     return load_test(data, data_dir, image_size=image_size, skip_unreadable=skip_unreadable, log=to_stderr)
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """`5: daisy, dandelion, rose, sunflower, tulip`; of many the first."""
+    more = f", ... {names[-1]}" if len(names) > most else ""
+    return f"{len(names)}: {', '.join(names[:most])}{more}"
 
 
 def say(as_json: bool) -> Any:

@@ -21,8 +21,14 @@ def export(
     ] = "standalone,state_dict",
     out: Annotated[Path | None, typer.Option(help="Folder for the files. [default: NAME-exported]")] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="weights.safetensors of nas train, or a published checkpoint.")
+        Path | None,
+        typer.Option(
+            help="weights.safetensors of nas train, or a published checkpoint. [default: what nas train made of it]"
+        ),
     ] = None,
+    untrained: Annotated[
+        bool, typer.Option("--untrained", help="Write random weights: the network as it is before any training.")
+    ] = False,
     image_size: Annotated[
         int | None, typer.Option(help="Pixels. [default: the weights', run's, space's or publication's]")
     ] = None,
@@ -37,7 +43,11 @@ def export(
         str | None, typer.Option(help="Also in int8: static (needs --data), or dynamic (linear layers alone).")
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Measure accuracy and speed on its validation images: as of nas train.")
+        str | None,
+        typer.Option(
+            help="Measure accuracy and speed on its validation images. [default: what it was trained on, where --test "
+            "or --quantize static need images]"
+        ),
     ] = None,
     data_dir: DataDir = None,
     skip_unreadable: SkipUnreadable = False,
@@ -53,28 +63,27 @@ def export(
     from dataclasses import asdict
 
     from nas import launch
-    from nas.export.job import Changes, data_for, run
+    from nas.export.job import Changes, data_for, run, source_of_images
     from nas.export.steps import steps_table
-    from nas.export.target import read_source
+    from nas.export.target import describe, read_source
     from nas.units import format_bytes, parse_names
 
-    if test and data is None:
-        raise ValueError("--test needs --data: the data set whose test images are meant")
     launch.choose_device("cpu", threads)
     formats, changes = list(dict.fromkeys(parse_names(to))), Changes(fold_bn, prune, quantize)
-    changes.check(formats, data is not None)
-    source = read_source(network, weights, runs_dir, classes, image_size)
-    pixels = source.shape[1]
-    loaded = data_for(source, common.load_data(data, data_dir, pixels, skip_unreadable)) if data else None
-    tested = common.load_test_data(data, data_dir, pixels, skip_unreadable).resize(pixels) if data and test else None
+    changes.check(formats)
+    source = read_source(network, weights, runs_dir, classes, image_size, untrained)
+    common.say(as_json)(describe(source))
+    wanted = data is not None or test or changes.needs_images
+    images = source_of_images(source, data, data_dir, skip_unreadable) if wanted else None
+    log = common.to_stderr
+    loaded = data_for(source, images.load(log)) if images else None
+    tested = images.load_test(log).resize(source.shape[1]) if images and test else None
     say = common.say(as_json)
-    trained = f"weights of {source.weights.path}" if source.weights else "UNTRAINED: give --weights for trained ones"
-    say(f"{source.network.text}: {pixels} pixels, {source.shape[0]} classes, {trained}")
     folder = out or Path(source.network.name.replace(":", "-") + "-exported")
     written, steps = run(folder, formats, source, changes, loaded, tested, say)
     if as_json:
         files = [asdict(file) | {"path": str(file.path)} for file in written]
-        common.print_json({"trained": source.weights is not None, "files": files, "steps": [asdict(s) for s in steps]})
+        common.print_json({"trained": source.trained, "files": files, "steps": [asdict(s) for s in steps]})
         return
     for file in written:
         checked = f"  max logit difference {file.difference:.2g}" if file.difference is not None else ""

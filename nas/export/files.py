@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from nas.data.source import DataSource
 from nas.export.formats import PROGRAMS, largest_difference, to_program
 from nas.export.standalone import logits_of, standalone_source
 from nas.files import make_folder, write_atomically
@@ -43,15 +44,26 @@ def write_network(
     shape: tuple[int, int],
     metadata: Mapping[str, str],
     architecture: bool = True,
+    data: DataSource | None = None,
 ) -> list[Path]:
-    """Write `weights.safetensors` and `architecture.json`: `module`, which is `network` for `shape` classes, pixels."""
+    """Write `weights.safetensors` and `architecture.json`: `module`, which is `network` for `shape` classes, pixels.
+
+    `data` are what later commands take by default for the network of the folder.
+    """
     weights = {name: tensor.contiguous().cpu() for name, tensor in module.state_dict().items()}
     write_atomically(folder / "weights.safetensors", save(weights, dict(metadata)))
     if not architecture:
         return [folder / "weights.safetensors"]
-    document = json.loads(network.to_json()) | {"num_classes": shape[0], "image_size": shape[1]}
-    write_atomically(folder / "architecture.json", json.dumps(document, indent=2) + "\n")
+    write_atomically(folder / "architecture.json", document_of(network, shape, data))
     return [folder / "weights.safetensors", folder / "architecture.json"]
+
+
+def document_of(network: Network, shape: tuple[int, int], data: DataSource | None = None) -> str:
+    """What an `architecture.json` says: the network, its classes and pixels, and the data that it comes from."""
+    document = json.loads(network.to_json()) | {"num_classes": shape[0], "image_size": shape[1]}
+    if data is not None:
+        document["data"] = data.to_dict()
+    return json.dumps(document, indent=2) + "\n"
 
 
 def new_files(folder: Path, formats: Sequence[str], more: Sequence[str] = ()) -> Path:
@@ -97,9 +109,8 @@ def export(
         return
     program = to_program(module, shape[1])
     for name in programs:
-        to_bytes, run = PROGRAMS[name]
-        content = to_bytes(program)
-        yield _write(folder / FILES[name][0], content, run(content)(images), logits)
+        content = PROGRAMS[name].to_bytes(program, metadata)
+        yield _write(folder / FILES[name][0], content, PROGRAMS[name].run(content)(images), logits)
 
 
 def _write(path: Path, content: bytes, found: Tensor, logits: Tensor, exact: bool = False) -> Written:

@@ -1,23 +1,29 @@
 """Networks as ONNX and as `torch.export`'s programs: content of files, and files' content as functions again.
 
-Both take batches of any size. ONNX is run by onnxruntime, a program by PyTorch.
+Both take batches of any size. ONNX is run by onnxruntime, a program by PyTorch. Both carry metadata, texts by names:
+what the network is for, see `nas.task`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 import re
 import warnings
-from collections.abc import Callable, Iterator
-from types import ModuleType
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 Logits = Callable[[Tensor], Tensor]  # images [B, 3, H, W] -> logits [B, num_classes]
+Metadata = Mapping[str, str]
+NOTHING: Metadata = MappingProxyType({})
+PT2_METADATA = "metadata.json"  # among the extra files of a .pt2
 
 
 def to_program(module: nn.Module, image_size: int) -> torch.export.ExportedProgram:
@@ -34,13 +40,13 @@ def to_program(module: nn.Module, image_size: int) -> torch.export.ExportedProgr
         ) from None
 
 
-def pt2_bytes(program: torch.export.ExportedProgram) -> bytes:
+def pt2_bytes(program: torch.export.ExportedProgram, metadata: Metadata = NOTHING) -> bytes:
     """A .pt2 file's content."""
     file = io.BytesIO()
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # where in whose files it was traced
     with quietly():
-        torch.export.save(program, file)
+        torch.export.save(program, file, extra_files={PT2_METADATA: json.dumps(dict(metadata))})
     return file.getvalue()
 
 
@@ -57,8 +63,19 @@ def run_pt2(content: bytes) -> Logits:
     return logits
 
 
-def onnx_bytes(program: torch.export.ExportedProgram) -> bytes:
-    """A .onnx file's content: `images` [batch, 3, H, W] -> `logits` [batch, num_classes]. ValueError without packages."""
+def pt2_metadata(content: bytes) -> dict[str, str]:
+    """What the content of a .pt2 file says of the network; nothing in one that we did not write."""
+    found = {PT2_METADATA: ""}
+    with quietly():
+        torch.export.load(io.BytesIO(content), extra_files=found)
+    return dict(json.loads(found[PT2_METADATA] or "{}"))
+
+
+def onnx_bytes(program: torch.export.ExportedProgram, metadata: Metadata = NOTHING) -> bytes:
+    """A .onnx file's content: `images` [batch, 3, H, W] -> `logits` [batch, num_classes].
+
+    Raises ValueError without the packages that it needs.
+    """
     onnx, _ = _onnx()
     with quietly():
         exported = torch.onnx.export(
@@ -70,6 +87,7 @@ def onnx_bytes(program: torch.export.ExportedProgram) -> bytes:
             node.ClearField("metadata_props")  # where in whose files it was traced
             node.ClearField("doc_string")
         _name_batch(model)
+        onnx.helper.set_model_props(model, dict(metadata))
         onnx.checker.check_model(model)
     content: bytes = model.SerializeToString()
     return content
@@ -88,16 +106,25 @@ def _name_batch(model: Any) -> None:
 
 def run_onnx(content: bytes) -> Logits:
     """What the content of a .onnx file computes, by onnxruntime on the CPU, with as many threads as PyTorch has."""
-    _, onnxruntime = _onnx()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3  # errors
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    session = _session(content)
 
     def logits(images: Tensor) -> Tensor:
         return torch.from_numpy(session.run(None, {"images": images.contiguous().numpy()})[0])
 
     return logits
+
+
+def onnx_metadata(content: bytes) -> dict[str, str]:
+    """What the content of a .onnx file says of the network."""
+    return dict(_session(content).get_modelmeta().custom_metadata_map)
+
+
+def _session(content: bytes) -> Any:
+    _, onnxruntime = _onnx()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3  # errors
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def _onnx() -> tuple[ModuleType, ModuleType]:
@@ -134,7 +161,16 @@ def largest_difference(one: Tensor, other: Tensor) -> float:
     return (one - other).abs().max().item()
 
 
-PROGRAMS: dict[str, tuple[Callable[[torch.export.ExportedProgram], bytes], Callable[[bytes], Logits]]] = {
-    "onnx": (onnx_bytes, run_onnx),
-    "pt2": (pt2_bytes, run_pt2),
-}  # the content of a file, and what it computes
+@dataclass(frozen=True)
+class Program:
+    """How a format's files are made, run and asked what the network in them is for."""
+
+    to_bytes: Callable[[torch.export.ExportedProgram, Metadata], bytes]
+    run: Callable[[bytes], Logits]
+    metadata: Callable[[bytes], dict[str, str]]
+
+
+PROGRAMS = {
+    "onnx": Program(onnx_bytes, run_onnx, onnx_metadata),
+    "pt2": Program(pt2_bytes, run_pt2, pt2_metadata),
+}

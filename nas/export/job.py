@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 from nas.data.images import Dataset, Images
+from nas.data.preprocessing import Preprocessing
+from nas.data.source import DataSource, choose_source
 from nas.export.compress import fold_batch_norms, prune
 from nas.export.files import Written, example_images, export, new_files
 from nas.export.formats import PROGRAMS, largest_difference
@@ -26,14 +28,16 @@ class Changes:
     prune: float | None = None
     quantize: str | None = None
 
-    def check(self, formats: Sequence[str], has_data: bool) -> None:
+    @property
+    def needs_images(self) -> bool:
+        return self.quantize == "static"
+
+    def check(self, formats: Sequence[str]) -> None:
         """Raises ValueError where something is asked for that cannot be had with these `formats`."""
         if self.quantize not in (None, "dynamic", "static"):
             raise ValueError(f"--quantize is dynamic or static, not {self.quantize!r}")
         if self.prune is not None and not 0 < self.prune < 1:
             raise ValueError(f"--prune is a share of the weights, above 0 and below 1, not {self.prune:g}")
-        if self.quantize == "static" and not has_data:
-            raise ValueError("--quantize static needs images to see how large activations are: give --data")
         if self.quantize == "dynamic" and "onnx" in formats:
             raise ValueError("--quantize dynamic has no ONNX form in PyTorch: leave onnx out of --to, or use static")
         if self.quantize and not set(formats) & set(PROGRAMS):
@@ -57,7 +61,7 @@ def run(
 
     `data` and `test` are at the network's resolution. Steps are of the first of ONNX and .pt2 that is written.
     """
-    changes.check(formats, data is not None)
+    changes.check(formats)
     forms, pixels = [name for name in formats if name in PROGRAMS], source.shape[1]
     int8 = [f"network.int8.{form}" for form in forms] if changes.quantize else []
     new_files(folder, formats, int8)
@@ -68,12 +72,18 @@ def run(
         return written, []
     last = len(stages) - (0 if changes.quantize else 1)  # the test set is seen at the two ends alone
     steps = [
-        measure(name, program_bytes(stage, pixels, forms[0]), forms[0], data, test if number in (0, last) else None)
+        measure(
+            name,
+            program_bytes(stage, pixels, forms[0], source.metadata),
+            forms[0],
+            data,
+            test if number in (0, last) else None,
+        )
         for number, (name, stage) in enumerate(stages)
     ]
     if changes.quantize:
         batches = calibration_batches(data) if changes.quantize == "static" and data is not None else []
-        contents = list(int8_bytes(module, pixels, forms, batches))
+        contents = list(int8_bytes(module, pixels, forms, batches, source.metadata))
         written += [_int8(folder / name, content, module, pixels) for name, content in zip(int8, contents, strict=True)]
         steps.append(measure(f"int8, {changes.quantize}", contents[0], forms[0], data, test))
     return written, steps
@@ -103,15 +113,31 @@ def _int8(path: Path, content: bytes, module: nn.Module, image_size: int) -> Wri
     images = example_images(image_size)
     with torch.no_grad():
         logits = module(images)
-    difference = largest_difference(PROGRAMS[path.suffix[1:]][1](content)(images), logits)
+    difference = largest_difference(PROGRAMS[path.suffix[1:]].run(content)(images), logits)
     write_atomically(path, content)
     return Written(path, len(content), difference, logits.abs().max().item())
 
 
+def source_of_images(source: Source, data: str | None, folder: Path | None, skip_unreadable: bool) -> DataSource:
+    """The images by which an export is measured: `data`, else what the network was trained on.
+
+    Raises ValueError where neither is said.
+    """
+    usual = source.origin.data if source.origin else None
+    if data is None and usual is None:
+        raise ValueError(
+            "--test and --quantize static need images, and nothing says on which the network was trained: give --data"
+        )
+    chosen = choose_source(usual, data, folder, None, skip_unreadable)
+    return replace(chosen, image_size=source.shape[1])
+
+
 def data_for(source: Source, data: Dataset) -> Dataset:
-    """`data` at the network's resolution. Raises ValueError where its classes are not the network's."""
+    """`data` at the network's resolution, normalised as in its training. ValueError where its classes are others."""
     classes, pixels = source.shape
-    known = source.weights.class_names if source.weights else None
-    if data.num_classes != classes or (known is not None and known != data.class_names):
+    names = source.weights.class_names if source.weights else None
+    if data.num_classes != classes or (names is not None and names != data.class_names):
         raise ValueError(f"--data {data.name} has other classes than the {classes} of the network")
-    return replace(data, train=data.train.resize(pixels), val=data.val.resize(pixels))
+    known = source.task.preprocessing if source.task else Preprocessing.of(data)
+    train, val = data.train.resize(pixels), data.val.resize(pixels)
+    return replace(data, train=train, val=val, mean=known.mean, std=known.std)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from nas.data.batches import eval_batches
 from nas.data.images import Dataset, Images
 from nas.export.compress import quantize
-from nas.export.formats import PROGRAMS, Logits, to_program
+from nas.export.formats import NOTHING, PROGRAMS, Logits, Metadata, to_program
 from nas.tables import table
 from nas.units import format_bytes, format_percent
 
@@ -38,7 +38,7 @@ def measure(name: str, content: bytes, form: str, data: Dataset | None, test: Im
     coded = len(gzip.compress(content, 9))
     if data is None:
         return Step(name, len(content), coded)
-    logits = PROGRAMS[form][1](content)
+    logits = PROGRAMS[form].run(content)
     val, rate = _evaluate(logits, data.val, data)
     tested = _evaluate(logits, test, data)[0] if test is not None else None
     return Step(name, len(content), coded, val, tested, rate)
@@ -57,19 +57,25 @@ def _evaluate(logits: Logits, images: Images, data: Dataset) -> tuple[float, flo
     return right / len(images), len(images) / seconds
 
 
-def program_bytes(module: nn.Module, image_size: int, form: str) -> bytes:
+def program_bytes(module: nn.Module, image_size: int, form: str, metadata: Metadata = NOTHING) -> bytes:
     """`module` as a file's content in the format `form`."""
-    return PROGRAMS[form][0](to_program(module.eval(), image_size))
+    return PROGRAMS[form].to_bytes(to_program(module.eval(), image_size), metadata)
 
 
-def int8_bytes(module: nn.Module, image_size: int, forms: Sequence[str], batches: Sequence[Tensor]) -> Iterator[bytes]:
+def int8_bytes(
+    module: nn.Module,
+    image_size: int,
+    forms: Sequence[str],
+    batches: Sequence[Tensor],
+    metadata: Metadata = NOTHING,
+) -> Iterator[bytes]:
     """`module` in int8 in each of `forms`. Calibrated by `batches`; without any, dynamically quantised."""
     dynamic = not batches
     program = to_program(module.eval(), image_size)
     shown = batches or [torch.zeros(2, 3, image_size, image_size)]
     quantized = quantize(program, shown, dynamic)
     for form in forms:
-        yield PROGRAMS[form][0](to_program(quantized, image_size))
+        yield PROGRAMS[form].to_bytes(to_program(quantized, image_size), metadata)
 
 
 def calibration_batches(data: Dataset) -> list[Tensor]:

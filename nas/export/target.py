@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,43 +11,72 @@ from torch import nn
 from nas.baselines.pretrained import load_pretrained
 from nas.baselines.pretrained.naming import Naming
 from nas.network import Designed, Network
+from nas.origin import Origin, origin_of, weights_of
 from nas.show import Shape, usual_shape
 from nas.targets import resolve
-from nas.transfer import CLASS_NAMES, IMAGE_SIZE, Weights
+from nas.task import Task, names_and_pixels
+from nas.transfer import UNTRAINED, Weights
 
-ARCHITECTURE, WEIGHTS = "architecture.json", "weights.safetensors"
+MOST_NAMED = 10  # classes
 
 
 @dataclass(frozen=True)
 class Source:
-    """`module` is `network` for `shape`, classes and pixels. `weights`: their file, None of an untrained one."""
+    """`module` is `network` for `shape`, classes and pixels. `weights`: their file, None of an untrained one.
+
+    `origin` is the run or the training that it comes from, if it comes from one.
+    """
 
     network: Network
     module: nn.Module
     shape: Shape
     weights: Weights | None
+    origin: Origin | None = None
+
+    @property
+    def trained(self) -> bool:
+        return self.weights is not None and self.weights.trained
+
+    @property
+    def task(self) -> Task | None:
+        """What it is for, at the pixels that it is built for; None where its weights don't say so."""
+        task = self.weights.task if self.weights and self.trained else None
+        if task is None or len(task.class_names) != self.shape[0]:
+            return None
+        return replace(task, preprocessing=replace(task.preprocessing, image_size=self.shape[1]))
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What a file of weights says of the data that they were trained on."""
-        if self.weights is None or self.weights.class_names is None:
-            return {}
-        return {CLASS_NAMES: json.dumps(self.weights.class_names), IMAGE_SIZE: str(self.weights.image_size)}
+        """What a file of its weights says of them: all that is known."""
+        if not self.trained:
+            return UNTRAINED
+        if self.task:
+            return self.task.metadata()
+        names = self.weights.class_names if self.weights else None
+        return names_and_pixels(names, self.shape[1]) if names else {}
 
 
 def read_source(
-    target: str, weights: Path | None, runs_dir: Path, num_classes: int | None = None, image_size: int | None = None
+    target: str,
+    weights: Path | None,
+    runs_dir: Path,
+    num_classes: int | None = None,
+    image_size: int | None = None,
+    allow_untrained: bool = False,
 ) -> Source:
-    """The network that `target` means, see `nas.targets.resolve`; or the folder that `nas train` wrote.
+    """The network that `target` means, see `nas.targets.resolve`, with the `weights` of a file.
 
-    Classes and pixels are those given, else the weights', else the file's, the run's or the publication's. Raises
-    ValueError where there is no such network, or the weights are not of it. Untrained weights are of seed 0.
+    By default they are those that `nas train` wrote: to the folder that `target` is, or for a trial of a run. Classes
+    and pixels are those given, else the weights', else the file's, the run's or the publication's. Raises
+    ValueError where there is no such network, or the weights are not of it; and where they are untrained, unless those
+    are `allow_untrained`: then they are of seed 0.
     """
-    folder = Path(target)
-    if (folder / ARCHITECTURE).is_file():
-        target, weights = str(folder / ARCHITECTURE), weights or (folder / WEIGHTS)
     network = resolve(target, runs_dir)
-    usual = _shape_in(target) or usual_shape(target, network, runs_dir)
+    origin = origin_of(target, network, runs_dir)
+    usual = usual_shape(target, network, runs_dir)
+    if weights and allow_untrained:
+        raise ValueError("--weights are of a training, --untrained are of none: give one of both")
+    weights = weights or (None if allow_untrained else weights_of(target, origin))
     read = Weights.read(weights) if weights else None
     if read is not None:
         usual = len(read.class_names or ()) or usual[0], read.image_size or usual[1]
@@ -56,15 +84,35 @@ def read_source(
     if min(shape) < 1:
         raise ValueError(f"--classes and --image-size must be at least 1, not {shape[0]} and {shape[1]}")
     torch.manual_seed(0)
-    return Source(network, _module(network, shape, read), shape, read)
+    source = Source(network, _module(network, shape, read), shape, read, origin)
+    if not source.trained and not allow_untrained:
+        raise ValueError(_untrained(target, source))
+    return source
 
 
-def _shape_in(target: str) -> Shape | None:
-    """The shape that an architecture's file says, if it does."""
-    if not target.endswith(".json"):
-        return None
-    document = json.loads(Path(target).read_text(encoding="utf-8"))
-    return (document["num_classes"], document["image_size"]) if "num_classes" in document else None
+def describe(source: Source) -> str:
+    """The network, its classes and pixels, whose weights it has and what they were trained on: two lines."""
+    weights = f"those of {source.weights.path}" if source.weights else "UNTRAINED: random"
+    task, known = source.task, source.weights.class_names if source.weights else None
+    names = f": {', '.join(known)}" if known and len(known) <= MOST_NAMED else ""
+    about = f", trained on {task.data}" if task and task.data else ""
+    unknown = "; they do not say how images were normalised, so no file will" if source.trained and not task else ""
+    return (
+        f"network   {source.network.text}, for {source.shape[0]} classes at {source.shape[1]} pixels{names}\n"
+        f"weights   {weights}{about}{unknown}"
+    )
+
+
+def _untrained(target: str, source: Source) -> str:
+    """What to say where trained weights are needed and there are none."""
+    if source.weights is not None:
+        return f"{source.weights.path} has untrained weights: `nas train {target}` trains the network"
+    if source.origin and source.origin.trained:
+        return f"{target} is not trained yet: `nas train {target}` does that; --untrained exports random weights"
+    return (
+        f"{target} has no trained weights: `nas train {target}` makes some, --weights FILE names those that there are, "
+        "and --untrained exports random ones"
+    )
 
 
 def _module(network: Network, shape: Shape, weights: Weights | None) -> nn.Module:

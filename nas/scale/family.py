@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,17 @@ import torch
 from torch import nn
 
 from nas.baselines.zoo import find
-from nas.export.files import write_network
+from nas.data.source import DataSource
+from nas.export.files import document_of, write_network
 from nas.export.standalone import standalone_source
 from nas.files import write_atomically
 from nas.latency import latency
 from nas.memory import inference_memory, training_memory
 from nas.network import Designed, Network, grown
+from nas.origin import origin_of
 from nas.show import usual_shape
 from nas.targets import resolve
+from nas.transfer import UNTRAINED
 from nas.units import format_bytes, format_count, format_seconds
 from scaling.compound import PAPER, Compound, Multipliers, image_size_at, largest
 from scaling.efficientnet import LITE, B, Coefficients
@@ -42,11 +45,15 @@ PUBLISHED: dict[str, tuple[str, Mapping[str, Coefficients]]] = {
 
 @dataclass(frozen=True)
 class Base:
-    """A network that grows (`scaling.compound.Scalable`): with factors of 1 it is `network` at `image_size` pixels."""
+    """A network that grows (`scaling.compound.Scalable`): with factors of 1 it is `network` at `image_size` pixels.
+
+    `data` are those that it comes from, if it comes from any: a larger one is for them, too.
+    """
 
     network: Network
     num_classes: int
     image_size: int
+    data: DataSource | None = None
 
     @property
     def name(self) -> str:
@@ -72,7 +79,13 @@ def base_of(target: str, runs_dir: str | Path, num_classes: int | None = None, i
     """What `target` means, for its own classes and pixels, or those given. Raises ValueError where it does not grow."""
     network = resolve(target, runs_dir)
     classes, pixels = usual_shape(target, network, runs_dir)
-    base = Base(network, classes if num_classes is None else num_classes, pixels if image_size is None else image_size)
+    origin = origin_of(target, network, runs_dir)
+    base = Base(
+        network,
+        classes if num_classes is None else num_classes,
+        pixels if image_size is None else image_size,
+        origin.data if origin and num_classes in (None, classes) else None,
+    )
     if min(base.num_classes, base.image_size) < 1:
         raise ValueError(f"--classes and --image-size must be at least 1, not {base.num_classes} and {base.image_size}")
     with shapes_only():  # now, rather than where a larger one is asked for
@@ -108,9 +121,18 @@ class Member:
 
     def architecture(self) -> dict[str, Any]:
         """As `nas train` writes it, and every command reads it."""
-        shape = {"num_classes": self.base.num_classes, "image_size": self.image_size}
-        document: dict[str, Any] = json.loads(self.network.to_json())
-        return document | shape
+        document: dict[str, Any] = json.loads(document_of(self.network, self.shape, self.data))
+        return document
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Classes and pixels."""
+        return self.base.num_classes, self.image_size
+
+    @property
+    def data(self) -> DataSource | None:
+        """The base's, at the pixels of this one."""
+        return self.base.data and replace(self.base.data, image_size=self.image_size)
 
     def to_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -304,10 +326,10 @@ def write_untrained(folder: str | Path, of: Member, seed: int = 0) -> list[Path]
     """
     torch.manual_seed(seed)
     module = of.build()
-    about = {"network": of.network.name, "trained": "no", "seed": str(seed)}
+    about = {"network": of.network.name, "seed": str(seed)} | UNTRAINED
     folder = Path(folder)
     program = folder / "network.py"
     source = standalone_source(module, of.network.name, of.image_size, of.base.num_classes)
-    weights, architecture = write_network(folder, of.network, module, (of.base.num_classes, of.image_size), about)
+    weights, architecture = write_network(folder, of.network, module, of.shape, about, data=of.data)
     write_atomically(program, source)
     return [architecture, weights, program]

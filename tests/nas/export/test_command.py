@@ -38,10 +38,11 @@ def test_an_untrained_network_is_called_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    args = ("export", "resnet8", "--to", "standalone", "--classes", 3, "--out", out)
+    args = ("export", "resnet8", "--untrained", "--to", "standalone", "--classes", 3, "--out", out)
     assert nas(*args, monkeypatch=monkeypatch) == 0
     said = capsys.readouterr().out
-    assert said.startswith("resnet8: 32 pixels, 3 classes, UNTRAINED") and "max logit difference 0" in said
+    assert said.startswith("network   resnet8, for 3 classes at 32 pixels\nweights   UNTRAINED: random\n")
+    assert "max logit difference 0" in said
     assert "NUM_CLASSES = 3" in (out / "network.py").read_text()
     assert nas(*args, monkeypatch=monkeypatch) == 2
     assert "has network.py already" in capsys.readouterr().err
@@ -50,9 +51,11 @@ def test_an_untrained_network_is_called_so(
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["resnet8", "--to", "tflite"], "--to is of state_dict, standalone, onnx, pt2"),
-        (["resnet8", "--test"], "--test needs --data"),
-        (["resnet8", "--image-size", "0"], "must be at least 1"),
+        (["resnet8", "--untrained", "--to", "tflite"], "--to is of state_dict, standalone, onnx, pt2"),
+        (["resnet8", "--untrained", "--test"], "nothing says on which the network was trained: give --data"),
+        (["resnet8", "--untrained", "--image-size", "0"], "must be at least 1"),
+        (["resnet8"], "resnet8 has no trained weights: `nas train resnet8` makes some"),
+        (["resnet8", "--untrained", "--weights", "x.pth"], "give one of both"),
         (["no_such_network"], "is no network"),
     ],
 )

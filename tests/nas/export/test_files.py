@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from nas.data.preprocessing import Preprocessing
 from nas.export.compress import fold_batch_norms, prune
 from nas.export.files import FILES, example_images, export, new_files, write_network
 from nas.export.formats import pt2_bytes, run_onnx, run_pt2, to_program
@@ -18,7 +19,7 @@ from nas.export.job import run as run_job
 from nas.export.target import Source, read_source
 from nas.files import write_atomically
 from nas.network import Designed
-from nas.transfer import CLASS_NAMES, IMAGE_SIZE
+from nas.task import Task
 from searchspaces.layers import avg_pool, chain, concat, conv, flatten, head, linear, network, norm_act, preactivated
 
 PIXELS, SHAPE = 16, (4, 16)
@@ -87,7 +88,7 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
 
 
 def test_weights_keep_what_they_are_of(tmp_path: Path) -> None:
-    metadata = {CLASS_NAMES: '["a", "b", "c"]', IMAGE_SIZE: "16"}
+    metadata = Task(("a", "b", "c"), Preprocessing(16, (0.4, 0.5, 0.6), (0.2, 0.2, 0.3)), "folder:x").metadata()
     module = Designed("resnet8").build(3, 16)
     write_network(tmp_path, Designed("resnet8"), module, (3, 16), metadata)
     source = read_source(str(tmp_path), None, tmp_path)
@@ -144,7 +145,6 @@ def test_pruning_takes_the_smallest_of_the_whole_network(small: nn.Module) -> No
     [
         (Changes(quantize="int4"), ["pt2"], "dynamic or static"),
         (Changes(prune=1.0), ["pt2"], "below 1"),
-        (Changes(quantize="static"), ["pt2"], "give --data"),
         (Changes(quantize="dynamic"), ["onnx"], "no ONNX form"),
         (Changes(quantize="dynamic"), ["standalone"], "add onnx or pt2"),
         (Changes(fold_bn=True), ["state_dict"], "add standalone"),
@@ -152,7 +152,7 @@ def test_pruning_takes_the_smallest_of_the_whole_network(small: nn.Module) -> No
 )
 def test_what_cannot_be_had_is_said_before_anything_is_done(changes: Changes, formats: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        changes.check(formats, has_data=False)
+        changes.check(formats)
 
 
 def test_folded_weights_fit_the_file_and_no_architecture(small: nn.Module, tmp_path: Path) -> None:

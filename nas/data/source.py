@@ -1,0 +1,76 @@
+"""Which images: a data set by its name, and all that decides how its files are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas import data
+from nas.data.download import Log
+from nas.data.images import Dataset, Images
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A data set as `nas.data.load` takes it: what a run keeps of its images, so that later commands see the same.
+
+    `folder` is where it is, None the default place. `image_size`: pixels a side, None the data's own. `sha256` is of
+    the list of a folder's files, where it was noted; it is None for data that don't change.
+    """
+
+    name: str = "cifar10"
+    folder: Path | None = None
+    image_size: int | None = None
+    skip_unreadable: bool = False
+    sha256: str | None = None
+
+    def load(self, log: Log = print) -> Dataset:
+        """The training and validation images, a folder's at `image_size`. Raises ValueError as `nas.data.load`."""
+        size, skip = self.image_size, self.skip_unreadable
+        return data.load(self.name, self.folder, image_size=size, skip_unreadable=skip, log=log)
+
+    def load_test(self, log: Log = print) -> Images:
+        """The test images: for the end of a training or a comparison."""
+        size, skip = self.image_size, self.skip_unreadable
+        return data.load_test(self.name, self.folder, image_size=size, skip_unreadable=skip, log=log)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values; `from_dict` is its inverse."""
+        folder = None if self.folder is None else str(self.folder)
+        values = {"name": self.name, "folder": folder, "image_size": self.image_size}
+        return values | {"skip_unreadable": self.skip_unreadable, "sha256": self.sha256}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> DataSource:
+        """Raises ValueError where `values`, read from a file, are not of a data set."""
+        known = {"name": str, "folder": str | None, "image_size": int | None, "skip_unreadable": bool}
+        known["sha256"] = str | None
+        if not isinstance(values, Mapping) or "name" not in values:
+            raise ValueError(f"its data have no name: {str(values)[:60]}")
+        for name, value in values.items():
+            if name not in known or not isinstance(value, known[name]):
+                raise ValueError(f"its data cannot have {name} {str(value)[:60]!r}")
+        folder = values.get("folder")
+        return cls(**{**values, "folder": None if folder is None else Path(folder)})
+
+    def has_changed(self, dataset: Dataset) -> bool:
+        """Whether files were added, removed or changed since this was noted."""
+        return self.sha256 not in (None, dataset.sha256)
+
+
+def choose_source(
+    usual: DataSource | None, name: str | None, folder: Path | None, image_size: int | None, skip_unreadable: bool
+) -> DataSource:
+    """What the options say, and where they are silent what is `usual`: the data that the network comes from.
+
+    Without either it is CIFAR-10. Of other data than the usual ones the pixels are their own, and a folder's, which
+    has none, the usual ones.
+    """
+    usual = usual or DataSource()
+    named, place = data.locate(name or usual.name, folder or (usual.folder if name is None else None))
+    size, skip = image_size or usual.image_size, skip_unreadable or usual.skip_unreadable
+    if name is None or (named, place) == (usual.name, usual.folder):
+        return DataSource(named, place, size, skip, usual.sha256)
+    return DataSource(named, place, image_size or (size if data.is_folder(named) else None), skip_unreadable)

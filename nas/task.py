@@ -1,0 +1,93 @@
+"""What a trained network is for: its classes, and how a photograph becomes its input.
+
+It goes wherever the weights go: into the metadata of `weights.safetensors` and of ONNX, into `.pt2`, into the Python
+file of an export. What classifies a photograph then does it as in training, with nothing beside the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.data.images import Dataset
+from nas.data.preprocessing import Preprocessing
+
+KIND, METRIC = "classification", "accuracy"
+HOW = (
+    "EXIF orientation applied; transparency on white; centre square; resized bilinear, antialiased; "
+    "RGB / 255; - mean; / std"
+)
+"""From an image file to the input [B, 3, image_size, image_size], for people who read a file's metadata."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One class of `class_names`, in the order of the logits, for an image that went through `preprocessing`.
+
+    `data` is the data set that it was trained on, and `metric` what it was judged by there.
+    """
+
+    class_names: tuple[str, ...]
+    preprocessing: Preprocessing
+    data: str = ""
+    metric: str = METRIC
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Task:
+        """What a network is for that is trained on `dataset`, as it is: at its resolution."""
+        return cls(dataset.class_names, Preprocessing.of(dataset), dataset.name)
+
+    def metadata(self) -> dict[str, str]:
+        """As the texts by names that files carry; lists are JSON. `from_metadata` is its inverse."""
+        return names_and_pixels(self.class_names, self.preprocessing.image_size) | {
+            "task": KIND,
+            "mean": json.dumps(self.preprocessing.mean),
+            "std": json.dumps(self.preprocessing.std),
+            "preprocessing": HOW,
+            "metric": self.metric,
+            "data": self.data,
+        }
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Task | None:
+        """What a file's metadata say; None where they don't say it. Raises ValueError where they are damaged."""
+        if not {"class_names", "image_size", "mean", "std"} <= metadata.keys():
+            return None
+        if metadata.get("task", KIND) != KIND:
+            raise ValueError(f"its task is {metadata['task']!r}, which this nas does not know: {KIND} alone")
+        values = {name: _json(name, metadata[name]) for name in ("class_names", "image_size", "mean", "std")}
+        names = class_names(values.pop("class_names"))
+        return cls(names, Preprocessing.from_dict(values), metadata.get("data", ""), metadata.get("metric", METRIC))
+
+    @classmethod
+    def from_result(cls, path: Path) -> Task | None:
+        """What the `result.json` of a training says, whose weights were written before they said so themselves."""
+        if not path.is_file():
+            return None
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        if not isinstance(document, dict) or "mean" not in document:
+            return None
+        names, preprocessing = class_names(document.get("class_names")), Preprocessing.from_dict(document)
+        return cls(names, preprocessing, str(document.get("data", "")))
+
+
+def names_and_pixels(names: tuple[str, ...], image_size: int) -> dict[str, str]:
+    """What the metadata of older files say alone."""
+    return {"class_names": json.dumps(names, ensure_ascii=False), "image_size": str(image_size)}
+
+
+def class_names(value: Any) -> tuple[str, ...]:
+    """`value`, read from a file, as the names of two or more classes. Raises ValueError where it is none such."""
+    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"its class_names are not a list of two or more texts: {str(value)[:60]}")
+    return tuple(value)
+
+
+def _json(name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"its {name} is damaged: {error}") from None
