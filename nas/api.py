@@ -122,6 +122,7 @@ def search(
     from nas.config import Budget
     from nas.control import check as check_control
     from nas.control import create as create_control
+    from nas.control import place as place_of_control
     from nas.data import locate
     from nas.data.folder import PREFIX
     from nas.plan import announce
@@ -157,7 +158,7 @@ def search(
         check_control(config, folder)
     if progress != "none":  # it takes a few trainings in miniature
         announce(config, limit, dataset, cluster, folder, output.say, control)
-    run = Run.create(folder, config, limit, storage)
+    run = Run.create(folder, config, limit, storage, beside=place_of_control(folder).name if control else "")
     beside = create_control(run) if control else None
     run.ended = launch.to_the_end(run, beside, limit, dataset, where, cluster, output, run.telling(on_trial))
     return run

@@ -1,6 +1,6 @@
 """Does a search beat random search? An equal budget on the same space, recipe, seed and limits, and how they differ.
 
-The control is a run of its own beside the search: NAME-random for NAME.
+The control is a run of its own beside the search, see `nas.beside`: NAME-random for NAME.
 
 How sure a difference is comes from resampling both runs' networks (the bootstrap, Efron 1979): had each drawn as many
 again from what it found, how would the bests differ? Resampling the control alone would not do. A search that is random
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas import beside
 from nas.config import Config, differences
 from nas.run import Row, Run
 from nas.statistics import Interval
@@ -46,13 +47,14 @@ FIGURES: dict[str, Callable[[Rewards], float]] = {
 
 def create(run: Run) -> Run:
     """The control of the new `run`, beside it, with its budget. Raises ValueError where there is something already."""
-    return Run.create(_beside(run.path), dataclasses.replace(run.config, strategy=RANDOM), run.budget, run.storage_url)
+    config = dataclasses.replace(run.config, strategy=RANDOM)
+    return Run.create(place(run.path), config, run.budget, run.storage_url, of=run.identity.id)
 
 
 def check(config: Config, path: Path) -> None:
     """Raises ValueError where a control of a run of `config` in `path` would say nothing, or has no room."""
-    if _beside(path).exists():
-        raise ValueError(f"{_beside(path)} exists, where the control goes: choose another --name")
+    if place(path).exists():
+        raise ValueError(f"{place(path)} exists, where the control goes: choose another --name")
     if config.strategy == RANDOM:
         raise ValueError("--control compares with random search: choose another --strategy, or leave it out")
     if config.objectives:
@@ -61,15 +63,13 @@ def check(config: Config, path: Path) -> None:
 
 def find(run: Run) -> Run | None:
     """The control of `run`, if one was begun."""
-    path = _beside(run.path)
-    if not path.is_dir():
-        return None
-    control = Run.open(path)
-    return control if is_control(control.config, run.config) else None
+    control = beside.find(run, RANDOM)
+    return control if control and is_control(control.config, run.config) else None
 
 
-def _beside(path: Path) -> Path:
-    return path.with_name(f"{path.name}-{RANDOM}")
+def place(path: Path) -> Path:
+    """Where the control of the run in `path` is made."""
+    return beside.usual_place(path, RANDOM)
 
 
 def is_control(control: Config, search: Config) -> bool:

@@ -1,16 +1,72 @@
-"""Files written so that a reader, or a machine that loses power, sees the old one or the new one; the cache's place."""
+"""Files: text is read in one way that names what is wrong with it, and written so that a reader sees old or new.
+
+A machine that loses power while a file is written has the old one or the new one, too.
+"""
 
 from __future__ import annotations
 
+import codecs
+import json
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+"""What editors write before the text, and what that then is; without a mark it is UTF-8."""
 
 
 def cache_dir() -> Path:
     """The user's folder for what can be made again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas"
+
+
+def read_text(path: Path) -> str:
+    """The text in `path`, with or without a byte order mark.
+
+    Raises ValueError where it cannot be read, or is damaged: with the line.
+    """
+    try:
+        return decoded(path.read_bytes(), path)
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+
+
+def decoded(content: bytes, path: Path) -> str:
+    """`content`, which was read from `path`, as text. Raises ValueError where it is none, with the line."""
+    mark = next((mark for mark in _MARKS if content.startswith(mark)), b"")
+    content, encoding = content[len(mark) :], _MARKS.get(mark, "utf-8")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].decode(encoding, errors="replace").count("\n") + 1
+        raise ValueError(f"{path} is damaged in line {line}: it is no text in {encoding.upper()}") from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise ValueError(f"{path} is damaged in line {line}: it has NUL bytes, as after a power loss")
+    return text
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`. Raises ValueError where it cannot be read, or is none: with the line."""
+    return parse_json(read_text(path), path)
+
+
+def parse_json(text: str, path: Path) -> dict[str, Any]:
+    """The JSON object that `text` of `path` is. Raises ValueError where it is none, with the line."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is damaged in line {error.lineno}: no JSON, {error.msg}") from None
+    except RecursionError:
+        raise ValueError(f"{path} is damaged: its JSON is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} is damaged: it has {_KINDS.get(type(value), 'a number')} where an object should be")
+    return value
+
+
+_KINDS: dict[type, str] = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 
 
 def make_folder(path: Path) -> Path:

@@ -3,7 +3,8 @@
 Optuna appends a line for each event, forces it to disk, and never looks back. A trial of 40 choices has 50 events, and
 these took longer than all else that surrounds its training: what belongs together is written together here. And a line
 that was cut off is skipped by readers, but the next one written would be glued to it and damage the journal for good:
-so whoever is about to write first drops what is torn, and the lock that a killed process left.
+so whoever is about to write first drops what is torn, and the lock that a killed process left. What is damaged before
+the end is none of these: nobody can say what it held, so it is named, and nothing is read past it.
 """
 
 from __future__ import annotations
@@ -13,13 +14,21 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 from optuna.storages.journal import JournalFileBackend
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
+
+
+class Damaged(ValueError):
+    """A line before the end of a journal that is none."""
+
+    def __init__(self, path: Path, line: int, what: str) -> None:
+        whole = f"or go on from what stands before it, `head -n {line - 1} {path}` put in its place" if line > 1 else ""
+        super().__init__(f"{path} is damaged in line {line} ({what}): restore it from a copy{whole and ', '}{whole}")
 
 
 class Journal(JournalFileBackend):
@@ -27,7 +36,33 @@ class Journal(JournalFileBackend):
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
+        self.path = path
+        self.last_line = 0
+        """The number, from 1, of the last line that was read."""
         self._waiting: list[dict[str, Any]] | None = None
+        self._starts = {0: 0}  # where in the file a log begins, by its number
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """Optuna's way to read the logs from that number on, up to a torn end.
+
+        Raises Damaged where that is not the end. Optuna's own guesses the encoding: with NUL bytes, UTF-32.
+        """
+        number = log_number_from if log_number_from in self._starts else 0
+        torn = None
+        with self.path.open("rb") as file:
+            file.seek(self._starts[number])
+            for line in file:
+                log = _log_in(line)
+                if log is None:
+                    torn = torn or line
+                    continue
+                if torn is not None:
+                    raise Damaged(self.path, number + 1, _what_is_wrong_with(torn))
+                self._starts[number + 1] = self._starts[number] + len(line)
+                number += 1
+                if number > log_number_from:
+                    self.last_line = number
+                    yield log
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -65,29 +100,37 @@ def sole_writer(journal: Path) -> Iterator[None]:
     that ended. Optuna's own lock is a file that a killed process leaves behind and that would block for
     half a minute; since nobody else writes now, it is removed.
     """
-    with journal.with_suffix(".driver").open("ab") as lock:
+    with lock_of(journal).open("ab") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ValueError(f"another process is writing to {journal}: wait for it, or stop it first") from None
         journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
         if dropped := drop_torn_lines(journal):
-            _log.warning("%s ended in a torn line: dropped its %d bytes", journal, dropped)
+            _logger.warning("%s ended in a torn line: dropped its %d bytes", journal, dropped)
         yield
+
+
+def lock_of(journal: Path) -> Path:
+    """The file that is locked while somebody writes to `journal`. It stays there."""
+    return journal.with_suffix(".driver")
 
 
 def drop_torn_lines(journal: Path) -> int:
     """Cut `journal` after its last whole line; returns how many bytes were dropped.
 
-    Whole lines are JSON and end in a newline. Only the end can be torn, since a journal is only appended to.
+    Whole lines are JSON and end in a newline. Only the end can be torn, since a journal is only appended to. Raises
+    Damaged where no line is whole: that is no journal.
     """
     if not journal.exists():
         return 0
     with journal.open("r+b") as file:
         size = file.seek(0, os.SEEK_END)
         keep = size
-        while keep and not _is_whole(line := _last_line(file.fileno(), keep)):
+        while keep and _log_in(line := _last_line(file.fileno(), keep)) is None:
             keep -= len(line)
+        if size and not keep:
+            raise Damaged(journal, 1, _what_is_wrong_with(line))
         if keep < size:
             file.truncate(keep)
             file.flush()
@@ -107,10 +150,18 @@ def _last_line(descriptor: int, end: int) -> bytes:
         length *= 2
 
 
-def _is_whole(line: bytes) -> bool:
+def _log_in(line: bytes) -> dict[str, Any] | None:
+    """What a whole line says; None of one that is torn."""
     if not line.endswith(b"\n"):
-        return False
+        return None
     try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return False
+        log = json.loads(line.decode("utf-8-sig"))  # an editor may have put a mark before the first
+    except (ValueError, RecursionError):
+        return None
+    return log if isinstance(log, dict) else None
+
+
+def _what_is_wrong_with(line: bytes) -> str:
+    if nuls := line.count(b"\0"):
+        return f"{nuls} NUL bytes"
+    return "it is empty" if not line.strip() else "it is no JSON object"

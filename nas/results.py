@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
-from nas import control, launch, run
+from nas import beside, control, launch, run
 from nas.api import Progress
 from nas.compare.experiment import finish, with_test
 from nas.compare.lineup import Lineup
@@ -155,9 +155,10 @@ class Run(run.Run):
         cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, self.config.threads)
         new = trials is not None or budget is not None
         limit = Budget(trials, None if budget is None else parse_seconds(budget)) if new else self.budget
-        beside = control.find(self)
+        random = control.find(self)
+        self._say_what_moved(output)
         if table is not None:
-            for moved in (self, beside) if beside else (self,):
+            for moved in (self, random) if random else (self,):
                 moved.config = launch.with_table_at(Path(table), moved.config)
         config = self.config
         skip = config.skip_unreadable or config.data_sha256 is not None  # `drive` refuses another choice of images
@@ -169,5 +170,12 @@ class Run(run.Run):
             self.ended = finish(self, limit, tested, where, cluster, output)
             return self
         tell = self.telling(on_trial)
-        self.ended = launch.to_the_end(self, beside, limit, dataset, where, cluster, output, tell)
+        self.ended = launch.to_the_end(self, random, limit, dataset, where, cluster, output, tell)
         return self
+
+    def _say_what_moved(self, output: Output) -> None:
+        """Where its folder is not what it was made as, and that has consequences."""
+        if self.storage_url and self.identity.study not in ("", self.name):
+            output.say(f"{self.name} was {self.identity.study}, and goes on with that study of its database")
+        if note := beside.note_of_loss(self, control.RANDOM):
+            output.say(note)

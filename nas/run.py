@@ -11,8 +11,9 @@ import dataclasses
 import json
 import os
 import platform
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,8 +26,9 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.config import Budget, Config, differences
-from nas.files import write_atomically
-from nas.journal import Journal, sole_writer
+from nas.files import read_json, write_atomically
+from nas.identity import Identity, find_study
+from nas.journal import Damaged, Journal, lock_of, sole_writer
 from nas.network import Network
 from nas.trial import State, describe
 from searchspaces import Arch
@@ -65,39 +67,54 @@ class Run:
     Anyone may read it at any time. To write to it, be inside `driving()`.
     """
 
-    def __init__(self, path: str | Path, config: Config, budget: Budget, storage_url: str | None) -> None:
+    def __init__(
+        self, path: str | Path, config: Config, budget: Budget, storage_url: str | None, document: dict[str, Any]
+    ) -> None:
         self.path, self.config, self.budget, self.storage_url = Path(path), config, budget, storage_url
+        self.document, self.identity = document, Identity.in_document(document)
 
     @property
     def name(self) -> str:
+        """What its folder is called."""
         return self.path.name
 
     # ------------------------------------------------------------------ making, finding, driving
 
     @classmethod
-    def create(cls, path: str | Path, config: Config, budget: Budget, storage_url: str | None = None) -> Self:
-        """A new run in the new folder `path`. Raises ValueError where that exists or cannot be made."""
-        run = cls(path, config, budget, storage_url)
-        path = run.path
-        if storage_url:
-            run._claim()  # before there is a folder
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            raise ValueError(f"{path} exists: `nas resume {path.name}` continues it, --name starts another") from None
-        except OSError as error:
-            raise ValueError(f"cannot make the folder {path}: {error.strerror}; choose another --runs-dir") from None
+    def create(
+        cls,
+        path: str | Path,
+        config: Config,
+        budget: Budget,
+        storage_url: str | None = None,
+        of: str = "",
+        beside: str = "",
+    ) -> Self:
+        """A new run in the new folder `path`, with its ledger. Raises ValueError where that exists or cannot be made.
+
+        `of` and `beside` are of its `Identity`.
+        """
+        path = Path(path)
         document = {
+            **Identity.new(path.name, of, beside).to_dict(),
             "config": config.to_dict(),
             "budget": dataclasses.asdict(budget),
             "storage": storage_url,
             "versions": versions(),
             "command": sys.argv,
         }
+        run = cls(path, config, budget, storage_url, document)
         try:
-            write_atomically(path / CONFIG, json.dumps(document, indent=2) + "\n")
-        except OSError:
-            path.rmdir()
+            path.mkdir(parents=True)
+        except FileExistsError:
+            raise ValueError(f"{path} exists: `nas resume {path.name}` continues it, --name starts another") from None
+        except OSError as error:
+            raise ValueError(f"cannot make the folder {path}: {error.strerror}; choose another --runs-dir") from None
+        try:
+            run._begin_ledger()
+            write_atomically(path / CONFIG, json.dumps(document, indent=2) + "\n")  # which makes the folder a run
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
             raise
         return run
 
@@ -105,15 +122,19 @@ class Run:
     def open(cls, path: str | Path) -> Self:
         """The run in `path`. Raises ValueError where there is none, or its config.json is damaged."""
         path = Path(path)
-        try:
-            document = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-            return cls(path, Config.from_dict(document["config"]), Budget(**document["budget"]), document["storage"])
-        except (FileNotFoundError, NotADirectoryError):
+        path = path.resolve() if path.name in ("", "..") else path
+        if not (path / CONFIG).is_file():
             known = ", ".join(sorted(p.parent.name for p in path.parent.glob(f"*/{CONFIG}")))
             there = f"there are {known}" if known else "there are none yet, `nas search` makes one"
-            raise ValueError(f"no run called {path.name} in {path.parent}: {there}") from None
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path / CONFIG} is damaged ({error}): restore it from a copy") from None
+            raise ValueError(f"no run called {path.name} in {path.parent}: {there}")
+        document = read_json(path / CONFIG)
+        try:
+            config, budget = Config.from_dict(document["config"]), Budget(**document["budget"])
+            return cls(path, config, budget, document["storage"], document)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path / CONFIG} is damaged ({describe(error)}): restore it from a copy") from None
+        except ValueError as error:
+            raise ValueError(f"{path / CONFIG}: {error}") from None
 
     @contextlib.contextmanager
     def driving(self) -> Iterator[optuna.Study]:
@@ -122,14 +143,9 @@ class Run:
         The ledger keeps the configuration that its trials were made under: another would mix two searches. Where
         the data or the table is and what computes may change.
         """
+        began_before = self._began_before
         with sole_writer(self.path / JOURNAL):
-            with self._naming_damage():
-                study = optuna.create_study(
-                    study_name=self.name,
-                    storage=self.storage(),
-                    directions=self.config.directions,
-                    load_if_exists=True,
-                )
+            study = self._found(began_before) or self._begin_ledger()
             now = self.config.to_dict()
             began = study.user_attrs.get("config")
             began = began and Config.from_dict(began).to_dict()  # with the defaults of what came later
@@ -140,39 +156,79 @@ class Run:
                     f"{self.path / CONFIG} was edited since the run began ({'; '.join(changed)}): "
                     "undo that, or start a new run with the new settings"
                 )
+            if not self.identity.study:  # now a run of an older version can be moved, too
+                self.document = {"study": study.study_name} | self.document
+                self.identity = Identity.in_document(self.document)
+                write_atomically(self.path / CONFIG, json.dumps(self.document, indent=2) + "\n")
             yield study
+
+    # ------------------------------------------------------------------ the ledger
 
     @property
     def study(self) -> optuna.Study:
-        """The ledger, to read. Raises ValueError where there is none yet or it is damaged."""
-        try:
-            with self._naming_damage():
-                return optuna.load_study(study_name=self.name, storage=self.storage())
-        except KeyError:
-            raise ValueError(f"{self.name} has no trial yet: `nas resume {self.name}` starts it") from None
+        """The ledger, to read. Raises ValueError where there is none yet, or it is lost or damaged."""
+        study = self._found(self._began_before)
+        if study is None:
+            raise ValueError(f"{self.name} has no trial yet: `nas resume {self.name}` starts it")
+        return study
 
-    @contextlib.contextmanager
-    def _naming_damage(self) -> Iterator[None]:
-        try:
-            yield
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{self.path / JOURNAL} is damaged ({error}): restore it from a copy") from None
+    @property
+    def _began_before(self) -> bool:
+        """Whether there must be a ledger: an older version made it when the run was first driven."""
+        return bool(self.identity.study or self.storage_url or lock_of(self.path / JOURNAL).exists())
 
-    def _claim(self) -> None:
-        """Make the study in the database. Raises ValueError where another run has its name there."""
+    def _found(self, must: bool) -> optuna.Study | None:
+        """The ledger. None where there is none yet; where there `must` be one, that is a ValueError."""
+        storage = self.storage() if self.storage_url or (self.path / JOURNAL).exists() else None
+        names = optuna.get_all_study_names(storage) if storage else []
+        name = find_study(names, self.identity.study, self.name, bool(self.storage_url))
+        if storage and name:
+            return optuna.load_study(study_name=name, storage=storage)
+        if names or must:
+            raise ValueError(self._missing(names))
+        return None
+
+    def _missing(self, names: Sequence[str]) -> str:
+        """What to do where the ledger has the studies `names` and none of them is this run's."""
+        recorded, config = self.identity.study, self.path / CONFIG
+        there = f"it has {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else "it has none"
+        if self.storage_url:
+            then = "restore it, or start a new run"
+            if not recorded:
+                then = f'if the folder had another name when the run began, add "study": "THAT NAME" to {config}'
+            return f"the database of {self.name} has no study called {recorded or self.name}, {there}: {then}"
+        journal = self.path / JOURNAL
+        if not names:
+            gone = "is empty" if journal.exists() else "is gone"
+            return (
+                f"{journal} {gone}, and with it the trials of {self.name}: restore it from a copy, or start a new run"
+            )
+        if recorded:
+            return f"{journal} has no study called {recorded}, as {config} says, {there}: it is of another run"
+        return (
+            f'{journal} has several studies, {", ".join(names)}: add "study": "ITS NAME" to {config} for the right one'
+        )
+
+    def _begin_ledger(self) -> optuna.Study:
+        """Make the study. Raises ValueError where the database has one of that name."""
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        name = self.identity.study or self.name
         try:
-            optuna.create_study(study_name=self.name, storage=self.storage(), directions=self.config.directions)
+            return optuna.create_study(study_name=name, storage=self.storage(), directions=self.config.directions)
         except optuna.exceptions.DuplicatedStudyError:
-            raise ValueError(f"the database has a run called {self.name} already: choose another --name") from None
+            raise ValueError(f"the database has a run called {name} already: choose another --name") from None
 
     def storage(self) -> BaseStorage:
-        """Where the ledger is, opened anew."""
+        """Where the ledger is, opened anew. Raises ValueError where it cannot be, or is damaged."""
         if self.storage_url:
             try:
                 return RDBStorage(self.storage_url)
             except Exception as error:  # of SQLAlchemy, of a driver that is not installed, of the database
                 raise ValueError(f"cannot open the database of --storage: {describe(error)}") from None
-        return JournalStorage(self._journal)
+        try:
+            return JournalStorage(self._journal)
+        except (KeyError, TypeError, AttributeError, AssertionError, IndexError) as error:
+            raise Damaged(self._journal.path, self._journal.last_line, describe(error)) from None
 
     @cached_property
     def _journal(self) -> Journal:

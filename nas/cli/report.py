@@ -30,6 +30,8 @@ def report(
     """
     import optuna
 
+    from nas.beside import note_of_loss
+    from nas.control import RANDOM
     from nas.files import write_atomically
     from nas.report.control import controls, with_controls
     from nas.report.numbers import Numbers
@@ -38,7 +40,10 @@ def report(
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     named = list(dict.fromkeys(runs))
-    several = [Numbers.of(run) for run in with_controls([Run.open(folder_of(name, runs_dir)) for name in named])]
+    opened = [Run.open(folder_of(name, runs_dir)) for name in named]
+    for note in filter(None, (note_of_loss(run, RANDOM) for run in opened)):
+        common.to_stderr(note)
+    several = [Numbers.of(run) for run in with_controls(opened)]
     if tensorboard is not None:
         from nas.report.events import write
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas import data, launch
+from nas import beside, data, launch
 from nas.compare.lineup import Entrant, Lineup, lineup_of
 from nas.compare.results import Results, results
 from nas.config import Budget, Config
@@ -91,18 +91,21 @@ def comparison_config(
     )  # fmt: skip
 
 
-def create(folder: Path, config: Config) -> Run:
-    """The new run of a comparison. Raises ValueError where there is something already, or of the second run."""
+def create(folder: Path, config: Config, of: str = "") -> Run:
+    """The new run of a comparison. Raises ValueError where there is something already, or of the second run.
+
+    `of` is the id of the comparison whose second run it is.
+    """
     check_free(folder, isinstance(config.space, Lineup) and config.space.equal_seconds)
-    return Run.create(folder, config, Budget(trials=config.space.size))
+    return Run.create(folder, config, Budget(trials=config.space.size), of=of)
 
 
 def check_free(folder: Path, equal_seconds: bool) -> None:
     """Raises ValueError where a new comparison has no room."""
     if folder.exists():
         raise ValueError(f"{folder} exists: `nas resume {folder.name}` continues it, --name starts another")
-    if equal_seconds and _beside(folder).exists():
-        raise ValueError(f"{_beside(folder)} exists, where the trainings at equal seconds go: choose another --name")
+    if equal_seconds and (second_run := beside.usual_place(folder, SECONDS)).exists():
+        raise ValueError(f"{second_run} exists, where the trainings at equal seconds go: choose another --name")
 
 
 def second(run: Run) -> Run | None:
@@ -113,8 +116,8 @@ def second(run: Run) -> Run | None:
     lineup = lineup_of(run)
     if not lineup.equal_seconds or (found := results(run)).missing:
         return None
-    if (path := _beside(run.path)).is_dir():
-        return Run.open(path)
+    if again := beside.find(run, SECONDS):
+        return again
     timed = found.subjects[0]
     if not timed.trainings:
         raise ValueError(
@@ -122,15 +125,11 @@ def second(run: Run) -> Run | None:
         )
     config = run.config
     recipe = replace(config.recipe, seconds=float(f"{timed.seconds:.3g}"))
-    return create(path, replace(config, recipe=recipe, space=replace(lineup, equal_seconds=False)))
+    again_config = replace(config, recipe=recipe, space=replace(lineup, equal_seconds=False))
+    return create(beside.usual_place(run.path, SECONDS), again_config, of=run.identity.id)
 
 
 def read(run: Run) -> list[Results]:
     """What was found so far: at equal images and, where that was asked for and has begun, at equal seconds."""
-    later = _beside(run.path)
-    also = [results(Run.open(later))] if lineup_of(run).equal_seconds and later.is_dir() else []
-    return [results(run), *also]
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f"{path.name}-{SECONDS}")
+    later = beside.find(run, SECONDS) if lineup_of(run).equal_seconds else None
+    return [results(run), *([results(later)] if later else [])]

@@ -78,7 +78,7 @@ def with_controls(runs: Sequence[Run]) -> list[Run]:
         found.setdefault(run.name, run)
         control = find(run)
         with contextlib.suppress(ValueError):
-            if control and control.study:
+            if control and control.rows():
                 found.setdefault(control.name, control)
     return list(found.values())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import warnings
@@ -23,7 +22,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, create_trial
 
 from nas.pareto import front
-from nas.run import CONFIG, Row, Run, best_of
+from nas.run import Row, Run, best_of
 from nas.samplers import distributions
 from nas.samplers.strategy_sampler import LOG_PROBS
 from nas.trial import State
@@ -87,12 +86,7 @@ class Numbers:
     def of(cls, run: Run) -> Self:
         """Raises ValueError where `run` has no ledger."""
         trials = run.study.get_trials(deepcopy=False)
-        return cls(
-            run,
-            json.loads((run.path / CONFIG).read_text(encoding="utf-8")),
-            trials,
-            [run.row(trial) for trial in trials],
-        )
+        return cls(run, run.document, trials, [run.row(trial) for trial in trials])
 
     @property
     def command(self) -> str:

@@ -77,8 +77,7 @@ def test_a_run_of_a_time_with_fewer_settings_goes_on(run: Run) -> None:
 
 
 def test_an_empty_ledger_has_no_best(run: Run) -> None:
-    with pytest.raises(ValueError, match="has no trial yet"):
-        run.rows()
+    assert run.rows() == []
     with run.driving():
         pass
     assert run.rows() == []

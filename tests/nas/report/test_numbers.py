@@ -14,7 +14,7 @@ from nas.config import Budget, Config
 from nas.report.control import controls
 from nas.report.numbers import Numbers
 from nas.reward import Reward
-from nas.run import CONFIG, Run
+from nas.run import CONFIG, JOURNAL, Run
 from searchspaces import Arch, Mnas
 
 SPACE = Mnas(width=0.1, image_size=16)
@@ -114,9 +114,13 @@ def test_the_command_is_noted_and_its_password_is_not_told(make_run, monkeypatch
     assert Numbers.of(Run.open(run.path)).command == ""
 
 
-def test_a_run_that_never_began_says_so(tmp_path: Path, config: Config) -> None:
+def test_a_run_of_an_older_version_that_never_began_says_so(tmp_path: Path, config: Config) -> None:
+    run = Run.create(tmp_path / "runs" / "new", config, Budget(trials=1))
+    (run.path / JOURNAL).unlink()
+    document = json.loads((run.path / CONFIG).read_text())
+    (run.path / CONFIG).write_text(json.dumps({k: v for k, v in document.items() if k not in ("study", "id")}))
     with pytest.raises(ValueError, match="no trial yet"):
-        Numbers.of(Run.create(tmp_path / "runs" / "new", config, Budget(trials=1)))
+        Numbers.of(Run.open(run.path))
 
 
 def test_json_is_json(make_run) -> None:

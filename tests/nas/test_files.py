@@ -1,0 +1,56 @@
+"""Text is read in one way, whoever wrote it; what is damaged is named with its line."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+import pytest
+
+from nas.files import read_json, read_text
+
+DOCUMENT = '{\n"café": 1}\n'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        DOCUMENT.encode(),
+        codecs.BOM_UTF8 + DOCUMENT.encode(),
+        codecs.BOM_UTF16_LE + DOCUMENT.encode("utf-16-le"),
+        codecs.BOM_UTF16_BE + DOCUMENT.encode("utf-16-be"),
+        DOCUMENT.replace("\n", "\r\n").encode(),
+    ],
+)
+def test_text_is_read_with_and_without_a_mark(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    assert read_json(path) == {"café": 1}
+    assert read_text(path).splitlines() == DOCUMENT.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "damaged in line 1: no JSON, Expecting value"),
+        (b'{"a":\n', "damaged in line 2: no JSON, Expecting value"),
+        (b'{"a": 1,\n"b": \0\0\0\0', "damaged in line 2: it has NUL bytes"),
+        (b"\0\0\0\0", "damaged in line 1: it has NUL bytes"),
+        ('{"a": 1,\n\n"é": 1}'.encode("latin-1"), "damaged in line 3: it is no text in UTF-8"),
+        (codecs.BOM_UTF16_LE + b"{\0}", "damaged in line 1: it is no text in UTF-16-LE"),
+        (b"[1, 2]", "it has a list where an object should be"),
+        (b"NaN", "it has a number where an object should be"),
+        (b"[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_damage_is_named_with_its_line(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"a.json is .*{said}"):
+        read_json(path)
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+    for path, why in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(ValueError, match=f"cannot read {path}: {why}"):
+            read_text(path)
