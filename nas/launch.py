@@ -34,7 +34,7 @@ from nas.published import Published, read, table_of
 from nas.recipe import Recipe
 from nas.reward import ACCURACY, LOSS, Reward
 from nas.run import Row, Run, versions
-from nas.samplers import check_strategy
+from nas.samplers import StrategySampler, check_strategy
 from nas.transfer import Start, Weights, metadata
 from nas.tuning import EVERYTHING, Tuning
 from nas.units import parse_count, parse_names, parse_seconds
@@ -331,6 +331,8 @@ def drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Clus
             from nas.engines import ray_tune
 
             ray_tune.run(search, dataset, cluster)
+        if isinstance(study.sampler, StrategySampler):
+            study.sampler.catch_up(study)
     result = f"{_published_result(table, search.best)}\n" if table and search.best else ""
     return f"{result}{search.done} trials done: {search.ended}"
 

@@ -16,6 +16,8 @@ from nas.config import Budget
 from nas.network import Network
 from nas.progress import Output
 from nas.run import Row, rank
+from nas.samplers.strategy import Update
+from nas.samplers.strategy_sampler import updates_of
 from nas.units import parse_seconds
 from searchspaces.cost import Cost, cost_of
 
@@ -119,6 +121,15 @@ class Run(run.Run):
         """The random search with an equal budget that stands beside it, if one was begun."""
         found = control.find(self)
         return Run.open(found.path) if found else None
+
+    @property
+    def updates(self) -> list[Update]:
+        """What each update of the policy did, in order, and after which trial.
+
+        None where the strategy has no policy, with several objectives, and in a run that an older version made, as long
+        as it is not resumed.
+        """
+        return updates_of(self.study)
 
     def trial(self, row: Row) -> Trial:
         """`row` of the ledger with its network."""

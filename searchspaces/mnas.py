@@ -175,7 +175,7 @@ def _layer(op: str, kernel: int, se: float, skip: str, c: int, stride: int) -> L
     """One layer of a block: its convolution, squeeze-excite where chosen, and its skip."""
     if op == "conv":
         body = conv(c, kernel, stride)
-        if se:
+        if se:  # of the output channels, where MBConv has it of the input's: the paper does not say, see docs/spaces
             body = chain(body, lambda c_out: squeeze_excite(max(1, int(c_out * se)))(c_out))
     else:
         expand = {"sep": 1, "mb3": 3, "mb6": 6}[op]

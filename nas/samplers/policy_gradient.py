@@ -9,6 +9,9 @@ Those searches trained 12,800 and 20,000 networks; ours train hundreds. What dif
 - A reward counts by its rank among all rewards so far, as a normal score, not by its value. So a policy learns alike
   from accuracies, their cubes (Zoph & Le) and latencies, one disastrous network doesn't drown the differences between
   good ones, and an infinite value is simply the worst. The baseline is the moving average of those scores.
+- Losses are means over choices, and PPO clips the ratio of each choice. In the papers a loss has the log-probability of
+  the whole architecture, the sum over its choices, and PPO its ratio: with 40 choices that soon leaves [1 - clip, 1 +
+  clip], where a batch teaches nothing more. `joint` is the papers' way, and `nas2016`'s and `nasnet`'s.
 - Small controllers, small batches and a learning rate some thirty times NASNet's (0.00035), held by a larger entropy
   bonus (NASNet's weight is 0.00001).
 - No proposal is a repeat where the caller can tell. So many updates on so few networks make the policy certain early,
@@ -31,9 +34,11 @@ import torch
 from torch import Tensor
 
 from nas.samplers.controller import Controller
-from nas.samplers.ranks import Ranks
-from nas.samplers.strategy import Experience, Proposal, Situation, derived_seed
+from nas.samplers.ranks import Powers, Ranks
+from nas.samplers.strategy import Experience, Proposal, Situation, Update, derived_seed
 from searchspaces.space import Arch, Choice
+
+HUGE = 1e300  # an infinite reward is taken to be so in a mean, which is then a number
 
 
 def reinforce_loss(
@@ -41,7 +46,8 @@ def reinforce_loss(
 ) -> Tensor:
     """-(A log pi + w H), the mean over what `mask` has.
 
-    `log_probs`, `entropies`, `mask`: `[B, T]`, the last True where the choice was the policy's; `advantages`: `[B]`.
+    `log_probs`, `entropies`, `mask`: `[B, T]`, the last True where the choice was the policy's; `advantages`: `[B]`. Of
+    whole architectures, as in the papers, T is 1.
     """
     return -(advantages[:, None] * log_probs + entropy_weight * entropies)[mask].mean()
 
@@ -81,6 +87,8 @@ class PolicyGradient:
     queue_weight: float = 1.0  # of their mean log-probability
     init: float = 0.1  # weights begin uniform in [-init, init]
     power: float | None = None  # of a reward, by which it counts; None: by its rank
+    best_of_last: int = 1  # epochs of a training: the best reward among them counts
+    joint: bool = False  # losses of whole architectures, as in the papers; else of choices
 
     def start(self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], seed: int) -> Learner:
         return Learner(choices, self, seed)
@@ -88,18 +96,6 @@ class PolicyGradient:
 
 REINFORCE = PolicyGradient("reinforce", learning_rate=0.02)  # one step where PPO takes three
 PPO = PolicyGradient("ppo")
-
-
-@dataclasses.dataclass(frozen=True)
-class Update:
-    """What one update did, for a person who debugs a policy."""
-
-    mean_reward: float  # of its batch, as told
-    mean_score: float  # of its batch, as normal scores among all rewards so far
-    baseline: float  # that those scores were compared with
-    entropy: float  # after it, mean over choices, in nats; 0: the policy is certain
-    kl: float  # of the policy that proposed and the one after it, in nats; estimated on its batch, never negative
-    clip_fraction: float  # of choices whose ratio left [1 - clip, 1 + clip]
 
 
 class Learner:
@@ -118,7 +114,7 @@ class Learner:
         self.optimizer = torch.optim.Adam(self.controller.parameters(), settings.learning_rate, fused=True)
         self.baseline = 0.0
         self.updates: list[Update] = []
-        self._ranks = Ranks()
+        self._rewards = Ranks() if settings.power is None else Powers(settings.power)
         self._queue: list[Experience] = []  # the best so far, the very best last
         self._batch: list[Experience] = []  # waits until it is full
         # Half of the tries at the policy's own heat, then hotter up to 16, so that a certain policy finds new ones too.
@@ -137,6 +133,7 @@ class Learner:
         """Learns from it, once its batch is full. What leaves nothing to choose teaches nothing."""
         if len(experience.fixed) == len(experience.arch):
             return
+        experience = self._counted(experience)
         if self.settings.queue:
             bisect.insort(self._queue, experience, key=lambda told: told.reward)
             self._queue = self._queue[-self.settings.queue :]
@@ -145,45 +142,58 @@ class Learner:
             self._update(self._batch)
             self._batch = []
 
+    def _counted(self, experience: Experience) -> Experience:
+        """With the best reward of the last epochs as its own."""
+        if self.settings.best_of_last == 1:
+            return experience
+        last = experience.shown[-self.settings.best_of_last :]
+        return dataclasses.replace(experience, reward=max(experience.reward, *last) if last else experience.reward)
+
     def _update(self, batch: list[Experience]) -> None:
         settings = self.settings
         actions = torch.tensor([experience.arch for experience in batch])
         scores = self._scores([experience.reward for experience in batch])
         old_log_probs = self._old_log_probs(batch, actions)
+        loss = torch.zeros(())
         for _ in range(settings.epochs if settings.algorithm == "ppo" else 1):
-            self._step(actions, _free(batch), scores - self.baseline, old_log_probs)
-        self._record(batch, actions, old_log_probs, scores)
+            loss = self._step(actions, _free(batch), scores - self.baseline, old_log_probs)
+        self._record(batch, actions, old_log_probs, scores, loss)
         self.baseline += (1 - settings.baseline_decay) * (float(scores.mean()) - self.baseline)
 
-    def _step(self, actions: Tensor, free: Tensor, advantages: Tensor, old_log_probs: Tensor) -> None:
-        """One of Adam on a batch `[B, T]` and, in the same call of the LSTM, on the best so far."""
+    def _step(self, actions: Tensor, free: Tensor, advantages: Tensor, old_log_probs: Tensor) -> Tensor:
+        """One of Adam on a batch `[B, T]` and, in the same call of the LSTM, on the best so far; returns the loss."""
         settings, size = self.settings, len(actions)
         best = [torch.tensor([experience.arch]) for experience in self._queue]
         rollout = self.controller(actions=torch.cat([actions, *best]))
         log_probs, of_best = rollout.log_probs.tensor_split([size])
-        terms = (log_probs, rollout.entropies[:size], advantages, settings.entropy_weight, free)
+        entropies, free_of_best = rollout.entropies[:size], _free(self._queue)
+        if settings.joint:
+            log_probs, old_log_probs, entropies = (_joint(t, free) for t in (log_probs, old_log_probs, entropies))
+            of_best = _joint(of_best, free_of_best)
+            free, free_of_best = free.any(dim=1, keepdim=True), free_of_best.any(dim=1, keepdim=True)
+        terms = (log_probs, entropies, advantages, settings.entropy_weight, free)
         if settings.algorithm == "ppo":
             loss = ppo_loss(*terms, old_log_probs=old_log_probs, clip=settings.clip)
         else:
             loss = reinforce_loss(*terms)
         if best:
-            loss = loss - settings.queue_weight * of_best[_free(self._queue)].mean()
+            loss = loss - settings.queue_weight * of_best[free_of_best].mean()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
+        return loss.detach()
 
     def _scores(self, rewards: list[float]) -> Tensor:
         """Normal scores `[B]` of the rewards: mean 0 and variance 1 over all rewards so far, whatever their scale.
 
         Or their powers; the first ones' mean is then the first baseline, as papers don't say what is.
         """
-        if self.settings.power is not None:
-            powers = torch.tensor([reward**self.settings.power for reward in rewards])
-            self.baseline = self.baseline if self.updates else float(powers.mean())
-            return powers
         for reward in rewards:
-            self._ranks.add(reward)
-        return torch.from_numpy(self._ranks.scores(rewards)).float()
+            self._rewards.add(reward)
+        scores = torch.from_numpy(self._rewards.scores(rewards)).float()
+        if self.settings.power is not None and not self.updates:
+            self.baseline = float(scores.mean())
+        return scores
 
     @torch.no_grad()
     def _old_log_probs(self, batch: list[Experience], actions: Tensor) -> Tensor:
@@ -194,24 +204,35 @@ class Learner:
         return log_probs
 
     @torch.no_grad()
-    def _record(self, batch: list[Experience], actions: Tensor, old_log_probs: Tensor, scores: Tensor) -> None:
+    def _record(
+        self, batch: list[Experience], actions: Tensor, old_log_probs: Tensor, scores: Tensor, loss: Tensor
+    ) -> None:
         rollout = self.controller(actions=actions)
         log_ratios = rollout.log_probs - old_log_probs
+        clipped = _joint(log_ratios, _free(batch)) if self.settings.joint else log_ratios
         self.updates.append(
             Update(
-                mean_reward=fmean(experience.reward for experience in batch),
+                mean_reward=fmean(min(max(experience.reward, -HUGE), HUGE) for experience in batch),
                 mean_score=float(scores.mean()),
                 baseline=self.baseline,
+                advantage_mean=float(scores.mean()) - self.baseline,
+                advantage_std=float(scores.std(correction=0)),
+                loss=float(loss),
                 entropy=float(rollout.entropies.mean()),
                 kl=float((log_ratios.exp() - 1 - log_ratios).sum(dim=1).mean()),
-                clip_fraction=float((log_ratios.exp() - 1).abs().gt(self.settings.clip).float().mean()),
+                clip_fraction=float((clipped.exp() - 1).abs().gt(self.settings.clip).float().mean()),
             )
         )
 
 
+def _joint(values: Tensor, free: Tensor) -> Tensor:
+    """`[B, T]` of choices -> `[B, 1]` of architectures: the sums over the choices that were free."""
+    return (values * free).sum(dim=1, keepdim=True)
+
+
 def _free(experiences: Sequence[Experience]) -> Tensor:
     """`[B, T]`: where the choice was the strategy's."""
-    free = torch.ones(len(experiences), len(experiences[0].arch), dtype=torch.bool)
+    free = torch.ones(len(experiences), len(experiences[0].arch) if experiences else 1, dtype=torch.bool)
     for row, experience in enumerate(experiences):
         free[row, list(experience.fixed)] = False
     return free

@@ -29,6 +29,7 @@ from searchspaces.space import Arch, Choice
 
 Array = NDArray[np.float64]
 SPREAD = (0.1, 0.9)  # quantiles of the costs seen, between which targets are
+LIMIT = 1e100  # a value beyond it stands for none: products with it would overflow
 
 
 class PreferenceSampler(BaseSampler):
@@ -36,7 +37,8 @@ class PreferenceSampler(BaseSampler):
 
     For a study whose first objective is to be maximised and positive, the others minimised and positive. Its proposal
     is a function of the seed, the trial's number and the study's earlier trials. None is a repeat of a trial in
-    `canonical` form; `simplified` is as of `StrategySampler`.
+    `canonical` form; `simplified` is as of `StrategySampler`. A trial with an infinite value, or without a cost,
+    teaches nothing.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class PreferenceSampler(BaseSampler):
         # One whose process died while it was proposed lacks choices, and has no architecture.
         known = [(t, arch) for t in study.get_trials(deepcopy=False) if (arch := arch_of(t, self._space)) is not None]
         others = [(t, arch) for t, arch in known if t.number != trial.number]
-        told = [(t, arch) for t, arch in others if t.state == TrialState.COMPLETE]
+        told = [(t, arch) for t, arch in others if t.state == TrialState.COMPLETE and _can_be_scored(t.values)]
         told.sort(key=lambda pair: completion(pair[0]))
         strategy = self.settings.start(self.choices, self.simplified, self.seed)
         if told:
@@ -81,6 +83,11 @@ class PreferenceSampler(BaseSampler):
         return RandomSampler(derived_seed(self.seed, trial.number)).sample_independent(
             study, trial, param_name, param_distribution
         )
+
+
+def _can_be_scored(values: Sequence[float]) -> bool:
+    accuracy, *costs = values
+    return abs(accuracy) < LIMIT and all(0 < cost < LIMIT for cost in costs)
 
 
 def scored(values: Array, seed: int) -> Array:

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from nas.samplers.policy_gradient import PolicyGradient
 from nas.samplers.ranks import Ranks
-from nas.samplers.strategy import Experience, Proposal, Situation, derived_seed
+from nas.samplers.strategy import Experience, Proposal, Situation, Update, derived_seed
 from nas.samplers.surrogate import Array, GaussianProcess
 from searchspaces.space import Arch, Choice
 
@@ -77,6 +77,11 @@ class ScreenedController:
         self._told: list[tuple[float, Arch]] = []  # in order, canonical
         self._best: list[tuple[float, int]] = []  # positions among these, the best last
         self._next = settings.initial  # how many results it takes until the surrogate learns again
+
+    @property
+    def updates(self) -> list[Update]:
+        """Of the policy."""
+        return self.learner.updates
 
     def propose(self, situation: Situation) -> Proposal:
         """The most promising new architecture of a pool; the most promising one if none is new."""

@@ -55,6 +55,23 @@ class Experience:
     log_probs: Sequence[float] | None = None
     fixed: frozenset[int] = frozenset()
     stopped: bool = False  # its training was, early: the reward is what it had shown by then
+    shown: Sequence[float] = ()  # the rewards that its epochs showed, the last one's at the end, where they are known
+
+
+@dataclass(frozen=True)
+class Update:
+    """What one update of a policy did, for a person who debugs it. `trial` is the one that completed its batch."""
+
+    mean_reward: float  # of its batch, as told
+    mean_score: float  # of its batch, as the policy counts rewards: by their ranks, or to a power
+    baseline: float  # that those scores were compared with
+    advantage_mean: float  # of its batch: scores less the baseline
+    advantage_std: float
+    loss: float  # of its last step, before that: with the entropy bonus and, where there are any, the examples
+    entropy: float  # after it, mean over choices, in nats; 0: the policy is certain
+    kl: float  # of the policy that proposed and the one after it, in nats; estimated on its batch, never negative
+    clip_fraction: float  # of ratios that left [1 - clip, 1 + clip]
+    trial: int | None = None  # in a study
 
 
 class Strategy(Protocol):
@@ -62,6 +79,15 @@ class Strategy(Protocol):
 
     def propose(self, situation: Situation) -> Proposal: ...
     def tell(self, experience: Experience) -> None: ...
+
+
+@runtime_checkable
+class Learning(Protocol):
+    """A strategy with a policy."""
+
+    @property
+    def updates(self) -> Sequence[Update]:
+        """A record of each update of it, in order."""
 
 
 @runtime_checkable

@@ -13,6 +13,7 @@ import math
 import threading
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -24,12 +25,13 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.samplers.screened import Screened
-from nas.samplers.strategy import Experience, Settings, Situation, Strategy, derived_seed
+from nas.samplers.strategy import Experience, Learning, Settings, Situation, Strategy, Update, derived_seed
 from nas.samplers.trials import Distributions, arch_of, completion, fixed_in
 from searchspaces.space import Arch, Choice
 
 TEACHES = (TrialState.COMPLETE, TrialState.PRUNED)
 LOG_PROBS = "policy:log_probs"  # the trial attribute {choice: log-probability of its option when it was proposed}
+UPDATE = "policy:update:"  # the study's attributes, each with the number of an update behind it: the fields of `Update`
 
 
 class StrategySampler(BaseSampler):
@@ -46,7 +48,7 @@ class StrategySampler(BaseSampler):
     COMPLETE trials teach with their value and PRUNED ones with their last intermediate value; FAILed ones don't teach.
     Parameters that a trial was enqueued with teach nothing of themselves. For PPO's ratio under asynchronous workers
     each trial carries its log-probabilities as an attribute; trials without it (another sampler's) are taken to be
-    drawn from the policy that learns from them.
+    drawn from the policy that learns from them. What each update of a policy did is noted in the study: `updates_of`.
 
     Raises ValueError, when asked, in a study of more than one objective.
     """
@@ -76,6 +78,12 @@ class StrategySampler(BaseSampler):
     def strategy(self) -> Strategy | None:
         """What has learned so far; None before the first proposal."""
         return self._known.strategy if self._known else None
+
+    def catch_up(self, study: Study) -> None:
+        """Learn from what has finished since a proposal was asked for last: of a search that has ended, the end."""
+        with self._lock:
+            if self._known:
+                self._catch_up(study, self._known.space)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         if self.choices:
@@ -116,6 +124,7 @@ class StrategySampler(BaseSampler):
         if self._known is None or not self._known.is_of(study, space) or not self._known.learn(trials):
             self._known = self._begin(study, space)
             self._known.learn(trials)
+        self._known.note(study)
         return self._known
 
     def _begin(self, study: Study, space: Distributions) -> _Known:
@@ -141,6 +150,8 @@ class _Known:
         self._unfinished: list[int] = []  # positions in the study's trials
         self._seen = 0  # how many trials have been looked at
         self._last: tuple[datetime, int] | None = None  # the last completion that was learned from
+        self._completed_by: list[int] = []  # the trial after which each update of a policy was made
+        self._noted: int | None = None  # how many of them are in the study; None: not looked at yet
 
     def is_of(self, study: Study, space: Distributions) -> bool:
         return self._study == (study._storage, study._study_id) and self.space == space
@@ -178,7 +189,31 @@ class _Known:
         known = [log_probs[name] for name in self.space] if log_probs.keys() == self.space.keys() else None
         stopped = trial.state == TrialState.PRUNED and bool(trial.last_step)  # step 0: before any training
         fixed = frozenset(fixed_in(trial, self.space))
-        self.strategy.tell(Experience(arch, self._sign * value, known, fixed, stopped))
+        shown = tuple(self._sign * v for _, v in sorted(trial.intermediate_values.items()) if not math.isnan(v))
+        self.strategy.tell(Experience(arch, self._sign * value, known, fixed, stopped, shown))
+        if isinstance(self.strategy, Learning) and len(self.strategy.updates) > len(self._completed_by):
+            self._completed_by.append(trial.number)
+
+    def note(self, study: Study) -> None:
+        """Write to the study what the updates did that it has no note of: a replay makes those again that it has."""
+        if not self._completed_by or not isinstance(self.strategy, Learning):
+            return
+        if self._noted is None:
+            self._noted = len(updates_of(study))
+        for number in range(self._noted, len(self._completed_by)):
+            update = replace(self.strategy.updates[number], trial=self._completed_by[number])
+            study._storage.set_study_system_attr(study._study_id, f"{UPDATE}{number}", asdict(update))
+        self._noted = max(self._noted, len(self._completed_by))
+
+
+def updates_of(study: Study) -> list[Update]:
+    """What each update of the policy did that the trials of `study` were proposed by, in order.
+
+    None where the strategy has no policy, or the study was made before this was noted.
+    """
+    noted = study._storage.get_study_system_attrs(study._study_id)
+    numbers = sorted(int(name.removeprefix(UPDATE)) for name in noted if name.startswith(UPDATE))
+    return [Update(**noted[f"{UPDATE}{number}"]) for number in numbers]
 
 
 def _choice(name: str, distribution: CategoricalDistribution) -> Choice:

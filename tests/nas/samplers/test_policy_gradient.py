@@ -211,3 +211,16 @@ def test_the_record_tells_what_each_update_did() -> None:
     assert last.entropy < first.entropy <= math.log(4)
     assert first.kl > 0 and 0 <= first.clip_fraction <= 1
     assert first.mean_score == pytest.approx(0.0, abs=0.1)
+    assert last.advantage_mean == pytest.approx(last.mean_score - last.baseline)
+    assert 0 < last.advantage_std < 3 and last.trial is None
+
+
+def test_the_record_of_a_loss_is_of_the_last_step() -> None:
+    learner = Learner(CHOICES, dataclasses.replace(REINFORCE, batch=2, entropy_weight=0.3), seed=0)
+    before = learner.controller(actions=torch.tensor([SECRET, (0,) * 8]))
+    learner.tell(Experience(SECRET, 1.0))
+    learner.tell(Experience((0,) * 8, 0.0))
+    update = learner.updates[0]
+    scores = torch.tensor([update.advantage_std, -update.advantage_std])  # of two ranks, around 0
+    expected = reinforce_loss(before.log_probs, before.entropies, scores, 0.3, torch.ones(2, 8, dtype=torch.bool))
+    assert update.loss == pytest.approx(float(expected.detach()))

@@ -128,3 +128,13 @@ def test_failed_running_and_given_choices_are_lived_with() -> None:
     for trial in running:
         study.tell(trial, figures(SPACE.from_options(trial.params)))
     assert len(set(search(study, 10))) == 10
+
+
+def test_values_that_are_no_figures_teach_nothing_and_break_nothing() -> None:
+    study = study_of("controller")
+    strange = [(1.7e308, 1.0, 1.0), (0.5, float("inf"), 1.0), (0.5, 0.0, 1.0), (0.5, 1.0, -2.0), (0.5, 1e300, 1.0)]
+    for number in range(15):
+        trial = study.ask(distributions(SPACE))
+        arch = SPACE.from_options(trial.params)
+        study.tell(trial, strange[number] if number < len(strange) else figures(arch))
+    assert len(study.trials) == 15

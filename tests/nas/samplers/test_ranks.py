@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
 
-from nas.samplers.ranks import Ranks
+from nas.samplers.ranks import LIMIT, Powers, Ranks
 
 
 def ranks_of(rewards: list[float]) -> Ranks:
@@ -33,3 +34,24 @@ def test_equals_share_the_middle_rank() -> None:
 def test_an_infinite_reward_is_the_worst() -> None:
     scores = ranks_of([-math.inf, 0.0, 1.0]).scores([-math.inf, 0.0, 1.0])
     assert np.isfinite(scores).all() and (np.diff(scores) > 0).all()
+
+
+def powers_of(rewards: list[float], power: float = 3) -> Powers:
+    powers = Powers(power)
+    for reward in rewards:
+        powers.add(reward)
+    return powers
+
+
+def test_powers_keep_signs_and_order() -> None:
+    rewards = [-2.0, -0.5, 0.0, 0.5, 2.0]
+    assert powers_of(rewards).scores(rewards).tolist() == [-8.0, -0.125, 0.0, 0.125, 8.0]
+    assert (np.diff(powers_of(rewards, 0.5).scores(rewards)) > 0).all(), "of negative rewards, too"
+
+
+@pytest.mark.parametrize("huge", [math.inf, sys.float_info.max, 2 * LIMIT])
+def test_what_would_overflow_counts_as_the_best_or_the_worst_of_the_others(huge: float) -> None:
+    rewards = [-huge, 0.5, 1.0, huge]
+    for power in (1, 3):
+        assert powers_of(rewards, power).scores(rewards).tolist() == [0.5**power, 0.5**power, 1.0, 1.0]
+        assert powers_of([huge, -huge], power).scores([huge, -huge]).tolist() == [0.0, 0.0]

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import math
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +19,12 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState, create_trial
 
+from nas.samplers import STRATEGIES
+from nas.samplers.evolution import Evolution
 from nas.samplers.policy_gradient import PPO, REINFORCE, Learner, PolicyGradient
-from nas.samplers.strategy_sampler import LOG_PROBS, StrategySampler
+from nas.samplers.screened import POLICY, Screened
+from nas.samplers.strategy import Learning, Settings
+from nas.samplers.strategy_sampler import LOG_PROBS, UPDATE, StrategySampler, updates_of
 from searchspaces.space import Choice
 
 CHOICES = tuple(Choice(f"layer{i}.op", ("a", "b", "c", "d")) for i in range(6))
@@ -102,6 +108,61 @@ def test_a_replay_from_disk_learns_the_very_same_weights(settings: PolicyGradien
         assert equal(live, fresh)
         study.tell(first, state=TrialState.FAIL)
         again.tell(second, state=TrialState.FAIL)
+
+
+@pytest.mark.parametrize("settings", [PPO, Screened(policy=dataclasses.replace(POLICY, batch=4))])
+def test_what_updates_did_is_noted_once_however_often_it_is_replayed(settings: Settings, tmp_path: Path) -> None:
+    journal = tmp_path / "journal.log"
+
+    def opened() -> optuna.Study:
+        storage = JournalStorage(JournalFileBackend(str(journal)))
+        sampler = StrategySampler(settings, 1, CHOICES)
+        return optuna.create_study(storage=storage, study_name="s", sampler=sampler, load_if_exists=True)
+
+    for trials in (3, 9, 1, 6):  # each time by a process of its own
+        ask_and_tell(opened(), trials)
+    whole = opened()
+    ask_and_tell(whole, 1)
+    noted = updates_of(whole)
+    batch = settings.policy.batch if isinstance(settings, Screened) else PPO.batch
+    assert [update.trial for update in noted] == [batch * n - 1 for n in range(1, 19 // batch + 1)]
+    assert journal.read_text().count(UPDATE) == len(noted)
+    assert isinstance(whole.sampler, StrategySampler) and isinstance(whole.sampler.strategy, Learning)
+    for made, read in zip(whole.sampler.strategy.updates, noted, strict=True):
+        assert dataclasses.replace(made, trial=read.trial) == read
+
+
+def test_the_last_batch_is_noted_without_another_proposal() -> None:
+    study = optuna.create_study(sampler=StrategySampler(PPO, 0, CHOICES))
+    assert isinstance(study.sampler, StrategySampler)
+    study.sampler.catch_up(study)  # of nothing
+    ask_and_tell(study, 2 * PPO.batch)
+    assert len(updates_of(study)) == 1
+    study.sampler.catch_up(study)
+    assert len(updates_of(study)) == 2
+
+
+def test_a_strategy_without_a_policy_notes_nothing() -> None:
+    study = optuna.create_study(sampler=StrategySampler(Evolution(), 0, CHOICES))
+    ask_and_tell(study, 30)
+    assert updates_of(study) == []
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+@pytest.mark.parametrize("name", [name for name, settings in STRATEGIES.items() if isinstance(settings, Settings)])
+def test_any_value_of_a_strangers_study_is_taken(name: str, direction: str) -> None:
+    values = [sys.float_info.max, math.inf, -math.inf, math.nan, -sys.float_info.max]
+
+    def objective(trial: optuna.Trial) -> float:
+        drawn = [trial.suggest_categorical(f"x{i}", [0, 1, 2]) for i in range(4)]
+        return values[trial.number % 7] if trial.number % 7 < 5 else float(sum(drawn))
+
+    settings = STRATEGIES[name]
+    assert isinstance(settings, Settings)
+    study = optuna.create_study(direction=direction, sampler=StrategySampler(settings, 0))
+    study.optimize(objective, 50)
+    assert len(study.trials) == 50
+    assert all(math.isfinite(v) for update in updates_of(study) for v in dataclasses.astuple(update))
 
 
 @BOTH
