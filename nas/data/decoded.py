@@ -1,9 +1,5 @@
 """Image files as one uint8 array: decoded in parallel once, and from then on mapped from a cache.
 
-Of an image the centre square is kept, resized to `size` x `size` pixels (bilinear, antialiased): what resizing the
-shorter side and cropping the centre give. It is turned as its EXIF data say, grey and CMYK become RGB, 16 bits a
-channel become 8, and what is transparent becomes white.
-
 The cache is of no value but speed: in the user's cache a folder `decoded/NAME-SPLIT-SIZEpx-HASH/` for each folder of
 files, and in it one for the list of files, with their sizes and times; when a file changes, all are decoded again.
 """
@@ -21,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,10 +25,10 @@ import torch
 from torch import Tensor
 
 from nas.data.download import Log
+from nas.data.image_file import decode, why_unreadable
 from nas.files import cache_dir
 
-FORMATS = ("JPEG", "PNG")
-VERSION = 1  # of what is cached
+VERSION = 2  # of what is cached: another number whenever files decode to other pixels
 CHUNK = 1024  # files between two looks at the disk
 REPORT_EVERY = 10  # seconds
 PIXELS, UNREADABLE = "pixels.uint8", "unreadable.json"
@@ -77,41 +73,6 @@ def decoded(folder: Path, files: Sequence[File], size: int, log: Log = print, wo
         found = _cached(place, len(files), size)
         assert found is not None
     return found
-
-
-# ---------------------------------------------------------------------------- one image
-
-
-def decode(path: Path, size: int) -> npt.NDArray[np.uint8]:
-    """The image in a file: `[size, size, 3]`. Raises whatever Pillow does for one that it cannot read."""
-    from PIL import Image, ImageOps
-
-    with Image.open(path, formats=FORMATS) as image:
-        image.draft(None, (2 * size, 2 * size))  # a JPEG of many times that is scaled while it is decoded
-        ImageOps.exif_transpose(image, in_place=True)
-        width, height = image.size
-        side = min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
-        square = (left, top, left + side, top + side)
-        return np.asarray(_rgb(image).resize((size, size), Image.Resampling.BILINEAR, box=square))
-
-
-def why_unreadable(error: Exception, path: Path) -> str:
-    """The reason why the image at `path` cannot be decoded, in one line that does not name it."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]
-    return text.replace(f" {str(path)!r}", "") or type(error).__name__
-
-
-def _rgb(image: Any) -> Any:
-    """A Pillow image in RGB, 8 bits a channel, on white."""
-    from PIL import Image
-
-    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 # ---------------------------------------------------------------------------- the cache

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.data.decoded import decode, why_unreadable
+from nas.data.image_file import decode, why_unreadable
 from nas.data.images import MIN_SIZE, RGB, Dataset
 
 

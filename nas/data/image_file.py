@@ -1,0 +1,158 @@
+"""One image file as pixels, whatever kind of still image it is: as a viewer shows it.
+
+The centre square is kept, resized to `size` x `size` pixels (bilinear, antialiased): what resizing the shorter side and
+cropping the centre give. The image is turned as its EXIF data say. Grey and CMYK become RGB, 16 bits a channel become
+8, what is transparent becomes white. Of several frames or pages the first is taken. Colour profiles are not applied.
+
+A file is known by its content, its ending only says that it is meant to be an image. The kinds are listed, since some
+that Pillow knows are drawings that run a program (EPS, WMF), films or tables of data.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+ENDINGS_OF = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "PNG": (".png", ".apng"),
+    "WEBP": (".webp",),
+    "AVIF": (".avif", ".avifs"),
+    "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp",),
+    "DIB": (".dib",),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+    "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+    "QOI": (".qoi",),
+    "ICO": (".ico",),
+    "PCX": (".pcx",),
+    "SGI": (".sgi", ".rgb", ".rgba", ".bw"),
+    "TGA": (".tga", ".icb", ".vda", ".vst"),  # the last, as it is known by no signature
+}
+"""The kinds of still images, by Pillow's names, and how names of such files end, in either case."""
+
+ENDINGS = tuple(ending for endings in ENDINGS_OF.values() for ending in endings)
+
+HUGE = 24_000_000
+"""Images of more pixels are decoded one at a time, since each takes hundreds of megabytes; a large JPEG rarely does."""
+
+_ONE_HUGE = threading.Lock()
+_ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 0x0112, 258, 262  # EXIF's and TIFF's numbers
+
+
+def is_image(name: str) -> bool:
+    """Whether the name of a file is that of an image."""
+    return name.lower().endswith(ENDINGS)
+
+
+def decode(path: Path, size: int) -> npt.NDArray[np.uint8]:
+    """The image in a file: `[size, size, 3]`. Raises whatever Pillow does for one that it cannot read."""
+    from PIL import Image
+
+    Image.init()
+    with Image.open(path, formats=[kind for kind in ENDINGS_OF if kind in Image.OPEN]) as image:
+        image.draft(None, (2 * size, 2 * size))  # a JPEG of many times that is scaled while it is decoded
+        with _ONE_HUGE if image.width * image.height > HUGE else nullcontext():
+            upright = _upright(_rgb(image), _orientation(image))
+            side = min(upright.size)
+            left, top = (upright.width - side) / 2, (upright.height - side) / 2
+            square = (left, top, left + side, top + side)
+            return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR, box=square))
+
+
+def why_unreadable(error: Exception, path: Path) -> str:
+    """The reason why the image at `path` cannot be decoded, in one line that does not name it."""
+    if path.is_file() and path.stat().st_size == 0:
+        return "the file is empty"
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]
+    return text.replace(f" {str(path)!r}", "") or type(error).__name__
+
+
+# ---------------------------------------------------------------------------- which way up
+
+
+def _orientation(image: Any) -> Any:
+    """What the EXIF data of a loaded Pillow image say of how it lies; damaged data say nothing, as in any viewer."""
+    try:
+        return image.getexif().get(_ORIENTATION)
+    except Exception:  # of the many kinds that Pillow raises for them
+        return None
+
+
+def _upright(image: Any, orientation: Any) -> Any:
+    from PIL.Image import Transpose
+
+    turn = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+# ---------------------------------------------------------------------------- colours
+
+
+def _rgb(image: Any) -> Any:
+    """An opened Pillow image in RGB, 8 bits a channel, on white."""
+    from PIL import Image
+
+    if image.mode.startswith("I") or image.mode == "F":
+        image = Image.fromarray(_grey(image))
+    else:
+        image = _with_its_clear_colour(image)
+    if image.has_transparency_data:
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        return white
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _with_its_clear_colour(image: Any) -> Any:
+    """`image`, loaded; the colour that a PNG of another depth declares as transparent is made one of 8 bits.
+
+    Pillow scales the pixels and leaves that colour as it is in the file. Of 16 bits the upper 8 are compared.
+    """
+    clear = image.info.get("transparency")
+    layout = image.tile[0][3] if image.format == "PNG" and clear is not None and image.tile else None
+    image.load()
+    if layout in ("L;2", "L;4"):
+        image.info["transparency"] = clear * (85 if layout == "L;2" else 17)
+    elif layout == "RGB;16B":
+        image.info["transparency"] = tuple(value >> 8 for value in clear)
+    return image
+
+
+def _grey(image: Any) -> npt.NDArray[np.uint8]:
+    """The 8 bits of an image of one channel of 16 bits, which Pillow would clip, or of 32: `[H, W]`."""
+    values = np.asarray(image)
+    tags = image.tag_v2 if image.format == "TIFF" else {}
+    if image.mode == "F" or (image.mode == "I" and tags):
+        return _of_no_known_range(values, (255, 65535) if image.mode == "I" else (1, 255, 65535))
+    bits = tags.get(_BITS_PER_SAMPLE, (16,))[0]
+    grey: npt.NDArray[np.uint8] = (values >> (bits - 8)).astype(np.uint8)
+    if tags.get(_PHOTOMETRIC) == 0:  # white is zero
+        grey = 255 - grey
+    if (clear := image.info.get("transparency")) is not None:
+        grey = np.where(values == clear, np.uint8(255), grey)
+    return grey
+
+
+def _of_no_known_range(values: npt.NDArray[Any], whites: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Values from black, at 0, to white: the least of `whites` that none of them is above, else their maximum."""
+    finite = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=np.inf, neginf=0.0)
+    top = finite.max(initial=0, where=np.isfinite(finite))
+    white = next((white for white in whites if top <= white), top)
+    grey: npt.NDArray[np.uint8] = np.rint((finite / white).clip(0, 1) * 255).astype(np.uint8)
+    return grey
