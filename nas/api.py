@@ -164,6 +164,105 @@ def search(
     return run
 
 
+def compare(
+    networks: str | Sequence[str],
+    *,
+    baselines: str | None = None,
+    match_macs: bool | None = None,
+    equal_seconds: bool = False,
+    ensemble: bool = False,
+    data: str | None = None,
+    data_dir: Path | str | None = None,
+    skip_unreadable: bool = False,
+    name: str | None = None,
+    epochs: int = 3,
+    subset: int | str = "all",
+    image_size: int | None = None,
+    batch_size: int = 64,
+    lr: float = 0.05,
+    recipe: Texts | None = None,
+    seeds: int = 3,
+    workers: int | None = None,
+    gpus: int | None = None,
+    gpus_per_trial: float = 1.0,
+    address: str | None = None,
+    device: str = "auto",
+    threads: int = 1,
+    runs_dir: Path | str = "runs",
+    progress: Progress = "none",
+) -> Run:
+    """Train found and hand-designed networks alike, from scratch, and test them; returns the run when it has ended.
+
+    `nas.compare.experiment.read(run)` gives the results. A KeyboardInterrupt ends it, and `nas.open(...).resume()` goes
+    on.
+
+    Args:
+        networks: A run's name (its best network), "x:17", "x:top5", a baseline, an architecture's text, a .json file or
+            a training's folder; several in a list.
+        baselines: More of them, joined by commas; by default resnet8, resnet20 and mobilenet_v2 as wide as the found
+            network's multiply-adds allow, beside found networks alone.
+        match_macs: Make each baseline as wide as the found network's multiply-adds allow.
+        equal_seconds: Then train all once more, each for as long as the found one took.
+        ensemble: Also average the class probabilities: of a network's seeds, of all networks.
+        data: As in `nas.search`; by default what the found network was searched on.
+        data_dir: Where the data set is; by default where it was.
+        skip_unreadable: Do without the images of a folder that cannot be read.
+        name: The run's; by default compare-1, -2, ...
+        epochs: Of each training.
+        subset: Training images to use, or "all".
+        image_size: Pixels a side to train at; by default the found network's.
+        batch_size: Images a step.
+        lr: Peak learning rate.
+        recipe: Any other field of `nas.recipe.Recipe`.
+        seeds: Trainings of each network, seeds 0, 1, ...
+        workers: Trainings at once on CPUs, through Ray Tune.
+        gpus: GPUs to use, through Ray Tune.
+        gpus_per_trial: A training's share of a GPU.
+        address: A running Ray cluster.
+        device: cpu, cuda, cuda:1, ... or auto.
+        threads: CPU threads of a training.
+        runs_dir: Folder that holds the runs.
+        progress: What is printed: "none", "lines" as `nas compare` does, or "json".
+
+    Raises:
+        ValueError: For a mistake, with what to do, before anything is trained.
+    """
+    from nas import launch
+    from nas.compare.announcement import announcement
+    from nas.compare.entrants import matched, named, source_of
+    from nas.compare.experiment import check_free, comparison_config, create, finish, with_test
+    from nas.compare.lineup import Lineup
+    from nas.progress import Output
+    from nas.results import Run
+
+    if seeds < 1:
+        raise ValueError(f"--seeds must be at least 1, not {seeds}")
+    output, home = Output(progress), Path(runs_dir)
+    targets = [networks] if isinstance(networks, str) else list(networks)
+    cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
+    entrants, match = named(targets, baselines, match_macs, home, output.log)
+    place = None if data_dir is None else Path(data_dir)
+    source, why = source_of(targets, data, place, image_size, skip_unreadable, home)
+    folder = launch.new_folder(home, name, "compare")
+    check_free(folder, equal_seconds)
+    how = launch.choose_recipe(epochs, subset, source.image_size, batch_size, lr, _as_texts(recipe))
+    where = launch.choose_place(cluster, device, threads)
+    dataset = source.load(output.log)
+    if source.has_changed(dataset):
+        output.say(f"the images of {source.name} are not those of before: files were added, removed or changed\n")
+    shape = dataset.num_classes, how.image_size(dataset)
+    if match:
+        entrants = matched(entrants, *shape, output.log)
+    lineup = Lineup.of(entrants, *shape, seeds, equal_seconds, ensemble)
+    config = comparison_config(lineup, dataset, how, source.folder, where, threads, source.skip_unreadable)
+    dataset = with_test(dataset, config, source.folder, output)
+    if progress != "none":  # it takes a few trainings in miniature
+        output.say(announcement(lineup, source, why, dataset, how, where, cluster, folder))
+    run = create(folder, config)
+    finish(run, run.budget, dataset, where, cluster, output)
+    return Run.open(run.path)
+
+
 def open(run: Path | str, *, runs_dir: Path | str = "runs") -> Run:
     """The run of that name in `runs_dir`, or in that folder where `run` has a slash: `open("runs/x")`.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nas import api
 from nas.cli import common
 from nas.cli.options import (
     Address,
@@ -31,11 +31,7 @@ from nas.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from nas.compare.lineup import Entrant, Lineup
     from nas.compare.results import Results
-    from nas.data.images import Dataset
-    from nas.engines.ray_tune import Cluster
-    from nas.recipe import Recipe
     from nas.run import Run
 
 Networks = Annotated[
@@ -108,72 +104,39 @@ def compare(
     All of them from scratch, under one recipe and the same seeds. The test set is looked at once, after each training.
     It is a run: `nas resume` continues it.
     """
-    from nas import launch
-    from nas.compare.experiment import check_free, comparison_config, create, finish, with_test
-    from nas.compare.lineup import Lineup
-    from nas.progress import Output
     from nas.run import Run, folder_of
 
     _check_files(markdown, csv, plot)
     if report:
         show(Run.open(folder_of(report, runs_dir)), as_json, markdown, csv, plot)
         return
-    if seeds < 1:
-        raise ValueError(f"--seeds must be at least 1, not {seeds}")
-    cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
-    entrants, match_macs = _named(networks or [], baselines, match_macs, runs_dir)
-    data, data_dir, resolution, skip = _data_of(networks or [], data, data_dir, resolution, skip_unreadable, runs_dir)
-    folder = launch.new_folder(runs_dir, name, "compare")
-    check_free(folder, equal_seconds)
-    recipe = common.make_recipe(epochs, subset, resolution, batch_size, lr, other)
-    where = launch.choose_place(cluster, device, threads)
-    dataset = common.load_data(data, data_dir, resolution, skip)
-    shape = dataset.num_classes, recipe.image_size(dataset)
-    if match_macs:
-        from nas.compare.entrants import matched
-
-        entrants = matched(entrants, *shape, common.to_stderr)
-    lineup = Lineup.of(entrants, *shape, seeds, equal_seconds, ensemble)
-    config = comparison_config(lineup, dataset, recipe, data_dir, where, threads, skip)
-    output = Output("json" if as_json else "lines")
-    dataset = with_test(dataset, config, data_dir, output)
-    output.say(_announcement(lineup, dataset, recipe, where, cluster, folder))
-    run = create(folder, config)
-    finish(run, run.budget, dataset, where, cluster, output)
+    run = api.compare(
+        networks or [],
+        baselines=baselines,
+        match_macs=match_macs,
+        equal_seconds=equal_seconds,
+        ensemble=ensemble,
+        data=data,
+        data_dir=data_dir,
+        skip_unreadable=skip_unreadable,
+        name=name,
+        epochs=epochs,
+        subset=subset,
+        image_size=resolution,
+        batch_size=batch_size,
+        lr=lr,
+        recipe=common.by_name(other),
+        seeds=seeds,
+        workers=workers,
+        gpus=gpus,
+        gpus_per_trial=gpus_per_trial,
+        address=address,
+        device=device,
+        threads=threads,
+        runs_dir=runs_dir,
+        progress="json" if as_json else "lines",
+    )
     show(run, as_json, markdown, csv, plot)
-
-
-def _named(
-    networks: Sequence[str], baselines: str | None, match_macs: bool | None, runs_dir: Path
-) -> tuple[list[Entrant], bool]:
-    """Who takes part, and whether baselines are to be matched: where none is named, those by default are."""
-    from nas.compare.entrants import BY_DEFAULT, choose
-
-    entrants = choose(networks, baselines or "", runs_dir, common.to_stderr)
-    if baselines is None and all(entrant.found for entrant in entrants):
-        return choose(networks, BY_DEFAULT, runs_dir, lambda text: None), match_macs is not False
-    return entrants, bool(match_macs)
-
-
-def _data_of(
-    networks: Sequence[str],
-    data: str | None,
-    data_dir: Path | None,
-    resolution: int | None,
-    skip_unreadable: bool,
-    runs_dir: Path,
-) -> tuple[str, Path | None, int | None, bool]:
-    """What is trained on: by default what the first run among `networks` was searched on."""
-    from nas.data import is_folder, locate
-    from nas.run import Run, folder_of
-
-    owners = [folder_of(name.partition(":")[0], runs_dir) for name in networks]
-    config = next((Run.open(owner).config for owner in owners if owner.is_dir()), None)
-    if config and data in (None, config.data):
-        data, data_dir = config.data, data_dir or (Path(config.data_dir) if config.data_dir else None)
-        resolution = resolution or (config.recipe.resolution if is_folder(data) else None)
-        skip_unreadable = skip_unreadable or config.skip_unreadable
-    return *locate(data or "cifar10", data_dir), resolution, skip_unreadable
 
 
 def _check_files(*files: Path | None) -> None:
@@ -186,48 +149,6 @@ def _check_files(*files: Path | None) -> None:
         raise ValueError(f"--plot writes .png or .svg, not {plot.name}")
     if plot and not find_spec("matplotlib"):
         raise ValueError("--plot needs matplotlib: pip install 'nas[plots]'")
-
-
-def _announcement(
-    lineup: Lineup, dataset: Dataset, recipe: Recipe, device: str, cluster: Cluster | None, folder: Path
-) -> str:
-    """What will be trained, how long that takes, and where the results go."""
-    from nas.compare.experiment import SECONDS
-    from nas.plan import place
-    from nas.tables import table
-    from nas.units import format_count, format_seconds
-
-    rows = [
-        (e.name, "found" if e.found else "hand-designed", format_count(size.macs), format_count(size.params))
-        for e, size in zip(lineup.entrants, lineup.sizes, strict=True)
-    ]
-    images = f"{recipe.subset or len(dataset.train):,} {dataset.name} images"
-    lines = [
-        table(("network", "", "MACs", "params"), rows),
-        f"\ntraining  {images} at {lineup.image_size} pixels, {recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}, "
-        "then the test images once",
-        f"seeds     {lineup.seeds} of each network: {lineup.size} trainings, a seed after the other",
-    ]
-    at_once = (cluster.at_once if cluster else 0) or 1
-    of_each = _seconds_of_each(lineup, dataset, recipe, device) if cluster is None or cluster.address is None else None
-    if of_each is not None:
-        twice = ", and about twice that with --equal-seconds" if lineup.equal_seconds else ""
-        total = format_seconds(of_each * lineup.size / at_once)
-        lines.append(f"time      about {total} on {place(device, cluster)}{twice}")
-    then = f", then at equal seconds {folder}-{SECONDS}/" if lineup.equal_seconds else ""
-    return "\n".join([*lines, f"results   {folder}/{then}\n"])
-
-
-def _seconds_of_each(lineup: Lineup, dataset: Dataset, recipe: Recipe, device: str) -> float | None:
-    """How long a training takes on average, by three networks: the largest, the smallest, and one between."""
-    from functools import partial
-
-    from nas.plan import mean_training_seconds
-
-    by_size = sorted(range(len(lineup.names)), key=lambda number: lineup.sizes[number].macs)
-    chosen = dict.fromkeys([by_size[0], by_size[len(by_size) // 2], by_size[-1]])
-    builds = [partial(lineup.entrants[n].network.build, lineup.num_classes, lineup.image_size) for n in chosen]
-    return mean_training_seconds(builds, recipe.prepare(dataset).to(device), recipe)
 
 
 def show(

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from nas.baselines.zoo import with_width
 from nas.compare.lineup import Entrant
+from nas.data.source import DataSource, choose_source
 from nas.network import Designed, Found, Network
+from nas.origin import Origin, origin_of
 from nas.run import Run, folder_of, rank
 from nas.targets import expand, resolve
 from nas.units import format_count, parse_names
@@ -39,6 +41,41 @@ def choose(targets: Sequence[str], baselines: str, runs_dir: Path, say: Say) -> 
     if not chosen:
         raise ValueError("nothing to compare: name a run, a trial (RUN:17) or a baseline (resnet20)")
     return list(chosen.values())
+
+
+def named(
+    networks: Sequence[str], baselines: str | None, match_macs: bool | None, runs_dir: Path, say: Say
+) -> tuple[list[Entrant], bool]:
+    """Who takes part, and whether baselines are to be matched: where none is named, those by default are."""
+    entrants = choose(networks, baselines or "", runs_dir, say)
+    if baselines is None and all(entrant.found for entrant in entrants):
+        return choose(networks, BY_DEFAULT, runs_dir, lambda text: None), match_macs is not False
+    return entrants, bool(match_macs)
+
+
+def source_of(
+    targets: Sequence[str], named: str | None, folder: Path | None, image_size: int | None, skip: bool, runs_dir: Path
+) -> tuple[DataSource, str]:
+    """The data to train on, and why those: what the options say, else what the found networks come from.
+
+    Raises ValueError where these come from different data, or from different pixels, and nothing is said.
+    """
+    usual: Origin | None = None
+    for name in dict.fromkeys(name for target in targets for name in _expanded(target, runs_dir)):
+        origin = origin_of(name, resolve(name, runs_dir), runs_dir)
+        if origin and usual is None:
+            usual = origin
+        elif origin and usual and named is None and not origin.data.same_images(usual.data):
+            raise ValueError(
+                f"{usual.words} has {usual.data.name}, {origin.words} {origin.data.name}: choose one by --data"
+            )
+        elif origin and usual and image_size is None and origin.data.image_size != usual.data.image_size:
+            raise ValueError(
+                f"{usual.words} has {usual.data.image_size} pixels, {name} {origin.data.image_size}: choose for all by "
+                "--image-size"
+            )
+    chosen = choose_source(usual.data if usual else None, named, folder, image_size, skip)
+    return chosen, f"as {usual.words} has it" if usual and chosen.same_images(usual.data) else ""
 
 
 def _built(network: Network) -> str:

@@ -1,0 +1,48 @@
+"""What a command says of its data and its recipe before it trains: nothing of it is left to be guessed."""
+
+from __future__ import annotations
+
+from nas.data.images import Dataset
+from nas.data.source import DataSource
+from nas.recipe import Recipe
+from nas.units import format_seconds
+
+MOST_NAMED = 10  # classes
+
+
+def data_line(source: DataSource, dataset: Dataset, why: str = "") -> str:
+    """The data set, where it is, its classes, and `why` it is that one: `as run flowers-1 has it`."""
+    place = f" in {source.folder}" if source.folder else ""
+    return f"{dataset.name}{place}, {class_list(dataset.class_names)}{f'; {why}' if why else ''}"
+
+
+def class_list(names: tuple[str, ...]) -> str:
+    """`5 classes: daisy, dandelion, rose, sunflower, tulip`; of many the first and the last."""
+    named = names if len(names) <= MOST_NAMED else (*names[: MOST_NAMED - 2], "...", names[-1])
+    return f"{len(names)} classes: {', '.join(named)}"
+
+
+def images_line(dataset: Dataset, recipe: Recipe, test: int | None = None) -> str:
+    """How many images have which part, and their pixels: `dataset` is not yet `recipe.prepare`d."""
+    train = len(dataset.train) if recipe.subset is None else recipe.subset
+    of = f" of {len(dataset.train):,}" if train < len(dataset.train) else ""
+    tested = f", {test:,} to test, once" if test is not None else ""
+    pixels = recipe.image_size(dataset)
+    own = f" (they have {dataset.image_size})" if pixels != dataset.image_size else ""
+    return f"{train:,}{of} to train on, {len(dataset.val):,} to validate{tested}; at {pixels} pixels{own}"
+
+
+def recipe_line(recipe: Recipe) -> str:
+    """All that decides how a network learns."""
+    epochs = f"{recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}"
+    moved = "shifted by up to 4 pixels" if recipe.min_area is None else f"parts of {recipe.min_area:g} to 1 of them"
+    cut = f", a square of {recipe.cutout} pixels cut out" if recipe.cutout else ""
+    return ", ".join(
+        [
+            epochs if recipe.seconds is None else f"for {format_seconds(recipe.seconds)}",
+            f"{recipe.batch_size} images a step",
+            f"{recipe.optimizer} with a {recipe.schedule} learning rate of {recipe.lr:g}",
+            f"weight decay {recipe.weight_decay:g}",
+            f"label smoothing {recipe.label_smoothing:g}; images {moved} and mirrored{cut}",
+        ]
+    )
