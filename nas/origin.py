@@ -6,12 +6,12 @@ with those, unless it is said otherwise: nobody has to say again which data that
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nas.data.source import DataSource
+from nas.files import read_json
 from nas.network import Network
 from nas.run import Run, folder_of
 from nas.targets import file_of
@@ -73,8 +73,8 @@ def weights_of(target: str, origin: Origin | None) -> Path | None:
 
 
 def _of_file(path: Path) -> Origin | None:
-    """What a network's file says: `nas.targets.resolve` has read it, so it is a JSON object."""
-    document = json.loads(path.read_text(encoding="utf-8-sig"))
+    """What a network's file says."""
+    document = read_json(path)
     if "data" not in document:
         return None
     try:

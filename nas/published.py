@@ -13,6 +13,7 @@ is judged by in the end. `nas search --evaluator table --table FILE` and `nas be
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import json
@@ -23,6 +24,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from nas.config import Config
+from nas.files import decoded
 from searchspaces import Arch, Space
 
 
@@ -93,10 +95,12 @@ def read(space: Space, path: str | Path) -> Published:
     benchmark = benchmark_of(space, path)
     try:
         content = path.read_bytes()
-        rows = _rows(benchmark, space, content)
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    text = decoded(content, path)
+    try:
+        rows = _rows(benchmark, space, text)
+    except (ValueError, LookupError, TypeError, AttributeError, csv.Error, RecursionError) as error:
         raise _mistake(benchmark, space, path, error) from error
     if not rows:
         raise _mistake(benchmark, space, path, ValueError("it has no rows"))
@@ -112,15 +116,15 @@ def read(space: Space, path: str | Path) -> Published:
 
 
 @lru_cache(maxsize=1)  # a search looks at its table when it is prepared, and again when it starts
-def _rows(benchmark: Benchmark, space: Space, content: bytes) -> list[Row]:
-    """Of a file's content. Raises a number of errors where that is no table of `space`."""
-    return list(benchmark.rows(space, content.decode()))
+def _rows(benchmark: Benchmark, space: Space, text: str) -> list[Row]:
+    """Of a file's text. Raises a number of errors where that is no table of `space`."""
+    return list(benchmark.rows(space, text))
 
 
 def _mistake(benchmark: Benchmark, space: Space, path: Path, error: Exception) -> ValueError:
     if benchmark is ANYONES:
         return ValueError(f"{path} is no table of {space.name} with the columns {', '.join(COLUMNS)}: {error}")
-    return ValueError(f"{path} is not the table of {benchmark.title} that the space {space.name} needs")
+    return ValueError(f"{path} is not the table of {benchmark.title} that the space {space.name} needs: {error}")
 
 
 def table_of(config: Config) -> Published | None:
@@ -145,21 +149,26 @@ def benchmark_of(space: Space, path: Path) -> Benchmark:
 def _header(path: Path) -> list[str]:
     """The columns of a CSV file; none where there is no such file, which whoever reads it will say."""
     try:
-        with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
             return next(csv.reader([file.readline(1000)]), [])
     except OSError:
         return []
 
 
 def _nasbench201(space: Space, text: str) -> Iterator[Row]:
-    for row in csv.DictReader(text.splitlines()):
-        yield Row(space.parse(row["cell"]), float(row["val_acc_12"]), float(row["test_acc_200"]))
+    found = csv.DictReader(text.splitlines())
+    for row in found:
+        with _naming(f"line {found.line_num}"):
+            accuracies = _finite(float(row["val_acc_12"]), float(row["test_acc_200"]))
+            yield Row(space.parse(row["cell"]), *accuracies)
 
 
 def _macro(space: Space, text: str) -> Iterator[Row]:
     for digits, row in json.loads(text).items():
-        arch = space.check([int(digit) for digit in digits])
-        yield Row(arch, float(row["test_acc"][0]), float(row["mean_acc"]), row.get("params"), row.get("flops"))
+        with _naming(f"architecture {digits}"):
+            arch = space.check([int(digit) for digit in digits])
+            accuracies = _finite(float(row["test_acc"][0]), float(row["mean_acc"]))
+            yield Row(arch, *accuracies, row.get("params"), row.get("flops"))
 
 
 def _anyones(space: Space, text: str) -> Iterator[Row]:
@@ -168,17 +177,32 @@ def _anyones(space: Space, text: str) -> Iterator[Row]:
         raise ValueError(f"it has no column {', '.join(missing)}")
     seen = set()
     for row in found:
-        try:
+        with _naming(f"line {found.line_num}"):
             arch = space.parse(row["architecture"])
             numbers = {name: float(row[name]) for name in NUMBERS if name in COLUMNS or row.get(name)}
             if arch in seen:
                 raise ValueError(f"{row['architecture']} stands there twice")
-            if not all(map(math.isfinite, numbers.values())):
-                raise ValueError("its numbers must be finite")
+            _finite(*numbers.values())
             yield Row(arch, **numbers)
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"line {found.line_num}: {error}") from None
         seen.add(arch)
+
+
+def _finite(*numbers: float) -> tuple[float, ...]:
+    """`numbers`. Raises ValueError where one is not finite."""
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError("its numbers must be finite")
+    return numbers
+
+
+@contextlib.contextmanager
+def _naming(where: str) -> Iterator[None]:
+    """What is wrong within is a ValueError that says where."""
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"{where}: it has no {error}") from None
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{where}: {error}") from None
 
 
 COLUMNS = ("architecture", "observed", "reported")

@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from nas.baselines.zoo import find
+from nas.files import read_json
 from nas.network import Designed, Found, Network, Scaled
 from nas.run import Run, folder_of
 from nas.targets import file_of
@@ -102,7 +103,7 @@ def usual_shape(target: str, network: Network, runs_dir: str | Path) -> Shape:
         classes, pixels = settings.get("num_classes") or 10, settings.get("image_size", 32)
         pixels = network.image_size if isinstance(network, Scaled) else pixels
     if file := file_of(target):
-        document = json.loads(file.read_text(encoding="utf-8-sig"))
+        document = read_json(file)
         return document.get("num_classes", classes), document.get("image_size", pixels)
     folder = folder_of(target.partition(":")[0], runs_dir)
     of_run = ":" in target and folder.is_dir()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.baselines.zoo import BASELINES, UnknownName, find
+from nas.files import parse_json, read_text
 from nas.network import Designed, Found, Network, Scaled, grown
 from nas.run import Run, folder_of
 from nas.units import parse_count, parse_names
@@ -137,15 +138,13 @@ def _from_run(run: Run, which: str) -> Network:
 
 
 def _from_file(path: Path) -> Network:
+    text = read_text(path)
+    document = parse_json(text, path)
     try:
-        text = path.read_text(encoding="utf-8")
-        document = json.loads(text)
         if "baseline" in document:
             return Designed(document["baseline"])
         space = get_space(document["space"], **document["settings"])
         found = Found(space, space.from_json(text))
         return Scaled(found, **document["scaled"]) if "scaled" in document else found
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is not an architecture that nas wrote: {error}") from None

@@ -14,6 +14,7 @@ from typing import Any
 
 from nas.data.images import Dataset
 from nas.data.preprocessing import Preprocessing
+from nas.files import read_json
 
 KIND, METRIC = "classification", "accuracy"
 HOW = (
@@ -67,8 +68,8 @@ class Task:
         """What the `result.json` of a training says, whose weights were written before they said so themselves."""
         if not path.is_file():
             return None
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-        if not isinstance(document, dict) or "mean" not in document:
+        document = read_json(path)
+        if "mean" not in document:
             return None
         names, preprocessing = class_names(document.get("class_names")), Preprocessing.from_dict(document)
         return cls(names, preprocessing, str(document.get("data", "")))

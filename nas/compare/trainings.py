@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import optuna
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -16,7 +17,7 @@ from nas.files import make_folder, write_atomically
 from nas.loop import Progress, Search
 from nas.published import Published
 from nas.run import Run
-from nas.trial import TrialResult, TrialSpec
+from nas.trial import TrialResult, TrialSpec, describe
 
 PREDICTIONS, LABELS = "predictions", "labels"
 
@@ -60,8 +61,15 @@ class Trainings(Search):
 
 
 def predictions(run: Run, what: int | str) -> dict[str, Tensor]:
-    """The class probabilities `[N, num_classes]` of training `what`, or the LABELS `[N]`: of "val" and of "test"."""
-    return load_file(run.path / PREDICTIONS / f"{what}.safetensors")
+    """The class probabilities `[N, num_classes]` of training `what`, or the LABELS `[N]`: of "val" and of "test".
+
+    Raises ValueError where their file is gone or damaged.
+    """
+    path = run.path / PREDICTIONS / f"{what}.safetensors"
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"cannot read {path}, by which networks vote: {describe(error)}") from None
 
 
 def _keep(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:

@@ -13,7 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
-from nas.journal import Journal, drop_torn_lines, sole_writer
+from nas.journal import Damaged, Journal, drop_torn_lines, sole_writer
 
 WHOLE = b'{"op_code":0}\n{"op_code":4,"x":[1,2]}\n'
 
@@ -34,6 +34,35 @@ def test_only_the_torn_end_is_dropped(tmp_path: Path, tail: bytes, dropped: int)
     assert drop_torn_lines(journal) == dropped
     assert journal.read_bytes() == WHOLE
     assert drop_torn_lines(journal) == 0
+
+
+@pytest.mark.parametrize("damage", [b"\0\0\0\0", b'{"op', b"\xff\xfe", b"", b"[1]", b"\0\0\0{"])
+def test_damage_before_the_end_is_named_with_its_line_and_at_the_end_passed_over(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "journal.log"
+    for lines in ([damage, b'{"op_code":4}'], [b'{"op_code":0}', damage, b'{"op_code":4}']):
+        path.write_bytes(b"\n".join([b'{"op_code":0}', *lines, b""]))
+        with pytest.raises(Damaged, match=f"journal.log is damaged in line {len(lines)} .*head -n {len(lines) - 1} "):
+            list(Journal(path).read_logs(0))
+    path.write_bytes(WHOLE + damage + b"\n")
+    journal = Journal(path)
+    assert [log["op_code"] for log in journal.read_logs(0)] == [0, 4]
+    drop_torn_lines(path)
+    journal.append_logs([{"op_code": 5}])
+    assert [log["op_code"] for log in journal.read_logs(2)] == [5] and journal.last_line == 3
+
+
+def test_what_is_no_journal_at_all_is_not_cut_to_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "journal.log"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(Damaged, match=r"journal.log is damaged in line 1 .*: restore it from a copy$"):
+        drop_torn_lines(path)
+    assert path.read_bytes() == b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_mark_that_an_editor_wrote_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "journal.log"
+    path.write_bytes(b"\xef\xbb\xbf" + WHOLE)
+    assert drop_torn_lines(path) == 0 and len(list(Journal(path).read_logs(0))) == 2
 
 
 def test_long_lines_and_empty_or_missing_journals(tmp_path: Path) -> None:

@@ -86,9 +86,12 @@ def test_an_architecture_is_looked_up_itself(file: Path) -> None:
         (None, "cannot read .*: No such file"),
         ("cell,val_acc_12\n|none~0|,1", "is not the table of NAS-Bench-Macro"),
         ("[1, 2]", "is not the table of NAS-Bench-Macro"),
-        ('{"0212": {"test_acc": [1], "mean_acc": 1}}', "is not the table of NAS-Bench-Macro"),
-        ('{"02121212": {"test_acc": []}}', "is not the table of NAS-Bench-Macro"),
-        ("\udcff", "is not the table of NAS-Bench-Macro"),
+        ('{"0212": {"test_acc": [1], "mean_acc": 1}}', "is not the table of NAS-Bench-Macro .*: architecture 0212: "),
+        ('{"02121212": {"test_acc": []}}', "is not the table of NAS-Bench-Macro .*: architecture 02121212: "),
+        ('{"02121212": {"test_acc": [NaN], "mean_acc": 1}}', "architecture 02121212: its numbers must be finite"),
+        ('{"02121212": {}', "is not the table of NAS-Bench-Macro .* line 1 column"),
+        ("\udcff", "file is damaged in line 1: it is no text in UTF-8"),
+        ('{\n"0212\0', "file is damaged in line 2: it has NUL bytes"),
     ],
 )
 def test_what_is_no_table_is_said(tmp_path: Path, content: str | None, said: str) -> None:
@@ -97,6 +100,17 @@ def test_what_is_no_table_is_said(tmp_path: Path, content: str | None, said: str
         path.write_text(content, errors="surrogateescape")
     with pytest.raises(ValueError, match=said):
         read(MACRO, path)
+
+
+def test_what_is_damaged_in_nasbench201_s_table_is_said_with_its_line(tmp_path: Path) -> None:
+    space, path = NASBench201(), tmp_path / "table.csv"
+    row = f"{space.format(space.sample(np.random.default_rng(0)))},1,2"
+    for bad, said in (("none,1,2", "line 3: nasbench201"), (row.replace(",2", ",inf"), "line 3: its numbers must be")):
+        path.write_bytes(b"\xef\xbb\xbf" + "\n".join(["cell,val_acc_12,test_acc_200", row, bad]).encode())
+        with pytest.raises(ValueError, match=f"is not the table of NAS-Bench-201 .*: {said}"):
+            read(space, path)
+    path.write_bytes(b"\xef\xbb\xbf" + "\n".join(["cell,val_acc_12,test_acc_200", row]).encode())
+    assert list(read(space, path).observed.values()) == [1.0]
 
 
 def test_a_table_is_of_one_space_at_one_size(file: Path) -> None:

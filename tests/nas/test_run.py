@@ -96,6 +96,41 @@ def test_a_journal_damaged_in_the_middle_is_said(run: Run) -> None:
         run.rows()
 
 
+@pytest.mark.parametrize(
+    "line", ['{"op_code": 99}', "{}", '{"op_code": 4, "study_id": 0, "worker_id": 7}', '{"op_code": []}']
+)
+def test_a_line_that_is_no_log_of_optuna_s_is_said(run: Run, line: str) -> None:
+    with run.driving() as study:
+        study.optimize(lambda trial: 0.5, n_trials=1)
+    path = run.path / "journal.log"
+    written = path.read_text().splitlines()
+    path.write_text("\n".join([*written[:3], line, *written[3:], ""]))
+    with pytest.raises(ValueError, match=r"journal.log is damaged in line 4 .*head -n 3 "):
+        run.rows()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "config.json is damaged in line 1"),
+        (b'{\n"config": {\0\0', "config.json is damaged in line 2: it has NUL bytes"),
+        (b"{}", "config.json is damaged .*'config'"),
+        (b'{"config": {"space": 5}, "budget": {}}', "config.json is damaged"),
+        (b"\xff\xfe\xff", "config.json is damaged in line 1: it is no text"),
+    ],
+)
+def test_a_damaged_config_is_said_with_its_line(run: Run, content: bytes, said: str) -> None:
+    (run.path / "config.json").write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        Run.open(run.path)
+
+
+def test_a_config_may_have_a_mark(run: Run) -> None:
+    path = run.path / "config.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert Run.open(run.path).config == run.config
+
+
 def test_a_database_can_hold_the_ledger(tmp_path: Path, config: Config) -> None:
     run = Run.create(tmp_path / "db", config, Budget(trials=1), f"sqlite:///{tmp_path}/ledger.db")
     with run.driving() as study:

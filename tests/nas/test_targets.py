@@ -37,6 +37,22 @@ def test_text_says_what_decides_the_network(space: Space, prefix: str) -> None:
         assert str(again.build(10, 32)) == str(found.build(10, 32))
 
 
+def test_an_architecture_s_file_may_have_a_mark_and_its_damage_is_named(tmp_path: Path) -> None:
+    space = get_space("mnas")
+    whole, file = space.to_json(space.sample(random.Random(0))), tmp_path / "a.json"
+    file.write_bytes(b"\xef\xbb\xbf" + whole.encode())
+    assert isinstance(resolve(str(file), tmp_path), Found)
+    for damaged, said in (
+        (whole[:-40], r"a.json is damaged in line \d\d+: no JSON"),
+        (whole.replace(chr(10), chr(10) + chr(0), 1), "a.json is damaged in line 2: it has NUL bytes"),
+        ("[]", "it has a list where an object should be"),
+        ('{"space": "mnas"}', "a.json is not an architecture that nas wrote: 'settings'"),
+    ):
+        file.write_text(damaged, encoding="utf-8")
+        with pytest.raises(ValueError, match=said):
+            resolve(str(file), tmp_path)
+
+
 def test_settings_that_are_words_flags_and_lists_round_trip() -> None:
     assert parse_settings("0.25,stem=imagenet,skips=false,strides=[1,2],max_macs=8M") == {
         "width": 0.25,

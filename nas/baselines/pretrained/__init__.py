@@ -88,7 +88,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
     except Exception as error:  # the readers' many ways to say that a file is none of theirs
-        raise ValueError(f"{path} is no checkpoint of tensors alone: {str(error).splitlines()[0]}") from None
+        raise ValueError(
+            f"{path} is no checkpoint of tensors alone: {(str(error).splitlines() or [type(error).__name__])[0]}"
+        ) from None
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ValueError(f"{path} is no state dict: it must map names to tensors")
