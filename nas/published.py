@@ -159,16 +159,16 @@ def _nasbench201(space: Space, text: str) -> Iterator[Row]:
     found = csv.DictReader(text.splitlines())
     for row in found:
         with _naming(f"line {found.line_num}"):
-            accuracies = _finite(float(row["val_acc_12"]), float(row["test_acc_200"]))
-            yield Row(space.parse(row["cell"]), *accuracies)
+            observed, reported = _finite(float(row["val_acc_12"]), float(row["test_acc_200"]))
+            yield Row(space.parse(row["cell"]), observed, reported)
 
 
 def _macro(space: Space, text: str) -> Iterator[Row]:
     for digits, row in json.loads(text).items():
         with _naming(f"architecture {digits}"):
             arch = space.check([int(digit) for digit in digits])
-            accuracies = _finite(float(row["test_acc"][0]), float(row["mean_acc"]))
-            yield Row(arch, *accuracies, row.get("params"), row.get("flops"))
+            observed, reported = _finite(float(row["test_acc"][0]), float(row["mean_acc"]))
+            yield Row(arch, observed, reported, row.get("params"), row.get("flops"))
 
 
 def _anyones(space: Space, text: str) -> Iterator[Row]:
