@@ -6,13 +6,15 @@ From Python: `nas.search`, `nas.open` and `nas.load`, and what they give, `nas.R
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nas.api import load, open, search
     from nas.results import Blueprint, Run, Trial
 
-__all__ = ["Blueprint", "Run", "Trial", "load", "open", "search"]
+__version__: str
+__all__ = ["Blueprint", "Run", "Trial", "__version__", "load", "open", "search"]
 
 _HOMES = {"Blueprint": "results", "Run": "results", "Trial": "results", "load": "api", "open": "api", "search": "api"}
 
@@ -21,4 +23,10 @@ def __getattr__(name: str) -> Any:
     """What `nas` offers is imported when it is asked for: `import nas` and `nas --help` need no torch."""
     if name in _HOMES:
         return getattr(import_module(f"nas.{_HOMES[name]}"), name)
+    if name == "__version__":
+        return version("nas")
     raise AttributeError(f"module 'nas' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

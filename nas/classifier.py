@@ -43,7 +43,7 @@ class Classifier:
     words: str
 
     @classmethod
-    def load(cls, target: str, runs_dir: str | Path = "runs", weights: Path | None = None) -> Classifier:
+    def load(cls, target: str, runs_dir: str | Path = "runs", weights: str | Path | None = None) -> Classifier:
         """A trial that was trained (`RUN:best`), the folder of a training, an exported `.onnx` or `.pt2`.
 
         With `weights` any network. Raises ValueError where it is untrained, or nothing says what it was trained for.
@@ -51,7 +51,7 @@ class Classifier:
         path = Path(target)
         if path.suffix[1:] in PROGRAMS:
             return cls._of_program(path)
-        source = read_source(target, weights, Path(runs_dir))
+        source = read_source(target, Path(weights) if weights else None, Path(runs_dir))
         assert source.weights is not None
         if source.task is None:
             raise ValueError(
@@ -82,10 +82,11 @@ class Classifier:
             raise ValueError(f"{path} does not say which classes it knows: export it again, from trained weights")
         return cls(logits, task, str(path))
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict(self, paths: Sequence[str | Path]) -> Iterator[Prediction]:
         """What is on each image, in this order."""
-        for start in range(0, len(paths), BATCH):
-            yield from self._batch(paths[start : start + BATCH])
+        files = [Path(path) for path in paths]
+        for start in range(0, len(files), BATCH):
+            yield from self._batch(files[start : start + BATCH])
 
     def _batch(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         pixels, reasons = dict[Path, torch.Tensor](), dict[Path, str]()

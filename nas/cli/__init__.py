@@ -7,44 +7,81 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+import nas
 from nas import process
 from nas.cli import baselines, bench, compare, export, predict, proxy_study, report, scale, search, show, train
 from nas.cli.characters import spell_plainly
+from nas.cli.help import Command, Group, examples
+from nas.cli.mistakes import UsageError, in_a_line
 
 app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    help="Neural architecture search for image networks.",
+    cls=Group,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Neural architecture search for image networks: find one for your data, train it, compare it, use it.",
+    epilog=examples(
+        "nas search --data shapes --trials 10 --name first",
+        "nas train first:best --data shapes",
+        "nas search -h",
+    ),
 )
-for command in (
-    search.search, search.resume, search.top, train.train, compare.compare, show.show, scale.scale, export.export,
-    predict.predict, report.report, report.dashboard, bench.bench, proxy_study.proxy_study,
-):  # fmt: skip
-    app.command()(command)
-app.add_typer(baselines.app, name="baselines")
+
+STUDY = "Study"
+COMMANDS: dict[str, dict[Callable[..., None], tuple[str, ...]]] = {
+    "Find a network": {
+        search.search: (
+            "nas search --data shapes --budget 5m",
+            "nas search --data folder:pictures --image-size 64 --name pictures",
+            "nas search --space mnas --strategy evolution --trials 50 --workers 2",
+        ),
+        search.resume: ("nas resume pictures", "nas resume pictures --budget 2h"),
+        search.top: ("nas top pictures", "nas top pictures --pareto"),
+        report.report: ("nas report pictures", "nas report pictures others --out both.html"),
+        report.dashboard: ("nas dashboard pictures",),
+    },
+    "Train and compare": {
+        train.train: ("nas train pictures:best --epochs 30", "nas train resnet20 --data cifar10 --epochs 30"),
+        compare.compare: ("nas compare pictures", "nas compare pictures:17 resnet20 --epochs 10 --seeds 5"),
+        scale.scale: ("nas scale --base pictures:best --phi 0..3 --table", "nas scale --target-macs 1G"),
+    },
+    "Use a network": {
+        predict.predict: ("nas predict pictures:best holiday.jpg", "nas predict pictures-best-trained photos/ --csv"),
+        export.export: ("nas export pictures-best-trained --to onnx,standalone",),
+        show.show: ("nas show pictures:best", "nas show resnet20 --draw resnet20.svg"),
+    },
+    STUDY: {
+        bench.bench: ("nas bench --space nasbench_macro --table nas-bench-macro_cifar10.json",),
+        proxy_study.proxy_study: ("nas proxy-study --space compact --networks 12 --full 50k",),
+    },
+}
+"""The panels of `nas --help`, the commands in them, and examples of each."""
+
+for panel, commands in COMMANDS.items():
+    for command, lines in commands.items():
+        app.command(cls=Command, rich_help_panel=panel, epilog=examples(*lines))(command)
+app.add_typer(baselines.app, name="baselines", rich_help_panel=STUDY)
 
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
-
-        print(f"nas {version('nas')}")
+        print(f"nas {nas.__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
 ) -> None:
     pass
-
-
-_UsageError: Any = typer.BadParameter.__base__  # click's, which typer carries with it and does not name
 
 
 def main() -> None:
@@ -53,10 +90,9 @@ def main() -> None:
     process.prepare()
     sys.path.append(str(Path.cwd()))  # --space mypackage.module:MySpace is looked for here, too
     try:
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
-    except (ValueError, _UsageError) as error:
-        message = error.format_message() if isinstance(error, _UsageError) else str(error)
-        print(f"nas: {' '.join(message.split())}", file=sys.stderr)
+        code = app(sys.argv[1:] or ["--help"], prog_name="nas", standalone_mode=False)
+    except (ValueError, UsageError) as error:
+        print(f"nas: {in_a_line(error)}", file=sys.stderr)
         code = 2
     except BrokenPipeError:  # `nas top RUN | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

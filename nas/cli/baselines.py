@@ -6,14 +6,33 @@ from typing import Annotated
 
 import typer
 
-from nas.cli import common
+from nas.cli import common, completion, panels
+from nas.cli.help import Command, Group, examples
 from nas.cli.options import Json
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(
+    cls=Group,
+    rich_markup_mode="rich",
+    epilog=examples("nas baselines --sort params", "nas baselines --data cifar10", "nas baselines show resnet50"),
+)
 
-Name = Annotated[str, typer.Argument(help="As in resnet50, mobilenet_v1@0.5-160, wrn16-8 or googlenet+bn.")]
-Sort = Annotated[str, typer.Option(help="year, name, params, macs, top1 or top5.")]
-Data = Annotated[str | None, typer.Option(help="For cifar10, cifar100 or shapes: the networks and forms made for it.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        autocompletion=completion.baselines,
+        help="As in resnet50, mobilenet_v1@0.5-160, wrn16-8 or googlenet+bn.",
+    ),
+]
+Sort = Annotated[str, typer.Option(help="year, name, params, macs, top1 or top5.", rich_help_panel=panels.OUTPUT)]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        autocompletion=completion.data,
+        help="For cifar10, cifar100 or shapes: the networks and forms made for it.",
+        rich_help_panel=panels.DATA,
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -35,7 +54,7 @@ def baselines(context: typer.Context, sort: Sort = "year", data: Data = None, as
         print(baselines_table(networks))
 
 
-@app.command()
+@app.command(cls=Command, epilog=examples("nas baselines show resnet50", "nas baselines show resnet20 --data cifar10"))
 def show(name: Name, data: Data = None, as_json: Json = False) -> None:
     """Print a network as rows, like its paper's table: what each puts out and costs."""
     from dataclasses import asdict

@@ -9,40 +9,76 @@ from typing import Annotated
 
 import typer
 
-from nas.cli import common
-from nas.cli.options import Json
+from nas.cli import common, completion, panels
+from nas.cli.options import Json, SpaceSet
 
 SUFFIXES = (".png", ".svg")
 
 
 def bench(
-    space: Annotated[str, typer.Option(help="As of nas search: nasbench201, nasbench_macro, or any with a table.")],
+    space: Annotated[
+        str,
+        typer.Option(
+            autocompletion=completion.spaces,
+            help="As of nas search: nasbench201, nasbench_macro, or any with a table.",
+            rich_help_panel=panels.SPACE,
+        ),
+    ],
     table: Annotated[
         Path,
-        typer.Option(help="NAS-Bench-201's or NAS-Bench-Macro's file, or a CSV: architecture, observed, reported, ..."),
+        typer.Option(
+            help="NAS-Bench-201's or NAS-Bench-Macro's file, or a CSV: architecture, observed, reported, ...",
+            rich_help_panel=panels.SPACE,
+        ),
     ],
-    space_set: Annotated[
-        list[str], typer.Option(metavar="NAME=VALUE", help="A setting of the space, as in --space-set layers=12")
-    ] = [],  # noqa: B006
+    space_set: SpaceSet = [],  # noqa: B006
     strategy: Annotated[
-        list[str], typer.Option(help="As of nas search; once for each. [default: controller, evolution, random]")
+        list[str],
+        typer.Option(
+            autocompletion=completion.strategies,
+            help="As of nas search; once for each.",
+            show_default="controller, evolution, random",
+            rich_help_panel=panels.SEARCHING,
+        ),
     ] = [],  # noqa: B006
-    seeds: Annotated[int, typer.Option(help="Searches of each strategy.")] = 20,
-    first_seed: Annotated[int, typer.Option(help="The first search's seed; the next has the next.")] = 0,
-    evaluations: Annotated[str, typer.Option(help="After how many evaluations to look.")] = "25,50,100,200",
-    reward: Annotated[str, typer.Option(help="accuracy, or mnas: accuracy * (MACs / target) ** w.")] = "accuracy",
+    seeds: Annotated[int, typer.Option(help="Searches of each strategy.", rich_help_panel=panels.SEARCHING)] = 20,
+    first_seed: Annotated[
+        int, typer.Option(help="The first search's seed; the next has the next.", rich_help_panel=panels.SEARCHING)
+    ] = 0,
+    evaluations: Annotated[
+        str, typer.Option(help="After how many evaluations to look.", rich_help_panel=panels.SEARCHING)
+    ] = "25,50,100,200",
+    reward: Annotated[
+        str, typer.Option(help="accuracy, or mnas: accuracy * (MACs / target) ** w.", rich_help_panel=panels.GOAL)
+    ] = "accuracy",
     target_macs: Annotated[
-        str | None, typer.Option(help="Of the reward mnas, as in 50M. [default: the median of the table]")
+        str | None,
+        typer.Option(
+            help="Of the reward mnas, as in 50M.", show_default="the median of the table", rich_help_panel=panels.GOAL
+        ),
     ] = None,
-    w: Annotated[float, typer.Option(help="Exponent of the reward mnas.")] = -0.07,
+    w: Annotated[float, typer.Option(help="Exponent of the reward mnas.", rich_help_panel=panels.GOAL)] = -0.07,
     workers: Annotated[
-        str, typer.Option(help="Simulate searches with so many workers, as in 1,8,64, whose results come late.")
+        str,
+        typer.Option(
+            help="Simulate searches with so many workers, as in 1,8,64, whose results come late.",
+            rich_help_panel=panels.SEARCHING,
+        ),
     ] = "1",
     repeats: Annotated[
-        bool, typer.Option("--repeats", help="Let strategies evaluate again what they have evaluated.")
+        bool,
+        typer.Option(
+            "--repeats",
+            help="Let strategies evaluate again what they have evaluated.",
+            rich_help_panel=panels.SEARCHING,
+        ),
     ] = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw learning curves to a file .png or .svg.")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Processes. [default: one a core]")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw learning curves to a file .png or .svg.", rich_help_panel=panels.OUTPUT)
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Processes.", show_default="one a core", rich_help_panel=panels.MACHINE)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare search strategies on a table of results.

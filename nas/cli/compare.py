@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas import api
-from nas.cli import common
+from nas.cli import common, completion, panels
 from nas.cli.options import (
     Address,
     BatchSize,
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 Networks = Annotated[
     list[str] | None,
     typer.Argument(
+        metavar="NETWORK",
+        autocompletion=completion.networks,
         help="RUN (its best), RUN:17, RUN:top5, a baseline (resnet20), mnas:..., a .json file: any mix.",
         show_default=False,
     ),
@@ -45,7 +47,9 @@ Baselines = Annotated[
     str | None,
     typer.Option(
         help="More of them, joined by commas; small: a reference or two of each family; all-cifar: the zoo's for small "
-        "images; none. [default: beside found networks alone resnet8, resnet20 and mobilenet_v2, with --match-macs]"
+        "images; none.",
+        show_default="beside found networks alone resnet8, resnet20 and mobilenet_v2, with --match-macs",
+        rich_help_panel=panels.NETWORKS,
     ),
 ]
 MatchMacs = Annotated[
@@ -54,19 +58,48 @@ MatchMacs = Annotated[
         "--match-macs/--as-named",
         help="Make each baseline as wide as the found network's MACs allow, or leave baselines as they are.",
         show_default=False,
+        rich_help_panel=panels.NETWORKS,
     ),
 ]
 EqualSeconds = Annotated[
-    bool, typer.Option("--equal-seconds", help="Then train all once more, each for as long as the found one took.")
+    bool,
+    typer.Option(
+        "--equal-seconds",
+        help="Then train all once more, each for as long as the found one took.",
+        rich_help_panel=panels.COMPARISON,
+    ),
 ]
 EnsembleToo = Annotated[
     bool,
-    typer.Option("--ensemble", help="Also average the class probabilities: of a network's seeds, of all networks."),
+    typer.Option(
+        "--ensemble",
+        help="Also average the class probabilities: of a network's seeds, of all networks.",
+        rich_help_panel=panels.COMPARISON,
+    ),
 ]
-Report = Annotated[str | None, typer.Option(metavar="RUN", help="Train nothing: say what a comparison found so far.")]
-Markdown = Annotated[Path | None, typer.Option(help="File for the report. [default: comparison.md in the run]")]
-Csv = Annotated[Path | None, typer.Option(help="File for the table. [default: comparison.csv in the run]")]
-Plot = Annotated[Path | None, typer.Option(help="File for the picture, .png or .svg. [default: comparison.png there]")]
+Report = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RUN",
+        autocompletion=completion.runs,
+        help="Train nothing: say what a comparison found so far.",
+        rich_help_panel=panels.OUTPUT,
+    ),
+]
+Markdown = Annotated[
+    Path | None,
+    typer.Option(help="File for the report.", show_default="comparison.md in the run", rich_help_panel=panels.OUTPUT),
+]
+Csv = Annotated[
+    Path | None,
+    typer.Option(help="File for the table.", show_default="comparison.csv in the run", rich_help_panel=panels.OUTPUT),
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        help="File for the picture, .png or .svg.", show_default="comparison.png there", rich_help_panel=panels.OUTPUT
+    ),
+]
 
 
 def compare(
@@ -75,17 +108,29 @@ def compare(
     match_macs: MatchMacs = None,
     equal_seconds: EqualSeconds = False,
     ensemble: EnsembleToo = False,
-    data: Annotated[str | None, typer.Option(help="As of nas search. [default: the run's]")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=completion.data,
+            help="As of nas search.",
+            show_default="the run's",
+            rich_help_panel=panels.DATA,
+        ),
+    ] = None,
     data_dir: DataDir = None,
     skip_unreadable: SkipUnreadable = False,
-    name: Annotated[str | None, typer.Option(help="Of the run. [default: compare-1, -2, ...]")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Of the run.", show_default="compare-1, -2, ...", rich_help_panel=panels.OUTPUT)
+    ] = None,
     epochs: Epochs = 3,
     subset: Subset = "all",
     resolution: Resolution = None,
     batch_size: BatchSize = 64,
     lr: Rate = 0.05,
     other: Other = [],  # noqa: B006
-    seeds: Annotated[int, typer.Option(help="Trainings of each network, seeds 0, 1, ...")] = 3,
+    seeds: Annotated[
+        int, typer.Option(help="Trainings of each network, seeds 0, 1, ...", rich_help_panel=panels.TRAINING)
+    ] = 3,
     workers: Workers = None,
     gpus: Gpus = None,
     gpus_per_trial: GpusPerTrial = 1.0,

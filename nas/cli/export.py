@@ -7,51 +7,91 @@ from typing import Annotated
 
 import typer
 
-from nas.cli import common
+from nas.cli import common, completion, panels
 from nas.cli.options import DataDir, Json, RunsDir, SkipUnreadable, Threads
 
 
 def export(
     network: Annotated[
         str,
-        typer.Argument(help="RUN:best, RUN:17, a baseline (resnet20), mnas:..., a .json file, or nas train's folder"),
+        typer.Argument(
+            metavar="NETWORK",
+            autocompletion=completion.networks,
+            help="RUN:best, RUN:17, a baseline (resnet20), mnas:..., a .json file, or nas train's folder",
+        ),
     ],
     to: Annotated[
-        str, typer.Option(help="Formats, joined by commas: standalone (a Python file), state_dict, onnx, pt2.")
+        str,
+        typer.Option(
+            help="Formats, joined by commas: standalone (a Python file), state_dict, onnx, pt2.",
+            rich_help_panel=panels.FORMATS,
+        ),
     ] = "standalone,state_dict",
-    out: Annotated[Path | None, typer.Option(help="Folder for the files. [default: NAME-exported]")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the files.", show_default="NAME-exported", rich_help_panel=panels.OUTPUT),
+    ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="weights.safetensors of nas train, or a published checkpoint. [default: what nas train made of it]"
+            help="weights.safetensors of nas train, or a published checkpoint.",
+            show_default="what nas train made of it",
+            rich_help_panel=panels.FORMATS,
         ),
     ] = None,
     untrained: Annotated[
-        bool, typer.Option("--untrained", help="Write random weights: the network as it is before any training.")
+        bool,
+        typer.Option(
+            "--untrained",
+            help="Write random weights: the network as it is before any training.",
+            rich_help_panel=panels.FORMATS,
+        ),
     ] = False,
     image_size: Annotated[
-        int | None, typer.Option(help="Pixels. [default: the weights', run's, space's or publication's]")
+        int | None,
+        typer.Option(
+            help="Pixels.", show_default="the weights', run's, space's or publication's", rich_help_panel=panels.SHAPE
+        ),
     ] = None,
     classes: Annotated[
-        int | None, typer.Option(help="[default: the weights', run's, space's or publication's]")
+        int | None,
+        typer.Option(
+            help="How many classes.",
+            show_default="the weights', run's, space's or publication's",
+            rich_help_panel=panels.SHAPE,
+        ),
     ] = None,
-    fold_bn: Annotated[bool, typer.Option("--fold-bn", help="Have convolutions do what batch norms do.")] = False,
+    fold_bn: Annotated[
+        bool,
+        typer.Option("--fold-bn", help="Have convolutions do what batch norms do.", rich_help_panel=panels.CHANGES),
+    ] = False,
     prune: Annotated[
-        float | None, typer.Option(help="Set this share of the weights to zero, the smallest: 0.5, say.")
+        float | None,
+        typer.Option(
+            help="Set this share of the weights to zero, the smallest: 0.5, say.", rich_help_panel=panels.CHANGES
+        ),
     ] = None,
     quantize: Annotated[
-        str | None, typer.Option(help="Also in int8: static (needs --data), or dynamic (linear layers alone).")
+        str | None,
+        typer.Option(
+            help="Also in int8: static (needs --data), or dynamic (linear layers alone).",
+            rich_help_panel=panels.CHANGES,
+        ),
     ] = None,
     data: Annotated[
         str | None,
         typer.Option(
-            help="Measure accuracy and speed on its validation images. [default: what it was trained on, where --test "
-            "or --quantize static need images]"
+            autocompletion=completion.data,
+            help="Measure accuracy and speed on its validation images.",
+            show_default="what it was trained on, where --test or --quantize static need images",
+            rich_help_panel=panels.DATA,
         ),
     ] = None,
     data_dir: DataDir = None,
     skip_unreadable: SkipUnreadable = False,
-    test: Annotated[bool, typer.Option("--test", help="Also test accuracy, before and after.")] = False,
+    test: Annotated[
+        bool, typer.Option("--test", help="Also test accuracy, before and after.", rich_help_panel=panels.DATA)
+    ] = False,
     threads: Threads = 1,
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,

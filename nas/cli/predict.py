@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli import common
+from nas.cli import common, completion, panels
 from nas.cli.options import Json, RunsDir, Threads
 
 if TYPE_CHECKING:
@@ -22,17 +22,31 @@ def predict(
     network: Annotated[
         str,
         typer.Argument(
-            help="What was trained: RUN:best or RUN:17, nas train's folder, an exported .onnx or .pt2 file."
+            metavar="NETWORK",
+            autocompletion=completion.networks,
+            help="What was trained: RUN:best or RUN:17, nas train's folder, an exported .onnx or .pt2 file.",
         ),
     ],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files, and folders of them.")],
-    top: Annotated[int, typer.Option("--top", "-n", help="So many classes of each image, the likeliest first.")] = 3,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Image files, and folders of them.")],
+    top: Annotated[
+        int,
+        typer.Option(
+            "--top", "-n", help="So many classes of each image, the likeliest first.", rich_help_panel=panels.OUTPUT
+        ),
+    ] = 3,
     weights: Annotated[
-        Path | None, typer.Option(help="weights.safetensors of nas train, for a network that has none by its name.")
+        Path | None,
+        typer.Option(
+            help="weights.safetensors of nas train, for a network that has none by its name.",
+            rich_help_panel=panels.START,
+        ),
     ] = None,
     threads: Threads = 1,
     runs_dir: RunsDir = Path("runs"),
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: a line for each class of each image.")] = False,
+    as_csv: Annotated[
+        bool,
+        typer.Option("--csv", help="Print CSV: a line for each class of each image.", rich_help_panel=panels.OUTPUT),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Say what is on photographs.

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli import common
+from nas.cli import common, completion, panels
 from nas.cli.options import (
     Address,
     BatchSize,
+    Data,
     DataDir,
     Device,
     Gpus,
@@ -23,6 +24,7 @@ from nas.cli.options import (
     Resolution,
     RunsDir,
     SkipUnreadable,
+    SpaceSet,
     Threads,
     Workers,
 )
@@ -37,42 +39,75 @@ if TYPE_CHECKING:
 
 
 def proxy_study(
-    space: Annotated[str, typer.Option(help="To draw networks from, as of nas search.")] = "mnas",
-    space_set: Annotated[
-        list[str], typer.Option(metavar="NAME=VALUE", help="A setting of the space, as in --space-set layers=12")
-    ] = [],  # noqa: B006
-    width: Annotated[float | None, typer.Option(help="Width multiplier. [default: 1]")] = None,
-    networks: Annotated[int, typer.Option(help="How many to draw, spread evenly over their multiply-adds.")] = 24,
+    space: Annotated[
+        str,
+        typer.Option(
+            help="To draw networks from, as of nas search.",
+            autocompletion=completion.spaces,
+            rich_help_panel=panels.SPACE,
+        ),
+    ] = "mnas",
+    space_set: SpaceSet = [],  # noqa: B006
+    width: Annotated[
+        float | None, typer.Option(help="Width multiplier.", show_default="1", rich_help_panel=panels.SPACE)
+    ] = None,
+    networks: Annotated[
+        int,
+        typer.Option(help="How many to draw, spread evenly over their multiply-adds.", rich_help_panel=panels.SPACE),
+    ] = 24,
     macs: Annotated[
-        str | None, typer.Option(metavar="RANGE", help="Draw only networks of so many multiply-adds: 5M-50M.")
+        str | None,
+        typer.Option(
+            metavar="RANGE", help="Draw only networks of so many multiply-adds: 5M-50M.", rich_help_panel=panels.SPACE
+        ),
     ] = None,
     full: Annotated[
-        str, typer.Option(help="The full training, the truth: 100k images, or 25kx4, which is 25k images 4 times.")
+        str,
+        typer.Option(
+            help="The full training, the truth: 100k images, or 25kx4, which is 25k images 4 times.",
+            rich_help_panel=panels.LENGTHS,
+        ),
     ] = "100k",
     cuts: Annotated[
         str | None,
-        typer.Option(help="Images after which the full one is cut. [default: a sixteenth, an eighth, ... a half]"),
+        typer.Option(
+            help="Images after which the full one is cut.",
+            show_default="a sixteenth, an eighth, ... a half",
+            rich_help_panel=panels.LENGTHS,
+        ),
     ] = None,
     short: Annotated[
         str | None,
         typer.Option(
             help="Short trainings, each with a schedule of its own: 12.5k,25k@16,5kx4 (images, pixels, passes), or "
-            "none. [default: an eighth and a quarter, also at half the pixels, and a thirty-second 4 times]"
+            "none.",
+            show_default="an eighth and a quarter, also at half the pixels, and a thirty-second 4 times",
+            rich_help_panel=panels.LENGTHS,
         ),
     ] = None,
     seeds: Annotated[
-        int, typer.Option(help="Trainings of each kind for each network. 2 show how noisy the truth is.")
+        int,
+        typer.Option(
+            help="Trainings of each kind for each network. 2 show how noisy the truth is.",
+            rich_help_panel=panels.LENGTHS,
+        ),
     ] = 2,
-    seed: Annotated[int, typer.Option(help="By which the networks are drawn.")] = 0,
-    data: Annotated[str, typer.Option(help="cifar10, cifar100, shapes (built in), or folder:PATH.")] = "cifar10",
+    seed: Annotated[int, typer.Option(help="By which the networks are drawn.", rich_help_panel=panels.SPACE)] = 0,
+    data: Data = "cifar10",
     data_dir: DataDir = None,
     skip_unreadable: SkipUnreadable = False,
     resolution: Resolution = None,
     batch_size: BatchSize = 64,
     lr: Rate = 0.05,
     other: Other = [],  # noqa: B006
-    name: Annotated[str | None, typer.Option(help="The run's name. [default: proxies-DATA-1, -2, ...]")] = None,
-    budget: Annotated[str | None, typer.Option(help="Stop after so long: 20m, 1h30m. [default: train all]")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="The run's name.", show_default="proxies-DATA-1, -2, ...", rich_help_panel=panels.OUTPUT),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Stop after so long: 20m, 1h30m.", show_default="train all", rich_help_panel=panels.MACHINE),
+    ] = None,
     workers: Workers = None,
     gpus: Gpus = None,
     gpus_per_trial: GpusPerTrial = 1.0,
@@ -80,9 +115,20 @@ def proxy_study(
     device: Device = "auto",
     threads: Threads = 1,
     report: Annotated[
-        str | None, typer.Option(metavar="RUN", help="Train nothing, but say what a study has found so far.")
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            autocompletion=completion.runs,
+            help="Train nothing, but say what a study has found so far.",
+            rich_help_panel=panels.OUTPUT,
+        ),
     ] = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="With --report, print a line for each proxy, as CSV.")] = False,
+    as_csv: Annotated[
+        bool,
+        typer.Option(
+            "--csv", help="With --report, print a line for each proxy, as CSV.", rich_help_panel=panels.OUTPUT
+        ),
+    ] = False,
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
 ) -> None:

@@ -8,17 +8,31 @@ from typing import Annotated
 
 import typer
 
-from nas.cli import common
+from nas.cli import common, completion, panels
 from nas.cli.options import Json, RunsDir
 
-Out = Annotated[Path | None, typer.Option("--out", help="The file. [default: report.html in the first run's folder]")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", help="The file.", show_default="report.html in the first run's folder", rich_help_panel=panels.OUTPUT
+    ),
+]
 EventFiles = Annotated[
-    Path | None, typer.Option("--tensorboard", metavar="FOLDER", help="Also write TensorBoard's event files there.")
+    Path | None,
+    typer.Option(
+        "--tensorboard",
+        metavar="FOLDER",
+        help="Also write TensorBoard's event files there.",
+        rich_help_panel=panels.OUTPUT,
+    ),
 ]
 
 
 def report(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="One run, or several side by side.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN", autocompletion=completion.runs, help="One run, or several side by side."),
+    ],
     out: Out = None,
     tensorboard: EventFiles = None,
     runs_dir: RunsDir = Path("runs"),
@@ -61,9 +75,13 @@ def report(
 
 
 def dashboard(
-    run: Annotated[str, typer.Argument(help="The run's name.")],
-    port: Annotated[int, typer.Option(help="Of this machine, which alone can open it.")] = 8080,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open it in the browser.")] = False,
+    run: Annotated[str, typer.Argument(metavar="RUN", autocompletion=completion.runs, help="The run's name.")],
+    port: Annotated[
+        int, typer.Option(help="Of this machine, which alone can open it.", rich_help_panel=panels.OUTPUT)
+    ] = 8080,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Do not open it in the browser.", rich_help_panel=panels.OUTPUT)
+    ] = False,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Open optuna-dashboard on a run's ledger, also while it searches. Ctrl-C ends it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli import common, scale_search
+from nas.cli import common, completion, panels, scale_search
 from nas.cli.options import (
     Address,
     DataDir,
@@ -30,34 +30,85 @@ if TYPE_CHECKING:
 Base = Annotated[
     str | None,
     typer.Option(
-        help="What grows: a baseline (mobilenet_v2), RUN:best, mnas:... or a .json file. "
-        "[default: efficientnet_b0, or what grew in the grid of --from]"
+        autocompletion=completion.networks,
+        help="What grows: a baseline (mobilenet_v2), RUN:best, mnas:... or a .json file.",
+        show_default="efficientnet_b0, or what grew in the grid of --from",
+        rich_help_panel=panels.GROWTH,
     ),
 ]
-Phi = Annotated[str | None, typer.Option(help="How much: 0 is the base, 2.5 or 3, or 0..7 for a family.")]
-TargetMacs = Annotated[str | None, typer.Option(help="The largest with at most so many multiply-adds, as in 1G.")]
+Phi = Annotated[
+    str | None,
+    typer.Option(help="How much: 0 is the base, 2.5 or 3, or 0..7 for a family.", rich_help_panel=panels.GROWTH),
+]
+TargetMacs = Annotated[
+    str | None,
+    typer.Option(help="The largest with at most so many multiply-adds, as in 1G.", rich_help_panel=panels.GROWTH),
+]
 TargetLatency = Annotated[
-    str | None, typer.Option(help="The largest whose image takes at most so long on this device, as in 20ms.")
+    str | None,
+    typer.Option(
+        help="The largest whose image takes at most so long on this device, as in 20ms.", rich_help_panel=panels.GROWTH
+    ),
 ]
-MaxMacs = Annotated[str | None, typer.Option(help="The same as --target-macs; limits work together.")]
-MaxMemory = Annotated[str | None, typer.Option(help="The largest that needs at most so much memory, as in 2GB.")]
+MaxMacs = Annotated[
+    str | None, typer.Option(help="The same as --target-macs; limits work together.", rich_help_panel=panels.GROWTH)
+]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option(help="The largest that needs at most so much memory, as in 2GB.", rich_help_panel=panels.GROWTH),
+]
 MemoryFor = Annotated[
-    str, typer.Option(help="What --max-memory is of: inference (of one image) or training (of --batch-size).")
+    str,
+    typer.Option(
+        help="What --max-memory is of: inference (of one image) or training (of --batch-size).",
+        rich_help_panel=panels.GROWTH,
+    ),
 ]
-BatchSize = Annotated[int, typer.Option(help="Images at once in training, for its memory.")]
-Alpha = Annotated[float | None, typer.Option(help="What depth grows by for one of phi. [default: 1.2, the paper's]")]
-Beta = Annotated[float | None, typer.Option(help="What width grows by. [default: 1.1]")]
-Gamma = Annotated[float | None, typer.Option(help="What resolution grows by. [default: 1.15]")]
+BatchSize = Annotated[
+    int, typer.Option(help="Images at once in training, for its memory.", rich_help_panel=panels.GROWTH)
+]
+Alpha = Annotated[
+    float | None,
+    typer.Option(
+        help="What depth grows by for one of phi.", show_default="1.2, the paper's", rich_help_panel=panels.COEFFICIENTS
+    ),
+]
+Beta = Annotated[
+    float | None, typer.Option(help="What width grows by.", show_default="1.1", rich_help_panel=panels.COEFFICIENTS)
+]
+Gamma = Annotated[
+    float | None,
+    typer.Option(help="What resolution grows by.", show_default="1.15", rich_help_panel=panels.COEFFICIENTS),
+]
 Together = Annotated[
-    str | None, typer.Option("--compound", metavar="ALPHA,BETA,GAMMA", help="All three, as in 1.2,1.1,1.15.")
+    str | None,
+    typer.Option(
+        "--compound",
+        metavar="ALPHA,BETA,GAMMA",
+        help="All three, as in 1.2,1.1,1.15.",
+        rich_help_panel=panels.COEFFICIENTS,
+    ),
 ]
-Table = Annotated[bool, typer.Option("--table", help="Print a row a network; with --phi 0..7 the family.")]
-Classes = Annotated[int | None, typer.Option(help="[default: the base's own]")]
-ImageSize = Annotated[int | None, typer.Option(help="Pixels at which the base is the base. [default: its own]")]
-Time = Annotated[bool, typer.Option(help="Measure the time for one image on this device.")]
+Table = Annotated[
+    bool,
+    typer.Option("--table", help="Print a row a network; with --phi 0..7 the family.", rich_help_panel=panels.OUTPUT),
+]
+Classes = Annotated[
+    int | None, typer.Option(help="How many classes.", show_default="the base's own", rich_help_panel=panels.SHAPE)
+]
+ImageSize = Annotated[
+    int | None,
+    typer.Option(help="Pixels at which the base is the base.", show_default="its own", rich_help_panel=panels.SHAPE),
+]
+Time = Annotated[
+    bool, typer.Option(help="Measure the time for one image on this device.", rich_help_panel=panels.MACHINE)
+]
 Out = Annotated[
     Path | None,
-    typer.Option(help="Folder for the untrained network: architecture.json, weights.safetensors and network.py."),
+    typer.Option(
+        help="Folder for the untrained network: architecture.json, weights.safetensors and network.py.",
+        rich_help_panel=panels.OUTPUT,
+    ),
 ]
 
 BASE = "efficientnet_b0"  # by default

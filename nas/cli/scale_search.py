@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli import common
+from nas.cli import common, completion, panels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,24 +20,68 @@ if TYPE_CHECKING:
     from scaling.compound import Compound
 
 Search = Annotated[
-    bool, typer.Option("--search", help="Find alpha, beta and gamma: train the base at twice its multiply-adds.")
+    bool,
+    typer.Option(
+        "--search",
+        help="Find alpha, beta and gamma: train the base at twice its multiply-adds.",
+        rich_help_panel=panels.GRID,
+    ),
 ]
-Seeds = Annotated[int, typer.Option(help="Trainings of each network of the grid, seeds 0, 1, ...")]
-Triples = Annotated[int | None, typer.Option(help="At most so many triples in the grid. [default: all that fit]")]
-Step = Annotated[float, typer.Option(help="Of alpha, beta and gamma in the grid.")]
-Tolerance = Annotated[float, typer.Option(help="How far from 2 the measured ratio of a triple in the grid may be.")]
-Data = Annotated[str, typer.Option(help="To train the grid on: cifar10, cifar100, shapes, or folder:PATH.")]
-Name = Annotated[str | None, typer.Option(help="Of the grid's run. [default: scale-DATA-1, -2, ...]")]
-Trials = Annotated[int | None, typer.Option(help="Stop the grid after so many trainings.")]
-TimeBudget = Annotated[str | None, typer.Option("--budget", help="Stop the grid after so long: 20m, 1h30m.")]
+Seeds = Annotated[
+    int, typer.Option(help="Trainings of each network of the grid, seeds 0, 1, ...", rich_help_panel=panels.GRID)
+]
+Triples = Annotated[
+    int | None,
+    typer.Option(help="At most so many triples in the grid.", show_default="all that fit", rich_help_panel=panels.GRID),
+]
+Step = Annotated[float, typer.Option(help="Of alpha, beta and gamma in the grid.", rich_help_panel=panels.GRID)]
+Tolerance = Annotated[
+    float,
+    typer.Option(help="How far from 2 the measured ratio of a triple in the grid may be.", rich_help_panel=panels.GRID),
+]
+Data = Annotated[
+    str,
+    typer.Option(
+        autocompletion=completion.data,
+        help="To train the grid on: cifar10, cifar100, shapes, or folder:PATH.",
+        rich_help_panel=panels.DATA,
+    ),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(help="Of the grid's run.", show_default="scale-DATA-1, -2, ...", rich_help_panel=panels.OUTPUT),
+]
+Trials = Annotated[int | None, typer.Option(help="Stop the grid after so many trainings.", rich_help_panel=panels.GRID)]
+TimeBudget = Annotated[
+    str | None, typer.Option("--budget", help="Stop the grid after so long: 20m, 1h30m.", rich_help_panel=panels.GRID)
+]
 GridSubset = Annotated[
     str | None,
-    typer.Option("--subset", help="Training images to use: 10k, say, or all. [default: 10k, or all if fewer]"),
+    typer.Option(
+        "--subset",
+        help="Training images to use: 10k, say, or all.",
+        show_default="10k, or all if fewer",
+        rich_help_panel=panels.TRAINING,
+    ),
 ]
-Report = Annotated[str | None, typer.Option(metavar="RUN", help="Say what a grid has found so far.")]
+Report = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RUN",
+        autocompletion=completion.runs,
+        help="Say what a grid has found so far.",
+        rich_help_panel=panels.OUTPUT,
+    ),
+]
 From = Annotated[
     str | None,
-    typer.Option("--from", metavar="RUN", help="Grow by the best triple of a grid, and by default its base."),
+    typer.Option(
+        "--from",
+        metavar="RUN",
+        autocompletion=completion.runs,
+        help="Grow by the best triple of a grid, and by default its base.",
+        rich_help_panel=panels.COEFFICIENTS,
+    ),
 ]
 
 TARGET = 2.0  # times the base's multiply-adds, at phi = 1

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas import api
-from nas.cli import common, compare, proxy_study, scale_search
+from nas.cli import common, compare, completion, names, panels, proxy_study, scale_search
 from nas.cli.options import (
     Address,
     BatchSize,
+    Data,
     DataDir,
     Device,
     Epochs,
@@ -24,6 +25,7 @@ from nas.cli.options import (
     Resolution,
     RunsDir,
     SkipUnreadable,
+    SpaceSet,
     Threads,
     Workers,
 )
@@ -39,87 +41,139 @@ def search(
     space: Annotated[
         str,
         typer.Option(
-            help="What to search: mnas, compact, nasnet, chain, nasbench201, nasbench_macro, or a space of your own as "
-            "mypackage.module:MySpace."
+            help=f"{', '.join(names.SPACES)}, or a space of your own as mypackage.module:MySpace.",
+            autocompletion=completion.spaces,
+            rich_help_panel=panels.SPACE,
         ),
     ] = DEFAULT["space"],
-    space_set: Annotated[
-        list[str], typer.Option(metavar="NAME=VALUE", help="A setting of the space, as in --space-set layers=12")
-    ] = [],  # noqa: B006
-    data: Annotated[str, typer.Option(help="cifar10, cifar100, shapes (built in), or folder:PATH.")] = DEFAULT["data"],
-    data_dir: DataDir = None,
-    skip_unreadable: SkipUnreadable = False,
-    evaluator: Annotated[str, typer.Option(help="train networks, or look them up in a table of results.")] = "train",
-    table: Annotated[
-        Path | None, typer.Option(help="The table: NAS-Bench-201's or NAS-Bench-Macro's file, or a CSV.")
+    space_set: SpaceSet = [],  # noqa: B006
+    width: Annotated[
+        float | None,
+        typer.Option(
+            help="Width multiplier.",
+            show_default="1, or what fits --max-macs or --target-macs",
+            rich_help_panel=panels.SPACE,
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="The run's name. [default: SPACE-DATA-1, -2, ...]")] = None,
     strategy: Annotated[
         str,
         typer.Option(
-            help="controller, ppo, reinforce, nas2016, nasnet, evolution, local-search, random, tpe, gp or nsga2."
+            help=f"{', '.join(names.STRATEGIES)}.",
+            autocompletion=completion.strategies,
+            rich_help_panel=panels.SEARCHING,
         ),
     ] = DEFAULT["strategy"],
-    trials: Annotated[int | None, typer.Option(help="Stop after so many networks.")] = None,
-    budget: Annotated[str | None, typer.Option(help="Stop after so long: 20m, 1h30m. [default: 20m]")] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Stop after so many networks.", rich_help_panel=panels.SEARCHING)
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Stop after so long: 20m, 1h30m.", show_default="20m", rich_help_panel=panels.SEARCHING),
+    ] = None,
+    pruner: Annotated[
+        str,
+        typer.Option(
+            help="Stop trainings early that promise little: asha, hyperband, median or none.",
+            rich_help_panel=panels.SEARCHING,
+        ),
+    ] = DEFAULT["pruner"],
+    control: Annotated[
+        bool,
+        typer.Option(
+            "--control",
+            help="Then spend an equal budget on random search, and say how they differ.",
+            rich_help_panel=panels.SEARCHING,
+        ),
+    ] = False,
+    evaluator: Annotated[
+        str,
+        typer.Option(help="train networks, or look them up in a table of results.", rich_help_panel=panels.SEARCHING),
+    ] = "train",
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            help="The table: NAS-Bench-201's or NAS-Bench-Macro's file, or a CSV.", rich_help_panel=panels.SEARCHING
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(help="Of the strategy and of every training.", rich_help_panel=panels.SEARCHING)
+    ] = DEFAULT["seed"],
+    data: Data = DEFAULT["data"],
+    data_dir: DataDir = None,
+    skip_unreadable: SkipUnreadable = False,
     max_macs: Annotated[
         str | None,
         typer.Option(
             help="Limit on multiply-adds, as in 10M. Where the space has a width, each network is made as wide as that "
-            "allows (unless --width or --target-macs sets one width for all); networks that cost more are not trained."
+            "allows (unless --width or --target-macs sets one width for all); networks that cost more are not trained.",
+            rich_help_panel=panels.GOAL,
         ),
     ] = None,
     target_macs: Annotated[
         str | None,
-        typer.Option(help="Wanted multiply-adds, as in 10M: not a limit as --max-macs is, but a preference, by --w."),
+        typer.Option(
+            help="Wanted multiply-adds, as in 10M: not a limit as --max-macs is, but a preference, by --w.",
+            rich_help_panel=panels.GOAL,
+        ),
     ] = None,
-    target_params: Annotated[str | None, typer.Option(help="Wanted parameters, as in 500k.")] = None,
-    target_latency: Annotated[str | None, typer.Option(help="Wanted time an image here, as in 5ms.")] = None,
-    w: Annotated[float, typer.Option(help="Exponent of cost / target in the reward.")] = DEFAULT["w"],
+    target_params: Annotated[
+        str | None, typer.Option(help="Wanted parameters, as in 500k.", rich_help_panel=panels.GOAL)
+    ] = None,
+    target_latency: Annotated[
+        str | None, typer.Option(help="Wanted time an image here, as in 5ms.", rich_help_panel=panels.GOAL)
+    ] = None,
+    w: Annotated[
+        float, typer.Option(help="Exponent of cost / target in the reward.", rich_help_panel=panels.GOAL)
+    ] = DEFAULT["w"],
+    hard: Annotated[
+        bool,
+        typer.Option(
+            "--hard", help="Cost nothing below the target, exponent -1 above it.", rich_help_panel=panels.GOAL
+        ),
+    ] = False,
     objectives: Annotated[
         str | None,
         typer.Option(
-            help="Instead of one reward, as in accuracy,macs: search for all of a front. Also params, latency."
+            help="Instead of one reward, as in accuracy,macs: search for all of a front. Also params, latency.",
+            rich_help_panel=panels.GOAL,
         ),
     ] = None,
-    pruner: Annotated[
-        str, typer.Option(help="Stop trainings early that promise little: asha, hyperband, median or none.")
-    ] = DEFAULT["pruner"],
-    control: Annotated[
-        bool, typer.Option("--control", help="Then spend an equal budget on random search, and say how they differ.")
-    ] = False,
-    hard: Annotated[bool, typer.Option("--hard", help="Cost nothing below the target, exponent -1 above it.")] = False,
     signal: Annotated[
         str,
         typer.Option(
             help="What a training is judged by: accuracy on validation images, or loss, the mean training loss of its "
-            "last epoch, as exp(-loss)."
+            "last epoch, as exp(-loss).",
+            rich_help_panel=panels.GOAL,
         ),
     ] = DEFAULT["signal"],
-    width: Annotated[
-        float | None, typer.Option(help="Width multiplier. [default: 1, or what fits --max-macs or --target-macs]")
-    ] = None,
     epochs: Epochs = DEFAULT["epochs"],
     subset: Annotated[
         str | None,
         typer.Option(
-            help="Training images to use: 10k, say, or all. [default: 5k, 10k for more than ten classes, or all if "
-            "fewer]"
+            help="Training images to use: 10k, say, or all.",
+            show_default="5k, 10k for more than ten classes, or all if fewer",
+            rich_help_panel=panels.TRAINING,
         ),
     ] = None,
     resolution: Resolution = None,
     batch_size: BatchSize = DEFAULT["batch_size"],
     lr: Rate = DEFAULT["lr"],
     other: Other = [],  # noqa: B006
-    seed: Annotated[int, typer.Option(help="Of the strategy and of every training.")] = DEFAULT["seed"],
     workers: Workers = None,
     gpus: Gpus = None,
     gpus_per_trial: GpusPerTrial = DEFAULT["gpus_per_trial"],
     address: Address = None,
     device: Device = DEFAULT["device"],
     threads: Threads = DEFAULT["threads"],
+    name: Annotated[
+        str | None,
+        typer.Option(help="The run's name.", show_default="SPACE-DATA-1, -2, ...", rich_help_panel=panels.OUTPUT),
+    ] = None,
     storage: Annotated[
-        str | None, typer.Option(help="A database URL for the ledger. [default: a journal file]")
+        str | None,
+        typer.Option(
+            help="A database URL for the ledger.", show_default="a journal file", rich_help_panel=panels.OUTPUT
+        ),
     ] = None,
     runs_dir: RunsDir = Path(DEFAULT["runs_dir"]),
     as_json: Json = False,
@@ -175,16 +229,27 @@ def search(
 
 
 def resume(
-    run: Annotated[str, typer.Argument(help="The run's name.")],
-    trials: Annotated[int | None, typer.Option(help="A new total of networks.")] = None,
-    budget: Annotated[str | None, typer.Option(help="A new total of time.")] = None,
+    run: Annotated[str, typer.Argument(metavar="RUN", autocompletion=completion.runs, help="The run's name.")],
+    trials: Annotated[
+        int | None, typer.Option(help="A new total of networks.", rich_help_panel=panels.SEARCHING)
+    ] = None,
+    budget: Annotated[str | None, typer.Option(help="A new total of time.", rich_help_panel=panels.SEARCHING)] = None,
     workers: Workers = None,
     gpus: Gpus = None,
     gpus_per_trial: GpusPerTrial = 1.0,
     address: Address = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ... [default: what the run began on]")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where the data set is now. [default: where it was]")] = None,
-    table: Annotated[Path | None, typer.Option(help="Where the table is now. [default: where it was]")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="cpu, cuda, ...", show_default="what the run began on", rich_help_panel=panels.MACHINE),
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Where the data set is now.", show_default="where it was", rich_help_panel=panels.DATA),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(help="Where the table is now.", show_default="where it was", rich_help_panel=panels.SEARCHING),
+    ] = None,
     runs_dir: RunsDir = Path(DEFAULT["runs_dir"]),
     as_json: Json = False,
 ) -> None:
@@ -208,9 +273,15 @@ def resume(
 
 
 def top(
-    run: Annotated[str, typer.Argument(help="The run's name.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", autocompletion=completion.runs, help="The run's name.")],
     limit: Annotated[
-        int, typer.Option("--limit", "-n", help="How many trials to list; 0 for all. --json and --pareto list all.")
+        int,
+        typer.Option(
+            "--limit",
+            "-n",
+            help="How many trials to list; 0 for all. --json and --pareto list all.",
+            rich_help_panel=panels.OUTPUT,
+        ),
     ] = 10,
     pareto: Annotated[
         bool,
@@ -218,6 +289,7 @@ def top(
             "--pareto",
             help="Only those than which none is better in accuracy and MACs, or in the run's "
             "own objectives; the cheapest first.",
+            rich_help_panel=panels.OUTPUT,
         ),
     ] = False,
     runs_dir: RunsDir = Path(DEFAULT["runs_dir"]),

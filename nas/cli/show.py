@@ -9,20 +9,49 @@ from typing import Annotated
 
 import typer
 
-from nas.cli import common
+from nas.cli import common, completion, panels
 from nas.cli.options import Json, RunsDir
 
-Form = Annotated[str, typer.Option("--format", help="table, text, json, blocks (mnas, compact) or genotype (nasnet).")]
-Draw = Annotated[Path | None, typer.Option("--draw", help="Also draw it, to a file .svg or .png.")]
+Form = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="table, text, json, blocks (mnas, compact) or genotype (nasnet).",
+        rich_help_panel=panels.OUTPUT,
+    ),
+]
+Draw = Annotated[
+    Path | None, typer.Option("--draw", help="Also draw it, to a file .svg or .png.", rich_help_panel=panels.OUTPUT)
+]
 
 
 def show(
-    network: Annotated[str, typer.Argument(help="RUN:best, RUN:17, a baseline (resnet20), mnas:..., or a .json file")],
-    data: Annotated[str | None, typer.Option(help="In the form for cifar10, cifar100 or shapes.")] = None,
-    image_size: Annotated[
-        int | None, typer.Option(help="Pixels. [default: the run's, space's or publication's]")
+    network: Annotated[
+        str,
+        typer.Argument(
+            metavar="NETWORK",
+            autocompletion=completion.networks,
+            help="RUN:best, RUN:17, a baseline (resnet20), mnas:..., or a .json file",
+        ),
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=completion.data,
+            help="In the form for cifar10, cifar100 or shapes.",
+            rich_help_panel=panels.SHAPE,
+        ),
     ] = None,
-    classes: Annotated[int | None, typer.Option(help="[default: the run's, space's or publication's]")] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(help="Pixels.", show_default="the run's, space's or publication's", rich_help_panel=panels.SHAPE),
+    ] = None,
+    classes: Annotated[
+        int | None,
+        typer.Option(
+            help="How many classes.", show_default="the run's, space's or publication's", rich_help_panel=panels.SHAPE
+        ),
+    ] = None,
     form: Form = "table",
     draw: Draw = None,
     runs_dir: RunsDir = Path("runs"),

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from nas.cli import common
+from nas.cli import common, completion, panels
 from nas.cli.options import (
     BackboneRate,
     BatchSize,
+    Data,
     DataDir,
     Device,
     Epochs,
@@ -30,8 +31,15 @@ from nas.cli.options import (
 
 
 def train(
-    network: Annotated[str, typer.Argument(help="RUN:best, RUN:17, a baseline (resnet20), mnas:..., or a .json file")],
-    data: Annotated[str, typer.Option(help="cifar10, cifar100, shapes or folder:PATH.")] = "cifar10",
+    network: Annotated[
+        str,
+        typer.Argument(
+            metavar="NETWORK",
+            autocompletion=completion.networks,
+            help="RUN:best, RUN:17, a baseline (resnet20), mnas:..., or a .json file",
+        ),
+    ],
+    data: Data = "cifar10",
     data_dir: DataDir = None,
     skip_unreadable: SkipUnreadable = False,
     epochs: Epochs = 10,
@@ -45,11 +53,16 @@ def train(
     freeze: Freeze = "",
     train_last: TrainLast = None,
     backbone_lr: BackboneRate = 1.0,
-    seed: Annotated[int, typer.Option(help="Of the weights and the order of images.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of the weights and the order of images.", rich_help_panel=panels.TRAINING)
+    ] = 0,
     device: Device = "auto",
     threads: Threads = 1,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for weights and architecture. [default: NAME-trained]")
+        Path | None,
+        typer.Option(
+            help="Folder for weights and architecture.", show_default="NAME-trained", rich_help_panel=panels.OUTPUT
+        ),
     ] = None,
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,

@@ -40,12 +40,13 @@ class Preprocessing:
         """What the images of `dataset` went through, and go through in training."""
         return cls(dataset.image_size, dataset.mean, dataset.std)
 
-    def pixels(self, path: Path) -> Tensor:
+    def pixels(self, path: str | Path) -> Tensor:
         """The image in a file, as those of a folder are decoded: uint8 `[image_size, image_size, 3]`.
 
         Turned as its EXIF data say, on white, its centre square, bilinear and antialiased. Raises ValueError where the
         file cannot be read.
         """
+        path = Path(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd EXIF data and of many pixels, which are no reason not to go on
             try:

@@ -1,0 +1,25 @@
+"""The groups that options stand in where `--help` lists them; an option names its own by `rich_help_panel`."""
+
+SPACE = "What to search"
+NETWORKS = "Networks"
+GROWTH = "How large"
+COEFFICIENTS = "What alpha, beta and gamma are"
+GRID = "The grid of --search"
+LENGTHS = "Trainings to compare"
+FORMATS = "What to write"
+CHANGES = "Smaller and faster"
+SHAPE = "Classes and pixels"
+DATA = "Data"
+SEARCHING = "How to search"
+GOAL = "What to optimise"
+TRAINING = "How to train"
+START = "Which weights to start from"
+COMPARISON = "What else to compare"
+MACHINE = "What to run on"
+OUTPUT = "Output"
+
+ORDER = (
+    SPACE, NETWORKS, FORMATS, GROWTH, COEFFICIENTS, SHAPE, CHANGES, SEARCHING, LENGTHS, COMPARISON, DATA, GOAL, GRID,
+    TRAINING, START, MACHINE, OUTPUT,
+)  # fmt: skip
+"""As they stand below one another; those of a command's own stand before them."""
