@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from nas.report.numbers import Numbers
 
 
 def write(numbers: Numbers, folder: Path) -> Path:
-    """Write each trial's figures, and the best reward so far, by networks tried, to `folder`/RUN; returns that.
+    """Write each trial's figures, the best reward so far and the policy's updates, by networks tried, to `folder`/RUN.
+
+    Returns that folder.
 
     Raises ValueError where there are events already, to which these would be added, or tensorboard is not installed.
     """
@@ -33,4 +36,9 @@ def write(numbers: Numbers, folder: Path) -> Path:
             for name, value in ({"best/reward": best} | figures).items():
                 if value is not None:
                     writer.add_scalar(name, value, tried, walltime=ended[row.number])
+        for tried, update in zip(numbers.tried, numbers.updates, strict=True):
+            figures = asdict(update)
+            ended_at = ended[figures.pop("trial")]
+            for name, value in figures.items():
+                writer.add_scalar(f"policy/{name}", value, tried, walltime=ended_at)
     return place

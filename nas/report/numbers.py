@@ -24,7 +24,8 @@ from optuna.trial import FrozenTrial, create_trial
 from nas.pareto import front
 from nas.run import Row, Run, best_of
 from nas.samplers import distributions
-from nas.samplers.strategy_sampler import LOG_PROBS
+from nas.samplers.strategy import Update
+from nas.samplers.strategy_sampler import LOG_PROBS, updates_of
 from nas.trial import State
 from searchspaces import Choice
 
@@ -81,12 +82,14 @@ class Numbers:
     document: dict[str, Any]
     trials: list[FrozenTrial]
     rows: list[Row]
+    updates: list[Update]  # of the strategy's policy, as far as they are noted
 
     @classmethod
     def of(cls, run: Run) -> Self:
         """Raises ValueError where `run` has no ledger."""
-        trials = run.study.get_trials(deepcopy=False)
-        return cls(run, run.document, trials, [run.row(trial) for trial in trials])
+        study = run.study
+        trials = study.get_trials(deepcopy=False)
+        return cls(run, run.document, trials, [run.row(trial) for trial in trials], updates_of(study))
 
     @property
     def command(self) -> str:
@@ -127,6 +130,13 @@ class Numbers:
             if row.reward is not None and (not steps or row.reward > (steps[-1].row.reward or 0.0)):
                 steps.append(Step(trials, self.seconds[row.number], row))
         return steps
+
+    @cached_property
+    def tried(self) -> list[int]:
+        """For each of `updates`, how many networks had been tried when its batch was complete."""
+        ended = {t.number: (t.datetime_complete, t.number) for t in self.trials if t.datetime_complete}
+        ends = [ended[row.number] for row in self.trained]
+        return [bisect_right(ends, ended[update.trial]) for update in self.updates if update.trial is not None]
 
     @cached_property
     def front(self) -> list[Row]:
@@ -210,6 +220,7 @@ class Numbers:
                 for p in self.proposed
             ],
             "importances": asdict(importances) if importances else None,
+            "updates": [asdict(update) for update in self.updates],
             "failures": dict(self.failures),
         }
 

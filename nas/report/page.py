@@ -11,6 +11,7 @@ from nas.report.how import how, importances, proposals, trials
 from nas.report.markup import Markup, tag
 from nas.report.numbers import Numbers
 from nas.report.parts import key
+from nas.report.policy import policy
 
 
 def page(several: Sequence[Numbers]) -> str:
@@ -36,7 +37,8 @@ def page(several: Sequence[Numbers]) -> str:
     for colour, numbers in enumerate(several):
         if len(several) > 1:
             parts.append(tag("h2", {"class": "run"}, key(colour), numbers.run.name))
-        parts += [best_network(numbers), proposals(numbers), importances(numbers), trials(numbers), how(numbers)]
+        parts += [best_network(numbers), proposals(numbers), policy(numbers)]
+        parts += [importances(numbers), trials(numbers), how(numbers)]
     return f"<!DOCTYPE html>\n{tag('html', {'lang': 'en'}, head, tag('body', None, tag('main', None, *parts)))}\n"
 
 

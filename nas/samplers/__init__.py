@@ -29,6 +29,7 @@ __all__ = [
     "StrategySampler",
     "check_strategy",
     "distributions",
+    "has_policy",
     "make_sampler",
 ]
 
@@ -74,6 +75,11 @@ def check_strategy(name: str) -> Settings | OptunaSampler:
     if name == "gp" and find_spec("scipy") is None:
         raise ValueError("the strategy gp, Optuna's Gaussian process, needs scipy: pip install 'nas[gp]'")
     return STRATEGIES[name]
+
+
+def has_policy(strategy: str) -> bool:
+    """Whether it learns by updates of a policy."""
+    return isinstance(STRATEGIES.get(strategy), PolicyGradient | Screened)
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:

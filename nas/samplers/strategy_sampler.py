@@ -66,6 +66,7 @@ class StrategySampler(BaseSampler):
         self.choices = tuple(choices or ())
         self.canonical = canonical
         self.simplified = simplified or canonical or tuple
+        self._declared = {choice.name: CategoricalDistribution(choice.options) for choice in self.choices}
         self._inferred = IntersectionSearchSpace(include_pruned=True)
         self._lock = threading.Lock()  # `study.optimize(n_jobs=...)` asks from many threads
         self._known: _Known | None = None
@@ -82,12 +83,12 @@ class StrategySampler(BaseSampler):
     def catch_up(self, study: Study) -> None:
         """Learn from what has finished since a proposal was asked for last: of a search that has ended, the end."""
         with self._lock:
-            if self._known:
-                self._catch_up(study, self._known.space)
+            if space := self._known.space if self._known else self._declared:
+                self._catch_up(study, space)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         if self.choices:
-            return {choice.name: CategoricalDistribution(choice.options) for choice in self.choices}
+            return dict(self._declared)
         with self._lock:
             space = self._inferred.calculate(study)
         return {name: d for name, d in space.items() if isinstance(d, CategoricalDistribution)}
