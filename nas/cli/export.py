@@ -127,8 +127,9 @@ def export(
         return
     for file in written:
         checked = f"  max logit difference {file.difference:.2g}" if file.difference is not None else ""
-        largest = f" of logits up to {file.largest:.2g}" if file.difference and file.largest else ""
-        print(f"wrote {file.path}  {format_bytes(file.bytes)}{checked}{largest}")
+        original = f" ({file.from_original:.2g} from the original)" if file.from_original is not None else ""
+        largest = f" of logits up to {file.largest:.2g}" if (file.difference or file.from_original) else ""
+        print(f"wrote {file.path}  {format_bytes(file.bytes)}{checked}{original}{largest}")
     if steps:
         form = "onnxruntime" if "onnx" in formats else "PyTorch"
         print(f"\n{steps_table(steps)}\n\naccuracy and images/s by {form}, batches of 100, on {threads} CPU thread(s)")

@@ -1,4 +1,4 @@
-"""Smaller and faster networks with the weights that there are: batch norms folded, weights pruned, arithmetic in int8.
+"""Smaller and faster networks with the weights that there are: weights pruned, arithmetic in int8.
 
 The steps are those of Han, Mao, Dally: "Deep Compression" (2015, arXiv:1510.00149), with what PyTorch gives for each:
 pruning by magnitude, quantisation (torchao's PT2E, weights with a scale for each channel), and coding, for which gzip
@@ -7,57 +7,14 @@ stands. Not done: their retraining after each step, and weights that are shared 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from copy import deepcopy
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from nas.export.formats import quietly
-from searchspaces.modules import TensorFlowConv2d
-
-FOLDABLE = (nn.Conv2d, TensorFlowConv2d)  # their weights alone decide what they compute
-
-
-def fold_batch_norms(module: nn.Module) -> tuple[nn.Module, int, int]:
-    """A copy of `module`, for evaluation, in which convolutions do what the batch norms right behind them did.
-
-    Also how many batch norms were folded, and of how many. One after a pooling, a concatenation or a sum stays.
-    """
-    folded = deepcopy(module).eval()
-    norms = sum(isinstance(part, nn.BatchNorm2d) for part in folded.modules())
-    gone = 0
-    for line in _lines(folded):
-        for (before, i), (after, j) in pairwise(line):
-            convolution, norm = before[i], after[j]
-            if (
-                isinstance(convolution, nn.Conv2d)
-                and type(convolution) in FOLDABLE
-                and isinstance(norm, nn.BatchNorm2d)
-            ):
-                before[i] = fuse_conv_bn_eval(convolution, norm)
-                after[j] = nn.Identity()
-                gone += 1
-    return folded, gone, norms
-
-
-def _lines(module: nn.Module) -> Iterator[list[tuple[nn.Sequential, int]]]:
-    """The layers that run one after the other, each as its place; Sequentials in Sequentials are one line."""
-    inner = {id(part) for parent in module.modules() if type(parent) is nn.Sequential for part in parent}
-    for part in module.modules():
-        if type(part) is nn.Sequential and id(part) not in inner:
-            yield list(_places(part))
-
-
-def _places(line: nn.Sequential) -> Iterator[tuple[nn.Sequential, int]]:
-    for i, part in enumerate(line):
-        if type(part) is nn.Sequential:
-            yield from _places(part)
-        else:
-            yield line, i
 
 
 def prune(module: nn.Module, share: float) -> nn.Module:
@@ -67,6 +24,8 @@ def prune(module: nn.Module, share: float) -> nn.Module:
     """
     pruned = deepcopy(module)
     layers = [part for part in pruned.modules() if isinstance(part, nn.Conv2d | nn.Linear)]
+    if not layers:
+        raise ValueError("--prune is of the weights of convolutions and linear layers, which this network has none of")
     with torch.no_grad():
         magnitudes = torch.cat([layer.weight.abs().flatten() for layer in layers])
         threshold = magnitudes.kthvalue(max(1, round(share * len(magnitudes)))).values

@@ -29,12 +29,27 @@ CHECKED = 3  # images; traced with two, so that it shows whether the batch's siz
 
 @dataclass(frozen=True)
 class Written:
-    """A file, and the largest difference of the logits that it gives from the network's, which are up to `largest`."""
+    """A file, and the largest difference of the logits that it gives from the network's, which are up to `largest`.
+
+    Where the network was changed before it was written, `from_original` is the difference from what it was.
+    """
 
     path: Path
     bytes: int
     difference: float | None = None
     largest: float | None = None
+    from_original: float | None = None
+
+
+@dataclass(frozen=True)
+class Original:
+    """A network before it was changed: its logits for `example_images`, and whether files must still give them.
+
+    They must where batch norms were folded. Pruning and int8 mean to change them: then by how much is only said.
+    """
+
+    logits: Tensor
+    kept: bool
 
 
 def write_network(
@@ -66,8 +81,8 @@ def document_of(network: Network, shape: tuple[int, int], data: DataSource | Non
     return json.dumps(document, indent=2) + "\n"
 
 
-def new_files(folder: Path, formats: Sequence[str], more: Sequence[str] = ()) -> Path:
-    """`folder`, made now. Raises ValueError where a format is none, or a file would be written over."""
+def check_new(folder: Path, formats: Sequence[str], more: Sequence[str] = ()) -> None:
+    """Raises ValueError where a format is none, or a file would be written over."""
     if unknown := [name for name in formats if name not in FILES]:
         raise ValueError(f"--to is of {', '.join(FILES)}, joined by commas, not {unknown[0]!r}")
     if not formats:
@@ -75,6 +90,11 @@ def new_files(folder: Path, formats: Sequence[str], more: Sequence[str] = ()) ->
     names = [name for chosen in formats for name in FILES[chosen]]
     if there := [name for name in (*names, *more) if (folder / name).exists()]:
         raise ValueError(f"{folder} has {there[0]} already: choose another --out, or remove it")
+
+
+def new_files(folder: Path, formats: Sequence[str], more: Sequence[str] = ()) -> Path:
+    """`folder`, made now. Raises ValueError as `check_new` does."""
+    check_new(folder, formats, more)
     return make_folder(folder)
 
 
@@ -86,11 +106,13 @@ def export(
     shape: tuple[int, int],
     metadata: Mapping[str, str],
     changed: bool = False,
+    original: Original | None = None,
 ) -> Iterator[Written]:
     """Write `module` to `folder` in `formats`, each checked first; yields what was written.
 
     `changed`: its modules are no longer those that `network` builds, so its weights are without an architecture.json.
-    Raises ValueError where a format cannot hold the network.
+    `original`: what `module` was made of, if it is not as it was. Raises ValueError where a format cannot hold the
+    network.
     """
     module = module.cpu().eval()
     images = example_images(shape[1])
@@ -103,25 +125,34 @@ def export(
         elif name == "standalone":
             source = standalone_source(module, network.text, shape[1], shape[0])
             found = logits_of(source, module.state_dict(), images)
-            yield _write(folder / FILES[name][0], source.encode(), found, logits, exact=True)
+            yield _write(folder / FILES[name][0], source.encode(), found, logits, original, exact=True)
     programs = [name for name in formats if name in PROGRAMS]
     if not programs:
         return
     program = to_program(module, shape[1])
     for name in programs:
         content = PROGRAMS[name].to_bytes(program, metadata)
-        yield _write(folder / FILES[name][0], content, PROGRAMS[name].run(content)(images), logits)
+        yield _write(folder / FILES[name][0], content, PROGRAMS[name].run(content)(images), logits, original)
 
 
-def _write(path: Path, content: bytes, found: Tensor, logits: Tensor, exact: bool = False) -> Written:
+def _write(
+    path: Path, content: bytes, found: Tensor, logits: Tensor, original: Original | None, exact: bool = False
+) -> Written:
+    """Write a file that gives the logits `found`, once they are those of the network, and of what it was made of."""
+    difference = check_same(f"{path.name} would not give the network's logits", found, logits, exact)
+    from_original = None if original is None else largest_difference(found, original.logits)
+    if original is not None and original.kept:
+        check_same(f"{path.name} would not give the logits of the network that it is made of", found, original.logits)
+    write_atomically(path, content)
+    return Written(path, len(content), difference, logits.abs().max().item(), from_original)
+
+
+def check_same(wrong: str, found: Tensor, logits: Tensor, exact: bool = False) -> float:
+    """The largest difference of the two. Raises ValueError that begins with `wrong` where it is no rounding."""
     difference, largest = largest_difference(found, logits), logits.abs().max().item()
     if not difference <= (0.0 if exact else TOLERANCE * max(1.0, largest)):
-        raise ValueError(
-            f"{path.name} would not give the network's logits: they differ by {difference:.2g}, and are up to "
-            f"{largest:.2g}; it is not written"
-        )
-    write_atomically(path, content)
-    return Written(path, len(content), difference, largest)
+        raise ValueError(f"{wrong}: they differ by {difference:.2g}, and are up to {largest:.2g}; it is not written")
+    return difference
 
 
 def example_images(image_size: int) -> Tensor:

@@ -28,7 +28,9 @@ PT2_METADATA = "metadata.json"  # among the extra files of a .pt2
 
 def to_program(module: nn.Module, image_size: int) -> torch.export.ExportedProgram:
     """`module`, in evaluation mode, as `torch.export` traces it. Raises ValueError where it cannot."""
-    images = torch.zeros(2, 3, image_size, image_size)  # of one image the batch's size would be taken for a constant
+    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), None)
+    # Of one image the batch's size would be taken for a constant
+    images = torch.zeros(2, 3, image_size, image_size, dtype=dtype)
     try:
         with quietly():
             return torch.export.export(module, (images,), dynamic_shapes=({0: torch.export.Dim("batch")},))

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nas.data.images import Dataset, Images
 from nas.data.preprocessing import Preprocessing
 from nas.data.source import DataSource, choose_source
-from nas.export.compress import fold_batch_norms, prune
-from nas.export.files import Written, example_images, export, new_files
+from nas.export.compress import prune
+from nas.export.files import Original, Written, check_new, check_same, example_images, export, new_files
+from nas.export.fold import fold_batch_norms
 from nas.export.formats import PROGRAMS, largest_difference
 from nas.export.steps import Step, calibration_batches, int8_bytes, measure, program_bytes
 from nas.export.target import Source
@@ -64,10 +65,15 @@ def run(
     changes.check(formats)
     forms, pixels = [name for name in formats if name in PROGRAMS], source.shape[1]
     int8 = [f"network.int8.{form}" for form in forms] if changes.quantize else []
-    new_files(folder, formats, int8)
-    stages = list(_stages(source.module, changes, pixels, say))
+    check_new(folder, formats, int8)
+    logits = _logits(source.module, pixels)
+    stages = list(_stages(source.module, logits, changes, pixels, say))
     module = stages[-1][1]
-    written = list(export(folder, formats, source.network, module, source.shape, source.metadata, changes.fold_bn))
+    original = Original(logits, kept=changes.prune is None) if len(stages) > 1 else None
+    new_files(folder, formats, int8)
+    written = list(
+        export(folder, formats, source.network, module, source.shape, source.metadata, changes.fold_bn, original)
+    )
     if not forms or changes == Changes():
         return written, []
     last = len(stages) - (0 if changes.quantize else 1)  # the test set is seen at the two ends alone
@@ -84,38 +90,43 @@ def run(
     if changes.quantize:
         batches = calibration_batches(data) if changes.quantize == "static" and data is not None else []
         contents = list(int8_bytes(module, pixels, forms, batches, source.metadata))
-        written += [_int8(folder / name, content, module, pixels) for name, content in zip(int8, contents, strict=True)]
+        written += [
+            _int8(folder / name, content, _logits(module, pixels), None if original is None else logits, pixels)
+            for name, content in zip(int8, contents, strict=True)
+        ]
         steps.append(measure(f"int8, {changes.quantize}", contents[0], forms[0], data, test))
     return written, steps
 
 
 def _stages(
-    module: nn.Module, changes: Changes, image_size: int, say: Callable[[str], None]
+    module: nn.Module, logits: Tensor, changes: Changes, image_size: int, say: Callable[[str], None]
 ) -> Iterator[tuple[str, nn.Module]]:
-    """The network as it is, and after each of the changes in float32, by their names."""
-    module = module.eval()
+    """The network, which gives `logits`, as it is and after each of the changes in float32, by their names."""
     yield "float32", module
     if changes.fold_bn:
-        folded, gone, norms = fold_batch_norms(module)
-        images = example_images(image_size)
-        with torch.no_grad():
-            difference = largest_difference(module(images), folded(images))
-        stay = f"; {norms - gone} do not stand right behind a convolution" if gone < norms else ""
-        say(f"folded {gone} of {norms} batch norms{stay}; max logit difference {difference:.2g}")
-        module = folded
+        module, folded, norms = fold_batch_norms(module, image_size)
+        wrong = "with --fold-bn the network would give other logits (try without)"
+        difference = check_same(wrong, _logits(module, image_size), logits)
+        stay = f"; {norms - folded} stay, since no layer can do their work" if folded < norms else ""
+        say(f"folded {folded} of {norms} batch norms{stay}; max logit difference {difference:.2g}")
         yield "batch norms folded", module
     if changes.prune is not None:
         yield f"{100 * changes.prune:g} % pruned", prune(module, changes.prune)
 
 
-def _int8(path: Path, content: bytes, module: nn.Module, image_size: int) -> Written:
-    """Write a quantised network, whose logits differ from the `module`'s that it is of; by how much is only said."""
-    images = example_images(image_size)
+def _logits(module: nn.Module, image_size: int) -> Tensor:
+    """What `module` gives for `example_images`."""
     with torch.no_grad():
-        logits = module(images)
-    difference = largest_difference(PROGRAMS[path.suffix[1:]].run(content)(images), logits)
+        logits: Tensor = module.cpu().eval()(example_images(image_size))
+    return logits
+
+
+def _int8(path: Path, content: bytes, logits: Tensor, original: Tensor | None, image_size: int) -> Written:
+    """Write a quantised network, whose logits differ from those that it is of; by how much is only said."""
+    found = PROGRAMS[path.suffix[1:]].run(content)(example_images(image_size))
     write_atomically(path, content)
-    return Written(path, len(content), difference, logits.abs().max().item())
+    from_original = None if original is None else largest_difference(found, original)
+    return Written(path, len(content), largest_difference(found, logits), logits.abs().max().item(), from_original)
 
 
 def source_of_images(source: Source, data: str | None, folder: Path | None, skip_unreadable: bool) -> DataSource:

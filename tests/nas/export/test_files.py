@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nas.data.preprocessing import Preprocessing
-from nas.export.compress import fold_batch_norms, prune
+from nas.export.compress import prune
 from nas.export.files import FILES, example_images, export, new_files, write_network
 from nas.export.formats import pt2_bytes, run_onnx, run_pt2, to_program
 from nas.export.job import Changes
@@ -20,7 +20,7 @@ from nas.export.target import Source, read_source
 from nas.files import write_atomically
 from nas.network import Designed
 from nas.task import Task
-from searchspaces.layers import avg_pool, chain, concat, conv, flatten, head, linear, network, norm_act, preactivated
+from searchspaces.layers import avg_pool, concat, conv, head, network, preactivated
 
 PIXELS, SHAPE = 16, (4, 16)
 
@@ -111,24 +111,6 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         read_source(space, tmp_path, tmp_path, 3, 16)
 
 
-def test_folding_changes_nothing_but_rounding(small: nn.Module) -> None:
-    folded, gone, norms = fold_batch_norms(small)
-    assert (gone, norms) == (2, 3)  # the third stands behind a concatenation
-    images = example_images(PIXELS)
-    with torch.no_grad():
-        assert torch.allclose(folded(images), small(images), atol=1e-5)
-    assert sum(isinstance(part, nn.BatchNorm2d) for part in small.modules()) == 3
-
-
-def test_norms_behind_tensorflows_convolutions_and_across_rows_are_folded() -> None:
-    module = network(conv(4, 3, 2, padding="tf", norm=None, act=None), norm_act(), chain(conv(4), flatten()), linear(4))
-    with torch.no_grad():
-        module.train()(example_images(PIXELS))
-        folded, gone, norms = fold_batch_norms(module.eval())
-        assert gone == norms == 2
-        assert torch.allclose(folded(example_images(PIXELS)), module(example_images(PIXELS)), atol=1e-5)
-
-
 def test_pruning_takes_the_smallest_of_the_whole_network(small: nn.Module) -> None:
     def weights(module: nn.Module) -> Tensor:
         return torch.cat([p.flatten() for p in module.parameters() if p.ndim > 1])
@@ -160,5 +142,5 @@ def test_folded_weights_fit_the_file_and_no_architecture(small: nn.Module, tmp_p
     said: list[str] = []
     run_job(tmp_path, ["standalone", "state_dict"], source, Changes(fold_bn=True), None, None, said.append)
     assert {path.name for path in tmp_path.iterdir()} == {"network.py", "weights.safetensors"}
-    assert said[0].startswith("folded 2 of 3 batch norms; 1 do not stand")
+    assert said[0].startswith("folded 2 of 3 batch norms; 1 stay")
     assert "0.0.1.weight" not in load_file(tmp_path / "weights.safetensors")
