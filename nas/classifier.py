@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from nas.data.folder import ENDINGS
+from nas.data.listing import images_below
+from nas.data.splits import no_images
 from nas.export.formats import PROGRAMS, Logits
 from nas.export.target import read_source
 from nas.task import Task
@@ -116,16 +116,8 @@ def image_files(images: Sequence[str | Path]) -> list[Path]:
     for image in map(Path, images):
         if not image.exists():
             raise ValueError(f"there is no image {image}")
-        inside = _below(image) if image.is_dir() else [image]
+        inside = [image / file.name for file in images_below(image, ["."]).files] if image.is_dir() else [image]
         if not inside:
-            raise ValueError(f"{image} has no images: their names must end in {', '.join(ENDINGS)}")
+            raise ValueError(no_images(image))
         found += inside
     return list(dict.fromkeys(found))
-
-
-def _below(folder: Path) -> list[Path]:
-    paths = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths += [Path(parent, name) for name in names if not name.startswith(".") and name.lower().endswith(ENDINGS)]
-    return sorted(paths)

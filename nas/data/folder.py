@@ -1,12 +1,13 @@
-"""A folder of images as people keep them: `train/`, and where there are `val/` and `test/`; in each a folder a class.
+"""A folder of images as people keep them, see `Layout`: which images play which part.
 
-Which of them plays which part is decided so that the same images are never validation and test at once:
+That is decided so that the same images are never validation and test at once:
 
     there is               validation is           the test split is
     train, val, test       val/                    test/
     train, test            a tenth of train/       test/
     train, val             a tenth of train/       val/, as the field reports ImageNet's
     train                  a tenth of the rest     a tenth of train/
+    classes alone          a tenth of the rest     a tenth of all
 
 What is held out is class-balanced, and the same each time as long as the files are.
 """
@@ -14,22 +15,21 @@ What is held out is class-balanced, and the same each time as long as the files 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
 
-from nas.data.decoded import File, decoded
+from nas.data.decoded import decoded
 from nas.data.download import Log
 from nas.data.images import MIN_SIZE, VAL_SHARE, Dataset, Images
+from nas.data.listing import Listing, images_below
+from nas.data.splits import NAMED, SPLITS, Layout, Split, no_images, some
 
 PREFIX = "folder:"  # of the name of such a data set: `folder:PATH`
-SPLITS = ("train", "val", "test")
-ENDINGS = (".jpg", ".jpeg", ".png")
 TEST_SEED = 1  # of the images held out for the test
-NAMED = 3  # so many files a message names
 
 Listed = tuple[str, int, int]  # an image file that can be read: its name in its split, its bytes, its class
 
@@ -50,33 +50,32 @@ class ImageFolder:
     def __post_init__(self) -> None:
         if self.image_size < MIN_SIZE:
             raise ValueError(f"--image-size must be at least {MIN_SIZE} pixels, not {self.image_size}")
-        if not (self.path / "train").is_dir():
-            there = "has no folder train/" if self.path.is_dir() else "is no folder"
-            raise ValueError(f"{self.path} {there}: --data folder:PATH wants PATH/train/CLASS/*.jpg or .png")
-        self._check_classes()
+        assert self.layout
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Which folders are splits, and which are classes."""
+        return Layout.of(self.path)
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The names of the folders in `train/`, sorted."""
-        return self._classes_of("train")
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """The folders of `SPLITS` that there are."""
-        return tuple(split for split in SPLITS if (self.path / split).is_dir())
+        """The names of the classes' folders, sorted."""
+        return tuple(self.layout.splits["train"].classes)
 
     def dataset(self, name: str) -> Dataset:
-        """The training and validation images. Test images are not looked at, or parted with, see above."""
+        """The training and validation images. Test images are not decoded, or parted with, see above."""
         self.log(f"{name}: {len(self.class_names)} classes; {self._parts()}")
-        training, listed = self._read("train")
-        if self.splits == SPLITS:
-            validation, more = self._read("val")
-            dataset = Dataset(name, self.class_names, training, validation, *training.channel_statistics())
-            return replace(dataset, sha256=_sha256("val/", listed + more))
+        if self.layout.beside:
+            self.log(f"{self.path}: left out, beside the splits: {some([f'{name}/' for name in self.layout.beside])}")
+        train, files = self._read("train")
+        if self._has_all:
+            val, more = self._read("val")
+            dataset = Dataset(name, self.class_names, train, val, *train.channel_statistics())
+            return replace(dataset, sha256=_sha256("val/", files + more))
         if self._test_split is None:
-            _, training = _test_and_rest(training)
+            _, train = _test_and_rest(train)
         parts = "a tenth of train/" if self._test_split else "a tenth of the rest"
-        return replace(Dataset.split(name, self.class_names, training), sha256=_sha256(parts, listed))
+        return replace(Dataset.split(name, self.class_names, train), sha256=_sha256(parts, files))
 
     def test(self) -> Images:
         """The test images, for the end of a comparison."""
@@ -84,43 +83,53 @@ class ImageFolder:
             return _test_and_rest(self._read("train")[0])[0]
         return self._read(self._test_split)[0]
 
-    # ------------------------------------------------------------------ layout
+    # ------------------------------------------------------------------ which part
+
+    @property
+    def _has_all(self) -> bool:
+        return all(split in self.layout.splits for split in SPLITS)
 
     @property
     def _test_split(self) -> str | None:
-        """The folder that is the test split, if one is."""
-        return next((split for split in ("test", "val") if split in self.splits), None)
+        """The split that is the test's, if one is."""
+        return next((split for split in ("test", "val") if split in self.layout.splits), None)
 
     def _parts(self) -> str:
         """What plays which part, for the log."""
-        validation = "val/" if self.splits == SPLITS else "a tenth of train/"
-        return f"validation is {validation}, test {self._test_split or 'another tenth of train'}/"
-
-    def _classes_of(self, split: str) -> tuple[str, ...]:
-        with os.scandir(self.path / split) as entries:
-            return tuple(sorted(e.name for e in entries if e.is_dir() and not e.name.startswith(".")))
-
-    def _check_classes(self) -> None:
-        if len(self.class_names) < 2:
-            raise ValueError(f"{self.path / 'train'} must have a folder for each of two or more classes")
-        for split in self.splits[1:]:
-            ours, theirs = set(self.class_names), set(self._classes_of(split))
-            for these, those, where, missing in ((ours, theirs, "train", split), (theirs, ours, split, "train")):
-                if only := sorted(these - those):
-                    raise ValueError(
-                        f"{self.path}: {where}/ has {_some(only)}, which {missing}/ has not: "
-                        "every split needs the same classes"
-                    )
+        splits = self.layout.splits
+        whole = "the images" if self.layout.together else splits["train"].name
+        validation = splits["val"].name if self._has_all else f"a tenth of {whole}"
+        test = splits[self._test_split].name if self._test_split else f"another tenth of {whole}"
+        return f"validation is {validation}, test {test}"
 
     # ------------------------------------------------------------------ files
 
-    def _read(self, split: str) -> tuple[Images, list[Listed]]:
-        """All images of a split that can be read, class by class, and what files they are."""
-        folder = self.path / split
-        found = [_files(folder, name) for name in self.class_names]
-        if others := sum(others for _, others in found):
-            self.log(f"{folder}: files left out, as their names do not end in {', '.join(ENDINGS)}: {others:,}")
-        listed = [(file, label) for label, (files, _) in enumerate(found) for file in files]
+    @cached_property
+    def _listings(self) -> dict[str, dict[str, Listing]]:
+        """The files of every split and class. Raises ValueError where one has none, or two have a folder in common."""
+        listings = {
+            name: {class_name: images_below(split.folder, folders) for class_name, folders in split.classes.items()}
+            for name, split in self.layout.splits.items()
+        }
+        seen: dict[str, Path] = {}
+        for name, classes in listings.items():
+            for class_name, listing in classes.items():
+                here = self.layout.splits[name].folder / class_name
+                if not listing.files:
+                    raise ValueError(no_images(here))
+                for folder in listing.folders:
+                    if (there := seen.setdefault(folder, here)) != here:
+                        raise ValueError(
+                            f"{folder} is linked into {there} and {here}: an image has one class, and is in one split"
+                        )
+        return listings
+
+    def _read(self, name: str) -> tuple[Images, list[Listed]]:
+        """All images of a split that can be read, class by class, and what files they are. What is not read is said."""
+        split, classes = self.layout.splits[name], self._listings[name]
+        self._say_what_is_passed_over(split, classes.values())
+        folder = split.folder
+        listed = [(file, label) for label, listing in enumerate(classes.values()) for file in listing.files]
         files = [file for file, _ in listed]
         images = decoded(folder, files, self.image_size, self.log, self.workers)
         if images.unreadable:
@@ -129,38 +138,28 @@ class ImageFolder:
         labels = torch.tensor([label for _, _, label in readable], dtype=torch.int64)
         counts = labels.bincount(minlength=len(self.class_names)).tolist()
         if empty := [name for name, count in zip(self.class_names, counts, strict=True) if not count]:
-            raise ValueError(f"{folder}: no image of {_some(empty)} can be read")
-        if split == "train" and len(labels) < VAL_SHARE:
+            raise ValueError(f"{folder}: no image of {some(empty)} can be read")
+        if name == "train" and len(labels) < VAL_SHARE:
             raise ValueError(f"{folder} has {len(labels)} images: give {VAL_SHARE} or more, since some are held out")
         return Images(images.pixels, labels), readable
 
+    def _say_what_is_passed_over(self, split: Split, listings: Iterable[Listing]) -> None:
+        if said := str(sum((listing.passed for listing in listings), split.passed)):
+            self.log(f"{split.folder}: passed over: {said}")
+        for class_name, folders in split.classes.items():
+            if len(folders) > 1:
+                self.log(
+                    f"{split.folder / class_name}: {len(folders)} folders whose names differ in Unicode: one class"
+                )
+
     def _complain(self, folder: Path, unreadable: dict[str, str], total: int, report: Path) -> None:
         """Say which images cannot be read, to the log, or where they are not to be skipped as a ValueError."""
-        named = _some([f"{name} ({reason})" for name, reason in unreadable.items()])
+        named = some([f"{name} ({reason})" for name, reason in unreadable.items()])
         said = f"{folder}: {len(unreadable):,} of {total:,} images cannot be read: {named}"
         where = f"; {report} has them all" if len(unreadable) > NAMED else ""
         if not self.skip_unreadable:
             raise ValueError(f"{said}{where}. Mend or remove them, or add --skip-unreadable to do without")
         self.log(f"{said}{where}; they are left out")
-
-
-def _files(folder: Path, class_name: str) -> tuple[list[File], int]:
-    """The image files of a class, at any depth, sorted; and how many others there are. ValueError without images."""
-    paths = [Path(parent, name) for parent, _, names in os.walk(folder / class_name) for name in names]
-    visible = [path for path in paths if not path.name.startswith(".")]
-    images = [path for path in visible if path.name.lower().endswith(ENDINGS)]
-    if not images:
-        raise ValueError(f"{folder / class_name} has no images: their names must end in {', '.join(ENDINGS)}")
-    return sorted(_file(path, folder) for path in images), len(visible) - len(images)
-
-
-def _file(path: Path, folder: Path) -> File:
-    name = str(path.relative_to(folder))
-    try:
-        status = path.stat()
-    except OSError:  # a link to nothing, say: that it cannot be read is found out when it is
-        return File(name, -1, 0)
-    return File(name, status.st_size, status.st_mtime_ns)
 
 
 def _sha256(validation: str, files: Sequence[Listed]) -> str:
@@ -171,9 +170,3 @@ def _sha256(validation: str, files: Sequence[Listed]) -> str:
 def _test_and_rest(training: Images) -> tuple[Images, Images]:
     """A class-balanced tenth of `training` and all the rest."""
     return training.divide(max(1, len(training) // VAL_SHARE), TEST_SEED)
-
-
-def _some(texts: Sequence[str]) -> str:
-    """The first few of `texts`, and how many more there are; bytes that are no text show as such."""
-    more = f" and {len(texts) - NAMED:,} more" if len(texts) > NAMED else ""
-    return (", ".join(texts[:NAMED]) + more).encode(errors="backslashreplace").decode()

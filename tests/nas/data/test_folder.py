@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +101,7 @@ def test_files_at_any_depth_and_of_other_kinds(tmp_path: Path) -> None:
     said: list[str] = []
     dataset = ImageFolder(tmp_path / "pets", 8, log=said.append).dataset("pets")
     assert len(dataset.train) + len(dataset.val) == 31
-    assert any("files left out, as their names do not end in .jpg, .jpeg, .png: 1" in text for text in said)
+    assert f"{tmp_path}/pets/train: passed over: 1 hidden or system file, 1 file that is no image (.txt 1)" in said
 
 
 def test_unreadable_images_are_refused_by_name_or_skipped(tmp_path: Path) -> None:
@@ -167,7 +167,6 @@ def remove(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda root: (root / "train").rename(root / "training"), r"has no folder train/: --data folder:PATH wants"),
         (lambda root: (root / "val" / "dog").rename(root / "val" / "dug"), "train/ has dog, which val/ has not"),
         (lambda root: (root / "val" / "fox").mkdir(), "val/ has fox, which train/ has not"),
         (lambda root: remove(root / "train" / "dog"), "dog has no images: their names must end in .jpg"),
@@ -183,10 +182,237 @@ def test_other_layouts_are_refused(tmp_path: Path, spoil, message: str) -> None:
 def test_too_little_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no folder"):
         opened(tmp_path / "nothing")
-    with pytest.raises(ValueError, match="a folder for each of two or more classes"):
-        opened(make(tmp_path / "one", classes=["cat"]))
     with pytest.raises(ValueError, match="has 9 images: give 10 or more"):
         opened(make(tmp_path / "few", n=3)).dataset("few")
+
+
+# ---------------------------------------------------------------------------- layouts
+
+
+def flat(root: Path, n: int = 10, classes: Sequence[str] = CLASSES) -> Path:
+    """The classes alone, in no folder `train/`."""
+    shutil.move(make(root.parent / "whole", ["train"], n, classes) / "train", root)
+    return root
+
+
+def test_classes_alone_are_split_as_train_alone_is(tmp_path: Path) -> None:
+    said: list[str] = []
+    root = flat(tmp_path / "pets", n=20)
+    folder = ImageFolder(root, 8, log=said.append)
+    dataset, test = folder.dataset("folder:pets"), folder.test()
+    assert said[0] == ("folder:pets: 3 classes; validation is a tenth of the images, test another tenth of the images")
+    reference = opened(make(tmp_path / "reference", ["train"], n=20))
+    same = reference.dataset("folder:pets")
+    assert dataset.sha256 == same.sha256 and dataset.class_names == same.class_names
+    assert dataset.train.pixels.equal(same.train.pixels) and dataset.val.pixels.equal(same.val.pixels)
+    assert test.pixels.equal(reference.test().pixels)
+    assert [len(images) for images in (dataset.train, dataset.val, test)] == [49, 5, 6]
+
+
+@pytest.mark.parametrize(
+    "names", [("Train", "valid", "TEST"), ("TRAIN", "Validation", "Test"), ("train", "val", "test")]
+)
+def test_splits_by_other_names(tmp_path: Path, names: tuple[str, ...]) -> None:
+    said: list[str] = []
+    folder = ImageFolder(make(tmp_path / "pets", names), 8, log=said.append)
+    dataset = folder.dataset("folder:pets")
+    assert f"validation is {names[1]}/, test {names[2]}/" in said[0]
+    assert {green for _, green, _ in colours(dataset.val)} == {10}
+    assert {green for _, green, _ in colours(folder.test())} == {20}
+    assert dataset.sha256 == opened(make(tmp_path / "usual", ("train", "val", "test"))).dataset("usual").sha256
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    root = flat(tmp_path / "vehicles", classes=["bus", "car", "train"])
+    assert opened(root).dataset("vehicles").class_names == ("bus", "car", "train")
+
+
+def test_folders_and_images_beside_are_said(tmp_path: Path) -> None:
+    root = make(tmp_path / "pets")
+    (root / "annotations").mkdir()
+    Image.new("RGB", (9, 9)).save(root / "train" / "loose.png")
+    (root / "train" / ".ipynb_checkpoints").mkdir()
+    Image.new("RGB", (9, 9)).save(root / "train" / ".ipynb_checkpoints" / "copy.png")
+    said: list[str] = []
+    dataset = ImageFolder(root, 8, log=said.append).dataset("pets")
+    assert dataset.class_names == CLASSES and len(dataset.train) + len(dataset.val) == 30
+    assert f"{root}: left out, beside the splits: annotations/" in said
+    assert f"{root}/train: passed over: 1 hidden or system folder, 1 image in no class's folder" in said
+
+
+def test_copies_in_hidden_folders_are_not_trained_on(tmp_path: Path) -> None:
+    """And leave no trace in what a run knows its images by."""
+    root = make(tmp_path / "pets")
+    began = opened(root).dataset("pets").sha256
+    shutil.copytree(root / "train" / "cat", root / "train" / "cat" / ".ipynb_checkpoints")
+    shutil.copytree(root / "train" / "dog", root / "train" / "__MACOSX" / "dog")
+    dataset = opened(root).dataset("pets")
+    assert dataset.sha256 == began and len(dataset.train) + len(dataset.val) == 30
+
+
+def test_what_runs_know_folders_by_stays(tmp_path: Path) -> None:
+    """Or none that began before could be resumed."""
+    root = make(tmp_path / "pets", ["train"], classes=["cat", "dog"], n=5)
+    for number, path in enumerate(sorted(root.rglob("*.png"))):
+        path.write_bytes(path.read_bytes() + b"\0" * (100 + number - path.stat().st_size))
+    assert opened(root).dataset("pets").sha256 == "5d154b9238d818ae16ae4240035f1670a565663753926ee5db2b4787167cccc8"
+    shutil.copytree(root / "train", root / "val")
+    assert opened(root).dataset("pets").sha256 == "98159d2f04e84592b072a1b173988d48c3d63eb9a4516c97d48f314daec2ffed"
+    shutil.copytree(root / "train", root / "test")
+    assert opened(root).dataset("pets").sha256 == "f24b4346dbae9fb5b60f286cf3f6ff8adcddc475f3c96bb709b02e6cf3e3a483"
+
+
+def rename(old: str, new: str) -> Callable[[Path], object]:
+    return lambda root: (root / old).rename(root / new)
+
+
+def bury(*folders: str) -> Callable[[Path], object]:
+    """Move all into a folder in a folder."""
+
+    def move(root: Path) -> None:
+        inner = root.joinpath(*folders)
+        shutil.move(root, root.parent / "moved")
+        inner.parent.mkdir(parents=True)
+        shutil.move(root.parent / "moved", inner)
+
+    return move
+
+
+def only_loose(root: Path) -> None:
+    for path in list(root.rglob("*.png")):
+        path.rename(root / f"{path.parent.name}-{path.name}")
+    for name in CLASSES:
+        (root / name).rmdir()
+
+
+def packed(root: Path) -> None:
+    shutil.rmtree(root)
+    root.write_bytes(b"PK")
+
+
+WANTED = r"--data folder:PATH wants PATH/CLASS/\*\.jpg, or PATH/train/CLASS/\*\.jpg with or without val/ and test/"
+
+
+@pytest.mark.parametrize(
+    ("layout", "spoil", "message"),
+    [
+        (make, rename("train", "training"), f"has no folder train/: {WANTED}. training, val are taken for a split"),
+        (
+            make,
+            rename("train", "pictures"),
+            f"has no folder train/: {WANTED}. val is taken for a split, not for a class",
+        ),
+        (flat, shutil.rmtree, f"is no folder: {WANTED}"),
+        (flat, packed, "is no folder: unpack it first"),
+        (flat, only_loose, f"has images in no class's folder: {WANTED}"),
+        (flat, lambda root: [shutil.rmtree(root / name) for name in CLASSES], "has neither folders nor images"),
+        (
+            flat,
+            lambda root: [remove(root / name) for name in CLASSES],
+            "pets has no images: their names must end in .jpg",
+        ),
+        (flat, lambda root: remove(root / "dog"), "pets/dog has no images: .*Put some there, or move the folder away$"),
+        (flat, lambda root: [shutil.rmtree(root / n) for n in CLASSES[1:]], "two or more classes: it has one, cat$"),
+        (
+            make,
+            lambda root: [shutil.rmtree(root / "train" / n) for n in CLASSES[1:]],
+            "train must have .*it has one, cat$",
+        ),
+        (make, lambda root: [shutil.rmtree(root / "train" / n) for n in CLASSES], "train must have .*it has none$"),
+        (flat, bury("a"), r"of two or more classes: it has one, a\. Did you mean folder:.*/pets/a\?$"),
+        (flat, bury("a", "b"), r"it has one, a\. Did you mean folder:.*/pets/a/b\?$"),
+        (make, bury("a", "b"), r"it has one, a\. Did you mean folder:.*/pets/a/b\?$"),
+    ],
+)
+def test_odd_layouts_are_refused_with_what_to_do(tmp_path: Path, layout, spoil, message: str) -> None:
+    root = layout(tmp_path / "pets")
+    spoil(root)
+    with pytest.raises(ValueError, match=message):
+        opened(root)
+
+
+def test_folders_beside_the_one_that_is_meant(tmp_path: Path) -> None:
+    root = flat(tmp_path / "download" / "pets").parent
+    (root / "documents").mkdir()
+    with pytest.raises(ValueError, match=r"documents has no images.*Did you mean folder:.*/download/pets\?$"):
+        opened(root)
+    (root / "around").symlink_to(".")
+    (root / "and around").symlink_to(".")
+    with pytest.raises(ValueError, match=r"documents has no images"):
+        opened(root)
+
+
+def test_two_folders_of_one_split(tmp_path: Path) -> None:
+    root = make(tmp_path / "pets", ("train", "valid", "Validation"))
+    with pytest.raises(ValueError, match="has Validation/ and valid/: name the one to take val/"):
+        opened(root)
+    (root / "valid").rename(root / "val")
+    said: list[str] = []
+    ImageFolder(root, 8, log=said.append).dataset("pets")
+    assert f"{root}: left out, beside the splits: Validation/" in said
+
+
+def test_a_split_of_images_alone(tmp_path: Path) -> None:
+    root = make(tmp_path / "pets", ["train"])
+    (root / "test").mkdir()
+    Image.new("RGB", (9, 9)).save(root / "test" / "0.png")
+    with pytest.raises(ValueError, match=r"test has images in no class's folder: sort them as test/CLASS/\*\.jpg"):
+        opened(root)
+
+
+# ---------------------------------------------------------------------------- names in Unicode, links
+
+NFC, NFD = "caf\u00e9", "cafe\u0301"
+
+
+def test_a_class_is_one_in_every_unicode_form(tmp_path: Path) -> None:
+    root = make(tmp_path / "places", ["train"], classes=["bar", NFC])
+    make(root, ["val"], classes=["bar", NFD])
+    folder = opened(root)
+    assert folder.dataset("places").class_names == ("bar", NFC) and len(folder.test()) == 20
+
+
+def test_folders_of_one_name_in_two_unicode_forms_are_one_class(tmp_path: Path) -> None:
+    root = make(tmp_path / "places", ["train"], classes=["bar", NFC])
+    (root / "train" / NFD).mkdir()
+    Image.new("RGB", (9, 9), (10, 0, 99)).save(root / "train" / NFD / "0.png")
+    said: list[str] = []
+    folder = ImageFolder(root, 8, log=said.append)
+    dataset, test = folder.dataset("places"), folder.test()
+    assert dataset.class_names == ("bar", NFC) and len(dataset.train) + len(dataset.val) + len(test) == 21
+    assert f"{root}/train/{NFC}: 2 folders whose names differ in Unicode: one class" in said
+
+
+def test_linked_splits_classes_and_folders_in_classes(tmp_path: Path) -> None:
+    root, real = tmp_path / "pets", make(tmp_path / "real", ("training", "val", "more"), classes=["cat", "dog"])
+    (root / "train").mkdir(parents=True)
+    (root / "train" / "cat").symlink_to(real / "training" / "cat")
+    (root / "train" / "dog").symlink_to(real / "training" / "dog")
+    (real / "training" / "dog" / "more").symlink_to(real / "more" / "dog")
+    (real / "training" / "dog" / "once more").symlink_to(real / "more" / "dog")
+    (root / "val").symlink_to(real / "val")
+    said: list[str] = []
+    folder = ImageFolder(root, 8, log=said.append)
+    dataset = folder.dataset("pets")
+    assert sorted(dataset.train.labels.tolist() + dataset.val.labels.tolist()) == [0] * 10 + [1] * 20
+    assert len(folder.test()) == 20
+    assert f"{root}/train: passed over: 1 link to a folder that is read already" in said
+
+
+@pytest.mark.parametrize(
+    ("link", "target", "both"),
+    [
+        ("train/cat/more", "../dog", "train/cat and .*train/dog"),
+        ("train/fox", "dog", "train/dog and .*train/fox"),
+        ("test", "val", "val/cat and .*test/cat"),
+        ("val/cat/more", "../../train/cat", "train/cat and .*val/cat"),
+    ],
+)
+def test_a_folder_is_of_one_class_and_in_one_split(tmp_path: Path, link: str, target: str, both: str) -> None:
+    root = make(tmp_path / "pets", ["train"] if link == "train/fox" else ["train", "val"])
+    (root / link).symlink_to(target)
+    with pytest.raises(ValueError, match=f"is linked into .*{both}: an image has one class, and is in one split"):
+        opened(root).dataset("pets")
 
 
 # ---------------------------------------------------------------------------- as a data set by its name
