@@ -1,4 +1,4 @@
-"""nas from Python: `nas.search`, `nas.open`, `nas.load`. `nas search` calls the first.
+"""nas from Python: what the commands do, as functions. The commands call them.
 
 They import torch, `import nas` does not. A mistake is a ValueError in the one line that the command line prints.
 """
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from nas.classifier import Prediction
+    from nas.export.job import Exported
     from nas.results import Blueprint, Run, Trial
     from searchspaces import Space
 
@@ -261,6 +263,115 @@ def compare(
     run = create(folder, config)
     finish(run, run.budget, dataset, where, cluster, output)
     return Run.open(run.path)
+
+
+def export(
+    network: Path | str,
+    *,
+    to: str | Sequence[str] = ("standalone", "state_dict"),
+    out: Path | str | None = None,
+    weights: Path | str | None = None,
+    untrained: bool = False,
+    image_size: int | None = None,
+    classes: int | None = None,
+    fold_bn: bool = False,
+    prune: float | None = None,
+    quantize: str | None = None,
+    data: str | None = None,
+    data_dir: Path | str | None = None,
+    skip_unreadable: bool = False,
+    test: bool = False,
+    threads: int = 1,
+    runs_dir: Path | str = "runs",
+    progress: Progress = "none",
+) -> Exported:
+    """Write a trained network for use elsewhere; each file is read back, and must give the network's logits.
+
+    What it needs to be given photographs (classes, pixels, mean and deviation) goes into every file.
+
+    Args:
+        network: What was trained: "x:best" of a run or "x:17", a training's folder; with `weights` or `untrained`
+            whatever `nas.load` takes.
+        to: Of standalone (a Python file), state_dict, onnx and pt2.
+        out: Folder for the files; by default NAME-exported.
+        weights: A file of weights; by default what `nas.train` made of the network.
+        untrained: Write random weights: the network as it is before any training.
+        image_size: Pixels a side; by default the weights'.
+        classes: By default the weights'.
+        fold_bn: Have convolutions do what batch norms do.
+        prune: Set this share of the weights to zero, the smallest.
+        quantize: Also in int8: "static" by training images, or "dynamic", linear layers alone.
+        data: Measure accuracy and speed on its validation images; by default what the network was trained on, where
+            `test` or `quantize` need images.
+        data_dir: Where the data set is; by default where it was.
+        skip_unreadable: Do without the images of a folder that cannot be read.
+        test: Also test accuracy, before and after.
+        threads: CPU threads.
+        runs_dir: Folder that holds the runs.
+        progress: What is printed: "none", or "lines" as `nas export` does.
+
+    Raises:
+        ValueError: For a mistake, with what to do; where there are no trained weights; where a file would not give the
+            network's logits, which is then not written.
+    """
+    from nas import launch
+    from nas.announcement import data_line
+    from nas.export.job import Changes, data_for, run, source_of_images
+    from nas.export.target import describe, read_source
+    from nas.progress import Output
+    from nas.units import parse_names
+
+    output = Output(progress)
+    launch.choose_device("cpu", threads)
+    formats = list(dict.fromkeys(parse_names(to) if isinstance(to, str) else to))
+    changes = Changes(fold_bn, prune, quantize)
+    changes.check(formats)
+    file = None if weights is None else Path(weights)
+    source = read_source(str(network), file, Path(runs_dir), classes, image_size, untrained)
+    output.say(describe(source))
+    images = loaded = tested = None
+    if data is not None or test or changes.needs_images:
+        place = None if data_dir is None else Path(data_dir)
+        images = source_of_images(source, data, place, skip_unreadable)
+        read = images.load(output.log)
+        output.say(f"data      {data_line(images, read)}")
+        loaded = data_for(source, read)
+        tested = images.load_test(output.log).resize(source.shape[1]) if test else None
+    folder = Path(out or source.network.name.replace(":", "-") + "-exported")
+    return run(folder, formats, source, changes, loaded, tested, output.say)
+
+
+def predict(
+    network: Path | str,
+    images: Path | str | Sequence[Path | str],
+    *,
+    weights: Path | str | None = None,
+    threads: int = 1,
+    runs_dir: Path | str = "runs",
+) -> list[Prediction]:
+    """What is on photographs, by a trained network: of each its classes with their probabilities, the likeliest first.
+
+    They go in as the images did in the network's training: turned upright, on white, the centre square, at its pixels.
+
+    Args:
+        network: "x:best" of a run or "x:17", if it was trained, a training's folder, an exported .onnx or .pt2 file;
+            with `weights` whatever `nas.load` takes.
+        images: Image files, and folders of them.
+        weights: weights.safetensors of `nas.train`.
+        threads: CPU threads.
+        runs_dir: Folder that holds the runs.
+
+    Raises:
+        ValueError: Where the network is not trained, or there is no such image. Of a file that cannot be read the
+            prediction has the `reason`.
+    """
+    from nas.classifier import Classifier, image_files
+    from nas.launch import choose_device
+
+    choose_device("cpu", threads)
+    files = image_files([images] if isinstance(images, str | Path) else images)
+    file = None if weights is None else Path(weights)
+    return list(Classifier.load(str(network), runs_dir, file).predict(files))
 
 
 def open(run: Path | str, *, runs_dir: Path | str = "runs") -> Run:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nas import api
 from nas.cli import common, completion, panels
 from nas.cli.options import DataDir, Json, RunsDir, SkipUnreadable, Threads
 
@@ -102,34 +103,38 @@ def export(
     """
     from dataclasses import asdict
 
-    from nas import launch
-    from nas.export.job import Changes, data_for, run, source_of_images
     from nas.export.steps import steps_table
-    from nas.export.target import describe, read_source
-    from nas.units import format_bytes, parse_names
+    from nas.units import format_bytes
 
-    launch.choose_device("cpu", threads)
-    formats, changes = list(dict.fromkeys(parse_names(to))), Changes(fold_bn, prune, quantize)
-    changes.check(formats)
-    source = read_source(network, weights, runs_dir, classes, image_size, untrained)
-    common.say(as_json)(describe(source))
-    wanted = data is not None or test or changes.needs_images
-    images = source_of_images(source, data, data_dir, skip_unreadable) if wanted else None
-    log = common.to_stderr
-    loaded = data_for(source, images.load(log)) if images else None
-    tested = images.load_test(log).resize(source.shape[1]) if images and test else None
-    say = common.say(as_json)
-    folder = out or Path(source.network.name.replace(":", "-") + "-exported")
-    written, steps = run(folder, formats, source, changes, loaded, tested, say)
+    done = api.export(
+        network,
+        to=to,
+        out=out,
+        weights=weights,
+        untrained=untrained,
+        image_size=image_size,
+        classes=classes,
+        fold_bn=fold_bn,
+        prune=prune,
+        quantize=quantize,
+        data=data,
+        data_dir=data_dir,
+        skip_unreadable=skip_unreadable,
+        test=test,
+        threads=threads,
+        runs_dir=runs_dir,
+        progress="json" if as_json else "lines",
+    )
     if as_json:
-        files = [asdict(file) | {"path": str(file.path)} for file in written]
-        common.print_json({"trained": source.trained, "files": files, "steps": [asdict(s) for s in steps]})
+        files = [asdict(file) | {"path": str(file.path)} for file in done.files]
+        common.print_json({"trained": done.trained, "files": files, "steps": [asdict(s) for s in done.steps]})
         return
-    for file in written:
+    for file in done.files:
         checked = f"  max logit difference {file.difference:.2g}" if file.difference is not None else ""
         original = f" ({file.from_original:.2g} from the original)" if file.from_original is not None else ""
         largest = f" of logits up to {file.largest:.2g}" if (file.difference or file.from_original) else ""
         print(f"wrote {file.path}  {format_bytes(file.bytes)}{checked}{original}{largest}")
-    if steps:
-        form = "onnxruntime" if "onnx" in formats else "PyTorch"
-        print(f"\n{steps_table(steps)}\n\naccuracy and images/s by {form}, batches of 100, on {threads} CPU thread(s)")
+    if done.steps:
+        form = "onnxruntime" if "onnx" in to else "PyTorch"
+        print(f"\n{steps_table(done.steps)}\n")
+        print(f"accuracy and images/s by {form}, batches of 100, on {threads} CPU thread(s)")

@@ -49,6 +49,15 @@ class Changes:
             )
 
 
+@dataclass(frozen=True)
+class Exported:
+    """What was written, of a network `trained` or not; and where something was changed, what each step cost."""
+
+    trained: bool
+    files: list[Written]
+    steps: list[Step]
+
+
 def run(
     folder: Path,
     formats: Sequence[str],
@@ -57,8 +66,8 @@ def run(
     data: Dataset | None,
     test: Images | None,
     say: Callable[[str], None],
-) -> tuple[list[Written], list[Step]]:
-    """Write everything to `folder`, and give what was written and, where something was changed, its steps.
+) -> Exported:
+    """Write everything to `folder`.
 
     `data` and `test` are at the network's resolution. Steps are of the first of ONNX and .pt2 that is written.
     """
@@ -75,7 +84,7 @@ def run(
         export(folder, formats, source.network, module, source.shape, source.metadata, changes.fold_bn, original)
     )
     if not forms or changes == Changes():
-        return written, []
+        return Exported(source.trained, written, [])
     last = len(stages) - (0 if changes.quantize else 1)  # the test set is seen at the two ends alone
     steps = [
         measure(
@@ -95,7 +104,7 @@ def run(
             for name, content in zip(int8, contents, strict=True)
         ]
         steps.append(measure(f"int8, {changes.quantize}", contents[0], forms[0], data, test))
-    return written, steps
+    return Exported(source.trained, written, steps)
 
 
 def _stages(

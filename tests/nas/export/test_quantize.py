@@ -32,16 +32,16 @@ def trained(tiny: Dataset) -> nn.Module:
 def test_static_int8_is_a_quarter_and_about_as_good(trained: nn.Module, tiny: Dataset, tmp_path: Path) -> None:
     source = Source(Designed("resnet8"), trained, (4, 16), None)
     changes = Changes(fold_bn=True, prune=0.25, quantize="static")
-    written, steps = run(tmp_path, ["pt2"], source, changes, tiny, tiny.val, lambda _: None)
-    assert [file.path.name for file in written] == ["network.pt2", "network.int8.pt2"]
-    assert [step.name for step in steps] == ["float32", "batch norms folded", "25 % pruned", "int8, static"]
+    done = run(tmp_path, ["pt2"], source, changes, tiny, tiny.val, lambda _: None)
+    assert [file.path.name for file in done.files] == ["network.pt2", "network.int8.pt2"]
+    assert [step.name for step in done.steps] == ["float32", "batch norms folded", "25 % pruned", "int8, static"]
     weights = 4 * sum(p.numel() for p in trained.parameters())
-    assert steps[0].bytes > weights and steps[-1].bytes < steps[0].bytes - weights / 2
-    assert steps[2].coded < steps[1].coded  # zeros are short
-    assert [step.test_accuracy is None for step in steps] == [False, True, True, False]
-    before, after = steps[0].val_accuracy, steps[-1].val_accuracy
+    assert done.steps[0].bytes > weights and done.steps[-1].bytes < done.steps[0].bytes - weights / 2
+    assert done.steps[2].coded < done.steps[1].coded  # zeros are short
+    assert [step.test_accuracy is None for step in done.steps] == [False, True, True, False]
+    before, after = done.steps[0].val_accuracy, done.steps[-1].val_accuracy
     assert before is not None and after is not None and before > 0.6 and after > before - 0.2
-    table = steps_table(steps)
+    table = steps_table(done.steps)
     assert "int8, static" in table and " kB" in table
 
 
@@ -49,18 +49,18 @@ def test_static_int8_is_a_quarter_and_about_as_good(trained: nn.Module, tiny: Da
 def test_static_int8_as_onnx(trained: nn.Module, tiny: Dataset, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     source = Source(Designed("resnet8"), trained, (4, 16), None)
-    written, steps = run(tmp_path, ["onnx"], source, Changes(quantize="static"), tiny, None, lambda _: None)
-    assert [file.path.name for file in written] == ["network.onnx", "network.int8.onnx"]
-    difference, largest = written[1].difference, written[1].largest
+    done = run(tmp_path, ["onnx"], source, Changes(quantize="static"), tiny, None, lambda _: None)
+    assert [file.path.name for file in done.files] == ["network.onnx", "network.int8.onnx"]
+    difference, largest = done.files[1].difference, done.files[1].largest
     assert difference is not None and largest is not None and 0 < difference < largest / 4
-    assert steps[1].bytes < steps[0].bytes / 2
+    assert done.steps[1].bytes < done.steps[0].bytes / 2
 
 
 def test_dynamic_int8_is_of_linear_layers(tmp_path: Path) -> None:
     torch.manual_seed(0)
     source = Source(Designed("resnet8"), network(flatten(16), linear(64, nn.ReLU), linear(4)), (4, 16), None)
-    written, _ = run(tmp_path, ["pt2"], source, Changes(quantize="dynamic"), None, None, lambda _: None)
-    difference, largest = written[1].difference, written[1].largest
+    done = run(tmp_path, ["pt2"], source, Changes(quantize="dynamic"), None, None, lambda _: None)
+    difference, largest = done.files[1].difference, done.files[1].largest
     assert difference is not None and largest is not None and 0 < difference < largest / 10
 
 
