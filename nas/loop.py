@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from statistics import median
 from typing import Protocol
@@ -23,7 +24,7 @@ from nas.samplers import distributions, make_sampler
 from nas.train import Epoch
 from nas.trial import State, TrialResult, TrialSpec, describe
 from nas.units import format_count
-from searchspaces import Arch
+from searchspaces import Arch, Space
 from searchspaces.cost import Cost, cost_of
 
 MAX_STARTS = 5  # a training that took its whole process with it so often is given up
@@ -42,8 +43,9 @@ class Progress(Protocol):
 class Search:
     """The trials of `run`, asked and told in any order, several at once where the engine has workers.
 
-    Trials that a killed process left unfinished are asked for first. A network that is in the ledger
-    already is not trained again: its trial gets the result of the one that trained it (`duplicate_of`),
+    Trials that a killed process left unfinished are asked for first, then those that were enqueued, by any program.
+    What is no trial of the space is noted as failed where it has not ended, and passed over. A network that is in the
+    ledger already is not trained again: its trial gets the result of the one that trained it (`duplicate_of`),
     and counts for nothing in the budget. With a table of published results nothing is trained at all.
     """
 
@@ -66,7 +68,8 @@ class Search:
         study.pruner = make_pruner(self.config.pruner, self.config.recipe.epochs)
 
         trials = study.get_trials(deepcopy=False)
-        self._unfinished = [t._trial_id for t in reversed(trials) if not t.state.is_finished()]
+        check_options(trials, self.config.space)
+        self._unfinished = [t._trial_id for t in reversed(trials) if t.state == TrialState.RUNNING]
         self._reported = {t.number: t.last_step for t in trials if t.last_step is not None}  # the last epochs
         self._running: dict[int, Trial] = {}
         self._being_trained: dict[Arch, list[Trial]] = {}  # and who else waits for the same network
@@ -89,6 +92,8 @@ class Search:
                 return None
             with self.run.together():
                 trial = self._propose()
+                if trial is None:
+                    continue
                 arch = self.config.space.from_options(trial.params)
                 key = self.config.space.canonical(arch)
                 if key in self._trained:
@@ -181,23 +186,38 @@ class Search:
         seconds = [row.seconds for row in self._rows if row.seconds is not None]
         return self.seconds_spent + (median(seconds) if seconds else 0.0) > budget
 
-    def _propose(self) -> Trial:
-        """The next trial: a new one, or first those that a killed process left.
+    def _propose(self) -> Trial | None:
+        """The next trial with its choices; None where it can have none, and has been noted as failed.
 
-        Such a one has all its choices, or some and gets the rest now: the same ones, since what a sampler
-        proposes depends on the seed, the trial's number and the finished trials alone.
+        One that a killed process left has all its choices, or some and gets the rest now: the same ones, since what a
+        sampler proposes depends on the seed, the trial's number and the finished trials alone.
         """
-        if not self._unfinished:
-            fixed = self.config.space.fixed(len(self.study.get_trials(deepcopy=False)))
-            if not fixed:
-                return self.study.ask(distributions(self.config.space))
-            # As Optuna's `enqueue_trial` does, but begun at once: a process that dies in between leaves none waiting.
-            self.study.add_trial(create_trial(state=TrialState.RUNNING, system_attrs={"fixed_params": fixed}))
-            self._unfinished.append(self.study.get_trials(deepcopy=False)[-1]._trial_id)
-        trial = Trial(self.study, self._unfinished.pop())
+        trial_id = self._next()
+        frozen = self.study._storage.get_trial(trial_id)
+        if fault := fault_of(frozen, self.config.space):
+            self._pass_over(frozen, fault)
+            return None
+        trial = Trial(self.study, trial_id)
         for choice in self.config.space.choices:
             trial.suggest_categorical(choice.name, choice.options)
         return trial
+
+    def _next(self) -> int:
+        """The id of a trial that a killed process left, else of one that was enqueued, else of a new one, begun."""
+        if self._unfinished:
+            return self._unfinished.pop()
+        waiting = self.study._pop_waiting_trial_id()
+        if waiting is not None:
+            return waiting
+        fixed = self.config.space.fixed(len(self.study.get_trials(deepcopy=False)))
+        # As Optuna's `enqueue_trial` does, but begun at once: a process that dies in between leaves none waiting.
+        begun = create_trial(state=TrialState.RUNNING, system_attrs={"fixed_params": fixed} if fixed else {})
+        return self.study._storage.create_new_trial(self.study._study_id, begun)
+
+    def _pass_over(self, frozen: FrozenTrial, fault: str) -> None:
+        self.study._storage.set_trial_user_attr(frozen._trial_id, "reason", fault)
+        row = self.run.row(self.study.tell(frozen.number, state=TrialState.FAIL))
+        self.progress.finished(row, self.best, self.seconds_left())
 
     def _start(self, trial: Trial, arch: Arch) -> TrialSpec | None:
         """The training of `arch`, entered in the ledger; None where it has failed before it began."""
@@ -285,7 +305,7 @@ class Search:
 
     def _remember(self, trial: FrozenTrial) -> Row:
         row = self.run.row(trial)
-        if row.duplicate_of is None:
+        if row.arch and row.duplicate_of is None:
             if "refused" not in trial.user_attrs:
                 self._rows.append(row)
             self._trained[self.config.space.canonical(row.arch)] = trial
@@ -293,6 +313,34 @@ class Search:
 
 
 _TOLD = {State.FAILED: TrialState.FAIL, State.PRUNED: TrialState.PRUNED}
+
+
+def fault_of(trial: FrozenTrial, space: Space) -> str:
+    """Why `trial`, which is to be trained, can be no architecture of `space`, by what it was given; else nothing."""
+    fixed = trial.system_attrs.get("fixed_params", {})
+    given = fixed | trial.params if isinstance(fixed, dict) else {"fixed_params": fixed}
+    try:
+        space.from_options({choice.name: choice.options[0] for choice in space.choices} | given)
+    except ValueError as error:
+        return f"no architecture: {error}"
+    strange = [name for name, of in distributions(space).items() if trial.distributions.get(name, of) != of]
+    return f"no architecture: {', '.join(strange)} was chosen from other options" if strange else ""
+
+
+def check_options(trials: Sequence[FrozenTrial], space: Space) -> None:
+    """Raises ValueError where a parameter in the ledger has first had other options than in `space`.
+
+    Optuna adds no trial to a study then.
+    """
+    ours, seen = distributions(space), set()
+    for trial in trials:
+        for name, of in trial.distributions.items():
+            if name in ours and name not in seen and of != ours[name]:
+                raise ValueError(
+                    f"trial {trial.number}, of another program, is the first with {name}, and has it from {of}: "
+                    "Optuna adds no trial with other options to this ledger. Start a new run"
+                )
+            seen.add(name)
 
 
 def busy_seconds(trials: list[FrozenTrial]) -> float:

@@ -138,7 +138,7 @@ class Run(run.Run):
 
     def telling(self, on_trial: Callable[[Trial], None] | None) -> Callable[[Row], None] | None:
         """`on_trial` for the rows that a search notes."""
-        return None if on_trial is None else lambda row: on_trial(self.trial(row))
+        return None if on_trial is None else lambda row: on_trial(self.trial(row)) if row.arch else None
 
     def resume(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import platform
 import shutil
@@ -31,7 +32,7 @@ from nas.identity import Identity, find_study
 from nas.journal import Damaged, Journal, lock_of, sole_writer
 from nas.network import Network
 from nas.trial import State, describe
-from searchspaces import Arch
+from searchspaces import Arch, Space
 
 CONFIG, JOURNAL = "config.json", "journal.log"
 _MAY_CHANGE = ("data_dir", "device", "table")  # of a configuration: where things are, what computes
@@ -247,21 +248,24 @@ class Run:
     def row(self, trial: FrozenTrial) -> Row:
         """`trial` of the ledger in our words."""
         attrs, space = trial.user_attrs, self.config.space
-        proposed = len(trial.params) == len(space.choices)  # one killed while it was proposed has fewer
-        arch = space.from_options(trial.params) if proposed else ()
+        arch, fault = read_arch(trial, space)
+        reward = trial.values[0] if trial.state == TrialState.COMPLETE and not fault else None
+        if reward is not None and not math.isfinite(reward):
+            fault, reward = f"its reward is {reward}", None
+        elsewhere = "told by another program" if reward is not None and "accuracy" not in attrs else ""
         return Row(
             number=trial.number,
-            state=_STATES[trial.state],
-            id=attrs.get("id") or (space.short_id(arch) if proposed else ""),
-            architecture=space.format(arch) if proposed else "",
+            state=State.FAILED if fault else _STATES[trial.state],
+            id=attrs.get("id") or (space.short_id(arch) if arch else ""),
+            architecture=space.format(arch) if arch else "",
             accuracy=attrs.get("accuracy"),
-            reward=trial.values[0] if trial.state == TrialState.COMPLETE else None,
+            reward=reward,
             macs=attrs.get("macs"),
             params=attrs.get("params"),
             activations=attrs.get("activations"),
             latency=attrs.get("latency"),
             seconds=attrs.get("seconds"),
-            reason=attrs.get("reason", ""),
+            reason=attrs.get("reason") or fault or elsewhere,
             duplicate_of=attrs.get("duplicate_of"),
             arch=arch,
         )
@@ -306,8 +310,21 @@ _STATES = {
     TrialState.PRUNED: State.PRUNED,
     TrialState.FAIL: State.FAILED,
     TrialState.RUNNING: State.RUNNING,
-    TrialState.WAITING: State.RUNNING,
+    TrialState.WAITING: State.WAITING,
 }
+
+
+def read_arch(trial: FrozenTrial, space: Space) -> tuple[Arch, str]:
+    """The architecture of `trial`, and what is wrong with the trial: nothing, where it has one or is to get one.
+
+    Other programs put trials into a ledger, with other parameters or none; and a line of it may be lost.
+    """
+    if not trial.params and trial.state.is_finished():
+        return (), "no architecture: it has no parameters"
+    try:
+        return space.from_options(trial.params), ""
+    except ValueError as error:
+        return (), f"no architecture: {error}" if trial.state.is_finished() else ""
 
 
 def versions() -> dict[str, str]:

@@ -26,6 +26,7 @@ class State(StrEnum):
     PRUNED = "pruned"
     FAILED = "failed"
     RUNNING = "running"
+    WAITING = "waiting"  # enqueued, to be trained next
 
 
 @dataclass(frozen=True)

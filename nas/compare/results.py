@@ -190,8 +190,8 @@ def results(run: Run) -> Results:
         if not row.arch or row.state == State.RUNNING:
             continue
         seed, name = lineup.seed_of(row.arch), lineup.names[row.arch[1]]
-        if row.state == State.COMPLETE and row.accuracy is not None:
-            of = trial.user_attrs
+        of = trial.user_attrs
+        if row.state == State.COMPLETE and row.accuracy is not None and "test_accuracy" in of:
             figures = (of["images"], of["training_seconds"], of["inference"], of["bytes"])
             trainings[name][seed] = Training(row.number, row.accuracy, of["test_accuracy"], *figures)
         else:

@@ -292,7 +292,7 @@ def results(run: Run) -> Results:
         key = study.trainings[training], seed, network
         if row.macs is not None and row.params is not None and training == 0:  # at the full training's pixels
             sizes[:, network] = row.macs, row.params
-        if row.state == State.COMPLETE:
+        if row.state == State.COMPLETE and "looks" in trial.user_attrs:
             looks[key] = tuple(Look(**look) for look in trial.user_attrs["looks"])
         elif row.state != State.RUNNING:
             failures[key] = row.reason

@@ -103,7 +103,8 @@ class Numbers:
         """The trials that were trained or looked up, as they ended; those that failed are among them."""
         ended = {t.number: t.datetime_complete for t in self.trials if t.state.is_finished()}
         refused = {t.number for t in self.trials if "refused" in t.user_attrs}
-        rows = [r for r in self.rows if r.number in ended and r.number not in refused and r.duplicate_of is None]
+        new = [r for r in self.rows if r.arch and r.duplicate_of is None]
+        rows = [r for r in new if r.number in ended and r.number not in refused]
         return sorted(rows, key=lambda row: (ended[row.number], row.number))
 
     @property
@@ -155,7 +156,7 @@ class Numbers:
     @cached_property
     def failures(self) -> Counter[str]:
         """Why trials failed. Numbers in the reason, as of a tensor's sizes, do not make it another one."""
-        failed = [row.reason for row in self.trained if row.state == State.FAILED]
+        failed = [row.reason for row in self.rows if row.state == State.FAILED and row.duplicate_of is None]
         first: dict[str, str] = {}
         return Counter(first.setdefault(re.sub(r"\d+", "#", reason), reason) for reason in failed)
 

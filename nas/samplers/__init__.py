@@ -65,7 +65,7 @@ def make_sampler(strategy: str, space: Space, seed: int, objectives: int = 1) ->
     if isinstance(chosen, Settings):
         sampler = StrategySampler if objectives == 1 else PreferenceSampler
         return sampler(chosen, seed, space.choices, space.canonical, space.simplified)
-    return PerTrial(chosen, seed)
+    return PerTrial(chosen, seed, {choice.name: CategoricalDistribution(choice.options) for choice in space.choices})
 
 
 def check_strategy(name: str) -> Settings | OptunaSampler:

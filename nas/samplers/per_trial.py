@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from optuna import Study
@@ -12,6 +12,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.samplers.strategy import derived_seed
+from nas.samplers.trials import Distributions, is_stray
 
 
 class PerTrial(BaseSampler):
@@ -21,11 +22,15 @@ class PerTrial(BaseSampler):
     object a trial, a search that is resumed proposes what it would have proposed undisturbed, and a process that
     joins a search does not repeat another's draws. A parameter that is sampled on its own has its own seed, too: a
     trial whose process died half-way through its parameters gets the same other half. `make` is called with `seed`.
+
+    With a `space`, trials that ended and say nothing of it are hidden from the sampler. One is enough for Optuna's to
+    take the parameters for unrelated: they sample what *all* trials have in common.
     """
 
-    def __init__(self, make: Callable[..., BaseSampler], seed: int) -> None:
+    def __init__(self, make: Callable[..., BaseSampler], seed: int, space: Distributions | None = None) -> None:
         self.make = make
         self.seed = seed
+        self.space = space
         self._samplers: dict[int, BaseSampler] = {}  # of the trials that are running, by number
 
     def _of(self, trial: FrozenTrial) -> BaseSampler:
@@ -35,22 +40,43 @@ class PerTrial(BaseSampler):
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         self._samplers.pop(trial.number, None)  # another study's trial of the same number
-        self._of(trial).before_trial(study, trial)
+        self._of(trial).before_trial(self._seen(study), trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return self._of(trial).infer_relative_search_space(study, trial)
+        return self._of(trial).infer_relative_search_space(self._seen(study), trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        return self._of(trial).sample_relative(study, trial, search_space)
+        return self._of(trial).sample_relative(self._seen(study), trial, search_space)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         sampler = self.make(seed=derived_seed(self.seed, trial.number, zlib.crc32(param_name.encode())))
-        return sampler.sample_independent(study, trial, param_name, param_distribution)
+        return sampler.sample_independent(self._seen(study), trial, param_name, param_distribution)
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         self._of(trial).after_trial(study, trial, state, values)
         self._samplers.pop(trial.number)
+
+    def _seen(self, study: Study) -> Study:
+        space = self.space
+        if space is None or not any(is_stray(trial, space) for trial in study.get_trials(deepcopy=False)):
+            return study
+        return _WithoutStrays(study, space)
+
+
+class _WithoutStrays(Study):
+    """`study` as a sampler is to see it, in the way of Optuna's own Hyperband."""
+
+    def __init__(self, study: Study, space: Distributions) -> None:
+        super().__init__(study.study_name, study._storage, study.sampler, study.pruner)
+        self._thread_local = study._thread_local  # in which Optuna keeps trials while one is proposed
+        self._space = space
+
+    def _get_trials(
+        self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
+    ) -> list[FrozenTrial]:
+        trials = super()._get_trials(deepcopy, states, use_cache)
+        return [trial for trial in trials if not is_stray(trial, self._space)]

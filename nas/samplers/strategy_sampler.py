@@ -227,4 +227,4 @@ def _value(trial: FrozenTrial) -> float | None:
     value = trial.value
     if value is None and trial.last_step is not None:
         value = trial.intermediate_values[trial.last_step]
-    return None if value is None or math.isnan(value) else value
+    return None if value is None or not math.isfinite(value) else value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -23,10 +25,30 @@ def arch_of(trial: FrozenTrial, space: Distributions) -> Arch | None:
 
 
 def fixed_in(trial: FrozenTrial, space: Distributions) -> dict[int, int]:
-    """The parameters that the trial was enqueued with, as `{position: option}`."""
-    given: Mapping[str, Any] = trial.system_attrs.get("fixed_params", {})
-    names = [(position, name) for position, name in enumerate(space) if name in given]
-    return {position: int(space[name].to_internal_repr(given[name])) for position, name in names}
+    """The parameters of `space` that the trial was enqueued with, as `{position: option}`."""
+    return _options(trial.system_attrs.get("fixed_params", {}), space)
+
+
+def decided_in(trial: FrozenTrial, space: Distributions) -> dict[int, int]:
+    """Those, and the ones that it has already: of a trial whose process died while it was proposed."""
+    return fixed_in(trial, space) | _options(trial.params, space)
+
+
+def _options(given: Any, space: Distributions) -> dict[int, int]:
+    """What of `given`, which any program may have written, is an option of `space`."""
+    found = {}
+    for position, name in enumerate(space):
+        if isinstance(given, Mapping) and name in given:
+            with contextlib.suppress(ValueError):
+                found[position] = int(space[name].to_internal_repr(given[name]))
+    return found
+
+
+def is_stray(trial: FrozenTrial, space: Distributions) -> bool:
+    """Whether a trial ended that says nothing of `space`: another program's, or one of which a line was lost."""
+    if not trial.state.is_finished():
+        return False
+    return arch_of(trial, space) is None or not all(map(math.isfinite, trial.values or ()))
 
 
 def completion(trial: FrozenTrial) -> tuple[datetime, int]:
