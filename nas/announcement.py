@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nas.data.images import Dataset
+from nas.data.judging import uncertainty, warnings_of
 from nas.data.source import DataSource
 from nas.recipe import Recipe
 from nas.units import format_seconds
@@ -23,13 +24,22 @@ def class_list(names: tuple[str, ...]) -> str:
 
 
 def images_line(dataset: Dataset, recipe: Recipe, test: int | None = None) -> str:
-    """How many images have which part, and their pixels: `dataset` is not yet `recipe.prepare`d."""
+    """How many images have which part, how far accuracies by them are known, and their pixels.
+
+    `dataset` is not yet `recipe.prepare`d.
+    """
     train = len(dataset.train) if recipe.subset is None else recipe.subset
     of = f" of {len(dataset.train):,}" if train < len(dataset.train) else ""
-    tested = f", {test:,} to test, once" if test is not None else ""
+    tested = f", {test:,} to test, once ({uncertainty(test)})" if test is not None else ""
     pixels = recipe.image_size(dataset)
     own = f" (they have {dataset.image_size})" if pixels != dataset.image_size else ""
-    return f"{train:,}{of} to train on, {len(dataset.val):,} to validate{tested}; at {pixels} pixels{own}"
+    validated = f"{len(dataset.val):,} to validate ({uncertainty(len(dataset.val))})"
+    return f"{train:,}{of} to train on, {validated}{tested}; at {pixels} pixels{own}"
+
+
+def judging_lines(dataset: Dataset, recipe: Recipe) -> list[str]:
+    """What to know of the images before networks are judged by them: mostly nothing. `dataset` as `images_line`."""
+    return [f"mind      {warning}" for warning in warnings_of(dataset, recipe.subset)]
 
 
 def recipe_line(recipe: Recipe) -> str:

@@ -56,6 +56,7 @@ class Config:
     pruner: str = NO_PRUNER  # what stops trainings early
     objectives: tuple[str, ...] = ()  # accuracy first, then costs, each for itself; none: the reward alone
     num_classes: int | None = None  # of the data; None in runs that began before it was noted
+    validation: dict[str, int] | None = None  # its validation images of each class; None likewise
 
     @property
     def directions(self) -> list[Direction]:

@@ -20,6 +20,7 @@ from nas.compare.trainings import Trainings
 from nas.config import Budget, Config
 from nas.data.download import Log
 from nas.data.images import Dataset
+from nas.data.judging import validation_of
 from nas.engines import local
 from nas.export.files import write_network
 from nas.files import make_folder, write_atomically
@@ -159,6 +160,7 @@ def choose_config(
     config = Config(
         chosen, dataset.name, recipe, reward, strategy, seed, folder, device, threads, max_macs=max_macs,
         data_sha256=dataset.sha256, skip_unreadable=skip_unreadable, num_classes=dataset.num_classes,
+        validation=validation_of(dataset),
     )  # fmt: skip
     return config if table is None else _answered_by(table, config)
 

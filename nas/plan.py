@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from nas.announcement import judging_lines
 from nas.config import Budget, Config
 from nas.control import RANDOM
 from nas.data.images import Dataset
+from nas.data.judging import uncertainty
 from nas.pruning import NO_PRUNER
 from nas.published import benchmark_of
 from nas.recipe import Recipe
@@ -126,6 +128,8 @@ def announce(
         f"typically {format_count(typical_macs(space, image_size))} MACs"
     )
     say(f"trial     {_what_a_trial_is(config, dataset)}")
+    for line in judging_lines(dataset, recipe):
+        say(line)
     say(f"{wanted}; strategy {config.strategy}, seed {config.seed}")
     say(f"time      {_expected_time(config, budget, dataset, cluster)}")
     then = f", then of random search with an equal budget in {folder}-{RANDOM}/" if control else ""
@@ -155,7 +159,8 @@ def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
     looked_at = "judged" if config.reward.signal == ACCURACY else "looked at"
     return (
         f"{images:,} {dataset.name} images at {recipe.image_size(dataset)} pixels, {recipe.epochs} "
-        f"epoch{'s' if recipe.epochs > 1 else ''}, {looked_at} on {len(dataset.val):,} validation images"
+        f"epoch{'s' if recipe.epochs > 1 else ''}, {looked_at} on {len(dataset.val):,} validation images "
+        f"({uncertainty(len(dataset.val))})"
         f"{'' if config.pruner == NO_PRUNER else f', stopped early by {config.pruner}'}"
     )
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.announcement import data_line, images_line, recipe_line
+from nas.announcement import data_line, images_line, judging_lines, recipe_line
 from nas.compare.experiment import SECONDS
 from nas.compare.lineup import Lineup
 from nas.data.images import Dataset
@@ -40,6 +40,7 @@ def announcement(
         f"{table(('network', '', 'MACs', 'params'), rows)}\n",
         f"data      {data_line(source, dataset, why)}",
         f"images    {images_line(dataset, recipe, tested)}",
+        *judging_lines(dataset, recipe),
         f"recipe    {recipe_line(recipe)}",
         f"seeds     {lineup.seeds} of each network: {lineup.size} trainings, a seed after the other",
     ]

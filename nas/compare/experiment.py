@@ -12,6 +12,7 @@ from nas.compare.lineup import Entrant, Lineup, lineup_of
 from nas.compare.results import Results, results
 from nas.config import Budget, Config
 from nas.data.images import Dataset, Images
+from nas.data.judging import validation_of
 from nas.network import Network
 from nas.progress import Output
 from nas.recipe import Recipe
@@ -88,6 +89,7 @@ def comparison_config(
     return Config(
         lineup, dataset.name, replace(recipe, resolution=lineup.image_size), Reward(), EXHAUSTIVE, 0, folder, device,
         threads, data_sha256=dataset.sha256, skip_unreadable=skip_unreadable, num_classes=dataset.num_classes,
+        validation=validation_of(dataset),
     )  # fmt: skip
 
 

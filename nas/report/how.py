@@ -11,7 +11,7 @@ from typing import Any
 from nas.report.charts import option_colour, strip
 from nas.report.markup import Markup, join, tag
 from nas.report.numbers import ENOUGH, SHUFFLES, Numbers, Proposed
-from nas.report.parts import TRIALS, measured, note, section, text_table
+from nas.report.parts import TRIALS, judged, measured, note, section, text_table
 from nas.run import Row, rank
 from nas.units import format_count, format_percent, format_seconds
 
@@ -135,7 +135,7 @@ def how(numbers: Numbers) -> Markup:
     facts = {
         "Command": _command(numbers.command) if numbers.command else "not noted by the version that began this run",
         "Space": f"{space.name}: {_listed(said)}; {len(space.choices)} choices, {_many(space.size)} architectures",
-        "Data": f"{config.data}. Accuracies are {measured(numbers)}; no test image was seen.",
+        "Data": f"{config.data}. Accuracies are {measured(numbers)}; no test image was seen.{judged(numbers)}",
         "Training": f"looked up in a table, SHA-256 {config.table_sha256}" if config.table else _listed(recipe),
         "Reward": f"of several objectives: {', '.join(config.objectives)}" if config.objectives else str(config.reward),
         "Strategy": f"{config.strategy}, seed {config.seed}; the same seed for every training; pruner {config.pruner}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nas.data.judging import uncertainty, without
 from nas.published import benchmark_of
 from nas.report.markup import Markup, tag
 from nas.report.numbers import Numbers
@@ -35,5 +36,20 @@ def text_table(header: list[str], rows: list[list[str]], numbers: tuple[int, ...
 
 
 def measured(numbers: Numbers) -> str:
+    """On what the accuracies are: `of 388 validation images, ±5.0 points`, as far as the run noted it."""
     config = numbers.run.config
-    return f"of {benchmark_of(config.space, Path(config.table)).observed}" if config.table else "of validation images"
+    if config.table:
+        return f"of {benchmark_of(config.space, Path(config.table)).observed}"
+    if not config.validation:
+        return "of validation images"
+    images = sum(config.validation.values())
+    return f"of {images:,} validation images, {uncertainty(images)}"
+
+
+def judged(numbers: Numbers) -> str:
+    """What the uncertainty is, and which classes no image judges; empty where the run did not note it."""
+    of_each = numbers.run.config.validation
+    if not of_each:
+        return ""
+    none = f" No validation image is of {', '.join(unjudged)}." if (unjudged := without(of_each)) else ""
+    return f" The ± is of an accuracy of 50 %, 95 % of the time: less between two networks may be luck.{none}"

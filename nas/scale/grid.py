@@ -25,6 +25,7 @@ from torch import nn
 
 from nas.config import Config
 from nas.data.images import Dataset
+from nas.data.judging import validation_of
 from nas.network import Network
 from nas.recipe import Recipe
 from nas.reward import Reward
@@ -282,5 +283,5 @@ def grid_config(
     folder = None if data_dir is None else str(data_dir)
     return Config(
         space, dataset.name, recipe, Reward(), EXHAUSTIVE, 0, folder, device, threads,
-        data_sha256=dataset.sha256, skip_unreadable=skip_unreadable,
+        data_sha256=dataset.sha256, skip_unreadable=skip_unreadable, validation=validation_of(dataset),
     )  # fmt: skip

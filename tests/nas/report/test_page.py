@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -74,6 +75,16 @@ def test_every_state_of_a_run_has_a_page(make_run, situation: str) -> None:
     assert ("had not ended" in text) == (situation in ("running", "many"))
     if situation == "failed":
         assert "it broke at <b>42</b> & more" in text
+
+
+def test_by_how_many_images_networks_were_judged_is_told(make_run, config) -> None:
+    """Runs that began before it was noted say what they know."""
+    judged = dataclasses.replace(config, validation={"daisy": 40, "rose": 0, "tulip": 3})
+    text = read(page([Numbers.of(make_run(trials(3), config=judged))]))
+    assert "Accuracies are of 43 validation images, ±15 points; no test image was seen." in text
+    assert "No validation image is of rose." in text
+    text = read(page([Numbers.of(make_run(trials(3), "older"))]))
+    assert "Accuracies are of validation images; no test image was seen." in text and "No validation image" not in text
 
 
 def test_a_page_needs_nothing_but_itself(make_run) -> None:

@@ -1,0 +1,97 @@
+"""By how many images a network is judged, and what an accuracy on so few is worth.
+
+The uncertainty of an accuracy by n images is the half width of its 95 % confidence interval where it is widest, at an
+accuracy of 50 %, by the normal approximation of the binomial: 1.96 sqrt(0.25 / n). It is of what the accuracy on other
+images like these would be. Two networks on the same images are told apart better than that, but not much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+
+from nas.data.images import Dataset, Images
+from nas.data.splits import some
+
+FEW = 5.0  # points of uncertainty from which a user is warned: below 385 images
+UNEVEN = 5  # times as many images as the smallest class has, in the largest
+
+
+def points(images: int) -> float:
+    """The uncertainty of an accuracy by so many images, in percentage points, at most 50."""
+    return min(50.0, 100 * 1.96 * math.sqrt(0.25 / images)) if images else 50.0
+
+
+def uncertainty(images: int) -> str:
+    """The same in words: `±1.4 points`, `±15 points`."""
+    found = points(images)
+    return f"±{found:.1f} points" if found < 9.95 else f"±{found:.0f} points"
+
+
+def counts(dataset: Dataset, images: Images) -> dict[str, int]:
+    """How many of `images` each class of `dataset` has."""
+    return dict(zip(dataset.class_names, _counts(images.labels, dataset.num_classes), strict=True))
+
+
+def validation_of(dataset: Dataset) -> dict[str, int] | None:
+    """How many validation images each class has, as a run keeps it; None of a data set without images."""
+    return counts(dataset, dataset.val) if len(dataset.val) else None
+
+
+def without(of_each: Mapping[str, int]) -> list[str]:
+    """The classes that have no image among these."""
+    return [name for name, count in of_each.items() if not count]
+
+
+def warnings_of(dataset: Dataset, subset: int | None = None) -> list[str]:
+    """What to know of the images before a network is judged by them, a line each; mostly nothing.
+
+    Of the training images a class-balanced `subset` is used. The test images are looked at where the data set has them.
+    """
+    if not len(dataset.val):  # nothing is trained
+        return []
+    trained = _without_pixels(dataset.train).take(subset or len(dataset.train), seed=0)
+    lines = [
+        _few(len(dataset.val)),
+        _none_of("training", counts(dataset, trained), "cannot be learned"),
+        _none_of("validation", counts(dataset, dataset.val), "is judged by nothing"),
+        None if dataset.test is None else _none_of("test", counts(dataset, dataset.test), "is tested by nothing"),
+        _uneven(dataset),
+    ]
+    return [line for line in lines if line]
+
+
+def _few(images: int) -> str | None:
+    if points(images) < FEW:
+        return None
+    return f"by {images:,} validation images an accuracy is known to {uncertainty(images)} (95 %): less may be luck"
+
+
+def _none_of(part: str, of_each: Mapping[str, int], so: str) -> str | None:
+    none = without(of_each)
+    return f"no {part} image is of {some(none)}: what has none {so}" if none else None
+
+
+def _uneven(dataset: Dataset) -> str | None:
+    """Where a network that says the same of every image is right often."""
+    of_each = counts(dataset, dataset.train)
+    least, most = min(of_each, key=of_each.__getitem__), max(of_each, key=of_each.__getitem__)
+    if of_each[least] * UNEVEN >= of_each[most]:
+        return None
+    right = 100 * counts(dataset, dataset.val)[most] / len(dataset.val)
+    return (
+        f"classes are uneven, from {of_each[least]:,} training images ({least}) to {of_each[most]:,} ({most}): "
+        f"always saying {most} has a validation accuracy of {right:.1f} %"
+    )
+
+
+def _counts(labels: torch.Tensor, classes: int) -> list[int]:
+    found: list[int] = labels.bincount(minlength=classes).tolist()
+    return found
+
+
+def _without_pixels(images: Images) -> Images:
+    """The same labels, with which to see what a subset has."""
+    return Images(torch.empty(len(images), 0, 0, 3, dtype=torch.uint8), images.labels.cpu())
