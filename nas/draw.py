@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Curve
-from matplotlib.textpath import TextPath
 
 from nas.files import write_atomically
 from nas.layout import Arrow, Layout, lay_out
-from nas.pictures import content, style
+from nas.pictures import FONT, content, style, width, wrapped
 from searchspaces.graph import Graph, Node
 
 SUFFIXES = (".svg", ".png")
-FONT, TEXT, SMALL, TITLE = "DejaVu Sans", 9.0, 7.5, 11.0  # points
+TEXT, SMALL, TITLE = 9.0, 7.5, 11.0  # points
 LINE, PADDING = 1.35, 0.09  # of a line of text to its size; inches around the text of a box
 MARGIN, BETWEEN, HEADING = 0.2, 0.7, 0.36  # inches around the picture, between graphs, for a title
 WRAP = 34  # characters of a label
+WIDEST = 6.0  # inches that a title makes a picture; a longer one is in lines
 
 # Fill and border of a box by what it does
 COLOURS = {
@@ -53,13 +52,14 @@ def draw(
     words = partial(_words, details=details or {})
     layouts = {name: lay_out(graph, lambda node: _size(words(node))) for name, graph in graphs.items()}
     headed = HEADING if any(graphs) else 0.0
-    top = MARGIN + (HEADING if title else 0.0)
-    widths = [max(layout.width, _width(name, TITLE)) for name, layout in layouts.items()]
-    width = max(sum(widths) + BETWEEN * (len(widths) - 1), _width(title, TITLE)) + 2 * MARGIN
+    widths = [max(layout.width, width(name, TITLE, bold=True)) for name, layout in layouts.items()]
+    across = max(sum(widths) + BETWEEN * (len(widths) - 1), min(width(title, TITLE, bold=True), WIDEST)) + 2 * MARGIN
+    title = wrapped(title, across - 2 * MARGIN, TITLE, bold=True)
+    top = MARGIN + (HEADING + title.count("\n") * TITLE * LINE / 72 if title else 0.0)
     height = top + headed + max(layout.height for layout in layouts.values()) + MARGIN
     with style(family=FONT):
-        figure = Figure(figsize=(width, height), facecolor="white")
-        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+        figure = Figure(figsize=(across, height), facecolor="white")
+        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, across), ylim=(height, 0))
         axes.set_axis_off()
         axes.text(MARGIN, MARGIN, title, size=TITLE, weight="bold", va="top")
         left = MARGIN
@@ -135,15 +135,6 @@ def _wrapped(text: str) -> list[str]:
 
 def _size(lines: list[tuple[str, float]]) -> tuple[float, float]:
     """Of a box around `lines`."""
-    width = max(_width(text, size) for text, size in lines)
+    across = max(width(text, size) for text, size in lines)
     height = sum(size * LINE / 72 for _, size in lines)
-    return max(width, height) + 2 * PADDING, height + PADDING
-
-
-@cache
-def _width(text: str, size: float) -> float:
-    """Inches; a title's as bold."""
-    if not text.strip():
-        return 0.0
-    font = FontProperties(family=FONT, weight="bold" if size == TITLE else "normal")
-    return float(TextPath((0, 0), text, size=size, prop=font).get_extents().width) / 72
+    return max(across, height) + 2 * PADDING, height + PADDING

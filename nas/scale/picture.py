@@ -7,7 +7,7 @@ from statistics import mean, stdev
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nas.pictures import content, legend_entries, style
+from nas.pictures import content, legend_entries, style, wrapped
 from nas.scale.grid import COMPOUND, kind
 from nas.scale.results import Result, Results
 
@@ -19,23 +19,32 @@ COLOURS = {
     "resolution only": "#93508a",
 }
 MARKERS = {"base": "s", COMPOUND: "o", "depth only": "^", "width only": "D", "resolution only": "v"}
-ROW = 0.26  # inches of height for a network
+WIDTH, ROW = 10.0, 0.26  # inches: of the picture; of height for a network
+TITLE = 10  # points
 
 
 def picture(found: Results, suffix: str = "svg") -> bytes:
     """The file's content, svg or png. Bars are the standard deviation over seeds. At least one network is trained."""
     with style(font_size=9):
-        figure = Figure(figsize=(10, max(3.8, 1.4 + ROW * len(found.trained))), layout="constrained", facecolor="white")
-        by_macs, in_order = figure.subplots(1, 2, width_ratios=(3, 2))
-        _by_macs(by_macs, found)
-        _in_order(in_order, found)
-        for axes in (by_macs, in_order):
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.grid(alpha=0.25, linewidth=0.6)
-        seeds = max(len(result.accuracies) for result in found.trained)
-        repeated = f", mean ± standard deviation of {seeds} seeds" if seeds > 1 else ", one seed"
-        figure.suptitle(f"{found.base} on {found.data}: validation accuracy{repeated}", fontsize=10)
-        return content(figure, suffix)
+        return content(drawn(found), suffix)
+
+
+def drawn(found: Results) -> Figure:
+    """The figure itself."""
+    seeds = max(len(result.accuracies) for result in found.trained)
+    repeated = f", mean ± standard deviation of {seeds} seeds" if seeds > 1 else ", one seed"
+    said = (found.base, f"validation accuracy on {found.data}{repeated}")
+    title = "\n".join(wrapped(text, WIDTH - 0.4, TITLE) for text in said)
+    height = max(3.8, 1.4 + ROW * len(found.trained)) + title.count("\n") * TITLE * 1.3 / 72
+    figure = Figure(figsize=(WIDTH, height), layout="constrained", facecolor="white")
+    by_macs, in_order = figure.subplots(1, 2, width_ratios=(3, 2))
+    _by_macs(by_macs, found)
+    _in_order(in_order, found)
+    for axes in (by_macs, in_order):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25, linewidth=0.6)
+    figure.suptitle(title, fontsize=TITLE)
+    return figure
 
 
 def _by_macs(axes: Axes, found: Results) -> None:

@@ -6,6 +6,7 @@ import sys
 import zlib
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,3 +82,21 @@ def call_nas(
         return end.value.code, captured.out, captured.err
 
     return call
+
+
+@pytest.fixture
+def stays_inside() -> Callable[[Any], None]:
+    """Draws a figure and asserts that all that belongs to its axes and titles is in it."""
+
+    def check(figure: Any) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        renderer, whole = canvas.get_renderer(), figure.bbox
+        for box in [axes.get_tightbbox(renderer) for axes in figure.axes] + [
+            text.get_window_extent(renderer) for text in figure.texts
+        ]:
+            assert min(box.x0, box.y0, whole.x1 - box.x1, whole.y1 - box.y1) >= -1, f"{box} of {whole}"
+
+    return check

@@ -7,12 +7,14 @@ import io
 import json
 import random
 import xml.etree.ElementTree
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from nas.compare.picture import picture
+from nas.compare.picture import drawn, picture
 from nas.compare.report import in_words, results_table, to_csv, to_json, to_markdown, to_text, write
 from nas.compare.results import Result, Results, Training
 from nas.recipe import Recipe
@@ -209,3 +211,29 @@ def test_the_picture_shows_every_network(suffix: str) -> None:
     assert all(texts.count(name) == 2 for name, *_ in NETWORKS)
     assert {"found", "hand-designed", "Pareto front", "10M"} <= set(texts)
     assert any("at equal training seconds, mean ± standard deviation of 3 seeds" in text for text in texts)
+
+
+def test_of_networks_of_as_many_multiply_adds_the_picture_has_rows(stays_inside: Callable[[Any], None]) -> None:
+    """The best on top, with a dot for each seed; side by side at equal images and seconds."""
+    pytest.importorskip("matplotlib")
+    alike = [(name, found, 8_000_000 - 1_000 * i, level) for i, (name, found, _, level) in enumerate(NETWORKS)]
+    found = replace(made_up(0.002, networks=alike), data="folder:/home/somebody/pictures/of/flowers/in/spring")
+    figure = drawn([found, replace(found, recipe=Recipe(seconds=100.0))])
+    stays_inside(figure)
+    for axes in figure.axes:
+        names = [label.get_text().partition(",")[0] for label in axes.get_yticklabels()]
+        assert names == ["lenet5", "mobilenet_v2@0.15", "resnet8@0.79", "a:best", "resnet20"]
+        dots = {row: line for line in axes.lines if line.get_label() == "a seed" for row in set(line.get_ydata())}
+        assert len(dots) == 5 and all(len(line.get_xdata()) == 3 for line in dots.values())
+        assert axes.get_xlabel() == "test accuracy, %"
+
+
+@pytest.mark.parametrize("most", [12_100_000, 40_500_000, 4_000_000_000])
+def test_points_fill_the_picture_however_far_apart_they_are(most: int, stays_inside: Callable[[Any], None]) -> None:
+    pytest.importorskip("matplotlib")
+    networks = [("a:best", True, 8_000_000, 0.69), ("a_baseline_of_a_long_name@0.79", False, most, 0.64)]
+    figure = drawn([made_up(0.002, networks=networks)])
+    stays_inside(figure)
+    (axes,) = figure.axes
+    ends = axes.transAxes.inverted().transform(axes.transData.transform([(8_000_000, 69), (most, 64)]))
+    assert ends[1][0] - ends[0][0] > 0.55

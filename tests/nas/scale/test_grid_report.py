@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,6 +128,15 @@ def test_the_report_is_kept_beside_the_ledger(tmp_path: Path) -> None:
     markdown, values, picture = write(found, tmp_path)
     assert markdown.read_text() == to_markdown(found) and values.read_text() == to_csv(found)
     assert picture.read_bytes().startswith(b"\x89PNG") and picture.stat().st_size > 20_000
+
+
+def test_the_picture_has_room_for_a_base_of_any_name(stays_inside: Callable[[Any], None]) -> None:
+    from nas.scale.picture import drawn
+
+    text = "compact@max_macs=8M:" + ",".join(["n3_sep_k3_se0.25_s1_g2.0"] * 8)
+    figure = drawn(replace(made_up(noise=0.003), base=text, data="folder:/home/somebody/pictures/of/flowers/in/spring"))
+    stays_inside(figure)
+    assert text in figure.get_suptitle().replace("\n", "")
 
 
 def test_a_picture_of_few_trainings(tmp_path: Path) -> None:
