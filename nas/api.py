@@ -31,6 +31,7 @@ def search(
     table: Path | str | None = None,
     name: str | None = None,
     strategy: str = "controller",
+    strategy_settings: Texts | None = None,
     trials: int | None = None,
     budget: float | str | None = None,
     max_macs: float | str | None = None,
@@ -80,6 +81,7 @@ def search(
         table: File of published results, which are looked up instead of training anything.
         name: The run's; by default SPACE-DATA-1, -2, ...
         strategy: controller, ppo, reinforce, nas2016, nasnet, evolution, local-search, random, tpe, gp or nsga2.
+        strategy_settings: Of the strategy, by their names, as in `{"entropy": 0.01}`; docs/controller.md has them.
         trials: Stop after so many networks.
         budget: Stop after so many seconds; 20 minutes where neither this nor `trials` is given.
         max_macs: Limit on multiply-adds: networks are as wide as it allows, or not trained where they exceed it.
@@ -152,8 +154,9 @@ def search(
     how = launch.choose_recipe(epochs, images, image_size, batch_size, lr, _as_texts(recipe))
     where = launch.choose_place(cluster, device, threads)
     config = launch.choose_config(
-        space, width, dataset, place, how, reward, strategy, seed, where, threads, answers, most, given, skip_unreadable
-    )
+        space, width, dataset, place, how, reward, strategy, seed, where, threads, answers, most, given,
+        skip_unreadable, strategy_settings,
+    )  # fmt: skip
     wanted = objectives if objectives is None or isinstance(objectives, str) else ",".join(objectives)
     config = launch.choose_aim(config, wanted, pruner)
     if control:

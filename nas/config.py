@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -57,6 +58,7 @@ class Config:
     objectives: tuple[str, ...] = ()  # accuracy first, then costs, each for itself; none: the reward alone
     num_classes: int | None = None  # of the data; None in runs that began before it was noted
     validation: dict[str, int] | None = None  # its validation images of each class; None likewise
+    strategy_settings: Mapping[str, Any] = field(default_factory=dict)  # those that are not the strategy's own
 
     @property
     def directions(self) -> list[Direction]:
@@ -69,6 +71,12 @@ class Config:
         """The images, as they are read: what a network that comes from here is trained on later, too."""
         folder = None if self.data_dir is None else Path(self.data_dir)
         return DataSource(self.data, folder, self.recipe.resolution, self.skip_unreadable, self.data_sha256)
+
+    @property
+    def strategist(self) -> str:
+        """In words: `controller`, `controller with batch 10`."""
+        settings = ", ".join(f"{name} {value}" for name, value in self.strategy_settings.items())
+        return f"{self.strategy} with {settings}" if settings else self.strategy
 
     @property
     def measures_latency(self) -> bool:

@@ -47,7 +47,7 @@ FIGURES: dict[str, Callable[[Rewards], float]] = {
 
 def create(run: Run) -> Run:
     """The control of the new `run`, beside it, with its budget. Raises ValueError where there is something already."""
-    config = dataclasses.replace(run.config, strategy=RANDOM)
+    config = dataclasses.replace(run.config, strategy=RANDOM, strategy_settings={})
     return Run.create(place(run.path), config, run.budget, run.storage_url, of=run.identity.id)
 
 
@@ -76,7 +76,8 @@ def is_control(control: Config, search: Config) -> bool:
     """Whether `control` is of a random search that differs from `search` in strategy and seed alone."""
     if control.strategy != RANDOM or search.strategy == RANDOM:
         return False
-    first, second = (config.to_dict() | {"strategy": "", "seed": 0} for config in (search, control))
+    apart = {"strategy": "", "strategy_settings": {}, "seed": 0}
+    first, second = (config.to_dict() | apart for config in (search, control))
     return not differences(first, second)
 
 

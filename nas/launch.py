@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ from nas.published import Published, read, table_of
 from nas.recipe import Recipe
 from nas.reward import ACCURACY, LOSS, Reward
 from nas.run import Row, Run, versions
-from nas.samplers import StrategySampler, check_strategy
+from nas.samplers import StrategySampler, read_settings
 from nas.transfer import Start, Weights, metadata
 from nas.tuning import EVERYTHING, Tuning
 from nas.units import parse_count, parse_names, parse_seconds
@@ -142,13 +142,14 @@ def choose_config(
     max_macs: float | None = None,
     settings: dict[str, Any] | None = None,
     skip_unreadable: bool = False,
+    strategy_settings: Mapping[str, Any] | None = None,
 ) -> Config:
     """The search's configuration; `settings` are the space's own.
 
     Without a `width`, it is what the limit or the reward's target allows, see `_sized`. With a `table` of published
     results that width is 1, since those are of networks at their own.
     """
-    check_strategy(strategy)
+    of_strategy = read_settings(strategy, strategy_settings or {})
     check_subset(recipe, dataset)
     given = (settings or {}) | ({} if width is None else {"width": width})
     if "image_size" in get_space(space, **given).settings():
@@ -161,6 +162,7 @@ def choose_config(
         chosen, dataset.name, recipe, reward, strategy, seed, folder, device, threads, max_macs=max_macs,
         data_sha256=dataset.sha256, skip_unreadable=skip_unreadable, num_classes=dataset.num_classes,
         validation=validation_of(dataset),
+        strategy_settings=of_strategy,
     )  # fmt: skip
     return config if table is None else _answered_by(table, config)
 

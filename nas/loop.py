@@ -64,7 +64,9 @@ class Search:
         self.image_size = run.config.recipe.image_size(dataset)
         self.ended = ""  # why, once `ask` has given None
         objectives = len(self.config.directions)
-        study.sampler = make_sampler(self.config.strategy, self.config.space, self.config.seed, objectives)
+        study.sampler = make_sampler(
+            self.config.strategy, self.config.space, self.config.seed, objectives, self.config.strategy_settings
+        )
         study.pruner = make_pruner(self.config.pruner, self.config.recipe.epochs)
 
         trials = study.get_trials(deepcopy=False)

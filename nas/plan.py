@@ -130,7 +130,7 @@ def announce(
     say(f"trial     {_what_a_trial_is(config, dataset)}")
     for line in judging_lines(dataset, recipe):
         say(line)
-    say(f"{wanted}; strategy {config.strategy}, seed {config.seed}")
+    say(f"{wanted}; strategy {config.strategist}, seed {config.seed}")
     say(f"time      {_expected_time(config, budget, dataset, cluster)}")
     then = f", then of random search with an equal budget in {folder}-{RANDOM}/" if control else ""
     say(f"results   {folder}/{then}\n")

@@ -101,6 +101,7 @@ def to_json(report: Report) -> list[dict[str, Any]]:
                 if other is not result
             },
         }
+        | ({"settings": dict(result.setup.settings)} if result.setup.settings else {})
         for result in report.results
         for n in report.evaluations
     ]
@@ -113,12 +114,12 @@ def p_value(result: Result, other: Result, evaluations: int) -> float:
 def label(setup: Setup, results: Sequence[Result]) -> str:
     """The strategy; and its workers, where not all have as many."""
     alike = len({result.setup.workers for result in results}) == 1
-    return setup.strategy if alike else f"{setup.strategy} x{setup.workers}"
+    return setup.title if alike else f"{setup.title} x{setup.workers}"
 
 
 def _p_values(results: Sequence[Result], evaluations: int) -> str:
     """Of results with as many workers, the lower half of the square of all pairs."""
-    labels = [result.setup.strategy for result in results]
+    labels = [result.setup.title for result in results]
     rows = [
         (name, *(_pair(result, other, evaluations) for other in results[:i]), *[""] * (len(labels) - 1 - i))
         for i, (name, result) in enumerate(zip(labels, results, strict=True))

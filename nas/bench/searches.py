@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +65,12 @@ class Setup:
     strategy: str
     workers: int = 1
     repeats: bool = False
+    settings: tuple[tuple[str, Any], ...] = ()  # of the strategy, by name, that are not its own
+
+    @property
+    def title(self) -> str:
+        """`controller`, `controller batch=10`."""
+        return " ".join([self.strategy, *(f"{name}={value}" for name, value in self.settings)])
 
 
 @dataclass(frozen=True)
@@ -83,9 +90,9 @@ def search(task: Task, setup: Setup, seed: int, evaluations: int) -> Curve:
     return _Search(task, setup, seed).run(evaluations)
 
 
-def start(strategy: str, task: Task, seed: int) -> Strategy:
-    """A strategy at work on the table's space; Optuna's are in a study in memory."""
-    chosen, space = check_strategy(strategy), task.table.space
+def start(setup: Setup, task: Task, seed: int) -> Strategy:
+    """The setup's strategy at work on the table's space; Optuna's are in a study in memory."""
+    chosen, space = check_strategy(setup.strategy, dict(setup.settings)), task.table.space
     if isinstance(chosen, Settings):
         return chosen.start(space.choices, space.canonical, seed)
     return OptunaStrategy(chosen, space.choices, seed)
@@ -97,7 +104,7 @@ class _Search:
     def __init__(self, task: Task, setup: Setup, seed: int) -> None:
         self.task, self.setup, self.seed = task, setup, seed
         self.space = task.table.space
-        self.strategy = start(setup.strategy, task, seed)
+        self.strategy = start(setup, task, seed)
         self.values: dict[Arch, float] = {}  # what was seen, by canonical architectures
         self.running: dict[int, Proposal] = {}  # by the number of the evaluation
         self.twins: dict[Arch, list[Proposal]] = {}  # canonical ones that are running, and repeats that wait for them

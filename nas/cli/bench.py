@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from nas.cli import common, completion, panels
-from nas.cli.options import Json, SpaceSet
+from nas.cli.options import Json, SpaceSet, StrategySet
 
 SUFFIXES = (".png", ".svg")
 
@@ -41,6 +41,7 @@ def bench(
             rich_help_panel=panels.SEARCHING,
         ),
     ] = [],  # noqa: B006
+    strategy_set: StrategySet = [],  # noqa: B006
     seeds: Annotated[int, typer.Option(help="Searches of each strategy.", rich_help_panel=panels.SEARCHING)] = 20,
     first_seed: Annotated[
         int, typer.Option(help="The first search's seed; the next has the next.", rich_help_panel=panels.SEARCHING)
@@ -93,14 +94,13 @@ def bench(
     from nas.bench.searches import Setup
     from nas.files import write_atomically
     from nas.published import read
-    from nas.samplers import check_strategy
+    from nas.samplers import read_settings
     from nas.targets import parse_settings
     from nas.units import parse_count
     from searchspaces import get_space
 
     names = list(dict.fromkeys(strategy)) or ["controller", "evolution", "random"]
-    for name in names:
-        check_strategy(name)
+    given = {name: tuple(read_settings(name, common.by_name(strategy_set)).items()) for name in names}
     if seeds < 1:
         raise ValueError(f"--seeds must be at least 1, not {seeds}")
     if jobs is not None and jobs < 1:
@@ -110,7 +110,7 @@ def bench(
     target = None if target_macs is None else parse_count(target_macs)
     found = read(get_space(space, **parse_settings(",".join(space_set))), table)
     task = choose_task(found, reward, target, w, common.to_stderr)
-    setups = [Setup(name, number, repeats) for name in names for number in at_once]
+    setups = [Setup(name, number, repeats, given[name]) for name in names for number in at_once]
     results = run(
         task, setups, range(first_seed, first_seed + seeds), points[-1], jobs or os.cpu_count() or 1, common.to_stderr
     )

@@ -9,6 +9,14 @@ import typer
 
 from nas.cli import completion, panels
 
+StrategySet = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="A setting of the strategy, as in --strategy-set entropy=0.01; an unknown one lists those that there are.",
+        rich_help_panel=panels.SEARCHING,
+    ),
+]
 SpaceSet = Annotated[
     list[str],
     typer.Option(

@@ -26,6 +26,7 @@ from nas.cli.options import (
     RunsDir,
     SkipUnreadable,
     SpaceSet,
+    StrategySet,
     Threads,
     Workers,
 )
@@ -63,6 +64,7 @@ def search(
             rich_help_panel=panels.SEARCHING,
         ),
     ] = DEFAULT["strategy"],
+    strategy_set: StrategySet = [],  # noqa: B006
     trials: Annotated[
         int | None, typer.Option(help="Stop after so many networks.", rich_help_panel=panels.SEARCHING)
     ] = None,
@@ -195,6 +197,7 @@ def search(
         table=table,
         name=name,
         strategy=strategy,
+        strategy_settings=common.by_name(strategy_set),
         trials=trials,
         budget=budget,
         max_macs=max_macs,

@@ -138,7 +138,7 @@ def how(numbers: Numbers) -> Markup:
         "Data": f"{config.data}. Accuracies are {measured(numbers)}; no test image was seen.{judged(numbers)}",
         "Training": f"looked up in a table, SHA-256 {config.table_sha256}" if config.table else _listed(recipe),
         "Reward": f"of several objectives: {', '.join(config.objectives)}" if config.objectives else str(config.reward),
-        "Strategy": f"{config.strategy}, seed {config.seed}; the same seed for every training; pruner {config.pruner}",
+        "Strategy": f"{config.strategist}, seed {config.seed}; that of every training, too; pruner {config.pruner}",
         "Hardware": f"{config.device}, {config.threads} threads a training; {_listed(_machine(numbers))}",
         "Versions": _listed({k: v for k, v in numbers.document["versions"].items() if k not in _MACHINE}),
     }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
+from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
@@ -18,6 +19,7 @@ from nas.samplers.policy_gradient import PPO, REINFORCE, PolicyGradient
 from nas.samplers.preferences import PreferenceSampler
 from nas.samplers.random_search import RandomSearch
 from nas.samplers.screened import Screened
+from nas.samplers.settings import changed, read
 from nas.samplers.strategy import Settings
 from nas.samplers.strategy_sampler import StrategySampler
 from searchspaces.space import Space
@@ -31,6 +33,7 @@ __all__ = [
     "distributions",
     "has_policy",
     "make_sampler",
+    "read_settings",
 ]
 
 OptunaSampler = Callable[..., BaseSampler]  # called with a `seed`
@@ -52,29 +55,53 @@ STRATEGIES: dict[str, Settings | OptunaSampler] = {  # ours by their settings, a
 EXHAUSTIVE = "exhaustive"  # no strategy, since nothing is chosen: all that there is, for an experiment
 
 
-def make_sampler(strategy: str, space: Space, seed: int, objectives: int = 1) -> BaseSampler:
+def make_sampler(
+    strategy: str, space: Space, seed: int, objectives: int = 1, settings: Mapping[str, Any] | None = None
+) -> BaseSampler:
     """The sampler of `strategy` for a whole study of `space`: `study.sampler = make_sampler("ppo", space, seed)`.
 
     Its proposal for a trial depends on the seed, the trial's number and the study's earlier trials only, so a search
     is continued by making the sampler again. Where there are several objectives, accuracy is the first and the others
-    are costs. Raises ValueError for an unknown strategy.
+    are costs. `settings` are the strategy's, as of `read_settings`. Raises ValueError for an unknown strategy, and for
+    settings that it has not.
     """
     if strategy == EXHAUSTIVE:
         return Exhaustive(space.choices)
-    chosen = check_strategy(strategy)
+    chosen = check_strategy(strategy, settings)
     if isinstance(chosen, Settings):
         sampler = StrategySampler if objectives == 1 else PreferenceSampler
         return sampler(chosen, seed, space.choices, space.canonical, space.simplified)
     return PerTrial(chosen, seed, {choice.name: CategoricalDistribution(choice.options) for choice in space.choices})
 
 
-def check_strategy(name: str) -> Settings | OptunaSampler:
-    """One of `STRATEGIES`. Raises ValueError where there is none of that name, or its packages are not installed."""
+def check_strategy(name: str, settings: Mapping[str, Any] | None = None) -> Settings | OptunaSampler:
+    """One of `STRATEGIES`, with `settings` in place of its own.
+
+    Raises ValueError where there is none of that name, it has no such settings, or its packages are not installed.
+    """
     if name not in STRATEGIES:
         raise ValueError(f"there is no strategy {name!r}: choose one of {', '.join(STRATEGIES)}")
     if name == "gp" and find_spec("scipy") is None:
         raise ValueError("the strategy gp, Optuna's Gaussian process, needs scipy: pip install 'nas[gp]'")
-    return STRATEGIES[name]
+    return changed(STRATEGIES[name], read_settings(name, settings)) if settings else STRATEGIES[name]
+
+
+def read_settings(strategy: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was `given` of a strategy's settings, by their full names, each of its type: `{"entropy": "0.01"}`.
+
+    Raises ValueError for a setting that it has not, and a value that it may not be.
+    """
+    chosen = check_strategy(strategy)
+    if given and not isinstance(chosen, Settings):
+        raise ValueError(f"the strategy {strategy} is Optuna's and has no settings here: leave out --strategy-set")
+    if not given:
+        return {}
+    values = read(chosen, given, strategy)
+    try:
+        changed(chosen, values)
+    except ValueError as error:
+        raise ValueError(f"--strategy-set: {error}") from None
+    return values
 
 
 def has_policy(strategy: str) -> bool:

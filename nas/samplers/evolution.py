@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.samplers.random_search import draw
+from nas.samplers.settings import Count, check
 from nas.samplers.strategy import Experience, Proposal, Situation, derived_seed
 from searchspaces.space import Arch, Choice
 
@@ -32,9 +33,12 @@ from searchspaces.space import Arch, Choice
 class Evolution:
     """Settings of aging evolution."""
 
-    population: int = 20
-    sample: int = 10  # of which the best is mutated
-    tries: int = 20  # mutants of a number of mutations
+    population: Count = 20
+    sample: Count = 10  # of which the best is mutated
+    tries: Count = 20  # mutants of a number of mutations
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def start(self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], seed: int) -> AgingEvolution:
         return AgingEvolution(choices, self, seed)

@@ -28,13 +28,14 @@ import bisect
 import dataclasses
 from collections.abc import Callable, Sequence
 from statistics import fmean
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
 from nas.samplers.controller import Controller
 from nas.samplers.ranks import Powers, Ranks
+from nas.samplers.settings import Count, Natural, Positive, Share, Weight, Within, check
 from nas.samplers.strategy import Experience, Proposal, Situation, Update, derived_seed
 from searchspaces.space import Arch, Choice
 
@@ -73,22 +74,25 @@ class PolicyGradient:
     """Settings of a learner. `epochs` and `clip` are PPO's; REINFORCE takes one step a batch."""
 
     algorithm: Literal["reinforce", "ppo"]
-    hidden: int = 32  # LSTM units of a layer
-    layers: int = 1
+    hidden: Annotated[int, Within(1, 4096)] = 32  # LSTM units of a layer
+    layers: Annotated[int, Within(1, 16)] = 1
     tie: bool = False  # weights tied across choices of a kind, see Controller
-    learning_rate: float = 0.01  # of Adam
-    batch: int = 5  # architectures an update
-    entropy_weight: float = 0.1  # to the mean over choices, beside advantages of variance 1
-    baseline_decay: float = 0.9  # an update
-    epochs: int = 3
-    clip: float = 0.2
-    tries: int = 32  # draws to find an architecture that is not a repeat
-    queue: int = 0  # the best so far that the policy is trained on as on examples, beside each batch
-    queue_weight: float = 1.0  # of their mean log-probability
-    init: float = 0.1  # weights begin uniform in [-init, init]
-    power: float | None = None  # of a reward, by which it counts; None: by its rank
-    best_of_last: int = 1  # epochs of a training: the best reward among them counts
+    learning_rate: Positive = 0.01  # of Adam
+    batch: Count = 5  # architectures an update
+    entropy_weight: Weight = 0.1  # to the mean over choices, beside advantages of variance 1
+    baseline_decay: Share = 0.9  # an update
+    epochs: Count = 3
+    clip: Positive = 0.2
+    tries: Annotated[int, Within(1, 10_000)] = 32  # draws to find an architecture that is not a repeat
+    queue: Natural = 0  # the best so far that the policy is trained on as on examples, beside each batch
+    queue_weight: Weight = 1.0  # of their mean log-probability
+    init: Weight = 0.1  # weights begin uniform in [-init, init]
+    power: Positive | None = None  # of a reward, by which it counts; None: by its rank
+    best_of_last: Count = 1  # epochs of a training: the best reward among them counts
     joint: bool = False  # losses of whole architectures, as in the papers; else of choices
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def start(self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], seed: int) -> Learner:
         return Learner(choices, self, seed)

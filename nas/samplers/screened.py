@@ -24,6 +24,7 @@ import bisect
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -31,12 +32,14 @@ from numpy.typing import NDArray
 
 from nas.samplers.policy_gradient import PolicyGradient
 from nas.samplers.ranks import Ranks
+from nas.samplers.settings import Count, Natural, Share, Weight, Within, check
 from nas.samplers.strategy import Experience, Proposal, Situation, Update, derived_seed
 from nas.samplers.surrogate import Array, GaussianProcess
 from searchspaces.space import Arch, Choice
 
 Actions = NDArray[np.int64]  # [n, T] option indices
 
+MOST = 100_000  # architectures of a kind in a pool
 POLICY = PolicyGradient("reinforce", learning_rate=0.01, queue=10)
 
 
@@ -45,15 +48,20 @@ class Screened:
     """Settings of the default strategy. Numbers of architectures, but for the last three."""
 
     policy: PolicyGradient = POLICY
-    initial: int = 5  # trained before the surrogate says anything
-    samples: int = 100  # of the policy, in a pool
-    mutants: int = 100  # of other samples; every second pool also has as many of the best as one has neighbours
-    random: int = 100  # architectures, uniform
-    parents: int = 10  # the best
-    remembered: int = 400  # by the surrogate; half of them are the best
-    rate: float = 0.35  # chance of a choice to mutate, in mutants of samples
-    steps: int = 5  # of gradient, whenever the surrogate learns
-    growth: float = 0.05  # of the number of results, after which it learns again; at least a batch of the policy
+    initial: Count = 5  # trained before the surrogate says anything
+    samples: Annotated[int, Within(1, MOST)] = 100  # of the policy, in a pool
+    mutants: Annotated[int, Within(0, MOST)] = (
+        100  # of other samples; every second pool also has as many of the best as one has neighbours
+    )
+    random: Annotated[int, Within(0, MOST)] = 100  # architectures, uniform
+    parents: Count = 10  # the best
+    remembered: Annotated[int, Within(2)] = 400  # by the surrogate; half of them are the best
+    rate: Share = 0.35  # chance of a choice to mutate, in mutants of samples
+    steps: Natural = 5  # of gradient, whenever the surrogate learns
+    growth: Weight = 0.05  # of the number of results, after which it learns again; at least a batch of the policy
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def start(self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], seed: int) -> ScreenedController:
         return ScreenedController(choices, canonical, self, seed)

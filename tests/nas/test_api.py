@@ -63,7 +63,13 @@ def test_the_command_line_has_the_same_options() -> None:
     """But for names that Python and a shell need otherwise, and where results are printed."""
     api = inspect.signature(nas.search).parameters
     cli = inspect.signature(commands.search).parameters
-    renamed = {"space_set": "settings", "other": "recipe", "resolution": "image_size", "as_json": "progress"}
+    renamed = {
+        "space_set": "settings",
+        "strategy_set": "strategy_settings",
+        "other": "recipe",
+        "resolution": "image_size",
+        "as_json": "progress",
+    }
     assert {renamed.get(name, name) for name in cli} | {"on_trial"} == set(api) | {"evaluator"}
     for name in cli.keys() & api.keys() - {"runs_dir"}:
         assert cli[name].default == api[name].default, name

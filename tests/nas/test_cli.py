@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -12,10 +13,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from nas import baselines, launch
+from nas import baselines, launch, results
 from nas.data import Dataset
 from nas.data.images import Images
-from nas.run import Run
+from nas.run import CONFIG, JOURNAL, Run
 
 Cli = "Callable[..., tuple[int, str, str]]"
 
@@ -343,3 +344,50 @@ def test_a_search_in_a_table(cli, tmp_path: Path) -> None:
     ):
         code, out, err = cli(*arguments)
         assert code == 2 and said in err and len(err.splitlines()) == 1 and not out
+
+
+def test_settings_of_the_strategy_are_kept_and_gone_on_with(cli, tmp_path: Path, pretended: None) -> None:
+    code, out, _ = cli(
+        *SEARCH,
+        "--trials",
+        "2",
+        "--name",
+        "one",
+        "--strategy",
+        "ppo",
+        "--strategy-set",
+        "entropy=0.01",
+        "--strategy-set",
+        "batch=2",
+    )
+    assert code == 0 and "strategy ppo with entropy_weight 0.01, batch 2, seed 0" in out
+    path = tmp_path / "runs" / "one" / CONFIG
+    document = json.loads(path.read_text())
+    assert document["config"]["strategy_settings"] == {"entropy_weight": 0.01, "batch": 2}
+    assert cli("resume", "one", "--trials", "4")[0] == 0
+    assert [update.trial for update in results.Run.open(path.parent).updates] == [1, 3]
+    document["config"]["strategy_settings"]["batch"] = 3
+    path.write_text(json.dumps(document))
+    code, _, err = cli("resume", "one", "--trials", "6")
+    assert code == 2 and "strategy_settings.batch: 2 -> 3" in err
+
+
+def test_a_run_from_before_there_were_such_settings_goes_on(cli, tmp_path: Path, pretended: None) -> None:
+    cli(*SEARCH, "--trials", "2", "--name", "one")
+    folder = tmp_path / "runs" / "one"
+    for file in (folder / CONFIG, folder / JOURNAL):  # the journal has the configuration, too
+        text = file.read_text()
+        assert "strategy_settings" in text
+        file.write_text(re.sub(r'(,\s*)"strategy_settings": ?\{\}', "", text))
+        assert "strategy_settings" not in file.read_text()
+    assert cli("resume", "one", "--trials", "3")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [("nope=1", "it has algorithm="), ("batch=0", "batch is a whole number of at least 1, not 0")],
+)
+def test_a_wrong_setting_of_the_strategy_writes_nothing(cli, tmp_path: Path, setting: str, message: str) -> None:
+    code, _, err = cli(*SEARCH, "--trials", "1", "--name", "one", "--strategy-set", setting)
+    assert code == 2 and err.count("\n") == 1 and message in err
+    assert not (tmp_path / "runs" / "one").exists()

@@ -69,3 +69,14 @@ def test_json_is_all_that_is_printed(cli: Cli) -> None:
 def test_a_mistake_is_one_line(cli: Cli, arguments: tuple[str, ...], said: str) -> None:
     code, out, err = cli(*arguments)
     assert code == 2 and not out and said in err and len(err.splitlines()) == 1, err
+
+
+def test_settings_of_the_strategies_are_set_and_said(cli: Cli) -> None:
+    options = ("--seeds", "1", "--evaluations", "12", "--strategy", "ppo", "--strategy-set", "batch=3")
+    code, out, _ = cli(*TABLE, *options, "--json")
+    assert code == 0 and [row["settings"] for row in json.loads(out)] == [{"batch": 3}]
+    assert "ppo batch=3" in cli(*TABLE, *options)[1]
+    code, _, err = cli(*TABLE, *options, "--strategy", "evolution")
+    assert (
+        code == 2 and "the strategy evolution has no setting 'batch'; it has population=20, sample=10, tries=20" in err
+    )
