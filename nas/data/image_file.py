@@ -6,6 +6,9 @@ cropping the centre give. The image is turned as its EXIF data say. Grey and CMY
 
 A file is known by its content, its ending only says that it is meant to be an image. The kinds are listed, since some
 that Pillow knows are drawings that run a program (EPS, WMF), films or tables of data.
+
+The text of `decode` and of what it calls also stands in exported files, see `nas.export.photographs`: NumPy and Pillow
+are imported where they are used, since such a file builds its network without them.
 """
 
 from __future__ import annotations
@@ -13,10 +16,11 @@ from __future__ import annotations
 import threading
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 ENDINGS_OF = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
@@ -53,6 +57,7 @@ def is_image(name: str) -> bool:
 
 def decode(path: Path, size: int) -> npt.NDArray[np.uint8]:
     """The image in a file: `[size, size, 3]`. Raises whatever Pillow does for one that it cannot read."""
+    import numpy as np
     from PIL import Image
 
     Image.init()
@@ -136,6 +141,8 @@ def _with_its_clear_colour(image: Any) -> Any:
 
 def _grey(image: Any) -> npt.NDArray[np.uint8]:
     """The 8 bits of an image of one channel of 16 bits, which Pillow would clip, or of 32: `[H, W]`."""
+    import numpy as np
+
     values = np.asarray(image)
     tags = image.tag_v2 if image.format == "TIFF" else {}
     if image.mode == "F" or (image.mode == "I" and tags):
@@ -151,6 +158,8 @@ def _grey(image: Any) -> npt.NDArray[np.uint8]:
 
 def _of_no_known_range(values: npt.NDArray[Any], whites: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     """Values from black, at 0, to white: the least of `whites` that none of them is above, else their maximum."""
+    import numpy as np
+
     finite = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=np.inf, neginf=0.0)
     top = finite.max(initial=0, where=np.isfinite(finite))
     white = next((white for white in whites if top <= white), top)

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from nas.data.source import DataSource
 from nas.export.formats import PROGRAMS, largest_difference, to_program
+from nas.export.photographs import CLASSIFY, check_classify, check_network, classify_source
 from nas.export.standalone import logits_of, standalone_source
 from nas.files import make_folder, write_atomically
 from nas.network import Network
+from nas.task import Task
 
 FILES = {
     "state_dict": ("weights.safetensors", "architecture.json"),
@@ -118,12 +120,15 @@ def export(
     images = example_images(shape[1])
     with torch.no_grad():
         logits = module(images)
+    task = Task.from_metadata(metadata)
     for name in formats:
         if name == "state_dict":
             for path in write_network(folder, network, module, shape, metadata, architecture=not changed):
                 yield Written(path, path.stat().st_size)
         elif name == "standalone":
-            source = standalone_source(module, network.text, shape[1], shape[0])
+            source = standalone_source(module, network.text, shape[1], shape[0], task)
+            if task:
+                check_network(source, module, task)
             found = logits_of(source, module.state_dict(), images)
             yield _write(folder / FILES[name][0], source.encode(), found, logits, original, exact=True)
     programs = [name for name in formats if name in PROGRAMS]
@@ -133,6 +138,11 @@ def export(
     for name in programs:
         content = PROGRAMS[name].to_bytes(program, metadata)
         yield _write(folder / FILES[name][0], content, PROGRAMS[name].run(content)(images), logits, original)
+        if task and name == "onnx":
+            source = classify_source(network.text)
+            check_classify(source, content, module, task)
+            write_atomically(folder / CLASSIFY, source)
+            yield Written(folder / CLASSIFY, len(source.encode()))
 
 
 def _write(

@@ -16,6 +16,7 @@ from nas.export.compress import prune
 from nas.export.files import Original, Written, check_new, check_same, example_images, export, new_files
 from nas.export.fold import fold_batch_norms
 from nas.export.formats import PROGRAMS, largest_difference
+from nas.export.photographs import CLASSIFY
 from nas.export.steps import Step, calibration_batches, int8_bytes, measure, program_bytes
 from nas.export.target import Source
 from nas.files import write_atomically
@@ -74,12 +75,13 @@ def run(
     changes.check(formats)
     forms, pixels = [name for name in formats if name in PROGRAMS], source.shape[1]
     int8 = [f"network.int8.{form}" for form in forms] if changes.quantize else []
-    check_new(folder, formats, int8)
+    others = [*int8, *([CLASSIFY] if source.task and "onnx" in formats else [])]
+    check_new(folder, formats, others)
     logits = _logits(source.module, pixels)
     stages = list(_stages(source.module, logits, changes, pixels, say))
     module = stages[-1][1]
     original = Original(logits, kept=changes.prune is None) if len(stages) > 1 else None
-    new_files(folder, formats, int8)
+    new_files(folder, formats, others)
     written = list(
         export(folder, formats, source.network, module, source.shape, source.metadata, changes.fold_bn, original)
     )

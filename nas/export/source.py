@@ -12,9 +12,10 @@ import importlib
 import inspect
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -50,6 +51,10 @@ class Sources:
         for kind in dict.fromkeys(map(type, self._examples.values())):
             if torch_base(kind) is not kind:
                 self._add(kind.__name__, inspect.getmodule(kind))
+
+    def add(self, function: Callable[..., Any]) -> None:
+        """The definition of a function on the top level of a file, and of all that it needs."""
+        self._add(function.__name__, inspect.getmodule(function))
 
     def _add(self, name: str, home: ModuleType | None) -> None:
         """The definition of `name` in `home`, after what it needs itself."""
@@ -132,6 +137,28 @@ class Sources:
         if module._buffers.get(name) is not None:
             return f'self.register_buffer("{name}", torch.{fill}({name}))'
         return f"self.{name} = {name}"
+
+
+def run_source(source: str, file: Path) -> ModuleType:
+    """The module that the text of a Python file is, as if it stood in `file`. It is a text that we have written."""
+    module = ModuleType(file.stem)
+    module.__file__ = str(file)
+    exec(compile(source, file.name, "exec"), vars(module))
+    return module
+
+
+def imports_of(imports: Mapping[str, tuple[str, str]]) -> str:
+    """Of `{name here: (module, name there or "")}`: Python's own first, then PyTorch's."""
+    whole = [f"import {m}" + (f" as {here}" if here != m else "") for here, (m, name) in imports.items() if not name]
+    names: dict[str, list[str]] = {}
+    for here, (module, name) in sorted(imports.items(), key=lambda item: (item[0].islower(), item[0])):
+        if name:
+            names.setdefault(module, []).append(name if name == here else f"{name} as {here}")
+    lines = [*sorted(whole), *sorted(f"from {module} import {', '.join(some)}" for module, some in names.items())]
+    torchs = [line for line in lines if line.split()[1].partition(".")[0] == "torch"]
+    others = [line for line in lines if line not in torchs]
+    blocks = ["from __future__ import annotations", *("\n".join(block) for block in (others, torchs) if block)]
+    return "\n\n".join(blocks)
 
 
 @cache

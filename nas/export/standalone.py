@@ -9,16 +9,18 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from importlib.metadata import version
-from types import ModuleType
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nas.export.factor import Function, factor
-from nas.export.source import WIDTH, Sources
+from nas.export.photographs import for_network, reading
+from nas.export.source import WIDTH, Sources, imports_of, run_source
 from nas.export.text import literal, render
 from nas.export.tree import REQUIRED, Arg, Call, check_fields, expression_of
+from nas.task import Task
 from nas.units import format_count
 from searchspaces.cost import RowCost, cost, costs_by_row
 from searchspaces.describe import describe
@@ -26,15 +28,22 @@ from searchspaces.describe import describe
 NAME = "network"  # of the module that the file is
 
 
-def standalone_source(module: nn.Module, title: str, image_size: int, num_classes: int) -> str:
+def standalone_source(
+    module: nn.Module, title: str, image_size: int, num_classes: int, task: Task | None = None
+) -> str:
     """The text of a Python file that builds `module`, which is `[B, 3, image_size, image_size]` -> `[B, num_classes]`.
 
+    With the `task` that it was trained for, the file classifies photographs, too.
     Raises ValueError where a module of a class of one's own holds something that cannot be written as text, or needs
     more than PyTorch, with its name.
     """
     check_fields(module.modules())
     sources = Sources(module.modules())
-    reserved = {*sources.texts, *sources.imports, *_COMMAND_IMPORTS, NAME, "read", "main"}
+    photographs = reading(for_torch=True) if task else Sources([])
+    if twice := sources.texts.keys() & photographs.texts.keys():
+        raise ValueError(f"{min(twice)} is also what reads photographs in the file: rename the network's own")
+    ours = {NAME, "read", "trained", "predict", "main"}
+    reserved = {*sources.texts, *sources.imports, *photographs.texts, *photographs.imports, *_COMMAND_IMPORTS, *ours}
     functions, root = factor(expression_of(module), reserved)
     rows = costs_by_row(module, image_size) if isinstance(module, nn.Sequential) else []
     parts = [
@@ -42,19 +51,19 @@ def standalone_source(module: nn.Module, title: str, image_size: int, num_classe
         *_section("modules", [text.rstrip() for text in sources.texts.values()]),
         *_section("blocks", [*map(_definition, functions)]),
         *_section("the network", [_network(root, rows)]),
-        _COMMAND.strip("\n"),
+        *_section("weights", [_READ.strip("\n")]),
+        *(_section("photographs, which Pillow and NumPy read", for_network(task)) if task else []),
+        *_section("the command", [(_CLASSIFYING if task else _CHECKING).strip("\n")]),
     ]
     text = "\n\n\n".join(parts)
     ordered = {"OrderedDict": ("collections", "OrderedDict")} if "OrderedDict(" in text else {}
-    imports = _imports(_COMMAND_IMPORTS | ordered | sources.imports)
+    imports = imports_of(_COMMAND_IMPORTS | ordered | sources.imports | photographs.imports)
     return f"{_header(title, module, image_size, num_classes)}\n\n{imports}\n\n{text}\n"
 
 
 def load_source(source: str) -> nn.Module:
     """The network that a standalone file's text builds, with PyTorch's first weights."""
-    module = ModuleType(NAME)
-    exec(compile(source, f"{NAME}.py", "exec"), vars(module))
-    network: nn.Module = module.network()
+    network: nn.Module = run_source(source, Path(f"{NAME}.py")).network()
     return network
 
 
@@ -102,20 +111,6 @@ _COMMAND_IMPORTS = {
     "Tensor": ("torch", "Tensor"),
     "nn": ("torch", "nn"),
 }
-
-
-def _imports(imports: Mapping[str, tuple[str, str]]) -> str:
-    """Of `{name here: (module, name there or "")}`: Python's own first, then PyTorch's."""
-    whole = [f"import {m}" + (f" as {here}" if here != m else "") for here, (m, name) in imports.items() if not name]
-    names: dict[str, list[str]] = {}
-    for here, (module, name) in sorted(imports.items(), key=lambda item: (item[0].islower(), item[0])):
-        if name:
-            names.setdefault(module, []).append(name if name == here else f"{name} as {here}")
-    lines = [*sorted(whole), *sorted(f"from {module} import {', '.join(some)}" for module, some in names.items())]
-    torchs = [line for line in lines if line.split()[1].partition(".")[0] == "torch"]
-    return "\n".join(
-        ["from __future__ import annotations", "", *(line for line in lines if line not in torchs), "", *torchs]
-    )
 
 
 def _settings(module: nn.Module, image_size: int, num_classes: int) -> str:
@@ -171,10 +166,7 @@ def _row(module: nn.Module, row: RowCost) -> str:
     return f"{words}: {', '.join(said)}" if words else ", ".join(said)
 
 
-_COMMAND = '''
-# ---------------------------------------------------------------------------- the command
-
-
+_READ = '''
 def read(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors file, or of one that `torch.save` wrote of tensors by their names."""
     path = Path(path)
@@ -191,12 +183,11 @@ def read(path: str | Path) -> dict[str, Tensor]:
             data = bytearray(content[start + first : start + last])
             tensors[name] = torch.frombuffer(data, dtype=types[entry["dtype"]]).reshape(entry["shape"])
     return tensors
+'''
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Build the network, load weights, and check both.")
-    parser.add_argument("--weights", type=Path, help="a .safetensors or .pt file of tensors by their names")
-    weights = parser.parse_args().weights
+_CHECK = '''
+def check(weights: Path | None) -> None:
+    """Build the network, load weights, and see that both are as they should be."""
     model = network()
     if weights:
         model.load_state_dict(read(weights))
@@ -208,8 +199,42 @@ def main() -> None:
     assert logits.shape == (1, NUM_CLASSES), f"logits of shape {tuple(logits.shape)}"
     assert logits.isfinite().all(), "logits that are not finite"
     print(f"{parameters:,} parameters, {weights or 'untrained'}: logits {tuple(logits.shape)}, all finite")
+'''
+
+_CHECKING = (
+    _CHECK
+    + """
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Build the network, load weights, and check both.")
+    parser.add_argument("--weights", type=Path, help="a .safetensors or .pt file of tensors by their names")
+    check(parser.parse_args().weights)
 
 
 if __name__ == "__main__":
     main()
-'''
+"""
+)
+
+_CLASSIFYING = (
+    _CHECK
+    + """
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Say what is on photographs; without any, check the network.")
+    parser.add_argument("photos", nargs="*", type=Path, metavar="PHOTO")
+    parser.add_argument("--weights", type=Path, help="a .safetensors or .pt file of tensors by their names")
+    parser.add_argument("--top", type=int, default=3, help="so many classes, the likeliest first")
+    options = parser.parse_args()
+    if not options.photos:
+        return check(options.weights)
+    model = trained(options.weights or WEIGHTS)
+    for photo in options.photos:
+        shares = list(predict(photo, model).items())[: options.top]
+        print(f"{photo}  " + ", ".join(f"{name} {share:.1%}" for name, share in shares))
+
+
+if __name__ == "__main__":
+    main()
+"""
+)
