@@ -39,7 +39,7 @@ def images_line(dataset: Dataset, recipe: Recipe, test: int | None = None) -> st
 
 def judging_lines(dataset: Dataset, recipe: Recipe) -> list[str]:
     """What to know of the images before networks are judged by them: mostly nothing. `dataset` as `images_line`."""
-    return [f"mind      {warning}" for warning in warnings_of(dataset, recipe.subset)]
+    return [f"note      {warning}" for warning in warnings_of(dataset, recipe.subset)]
 
 
 def recipe_line(recipe: Recipe) -> str:

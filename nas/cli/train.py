@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -72,6 +73,7 @@ def train(
     Writes weights.safetensors, architecture.json and result.json.
     """
     from nas import launch
+    from nas.announcement import judging_lines
     from nas.compare.training import train_and_test
     from nas.targets import resolve
     from nas.units import format_count, format_percent, format_seconds
@@ -83,8 +85,10 @@ def train(
     where = launch.choose_device(device, threads)
     source = (data, data_dir, resolution, skip_unreadable)
     dataset, test = common.load_data(*source).to(where), common.load_test_data(*source).to(where)
-    dataset = recipe.prepare(dataset)
     say = common.say(as_json)
+    for line in judging_lines(replace(dataset, test=test), recipe):
+        say(line)
+    dataset = recipe.prepare(dataset)
     trained = train_and_test(
         found, dataset, test.resize(dataset.image_size), recipe, seed,
         lambda e: say(

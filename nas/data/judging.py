@@ -66,7 +66,8 @@ def warnings_of(dataset: Dataset, subset: int | None = None) -> list[str]:
 def _few(images: int) -> str | None:
     if points(images) < FEW:
         return None
-    return f"by {images:,} validation images an accuracy is known to {uncertainty(images)} (95 %): less may be luck"
+    known = f"an accuracy by {images:,} validation images is uncertain by {uncertainty(images)} (95 %)"
+    return f"{known}: smaller differences may be luck"
 
 
 def _none_of(part: str, of_each: Mapping[str, int], so: str) -> str | None:

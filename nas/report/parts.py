@@ -52,4 +52,4 @@ def judged(numbers: Numbers) -> str:
     if not of_each:
         return ""
     none = f" No validation image is of {', '.join(unjudged)}." if (unjudged := without(of_each)) else ""
-    return f" The ± is of an accuracy of 50 %, 95 % of the time: less between two networks may be luck.{none}"
+    return f" The ± is half a 95 % confidence interval, at an accuracy of 50 %.{none}"

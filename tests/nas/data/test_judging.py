@@ -44,7 +44,7 @@ def test_of_good_data_nothing_is_said() -> None:
     [
         (
             data((90, 90), (22, 21)),
-            "by 43 validation images an accuracy is known to ±15 points (95 %): less may be luck",
+            "an accuracy by 43 validation images is uncertain by ±15 points (95 %): smaller differences may be luck",
         ),
         (data((900, 900), (400, 0)), "no validation image is of rose: what has none is judged by nothing"),
         (
