@@ -79,7 +79,7 @@ def classify_source(title: str) -> str:
     imports = {"argparse": ("argparse", ""), "json": ("json", ""), **sources.imports}
     texts = "\n\n\n".join(text.rstrip() for text in sources.texts.values())
     header = _CLASSIFY_HEADER.format(title=title.replace("\\", "/").replace('"', "'"), version=version("nas"))
-    return f"{header}\n\n{imports_of(imports)}\n\n{texts}\n\n\n{_CLASSIFY.strip()}\n"
+    return f"{header}\n\n{imports_of(imports, sources.for_types)}\n\n{texts}\n\n\n{_CLASSIFY.strip()}\n"
 
 
 _CLASSIFY_HEADER = '''"""What is on a photograph, by network.onnx: python classify.py PHOTO...

@@ -29,11 +29,12 @@ TENSOR = "tuple[int, ...]"  # an argument that is the shape of a parameter or a 
 
 @dataclass(frozen=True)
 class Statement:
-    """A definition on a module's top level, or in `bound` what an import there names."""
+    """A definition on a module's top level, or in `bound` what an import there names, maybe for type checkers alone."""
 
     node: ast.stmt
     text: str
     bound: tuple[str, str, str] | None = None  # module, name in it or "", name here
+    for_types: bool = False
 
 
 class Sources:
@@ -43,6 +44,7 @@ class Sources:
         """Of the classes of `modules`. Raises ValueError where one needs more than PyTorch and Python."""
         self.texts: dict[str, str] = {}
         self.imports: dict[str, tuple[str, str]] = {}
+        self.for_types: dict[str, tuple[str, str]] = {}
         self._homes: dict[str, ModuleType] = {}
         self._examples: dict[type, nn.Module] = {}
         for module in modules:
@@ -61,12 +63,15 @@ class Sources:
         found = _top_level(home).get(name) if home else None
         if home is None or found is None:
             raise ValueError(f"{name} is not defined on the top level of a file: it cannot be written to another")
+        if found.bound and found.for_types:
+            self.for_types[found.bound[2]] = found.bound[:2]
+            return
         if found.bound:
             self._import(*found.bound)
             return
         if self._homes.setdefault(name, home) is not home:
             raise ValueError(f"{name} is defined in {self._homes[name].__name__} and in {home.__name__}: rename one")
-        if name in self.texts:
+        if name in self.texts or found.text in self.texts.values():  # one statement may define several names
             return
         value = getattr(home, name)
         text = self._class(value, found) if isinstance(value, type) and issubclass(value, nn.Module) else found.text
@@ -147,18 +152,29 @@ def run_source(source: str, file: Path) -> ModuleType:
     return module
 
 
-def imports_of(imports: Mapping[str, tuple[str, str]]) -> str:
-    """Of `{name here: (module, name there or "")}`: Python's own first, then PyTorch's."""
+Imports = Mapping[str, tuple[str, str]]
+"""`{name here: (module, name there or "")}`."""
+
+
+def imports_of(imports: Imports, for_types: Imports) -> str:
+    """Python's own first, then PyTorch's; last those for a type checker alone."""
+    if for_types:
+        imports = {**imports, "TYPE_CHECKING": ("typing", "TYPE_CHECKING")}
+    lines = _import_lines(imports)
+    torchs = [line for line in lines if line.split()[1].partition(".")[0] == "torch"]
+    others = [line for line in lines if line not in torchs]
+    typed = ["if TYPE_CHECKING:", *(f"    {line}" for line in _import_lines(for_types))] if for_types else []
+    blocks = [["from __future__ import annotations"], others, torchs, typed]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def _import_lines(imports: Imports) -> list[str]:
     whole = [f"import {m}" + (f" as {here}" if here != m else "") for here, (m, name) in imports.items() if not name]
     names: dict[str, list[str]] = {}
     for here, (module, name) in sorted(imports.items(), key=lambda item: (item[0].islower(), item[0])):
         if name:
             names.setdefault(module, []).append(name if name == here else f"{name} as {here}")
-    lines = [*sorted(whole), *sorted(f"from {module} import {', '.join(some)}" for module, some in names.items())]
-    torchs = [line for line in lines if line.split()[1].partition(".")[0] == "torch"]
-    others = [line for line in lines if line not in torchs]
-    blocks = ["from __future__ import annotations", *("\n".join(block) for block in (others, torchs) if block)]
-    return "\n\n".join(blocks)
+    return [*sorted(whole), *sorted(f"from {module} import {', '.join(some)}" for module, some in names.items())]
 
 
 @cache
@@ -169,7 +185,10 @@ def _top_level(module: ModuleType) -> dict[str, Statement]:
     except (OSError, TypeError):
         raise ValueError(f"{module.__name__} has no source: its classes cannot be written to a file") from None
     lines, found = source.splitlines(), dict[str, Statement]()
-    for node in ast.parse(source).body:
+    body = ast.parse(source).body
+    conditional = [node for node in body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    typed = [inner for node in conditional for inner in node.body]
+    for node in [*body, *typed]:
         decorators = [d.lineno for d in getattr(node, "decorator_list", [])]
         text = "\n".join(lines[min([node.lineno, *decorators]) - 1 : node.end_lineno])
         names: dict[str, tuple[str, str, str] | None] = {}
@@ -183,7 +202,7 @@ def _top_level(module: ModuleType) -> dict[str, Statement]:
             case ast.Assign() | ast.AnnAssign():
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 names = {n.id: None for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
-        found |= {name: Statement(node, text, bound) for name, bound in names.items()}
+        found |= {name: Statement(node, text, bound, node in typed) for name, bound in names.items()}
     return found
 
 

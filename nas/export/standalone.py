@@ -57,8 +57,8 @@ def standalone_source(
     ]
     text = "\n\n\n".join(parts)
     ordered = {"OrderedDict": ("collections", "OrderedDict")} if "OrderedDict(" in text else {}
-    imports = imports_of(_COMMAND_IMPORTS | ordered | sources.imports | photographs.imports)
-    return f"{_header(title, module, image_size, num_classes)}\n\n{imports}\n\n{text}\n"
+    imports = imports_of(_COMMAND_IMPORTS | ordered | sources.imports | photographs.imports, photographs.for_types)
+    return f"{_header(title, module, image_size, num_classes, task)}\n\n{imports}\n\n{text}\n"
 
 
 def load_source(source: str) -> nn.Module:
@@ -79,15 +79,18 @@ def logits_of(source: str, weights: Mapping[str, Tensor], images: Tensor) -> Ten
 # ---------------------------------------------------------------------------- the parts of the file
 
 
-def _header(title: str, module: nn.Module, image_size: int, num_classes: int) -> str:
+def _header(title: str, module: nn.Module, image_size: int, num_classes: int, task: Task | None) -> str:
     size = cost(module, image_size)
     safe = title.replace("\\", "/").replace('"', "'")
+    photographs = ", and Pillow and NumPy for photographs" if task else ""
     about = (
         f"Images [B, 3, {image_size}, {image_size}] -> logits [B, {num_classes}]; {size.params:,} parameters, "
-        f"{size.macs:,} multiply-adds (MACs) for one image. It needs PyTorch alone. Its weights start as "
+        f"{size.macs:,} multiply-adds (MACs) for one image. It needs PyTorch alone{photographs}. Its weights start as "
         "PyTorch's layers do, until trained ones are loaded:"
     )
     command = "    python network.py --weights weights.safetensors     # or a .pt file of tensors by their names"
+    if task:
+        command += f"\n    {'python network.py PHOTO':51} # what is on it, by the weights.safetensors beside it"
     written = f"Written by nas {version('nas')} with PyTorch {torch.__version__}."
     lines = [*_after_commas(safe, WIDTH - 3), "", *textwrap.wrap(about, WIDTH)]
     return "\n".join(['"""' + lines[0], *lines[1:], "", command, "", written, '"""'])
