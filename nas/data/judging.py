@@ -83,7 +83,7 @@ def _uneven(dataset: Dataset) -> str | None:
         return None
     right = 100 * counts(dataset, dataset.val)[most] / len(dataset.val)
     return (
-        f"classes are uneven, from {of_each[least]:,} training images ({least}) to {of_each[most]:,} ({most}): "
+        f"classes are uneven (training images: {least} {of_each[least]:,}, {most} {of_each[most]:,}): "
         f"always saying {most} has a validation accuracy of {right:.1f} %"
     )
 

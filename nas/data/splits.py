@@ -173,8 +173,8 @@ def _check_together(root: Split, strange: Sequence[str]) -> None:
     """Raises ValueError unless the folders in `root` are two or more classes, each with images, and none `strange`."""
     path, classes = root.folder, root.classes
     if strange:
-        taken = f"{some(strange)} {'is' if len(strange) == 1 else 'are'} taken for a split, not for a class"
-        raise ValueError(f"{path} has no folder train/: {WANTED}. {taken}: rename the one to train on, if it is that")
+        like = "looks like a split" if len(strange) == 1 else "look like splits"
+        raise ValueError(f"{path} has no folder train/: {WANTED}. {some(strange)} {like}: call train/ what to train on")
     if not classes:
         has = "has images in no class's folder" if root.passed.loose else "has neither folders nor images"
         raise ValueError(f"{path} {has}: {WANTED}")

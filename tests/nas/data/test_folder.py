@@ -296,11 +296,11 @@ WANTED = r"--data folder:PATH wants PATH/CLASS/\*\.jpg, or PATH/train/CLASS/\*\.
 @pytest.mark.parametrize(
     ("layout", "spoil", "message"),
     [
-        (make, rename("train", "training"), f"has no folder train/: {WANTED}. training, val are taken for a split"),
+        (make, rename("train", "training"), f"has no folder train/: {WANTED}. training, val look like splits"),
         (
             make,
             rename("train", "pictures"),
-            f"has no folder train/: {WANTED}. val is taken for a split, not for a class",
+            f"has no folder train/: {WANTED}. val looks like a split: call",
         ),
         (flat, shutil.rmtree, f"is no folder: {WANTED}"),
         (flat, packed, "is no folder: unpack it first"),

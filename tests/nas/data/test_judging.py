@@ -55,8 +55,8 @@ def test_of_good_data_nothing_is_said() -> None:
         (data((900, 900), (200, 200), (0, 9)), "no test image is of daisy: what has none is tested by nothing"),
         (
             data((900, 100, 300), (360, 20, 20)),
-            "classes are uneven, from 100 training images (rose) to 900 (daisy): always saying daisy has a validation "
-            "accuracy of 90.0 %",
+            "classes are uneven (training images: rose 100, daisy 900): always saying daisy has a validation accuracy "
+            "of 90.0 %",
         ),
     ],
 )
