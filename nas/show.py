@@ -13,6 +13,7 @@ from torch import nn
 from nas.baselines.zoo import find
 from nas.files import read_json
 from nas.network import Designed, Found, Network, Scaled
+from nas.origin import Origin
 from nas.run import Run, folder_of
 from nas.targets import file_of
 from nas.units import format_count
@@ -110,12 +111,16 @@ def usual_shape(target: str, network: Network, runs_dir: str | Path) -> Shape:
     return Run.open(folder).config.shape_of(network) if of_run else (classes, pixels)
 
 
-def written(network: Network, form: str, image_size: int) -> str:
-    """`network` in one of `FORMS`. Raises ValueError where it has none, or there is no such form."""
+def written(network: Network, form: str, image_size: int, origin: Origin | None = None) -> str:
+    """`network` in one of `FORMS`; as JSON with the data that it comes from.
+
+    Raises ValueError where it has no such form, or there is none.
+    """
     if form not in FORMS:
         raise ValueError(f"--format is table, {', '.join(FORMS)}, not {form!r}")
     if form == "json":
-        return network.to_json()
+        data = {"data": origin.data.to_dict()} if origin else {}
+        return json.dumps(json.loads(network.to_json()) | data, indent=2)
     if form == "text" and isinstance(network, Scaled):
         return network.text
     if not isinstance(network, Found):

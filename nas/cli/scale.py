@@ -137,7 +137,7 @@ def scale(
     out: Out = None,
     search: scale_search.Search = False,
     report: scale_search.Report = None,
-    data: scale_search.Data = "cifar10",
+    data: scale_search.Data = None,
     data_dir: DataDir = None,
     skip_unreadable: SkipUnreadable = False,
     name: scale_search.Name = None,
@@ -249,5 +249,6 @@ def _one(found: Member, batch_size: int, device: str | None, out: Path | None, a
         common.print_json(facts(found, batch_size) | timed | {"written": [str(path) for path in written]})
         return
     print(explained(found, batch_size, took, device or ""))
-    trained = f"nas train {written[0]} --image-size {found.image_size}"
+    size = "" if found.data else f" --image-size {found.image_size}"  # else the file says it, and the data
+    trained = f"nas train {written[0]}{size}"
     print(f"\nwrote {', '.join(map(str, written))}{' (untrained)' if folder else ''}; `{trained}` trains it")

@@ -40,10 +40,11 @@ Tolerance = Annotated[
     typer.Option(help="How far from 2 the measured ratio of a triple in the grid may be.", rich_help_panel=panels.GRID),
 ]
 Data = Annotated[
-    str,
+    str | None,
     typer.Option(
         autocompletion=completion.data,
         help="To train the grid on: cifar10, cifar100, shapes, or folder:PATH.",
+        show_default="what --base was searched or trained on, else cifar10",
         rich_help_panel=panels.DATA,
     ),
 ]
@@ -92,7 +93,7 @@ def search(
     *,
     given: Sequence[Any],
     base: str,
-    data: str,
+    data: str | None,
     data_dir: Path | None,
     skip_unreadable: bool,
     name: str | None,
@@ -121,14 +122,20 @@ def search(
 
     Raises ValueError where anything is `given` of the options that a grid leaves no room for.
     """
+    from dataclasses import replace
+
     from nas import launch
+    from nas.announcement import data_line
     from nas.config import Budget
-    from nas.data import is_folder, locate
+    from nas.data import is_folder
     from nas.data.folder import PREFIX
+    from nas.data.source import choose_source
+    from nas.origin import origin_of
     from nas.progress import Output
     from nas.results import Run
     from nas.scale.family import base_of
     from nas.scale.grid import candidates, grid_config
+    from nas.targets import resolve
     from nas.units import parse_seconds
     from scaling.compound import grid
 
@@ -141,19 +148,21 @@ def search(
     say = common.say(as_json)
     cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
     where = launch.choose_place(cluster, device, threads)
-    data, data_dir = locate(data, data_dir)
-    folder = launch.new_folder(runs_dir, name, f"scale-{data.removeprefix(PREFIX)}")
-    dataset = common.load_data(data, data_dir, image_size, skip_unreadable)
+    origin = origin_of(base, resolve(base, runs_dir), runs_dir)
+    source = choose_source(origin.data if origin else None, data, data_dir, image_size, skip_unreadable)
+    folder = launch.new_folder(runs_dir, name, f"scale-{source.name.removeprefix(PREFIX)}")
+    dataset = source.load(common.to_stderr)
     images = subset or str(min(10_000, len(dataset.train)))
-    recipe = common.make_recipe(epochs, images, image_size, batch_size, lr, other)
+    recipe = common.make_recipe(epochs, images, source.image_size, batch_size, lr, other)
     launch.check_subset(recipe, dataset)
-    grows = base_of(base, runs_dir, dataset.num_classes, image_size or dataset.image_size)
+    grows = base_of(base, runs_dir, dataset.num_classes, source.image_size or dataset.image_size)
     say("measuring the grid ...")
     found = candidates(grows, grid(step, TARGET, tolerance + WIDER), TARGET, tolerance, triples)
-    if is_folder(data):  # from files, for the largest images
-        dataset = common.load_data(data, data_dir, max(c.image_size for c in found), skip_unreadable)
-    config = grid_config(grows, found, seeds, dataset, data_dir, recipe, where, threads, skip_unreadable)
+    if is_folder(source.name):  # from files, for the largest images
+        dataset = replace(source, image_size=max(c.image_size for c in found)).load(common.to_stderr)
+    config = grid_config(grows, found, seeds, dataset, source.folder, recipe, where, threads, source.skip_unreadable)
     limit = Budget(config.space.size if trials is None else trials, seconds)
+    say(f"data      {data_line(source, dataset, f'as {origin.words} has it' if origin and data is None else '')}")
     say(_announcement(config, found, dataset, limit, cluster, folder))
     run = Run.create(folder, config, limit)
     run.ended = launch.to_the_end(run, None, limit, dataset, where, cluster, Output("json" if as_json else "lines"))

@@ -59,6 +59,7 @@ def show(
 ) -> None:
     """Print a network as a table of rows, or in another notation, or draw it."""
     from nas.data import shape_of
+    from nas.origin import origin_of
     from nas.show import show as shown_of
     from nas.show import usual_shape, written
     from nas.tables import network_table
@@ -69,7 +70,7 @@ def show(
     usual = shape_of(data) if data else usual_shape(network, found, runs_dir)
     shape = classes or usual[0], image_size or usual[1]
     if form != "table" and not as_json:
-        print(written(found, form, shape[1]))
+        print(written(found, form, shape[1], origin_of(network, found, runs_dir)))
         shown = shown_of(found, shape) if picture else None
     else:
         shown = shown_of(found, shape)

@@ -14,6 +14,14 @@ from nas.report.parts import note, text_table
 from nas.show import Shown, choices_by_group, format_size, show, usual_shape
 from nas.units import format_count
 
+NEXT = (
+    ("show", " prints it, "),
+    ("compare", " judges it, "),
+    ("train", " trains it on the images that it was searched on, "),
+    ("export", " then writes it for use elsewhere."),
+)
+"""Commands for the best network, in the order in which they are used, and what they do."""
+
 
 def portrait(numbers: Numbers) -> Markup:
     """The best network of a run that has one: its text, its picture, its rows, its choices."""
@@ -35,9 +43,8 @@ def portrait(numbers: Numbers) -> Markup:
         header, cells = choices_by_group(network)
         table = text_table(header, cells)
         parts.append(tag("details", None, tag("summary", None, "Its choices, and its text"), table, _text(network)))
-    commands = f"nas show {name}", f"nas train {name}", f"nas compare {name}"
-    said = [tag("code", None, command) for command in commands]
-    parts.append(tag("p", {"class": "note"}, said[0], " prints it, ", said[1], " trains it, ", said[2], " judges it."))
+    said = [part for what, does in NEXT for part in (tag("code", None, f"nas {what} {name}"), does)]
+    parts.append(tag("p", {"class": "note"}, *said))
     return join(*parts)
 
 
