@@ -282,7 +282,7 @@ def top(
         typer.Option(
             "--limit",
             "-n",
-            help="How many trials to list; 0 for all. --json and --pareto list all.",
+            help="How many trials to list; 0 for all. --json, --csv and --pareto list all.",
             rich_help_panel=panels.OUTPUT,
         ),
     ] = 10,
@@ -295,14 +295,25 @@ def top(
             rich_help_panel=panels.OUTPUT,
         ),
     ] = False,
+    as_csv: Annotated[
+        bool,
+        typer.Option(
+            "--csv",
+            help="Print CSV: a line a trial, a column for each figure and each choice.",
+            rich_help_panel=panels.OUTPUT,
+        ),
+    ] = False,
     runs_dir: RunsDir = Path(DEFAULT["runs_dir"]),
     as_json: Json = False,
 ) -> None:
     """List a run's trials, the best first."""
+    if as_csv and as_json:
+        raise ValueError("--csv and --json are two formats: give one of them")
     from nas.pareto import ACCURACY_AND_MACS, front
     from nas.published import benchmark_of
     from nas.run import Run, folder_of, rank
     from nas.tables import trials_table
+    from nas.trials_csv import trials_csv
 
     opened = Run.open(folder_of(run, runs_dir))
     ranked = rank(opened.rows())
@@ -310,6 +321,9 @@ def top(
     rows = front(ranked, objectives) if pareto else ranked
     if as_json:
         common.print_json([row.to_dict() for row in rows])
+        return
+    if as_csv:
+        print(trials_csv(opened, rows), end="")
         return
     print(trials_table(rows[:limit] if limit and not pareto else rows))
     config = opened.config
