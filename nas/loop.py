@@ -21,6 +21,7 @@ from nas.pruning import make_pruner
 from nas.published import Published
 from nas.run import Row, Run, best_of
 from nas.samplers import distributions, make_sampler
+from nas.spent import busy_seconds
 from nas.train import Epoch
 from nas.trial import State, TrialResult, TrialSpec, describe
 from nas.units import format_count
@@ -343,17 +344,3 @@ def check_options(trials: Sequence[FrozenTrial], space: Space) -> None:
                     "Optuna adds no trial with other options to this ledger. Start a new run"
                 )
             seen.add(name)
-
-
-def busy_seconds(trials: list[FrozenTrial]) -> float:
-    """How long at least one of the finished `trials` was being trained; what ran side by side counts once."""
-    total, last_end = 0.0, float("-inf")
-    spans = []
-    for trial in trials:
-        if trial.datetime_complete is not None and "seconds" in trial.user_attrs:
-            end = trial.datetime_complete.timestamp()
-            spans.append((end - trial.user_attrs["seconds"], end))
-    for start, end in sorted(spans):
-        total += max(0.0, end - max(start, last_end))
-        last_end = max(last_end, end)
-    return total

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from statistics import mean, stdev
 from typing import Any
 
 from nas.baselines.listing import Listed
 from nas.baselines.zoo import find
 from nas.classifier import Prediction
+from nas.columns import table
 from nas.control import Comparison
 from nas.network import Found, Scaled
 from nas.run import Row
@@ -17,18 +18,6 @@ from nas.statistics import Interval
 from nas.units import format_count, format_percent, format_seconds
 from searchspaces.cost import RowCost
 from searchspaces.layers import SMALL_IMAGE
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], words: Collection[str] = ()) -> str:
-    """Columns padded to their widest cell; those whose cells begin with a digit, but for `words`, set to the right."""
-    columns = list(zip(header, *rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    right = [column[0] not in words and any(cell[:1].isdigit() for cell in column[1:]) for column in columns]
-    lines = [
-        "  ".join(cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(row, widths, right, strict=True)).rstrip()
-        for row in (header, *rows)
-    ]
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
 def trials_table(rows: Sequence[Row]) -> str:

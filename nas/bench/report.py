@@ -8,7 +8,7 @@ from typing import Any
 
 from nas.bench.searches import Result, Setup, Task
 from nas.bench.wilcoxon import signed_rank_p
-from nas.tables import table
+from nas.columns import table
 from nas.units import format_count, format_seconds
 
 

@@ -15,7 +15,7 @@ import typer
 
 import nas
 from nas import process
-from nas.cli import baselines, bench, compare, export, predict, proxy_study, report, scale, search, show, train
+from nas.cli import baselines, bench, compare, export, predict, proxy_study, report, runs, scale, search, show, train
 from nas.cli.characters import spell_plainly
 from nas.cli.help import Command, Group, examples
 from nas.cli.mistakes import UsageError, in_a_line
@@ -42,6 +42,7 @@ COMMANDS: dict[str, dict[Callable[..., None], tuple[str, ...]]] = {
             "nas search --space mnas --strategy evolution --trials 50 --workers 2",
         ),
         search.resume: ("nas resume pictures", "nas resume pictures --budget 2h"),
+        runs.runs: ("nas runs", "nas runs --json"),
         search.top: ("nas top pictures", "nas top pictures --pareto"),
         report.report: ("nas report pictures", "nas report pictures others --out both.html"),
         report.dashboard: ("nas dashboard pictures",),

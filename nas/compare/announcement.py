@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.announcement import data_line, images_line, judging_lines, recipe_line
+from nas.columns import table
 from nas.compare.experiment import SECONDS
 from nas.compare.lineup import Lineup
 from nas.data.images import Dataset
 from nas.data.source import DataSource
 from nas.plan import mean_training_seconds, place
 from nas.recipe import Recipe
-from nas.tables import table
 from nas.units import format_count, format_seconds
 
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from nas.columns import table
 from nas.compare.ensembles import Ensemble
 from nas.compare.results import Result, Results, Verdict
 from nas.files import write_all
-from nas.tables import spread, table
+from nas.tables import spread
 from nas.trial import INFERENCE_BATCH
 from nas.units import format_bytes, format_count, format_seconds
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from nas.columns import table
 from nas.data.batches import eval_batches
 from nas.data.images import Dataset, Images
 from nas.export.compress import quantize
 from nas.export.formats import NOTHING, PROGRAMS, Logits, Metadata, to_program
-from nas.tables import table
 from nas.units import format_bytes, format_percent
 
 BATCH = 100

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from nas.columns import table
 from nas.files import write_all
 from nas.proxies.ranking import LEAST
 from nas.proxies.results import AREA, BUDGETS, CEILING, USUAL_BUDGET, Judged, Proxy, Results
 from nas.reward import ACCURACY, LOSS
 from nas.statistics import Interval
-from nas.tables import table
 from nas.units import format_count, format_seconds
 
 HEADER = (

@@ -23,6 +23,7 @@ from typing import ClassVar
 
 from torch import nn
 
+from nas.columns import table
 from nas.config import Config
 from nas.data.images import Dataset
 from nas.data.judging import validation_of
@@ -31,7 +32,6 @@ from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.samplers import EXHAUSTIVE
 from nas.scale.family import Base
-from nas.tables import table
 from nas.targets import resolve
 from nas.units import format_count
 from scaling.compound import PAPER, Compound, image_size_at, largest, measured

@@ -15,11 +15,12 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from nas.columns import table
 from nas.files import write_all
 from nas.scale.grid import ALONE, kind
 from nas.scale.results import CONFIDENCE, Result, Results
 from nas.statistics import Interval
-from nas.tables import spread, table
+from nas.tables import spread
 from nas.units import format_count
 from scaling.compound import Compound
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from nas.columns import table
 from nas.scale.family import Member, by_formula, memory
-from nas.tables import table
 from nas.units import format_bytes, format_seconds
 
 

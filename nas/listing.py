@@ -1,0 +1,234 @@
+"""The runs in a folder, at a glance: what `nas runs` lists, without torch and without opening their spaces.
+
+A journal is read for what is listed alone: its trials' ends, and three of their attributes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from optuna.trial import TrialState
+
+from nas.columns import table
+from nas.files import read_json
+from nas.identity import Identity, find_study
+from nas.journal import Journal, lock_of
+from nas.spent import busy_seconds
+from nas.units import format_percent
+
+CONFIG, JOURNAL, RESULT = "config.json", "journal.log", "result.json"
+KINDS = {  # of runs that are no search, by the space of theirs
+    "nas.compare.lineup:Lineup": "comparison",
+    "nas.scale.grid:ScalingGrid": "scaling grid",
+    "nas.proxies.study:ProxyStudy": "proxy study",
+}
+CREATE_STUDY, DELETE_STUDY, CREATE_TRIAL, SET_STATE, SET_ATTRIBUTE = 0, 1, 4, 6, 8  # codes of an Optuna journal
+RUNNING, DONE, UNFINISHED, DAMAGED = "running now", "done", "unfinished", "damaged"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One run, or the folder of a training of `nas train`. What is not known is None."""
+
+    name: str
+    kind: str = ""  # search, comparison, scaling grid, proxy study, training
+    state: str = DAMAGED
+    space: str | None = None
+    data: str | None = None
+    strategy: str | None = None
+    seed: int | None = None
+    trials: int | None = None  # that ended, but for those that repeat a network or were too large
+    reward: float | None = None  # of the best; with several objectives the accuracy
+    accuracy: float | None = None  # of the same, 0..1, of validation images; of a training, of test images
+    when: datetime | None = None  # something last happened
+    reason: str = ""  # why it is damaged
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return dataclasses.asdict(self) | {"when": self.when and self.when.isoformat(timespec="seconds")}
+
+
+@dataclass
+class Seen:
+    """A trial of a ledger, as far as it is read."""
+
+    state: TrialState
+    values: Sequence[float] | None = None
+    datetime_complete: datetime | None = None
+    user_attrs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is in the budget, as in a search: it ended, and neither repeats a network nor was too large."""
+        return self.state.is_finished() and not {"duplicate_of", "refused"} & self.user_attrs.keys()
+
+
+def runs_in(folder: Path) -> list[Listed]:
+    """All in `folder`, by their names. What is damaged is among them, with the reason."""
+    places = sorted(path for path in folder.glob("*") if path.is_dir())
+    return [listed for place in places if (listed := _listed(place)) is not None]
+
+
+def _listed(place: Path) -> Listed | None:
+    """None where `place` is neither a run nor a training."""
+    try:
+        if (place / CONFIG).exists():
+            return _run(place)
+        if (place / JOURNAL).exists():
+            raise ValueError(f"{place / CONFIG} is gone: restore it from a copy")
+        return _training(place) if (place / RESULT).exists() else None
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        return Listed(place.name, reason=f"{type(error).__name__}: {error}")
+    except (ValueError, OSError) as error:
+        return Listed(place.name, reason=" ".join(str(error).split()))
+
+
+def _run(place: Path) -> Listed:
+    document = read_json(place / CONFIG)
+    config, budget = document["config"], document["budget"]
+    space = config["space"]["name"]
+    trials = _trials(place, document)
+    counted = [trial for trial in trials if trial.counts]
+    rewarded = [trial for trial in trials if trial.state == TrialState.COMPLETE and trial.values]
+    best = max(rewarded, key=lambda trial: trial.values[0] if trial.values else 0.0, default=None)
+    ends = [trial.datetime_complete for trial in trials if trial.datetime_complete]
+    began = datetime.fromtimestamp((place / CONFIG).stat().st_mtime)
+    return Listed(
+        place.name,
+        KINDS.get(space, "search"),
+        RUNNING if _is_driven(place) else DONE if _is_spent(counted, budget) else UNFINISHED,
+        None if space in KINDS else space,
+        config["data"],
+        None if space in KINDS else config["strategy"],
+        config["seed"],
+        len(counted),
+        best.values[0] if best and best.values else None,
+        best.user_attrs.get("accuracy") if best else None,
+        max(ends, default=began),
+    )
+
+
+def _training(place: Path) -> Listed | None:
+    """Of `nas train`; another program's result.json is passed over."""
+    result = read_json(place / RESULT)
+    if not {"network", "data", "test_accuracy"} <= result.keys():
+        return None
+    return Listed(
+        place.name, "training", DONE, result["network"], result["data"], seed=result.get("seed"),
+        accuracy=result["test_accuracy"], when=datetime.fromtimestamp((place / RESULT).stat().st_mtime),
+    )  # fmt: skip
+
+
+def _is_driven(place: Path) -> bool:
+    """Whether a process is writing to its ledger."""
+    lock = lock_of(place / JOURNAL)
+    if not lock.exists():
+        return False
+    with lock.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _is_spent(counted: Sequence[Seen], budget: dict[str, Any]) -> bool:
+    """Whether a search of that budget would ask for no other trial, as `nas.loop` judges it."""
+    if budget["trials"] is not None and len(counted) >= budget["trials"]:
+        return True
+    seconds = [trial.user_attrs["seconds"] for trial in counted if "seconds" in trial.user_attrs]
+    if budget["seconds"] is None or not seconds:
+        return False
+    return bool(busy_seconds(counted) + median(seconds) > budget["seconds"])
+
+
+# ------------------------------------------------------------------ ledgers
+
+
+def _trials(place: Path, document: dict[str, Any]) -> list[Seen]:
+    """Of the run in `place`; none where it has not begun."""
+    recorded, url = Identity.in_document(document).study, document["storage"]
+    if url:
+        return _in_database(url, recorded or place.name)
+    if not (place / JOURNAL).exists():
+        if recorded:
+            raise ValueError(f"{place / JOURNAL} is gone: restore it from a copy")
+        return []
+    studies = _in_journal(Journal(place / JOURNAL).read_logs(0))
+    name = find_study(list(studies), recorded, place.name, in_database=False)
+    if name is None and (studies or recorded):
+        raise ValueError(f"{place / JOURNAL} has no study called {recorded or place.name}")
+    return studies[name] if name else []
+
+
+def _in_journal(logs: Iterable[dict[str, Any]]) -> dict[str, list[Seen]]:
+    """The trials of each study by its name, as Optuna's `JournalStorage` replays them."""
+    names: list[str] = []
+    studies: list[list[Seen]] = []
+    trials: list[Seen] = []
+    for log in logs:
+        operation = log["op_code"]
+        if operation == CREATE_STUDY:
+            names.append(log["study_name"])
+            studies.append([])
+        elif operation == DELETE_STUDY:
+            names[log["study_id"]] = ""
+        elif operation == CREATE_TRIAL:
+            values = log.get("values") or (None if log.get("value") is None else [log["value"]])
+            state = TrialState(log.get("state", TrialState.RUNNING))
+            trials.append(Seen(state, values, _moment(log.get("datetime_complete")), log.get("user_attrs", {})))
+            studies[log["study_id"]].append(trials[-1])
+        elif operation in (SET_STATE, SET_ATTRIBUTE):
+            _note(log, trials[log["trial_id"]])
+    return {name: trials for name, trials in zip(names, studies, strict=True) if name}
+
+
+def _note(log: dict[str, Any], trial: Seen) -> None:
+    if trial.state.is_finished():  # told once more, by a process that came too late
+        return
+    trial.user_attrs |= log.get("user_attr", {})
+    if "state" in log:
+        trial.state, trial.values = TrialState(log["state"]), log["values"]
+        trial.datetime_complete = _moment(log.get("datetime_complete"))
+
+
+def _moment(text: str | None) -> datetime | None:
+    """In local time, as Optuna has it."""
+    return None if text is None else datetime.fromisoformat(text).astimezone().replace(tzinfo=None)
+
+
+def _in_database(url: str, study: str) -> list[Seen]:
+    import optuna
+
+    try:
+        found = optuna.load_study(study_name=study, storage=url).get_trials(deepcopy=False)
+    except Exception as error:  # of SQLAlchemy, of a driver that is not installed, of the database
+        raise ValueError(f"cannot read it in its database: {type(error).__name__}") from None
+    return [Seen(t.state, t.values if t.state == TrialState.COMPLETE else None, t.datetime_complete, t.user_attrs)
+            for t in found]  # fmt: skip
+
+
+# ------------------------------------------------------------------ in words
+
+
+def runs_table(runs: Sequence[Listed]) -> str:
+    """What `nas runs` prints; why some are damaged stands below."""
+    header = ("name", "kind", "space", "data", "strategy", "seed", "trials", "best", "state", "when")
+    rows = [
+        (
+            run.name, run.kind or "-", run.space or "-", run.data or "-", run.strategy or "-",
+            "-" if run.seed is None else str(run.seed), "-" if run.trials is None else f"{run.trials:,}",
+            format_percent(run.accuracy), run.state, f"{run.when:%Y-%m-%d %H:%M}" if run.when else "-",
+        )
+        for run in runs
+    ]  # fmt: skip
+    listed = table(header, rows, words=("name", "data", "when"))
+    damaged = [f"{run.name} is damaged: {run.reason}" for run in runs if run.state == DAMAGED]
+    return "\n".join([listed, *([""] if damaged else []), *damaged])
