@@ -6,10 +6,13 @@ A machine that loses power while a file is written has the old one or the new on
 from __future__ import annotations
 
 import codecs
+import contextlib
+import errno
+import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +105,30 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def sole_process(lock: Path, busy: str) -> Iterator[None]:
+    """Be the one process that holds `lock`. Raises ValueError where another one does, which is `busy` then.
+
+    The lock is the operating system's, on that file: it is gone with its process, however that ended.
+    """
+    with lock.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another process is {busy}: wait for it, or stop it first") from None
+        yield
+
+
+@contextlib.contextmanager
+def resumable(folder: Path, then: str) -> Iterator[None]:
+    """A disk that is full, or takes nothing, is a ValueError that says so, and `then` what goes on from `folder`."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        raise ValueError(f"cannot write to {folder}: {error.strerror}. Free some space, then {then}") from None

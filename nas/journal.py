@@ -10,7 +10,6 @@ the end is none of these: nobody can say what it held, so it is named, and nothi
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from optuna.storages.journal import JournalFileBackend
+
+from nas.files import sole_process
 
 _logger = logging.getLogger(__name__)
 
@@ -96,15 +97,10 @@ class Journal(JournalFileBackend):
 def sole_writer(journal: Path) -> Iterator[None]:
     """Be the one process that writes to `journal`, repaired. Raises ValueError where another one does.
 
-    The lock is the operating system's, on a file beside the journal: it is gone with its process, however
-    that ended. Optuna's own lock is a file that a killed process leaves behind and that would block for
-    half a minute; since nobody else writes now, it is removed.
+    Optuna's own lock is a file that a killed process leaves behind and that would block for half a minute; since
+    nobody else writes now, it is removed.
     """
-    with lock_of(journal).open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another process is writing to {journal}: wait for it, or stop it first") from None
+    with sole_process(lock_of(journal), f"writing to {journal}"):
         journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
         if dropped := drop_torn_lines(journal):
             _logger.warning("%s ended in a torn line: dropped its %d bytes", journal, dropped)

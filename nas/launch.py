@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +13,14 @@ import torch
 
 from nas import data
 from nas.compare.lineup import Lineup
-from nas.compare.training import Trained
 from nas.compare.trainings import Trainings
 from nas.config import Budget, Config
 from nas.data.download import Log
 from nas.data.images import Dataset
 from nas.data.judging import validation_of
 from nas.engines import local
-from nas.export.files import write_network
-from nas.files import make_folder, write_atomically
+from nas.files import make_folder, resumable
 from nas.loop import Progress, Search
-from nas.network import Network
 from nas.pareto import parse_objectives
 from nas.plan import fit_width
 from nas.process import prepare
@@ -34,9 +29,9 @@ from nas.pruning import NO_PRUNER, make_pruner
 from nas.published import Published, read, table_of
 from nas.recipe import Recipe
 from nas.reward import ACCURACY, LOSS, Reward
-from nas.run import Row, Run, versions
+from nas.run import Row, Run
 from nas.samplers import StrategySampler, read_settings
-from nas.transfer import Start, Weights, metadata
+from nas.transfer import Start, Weights
 from nas.tuning import EVERYTHING, Tuning
 from nas.units import parse_count, parse_names, parse_seconds
 from searchspaces import SPACES, Space, get_space
@@ -175,6 +170,15 @@ def choose_place(cluster: Cluster | None, device: str, threads: int) -> str:
     return cluster.device if cluster else here
 
 
+def check_same_images(dataset: Dataset, sha256: str | None, what: str) -> None:
+    """Raises ValueError where `dataset` is not of the images that a `what` began with: those of `sha256`."""
+    if sha256 not in (None, dataset.sha256):
+        raise ValueError(
+            f"the images of {dataset.name} are not those that the {what} began with: files were added, removed or "
+            f"changed. Restore them, or start a new {what}"
+        )
+
+
 def check_subset(recipe: Recipe, dataset: Dataset) -> None:
     """Raises ValueError where there are fewer images than the recipe asks for."""
     if recipe.subset is not None and recipe.subset > len(dataset.train):
@@ -297,23 +301,18 @@ def to_the_end(
     goes_on = f"`nas resume {run.name}` continues"
     ended = ""
     try:
-        for driven in (run, control) if control else (run,):
-            if driven is control:
-                output.say(f"\n{ended}.\n\nnow random search with an equal budget, as {driven.name}:\n")
-            shown = output.watch(driven.name)
-            watched = shown if on_trial is None or driven is control else Telling(shown, on_trial)
-            with contextlib.closing(watched):
-                ended = drive(driven, budget, dataset, device, cluster, watched)
+        with resumable(run.path, goes_on):
+            for driven in (run, control) if control else (run,):
+                if driven is control:
+                    output.say(f"\n{ended}.\n\nnow random search with an equal budget, as {driven.name}:\n")
+                shown = output.watch(driven.name)
+                watched = shown if on_trial is None or driven is control else Telling(shown, on_trial)
+                with contextlib.closing(watched):
+                    ended = drive(driven, budget, dataset, device, cluster, watched)
     except KeyboardInterrupt as stop:
         output.say(f"\nstopped; nothing is lost. {goes_on}.")
         stop.add_note(f"nothing is lost: {goes_on}, and so does nas.open({str(run.path)!r}).resume()")
         raise
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
-            raise
-        raise ValueError(f"cannot write to {run.path}: {error.strerror}. Free some space, then {goes_on}") from None
     return ended
 
 
@@ -321,11 +320,7 @@ def drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Clus
     """Run the search until its end; returns what was done and why it ended."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     table = table_of(run.config)
-    if run.config.data_sha256 not in (None, dataset.sha256):
-        raise ValueError(
-            f"the images of {run.config.data} are not those that the run began with: files were added, removed or "
-            "changed. Restore them, or start a new run"
-        )
+    check_same_images(dataset, run.config.data_sha256, "run")
     with run.driving() as study:
         trials = Trainings if isinstance(run.config.space, Lineup) else Search
         search = trials(run, study, budget, progress, dataset, table)
@@ -346,36 +341,3 @@ def _published_result(table: Published, best: Row) -> str:
         f"published of the best, trial {best.number}: {table.reported[table.key(best.arch)]:.2f} % "
         f"{table.benchmark.reported}; the best in the table has {max(table.reported.values()):.2f} %"
     )
-
-
-def save_trained(
-    folder: Path,
-    network: Network,
-    trained: Trained,
-    recipe: Recipe,
-    dataset: Dataset,
-    seed: int,
-    tuning: Tuning = EVERYTHING,
-) -> dict[str, Any]:
-    """Write `weights.safetensors`, `architecture.json` and `result.json` to `folder`; returns the last's content."""
-    num_classes, image_size = dataset.num_classes, recipe.image_size(dataset)
-    result = {
-        "network": network.name,
-        "test_accuracy": trained.test_accuracy,
-        "val_accuracy": trained.val_accuracy,
-        **asdict(trained.size),
-        "seconds": trained.seconds,
-        "data": dataset.name,
-        "num_classes": num_classes,
-        "image_size": image_size,
-        "class_names": dataset.class_names,
-        "mean": dataset.mean,  # of each channel, of pixels in 0..1: images go in normalised by them
-        "std": dataset.std,
-        "seed": seed,
-        "recipe": asdict(recipe),
-        "start": None if trained.taken is None else asdict(trained.taken) | {"tuning": asdict(tuning)},
-        "versions": versions(),
-    }
-    write_network(folder, network, trained.module, (num_classes, image_size), metadata(dataset))
-    write_atomically(folder / "result.json", json.dumps(result, indent=2) + "\n")
-    return result

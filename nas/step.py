@@ -156,4 +156,8 @@ def optimizer(parameters: Sequence[Group], recipe: Recipe) -> torch.optim.Optimi
         ]
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=recipe.lr, fused=True)
-    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True)
+    sgd = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True)
+    if recipe.momentum:  # from the start: it cannot begin at different steps, where blocks are left out of some
+        for p in (p for group in sgd.param_groups for p in group["params"]):
+            sgd.state[p]["momentum_buffer"] = torch.zeros_like(p)
+    return sgd

@@ -87,6 +87,15 @@ def _is_baseline(name: str) -> bool:
     return True
 
 
+def from_document(document: dict[str, Any]) -> Network:
+    """The network that `document` is, which its `to_json` gave. Raises KeyError, TypeError or ValueError for others."""
+    if "baseline" in document:
+        return Designed(document["baseline"])
+    space = get_space(document["space"], **document["settings"])
+    found = Found(space, space.from_json(json.dumps(document)))
+    return Scaled(found, **document["scaled"]) if "scaled" in document else found
+
+
 def _architecture(space: Space, text: str) -> Arch:
     """By the space's own text, or by block strings joined by commas."""
     if isinstance(space, Mnas | Compact) and text.startswith(("cn_", "ds_", "ir_")):
@@ -141,10 +150,6 @@ def _from_file(path: Path) -> Network:
     text = read_text(path)
     document = parse_json(text, path)
     try:
-        if "baseline" in document:
-            return Designed(document["baseline"])
-        space = get_space(document["space"], **document["settings"])
-        found = Found(space, space.from_json(text))
-        return Scaled(found, **document["scaled"]) if "scaled" in document else found
+        return from_document(document)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is not an architecture that nas wrote: {error}") from None

@@ -53,7 +53,7 @@ class Moment:
     steps: int  # of an epoch
     images: int
     seconds: float
-    progress: float  # of the whole training, 0..1
+    done: float  # of the whole training, 0..1
     loss: Tensor  # of the last step, on the device: whoever reads it waits for a GPU to come there
 
 
@@ -187,8 +187,9 @@ class Training:
         if self.on_step is None or (now := time.perf_counter()) < self._told + TOLD_EVERY:
             return
         self._told = now
-        epoch, seconds = len(self.done) + 1, self.seconds()
-        self.on_step(Moment(epoch, step, self.steps, self.images, seconds, self.progress(), loss))
+        by_steps = self.step / (self.recipe.epochs * self.steps)
+        done = by_steps if self.recipe.seconds is None else self.progress()
+        self.on_step(Moment(len(self.done) + 1, step, self.steps, self.images, self.seconds(), done, loss))
 
     def _to_training_mode(self) -> None:
         self.network.train()

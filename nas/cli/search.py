@@ -232,7 +232,12 @@ def search(
 
 
 def resume(
-    run: Annotated[str, typer.Argument(metavar="RUN", autocompletion=completion.runs, help="The run's name.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", autocompletion=completion.runs, help="The run's name, or the folder of a training."
+        ),
+    ],
     trials: Annotated[
         int | None, typer.Option(help="A new total of networks.", rich_help_panel=panels.SEARCHING)
     ] = None,
@@ -256,10 +261,21 @@ def resume(
     runs_dir: RunsDir = Path(DEFAULT["runs_dir"]),
     as_json: Json = False,
 ) -> None:
-    """Continue a run, however it ended, and its control where it has one.
+    """Continue a run or a training, however it ended.
 
-    With a new total of trials or time it goes on beyond its end.
+    With a new total of trials or time a run goes on beyond its end. Its control is continued, too.
     """
+    from nas import training_run
+
+    if (training := training_run.find(run, runs_dir)) is not None:
+        of_searches = {
+            "--trials": trials, "--budget": budget, "--workers": workers, "--gpus": gpus, "--address": address,
+            "--table": table,
+        }  # fmt: skip
+        if given := [name for name, value in of_searches.items() if value is not None]:
+            raise ValueError(f"{training} is a training: leave out {', '.join(given)}, which is for searches")
+        _resume_training(training, device, data_dir, as_json)
+        return
     opened = api.open(run, runs_dir=runs_dir).resume(
         trials=trials,
         budget=budget,
@@ -273,6 +289,17 @@ def resume(
         progress="json" if as_json else "lines",
     )
     _conclude(opened, as_json)
+
+
+def _resume_training(folder: Path, device: str | None, data_dir: Path | None, as_json: bool) -> None:
+    from nas import training_run
+    from nas.cli import train
+    from nas.progress import Output
+
+    output = Output("json" if as_json else "lines")
+    if training_run.result_of(folder) is not None:
+        output.say(f"this training has ended: {folder}/ has its weights")
+    train.conclude(folder, training_run.resume(folder, device, data_dir, output), as_json)
 
 
 def top(

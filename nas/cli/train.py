@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -70,38 +70,41 @@ def train(
 ) -> None:
     """Train one network, test it, save it.
 
-    Writes weights.safetensors, architecture.json and result.json.
+    Writes weights.safetensors, architecture.json and result.json. After each epoch it can be stopped, or break off:
+    `nas resume FOLDER` continues it.
     """
-    from nas import launch
+    from nas import launch, training_run
     from nas.announcement import judging_lines
-    from nas.compare.training import train_and_test
+    from nas.data import locate
+    from nas.data.source import DataSource
+    from nas.progress import Output
     from nas.targets import resolve
-    from nas.units import format_count, format_percent, format_seconds
+    from nas.training_job import Job
 
     found = resolve(network, runs_dir)
     start, tuning = launch.choose_start(init, fresh, freeze, train_last, backbone_lr)
     recipe = common.make_recipe(epochs, subset, resolution, batch_size, lr, other)
-    folder = launch.output_folder(out or Path(found.name.replace(":", "-") + "-trained"))
+    folder = out or Path(found.name.replace(":", "-") + "-trained")
+    training_run.check_free(folder)
     where = launch.choose_device(device, threads)
-    source = (data, data_dir, resolution, skip_unreadable)
-    dataset, test = common.load_data(*source).to(where), common.load_test_data(*source).to(where)
-    say = common.say(as_json)
+    source = DataSource(*locate(data, data_dir), resolution, skip_unreadable)
+    job = Job(found, source, recipe, seed, where, threads, start, tuning)
+    output = Output("json" if as_json else "lines")
+    dataset, test = source.load(output.log), source.load_test(output.log)
     for line in judging_lines(replace(dataset, test=test), recipe):
-        say(line)
-    dataset = recipe.prepare(dataset)
-    trained = train_and_test(
-        found, dataset, test.resize(dataset.image_size), recipe, seed,
-        lambda e: say(
-            f"epoch {e.number}/{epochs}  loss {e.loss:.3f}  validation {format_percent(e.val_accuracy)}"
-            f"  {format_seconds(e.seconds)}"
-        ),
-        start, tuning, lambda taken: say(taken.describe()),
-    )  # fmt: skip
-    result = launch.save_trained(folder, found, trained, recipe, dataset, seed, tuning)
+        output.say(line)
+    conclude(folder, training_run.begin(folder, job, dataset, test, output), as_json)
+
+
+def conclude(folder: Path, result: dict[str, Any], as_json: bool) -> None:
+    """Say what came of a training: the content of its result.json."""
+    from nas.units import format_count, format_percent
+
     if as_json:
         common.print_json(result)
         return
     print(
-        f"test accuracy {format_percent(trained.test_accuracy)} (validation {format_percent(trained.val_accuracy)}), "
-        f"{format_count(trained.size.macs)} MACs, {format_count(trained.size.params)} params\nwrote {folder}/"
+        f"test accuracy {format_percent(result['test_accuracy'])} (validation "
+        f"{format_percent(result['val_accuracy'])}), {format_count(result['macs'])} MACs, "
+        f"{format_count(result['params'])} params\nwrote {folder}/"
     )

@@ -9,18 +9,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from nas.baselines.pretrained import load_pretrained, published_state_dict
 from nas.baselines.pretrained.naming import our_tensors
-from nas.compare.training import train_and_test
 from nas.data import Dataset, Images
+from nas.data.source import DataSource
 from nas.network import Designed, Found, Network
+from nas.progress import Output
 from nas.recipe import Recipe
-from nas.train import predict
+from nas.train import predict, train
+from nas.training_job import Job
+from nas.training_run import begin
 from nas.transfer import Start, Weights, metadata
-from nas.tuning import Tuning
+from nas.tuning import EVERYTHING, Tuning
 from searchspaces import Mnas, NASNet
 
 RESNET = Designed("resnet8@0.25")
@@ -172,34 +175,31 @@ def test_no_weights(tmp_path: Path) -> None:
         Weights.read(tmp_path / "text.pth")
 
 
-def test_a_training_starts_from_them(tmp_path: Path) -> None:
-    dataset, said = data("wxyz"), []
+def test_a_training_starts_from_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = data("wxyz")
     weights, source = saved(tmp_path, RESNET, data())
-    trained = train_and_test(
-        RESNET,
-        dataset,
-        dataset.val,
-        RECIPE,
-        0,
-        start=Start(weights),
-        tuning=Tuning(("backbone",)),
-        on_start=said.append,
-    )
-    assert said == [trained.taken] and trained.taken is not None and trained.taken.fresh == ("fc",)
-    for name, tensor in our_tensors(trained.module).items():
+    job = Job(RESNET, DataSource("data"), RECIPE, start=Start(weights), tuning=Tuning(("backbone",)))
+    result = begin(tmp_path / "trained", job, dataset, dataset.val, Output("lines"))
+    assert result["start"]["fresh"] == ("fc",) and "fresh weights in row fc" in capsys.readouterr().out
+    trained = RESNET.build(4, 16)
+    trained.load_state_dict(load_file(tmp_path / "trained" / "weights.safetensors"))
+    for name, tensor in our_tensors(trained).items():
         assert name.startswith("fc.") != torch.equal(tensor, our_tensors(source)[name])
-    assert train_and_test(RESNET, dataset, dataset.val, RECIPE, 0).taken is None
+    job = dataclasses.replace(job, start=None, tuning=EVERYTHING)
+    assert begin(tmp_path / "anew", job, dataset, dataset.val)["start"] is None
 
 
 def test_what_was_learnt_helps(tiny: Dataset) -> None:
     """A new head learns more, in as many steps, on trained features than on random ones."""
-    recipe = dataclasses.replace(RECIPE, epochs=8)
-    source = train_and_test(RESNET, tiny, tiny.val, recipe, 0).module
+    source = built(RESNET, tiny, 0)
+    list(train(source, tiny, dataclasses.replace(RECIPE, epochs=8), 0))
     learnt = Start(Weights(Path("learnt"), source.state_dict(), class_names=("of", "other", "things")))
     losses = []
     for start in (None, learnt):
-        short = dataclasses.replace(recipe, epochs=3)
-        trained = train_and_test(RESNET, tiny, tiny.val, short, 1, start=start, tuning=Tuning(("backbone",)))
-        probabilities = predict(trained.module, tiny.train, tiny, recipe)
+        module = built(RESNET, tiny, 1)
+        if start is not None:
+            start.give(module, RESNET, tiny)
+        list(train(module, tiny, dataclasses.replace(RECIPE, epochs=3), 1, Tuning(("backbone",))))
+        probabilities = predict(module, tiny.train, tiny, RECIPE)
         losses.append(nn.functional.nll_loss(probabilities.log(), tiny.train.labels).item())
     assert losses[1] < losses[0] - 0.1

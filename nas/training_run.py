@@ -1,0 +1,293 @@
+"""A training in a folder of its own: begun, stopped at any moment, continued, tested once, saved.
+
+    training.json        all that decides it: a `Job`, and what it was begun with
+    checkpoint.pt        how far it is, after each epoch; gone when it has ended
+    weights.safetensors, architecture.json, result.json        what came of it
+
+Nothing else is needed to go on. Each file is there whole or not at all, and `result.json` comes last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas import checkpoints
+from nas.config import differences
+from nas.data.images import Dataset, Images
+from nas.export.files import write_network
+from nas.files import make_folder, read_json, resumable, sole_process, write_atomically
+from nas.launch import check_same_images, choose_device
+from nas.process import prepare
+from nas.progress import Output
+from nas.run import CONFIG, folder_of, versions
+from nas.train import Diverged, Snapshot, Training, accuracy, predict
+from nas.training_job import Job, changes
+from nas.training_progress import watch_training
+from nas.transfer import Taken, metadata
+from nas.trial import describe
+from searchspaces.cost import Cost, cost
+
+TRAINING, CHECKPOINT, RESULT = "training.json", "checkpoint.pt", "result.json"
+_LOCK = "training.driver"
+SILENT = Output("none")
+
+
+def begin(folder: Path, job: Job, dataset: Dataset, test: Images, output: Output = SILENT) -> dict[str, Any]:
+    """Train in the new `folder`, look at the test images once, save; returns what `result.json` says.
+
+    `dataset` and `test` are what the job's `data` load. A KeyboardInterrupt passes: `resume` goes on after the last
+    epoch that was finished. Raises ValueError for a mistake before anything is written, and Diverged, which leaves
+    nothing.
+    """
+    check_free(folder)
+    job = replace(job, data=replace(job.data, sha256=dataset.sha256))
+    prepared = _Prepared.of(job, dataset, test)
+    make_folder(folder)
+    with _alone(folder):
+        check_free(folder)
+        document = {
+            "job": job.to_dict(),
+            "taken": None if prepared.taken is None else asdict(prepared.taken),
+            "versions": versions(),
+            "command": sys.argv,
+        }
+        with _stopping_well(folder, output):
+            write_atomically(folder / TRAINING, json.dumps(document, indent=2) + "\n")
+            if prepared.taken is not None:
+                output.say(prepared.taken.describe())
+            return _to_the_end(folder, document, prepared, output)
+
+
+def resume(
+    folder: Path, device: str | None = None, data_dir: Path | None = None, output: Output = SILENT
+) -> dict[str, Any]:
+    """Go on with the training in `folder`, however it was stopped; returns what `result.json` says.
+
+    `device` is what computes now, `data_dir` where the data set is now. One that has ended is left as it is. Raises
+    ValueError where there is none, another process is at it, or it cannot go on as it began.
+    """
+    if (result := result_of(folder)) is not None:
+        return result
+    document = _document(folder)
+    with _alone(folder):
+        for torn in folder.glob(f".{CHECKPOINT}.*"):  # a process that was killed while it wrote
+            torn.unlink()
+        snapshot = _snapshot(folder, document["job"])
+        job = _job(folder, document["job"], with_start=snapshot is None)
+        where = job.data.folder if data_dir is None else data_dir.expanduser().resolve()
+        device = choose_device(device or job.device, job.threads)
+        job = replace(job, device=device, data=replace(job.data, folder=where))
+        skip = job.data.skip_unreadable or job.data.sha256 is not None  # another choice of images is refused below
+        source = replace(job.data, skip_unreadable=skip)
+        dataset, test = source.load(output.log), source.load_test(output.log)
+        check_same_images(dataset, job.data.sha256, "training")
+        prepared = _Prepared.of(job, dataset, test)
+        if snapshot is not None:
+            prepared.go_on(snapshot, document["taken"], folder / CHECKPOINT)
+        _say_where(folder, document, prepared, output)
+        with _stopping_well(folder, output):
+            return _to_the_end(folder, document, prepared, output)
+
+
+def find(name: str, runs_dir: Path) -> Path | None:
+    """The folder of the training that `name` means; None where it means a run in `runs_dir`, or nothing.
+
+    Raises ValueError where it means both.
+    """
+    run = folder_of(name, runs_dir)
+    there = [path for path in dict.fromkeys((Path(name), run)) if (path / TRAINING).is_file()]
+    if not there:
+        there = [path for path in (Path(name),) if (path / RESULT).is_file()]  # before there was a training.json
+    if (run / CONFIG).is_file():
+        if there and there[0] != run:
+            raise ValueError(f"{name} is a run and the folder of a training: say {run} or ./{there[0]}")
+        return None
+    return there[0] if there else None
+
+
+def check_free(folder: Path) -> None:
+    """Raises ValueError where a training is in `folder` already, at its end or not."""
+    if (folder / TRAINING).exists() and not (folder / RESULT).exists():
+        raise ValueError(
+            f"{folder} has a training that has not ended: {_goes_on(folder)} it, another --out starts anew"
+        )
+    if (folder / "weights.safetensors").exists():
+        raise ValueError(f"{folder} has the weights of another training: choose another --out, or remove them")
+
+
+def result_of(folder: Path) -> dict[str, Any] | None:
+    """What `result.json` in `folder` says; None where the training there has not ended."""
+    if not (folder / RESULT).is_file():
+        return None
+    return read_json(folder / RESULT)
+
+
+# ------------------------------------------------------------------ the work
+
+
+@dataclass
+class _Prepared:
+    """All that is needed to train, in memory, on the device."""
+
+    job: Job
+    dataset: Dataset
+    test: Images
+    training: Training
+    size: Cost
+    taken: Taken | None
+
+    @classmethod
+    def of(cls, job: Job, dataset: Dataset, test: Images) -> _Prepared:
+        """At the training's start. Raises ValueError where the network, the data, the weights do not fit together."""
+        prepare()
+        dataset = job.recipe.prepare(dataset.to(job.device))
+        torch.manual_seed(job.seed)
+        module = job.network.build(dataset.num_classes, dataset.image_size)
+        size = cost(module, dataset.image_size)
+        taken = None if job.start is None else job.start.give(module, job.network, dataset)
+        training = Training(module, dataset, job.recipe, job.seed, job.tuning)
+        return cls(job, dataset, test.to(job.device).resize(dataset.image_size), training, size, taken)
+
+    def go_on(self, snapshot: Snapshot, taken: dict[str, Any] | None, path: Path) -> None:
+        """From `snapshot`, which is of the file `path`."""
+        try:
+            self.training.restore(snapshot)
+        except ValueError as error:
+            raise ValueError(f"{path} does not fit this training: {error}") from None
+        self.taken = None if taken is None else Taken(**{name: _tuple(value) for name, value in taken.items()})
+
+
+def _to_the_end(folder: Path, document: dict[str, Any], prepared: _Prepared, output: Output) -> dict[str, Any]:
+    training = prepared.training
+    shown = watch_training(output.kind, str(folder), prepared.job.recipe)
+    training.on_step = shown.moment
+    with contextlib.closing(shown):
+        for epoch in training.epochs():
+            checkpoints.save(folder / CHECKPOINT, training.snapshot(), document["job"])
+            shown.epoch(epoch)
+    result = _tested(prepared)
+    dataset = prepared.dataset
+    shape = dataset.num_classes, dataset.image_size
+    job = prepared.job
+    write_network(folder, job.network, training.network, shape, metadata(dataset), data=job.data)
+    write_atomically(folder / RESULT, json.dumps(result, indent=2) + "\n")
+    for done_with in (CHECKPOINT, _LOCK):
+        (folder / done_with).unlink(missing_ok=True)
+    return result
+
+
+def _tested(prepared: _Prepared) -> dict[str, Any]:
+    """What `result.json` says: the one look at the test images, and how it came about."""
+    job, dataset, training, taken = prepared.job, prepared.dataset, prepared.training, prepared.taken
+    probabilities = predict(training.network, prepared.test, dataset, job.recipe)
+    last = training.done[-1]
+    return {
+        "network": job.network.name,
+        "test_accuracy": accuracy(probabilities, prepared.test.labels),
+        "val_accuracy": last.val_accuracy,
+        **asdict(prepared.size),
+        "seconds": last.seconds,
+        "data": dataset.name,
+        "num_classes": dataset.num_classes,
+        "image_size": dataset.image_size,
+        "class_names": list(dataset.class_names),
+        "mean": list(dataset.mean),  # of each channel, of pixels in 0..1: images go in normalised by them
+        "std": list(dataset.std),
+        "seed": job.seed,
+        "recipe": asdict(job.recipe),
+        "start": None if taken is None else asdict(taken) | {"tuning": asdict(job.tuning)},
+        "history": [
+            {"epoch": e.number, "loss": e.loss, "val_accuracy": e.val_accuracy, "seconds": e.seconds}
+            for e in training.done
+        ],
+        "device": job.device,
+        "threads": job.threads,
+        "versions": versions(),
+    }
+
+
+# ------------------------------------------------------------------ the folder
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    with sole_process(folder / _LOCK, f"training in {folder}"):
+        yield
+
+
+@contextlib.contextmanager
+def _stopping_well(folder: Path, output: Output) -> Iterator[None]:
+    """Say how to go on, where that is possible; where it is not, leave nothing that could not be gone on with."""
+    goes_on = _goes_on(folder)
+    try:
+        with resumable(folder, goes_on):
+            yield
+    except KeyboardInterrupt as stop:
+        said = f"nothing is lost but this epoch: {goes_on}"
+        output.say(f"\nstopped; {said}")
+        stop.add_note(said)
+        raise
+    except Diverged:  # as it would again
+        for name in (TRAINING, CHECKPOINT, _LOCK):
+            (folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # other files are in it
+            folder.rmdir()
+        raise
+
+
+def _goes_on(folder: Path) -> str:
+    return f"`nas resume {shlex.quote(str(folder))}` continues"
+
+
+def _document(folder: Path) -> dict[str, Any]:
+    """What `training.json` says. Raises ValueError where there is none, or it is damaged."""
+    document = read_json(folder / TRAINING)
+    if missing := {"job", "taken", "versions"} - document.keys():
+        raise ValueError(f"{folder / TRAINING} is damaged: it has no {min(missing)}; restore it from a copy")
+    return document
+
+
+def _job(folder: Path, values: dict[str, Any], with_start: bool) -> Job:
+    try:
+        return Job.from_dict(values, with_start)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{folder / TRAINING} is damaged ({describe(error)}): restore it from a copy") from None
+
+
+def _snapshot(folder: Path, job: dict[str, Any]) -> Snapshot | None:
+    """That of the last epoch that was finished; None where none was.
+
+    Raises ValueError where it is damaged, or of a training by another `job`.
+    """
+    if not (folder / CHECKPOINT).exists():
+        return None
+    snapshot, began = checkpoints.load(folder / CHECKPOINT)
+    if changed := changes(began, job):
+        raise ValueError(
+            f"{folder / TRAINING} was edited since the training began ({'; '.join(changed)}): undo that, or start a "
+            "new training with the new settings"
+        )
+    return snapshot
+
+
+def _say_where(folder: Path, document: dict[str, Any], prepared: _Prepared, output: Output) -> None:
+    done, recipe = prepared.training.done, prepared.job.recipe
+    of = f" of {recipe.epochs}" if recipe.seconds is None else ""
+    output.say(f"{folder}: " + (f"goes on after epoch {done[-1].number}{of}" if done else "begins again"))
+    here = versions()
+    began = {name: document["versions"].get(name) for name in here}
+    if changed := differences(began, here):
+        output.say(f"not as before: {'; '.join(changed)}. The rest may differ in the last digits from what it would be")
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
