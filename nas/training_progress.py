@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from nas.live import LiveLine
+from rich.cells import cell_len
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
 from nas.recipe import Recipe
 from nas.train import Epoch, Moment
 from nas.units import format_percent, format_seconds
+
+A_SECOND = 4
+"""So often the line is written anew: the times in it tick, whatever the program waits for."""
 
 
 class SilentTraining:
@@ -118,3 +125,39 @@ def _epochs(recipe: Recipe) -> int | None:
 def _whole(seconds: float) -> str:
     """Without the tenths that would flicker."""
     return f"{seconds:.0f}s" if seconds < 10 else format_seconds(seconds)
+
+
+class LiveLine:
+    """Shows what `parts` says at the moment, the most important first: as many of these as the terminal is wide for.
+
+    `parts` is called in a thread of the line's own, until `close`.
+    """
+
+    def __init__(self, out: TextIO, parts: Callable[[], Sequence[str]]) -> None:
+        self._console = Console(file=out, markup=False, highlight=False, emoji=False)
+        self._live = Live(
+            get_renderable=lambda: Text(fitting(parts(), self._console.width - 1), no_wrap=True, overflow="crop"),
+            console=self._console,
+            refresh_per_second=A_SECOND,
+            transient=True,
+        )
+        self._live.start(refresh=True)
+
+    def print(self, text: str) -> None:
+        """A line above it, which stays."""
+        self._console.print(text, soft_wrap=True)
+
+    def close(self) -> None:
+        """Take the line away."""
+        self._live.stop()
+
+
+def fitting(parts: Sequence[str], width: int) -> str:
+    """As many of `parts`, from the first, as there is room for in `width` columns; no part is broken."""
+    text = parts[0] if parts else ""
+    for part in parts[1:]:
+        longer = f"{text}  {part}"
+        if cell_len(longer) > width:
+            break
+        text = longer
+    return text
