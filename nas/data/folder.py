@@ -50,7 +50,7 @@ class ImageFolder:
     def __post_init__(self) -> None:
         if self.image_size < MIN_SIZE:
             raise ValueError(f"--image-size must be at least {MIN_SIZE} pixels, not {self.image_size}")
-        assert self.layout
+        _ = self.layout  # which raises where it is another
 
     @cached_property
     def layout(self) -> Layout:
