@@ -16,7 +16,6 @@ from torch.nn import functional as F
 from nas.precision import Precision
 from nas.recipe import Recipe
 from nas.tuning import Group, Tuning
-from searchspaces.modules import ScheduledDropPath
 
 Work = Callable[[], Tensor]
 OptimizerState = Mapping[int, Mapping[str, Tensor]]
@@ -114,9 +113,12 @@ class RecordedStep(Step):
 
 
 def make_step(network: nn.Module, forward: Precision, recipe: Recipe, tuning: Tuning) -> Step:
-    """The fastest there is for the device. What changes from step to step but for the rate, no graph can hold."""
-    changes = any(isinstance(module, ScheduledDropPath) for module in network.modules())
-    if forward.device.type != "cuda" or changes:
+    """The fastest there is for the device.
+
+    What changes from step to step but for the rate, no graph can hold: modules that do say `varies_in_python`.
+    """
+    varies = any(getattr(module, "varies_in_python", False) for module in network.modules())
+    if forward.device.type != "cuda" or varies:
         return Step(network, forward, recipe, tuning)
     return RecordedStep(network, forward, recipe, tuning, record_on_gpu, on_a_side_stream)
 

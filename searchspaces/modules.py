@@ -74,6 +74,7 @@ class ScheduledDropPath(StochasticDepth):
     A training loop sets `progress`, 0..1, before each step; without one that does, the probability is always `p`.
     """
 
+    varies_in_python = True  # from step to step: a recording of one step would not be any other
     progress = 1.0
 
     def probability(self) -> float:

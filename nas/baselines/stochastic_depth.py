@@ -42,6 +42,8 @@ def _block(c: int, stride: int, survival: float) -> Layer:
 class SurvivingResidual(Residual):
     """`act(body(x) + shortcut(x))`; in training without `body` for a whole mini-batch at times, see above."""
 
+    varies_in_python = True  # from step to step: a recording of one step would not be any other
+
     def __init__(self, body: nn.Module, shortcut: nn.Module, act: nn.Module, survival: float) -> None:
         super().__init__(body, shortcut, act)
         self.survival = survival

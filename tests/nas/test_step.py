@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nas.baselines import build
 from nas.precision import Precision
 from nas.recipe import Recipe
 from nas.step import WARM_UP, RecordedStep, Step, Work, make_step
@@ -84,8 +85,31 @@ def test_only_a_gpu_records_and_nothing_that_changes_in_the_course_of_a_training
     for device, module, kind in (
         (CPU, network(), Step),
         (torch.device("cuda"), network(ScheduledDropPath(0.1)), Step),
+        (torch.device("cuda"), build("stochastic_depth_resnet8", 2), Step),
     ):
         assert type(make_step(module, Precision(module, False, device), Recipe(), EVERYTHING)) is kind
+
+
+class LeftOut(nn.Module):
+    """A layer that is left out of the first steps."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.layer, self.steps = nn.Conv2d(4, 4, 1), steps
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.steps -= 1
+        out: Tensor = self.layer(x) if self.steps < 0 else x
+        return out
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_layer_may_be_left_out_of_the_first_steps(optimizer: str) -> None:
+    module = network(LeftOut(2))
+    before = module[0][-1].layer.weight.clone()  # type: ignore[index, union-attr]
+    step = make_step(module, Precision(module, False, CPU), Recipe(optimizer=optimizer), EVERYTHING)
+    assert all(math.isfinite(loss) for loss in losses_of(step))
+    assert not before.equal(module[0][-1].layer.weight)  # type: ignore[index, union-attr]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
