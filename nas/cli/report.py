@@ -61,8 +61,8 @@ def report(
     if tensorboard is not None:
         from nas.report.events import write
 
-        for numbers in several:
-            common.to_stderr(f"wrote {write(numbers, tensorboard)}")
+        for place in write(several, tensorboard):
+            common.to_stderr(f"wrote {place}")
     if as_json:
         found = [numbers.to_dict() for numbers in several]
         common.print_json({"runs": found, "controls": [control.to_dict() for control in controls(several)]})

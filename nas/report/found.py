@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from nas.pareto import front
+from nas.report import alike
+from nas.report.alike import Coloured
 from nas.report.charts import Axis, Point, Series, chart, stairs, time_text
 from nas.report.control import Control
 from nas.report.markup import Markup, tag
@@ -55,6 +57,7 @@ def side_by_side(several: Sequence[Numbers]) -> Markup:
     cells = [{name: value for name, value, _ in facts(numbers)} for numbers in several]
     strategies = ["Strategy", *(numbers.run.config.strategy for numbers in several)]
     rows = [strategies, *([name, *(facts.get(name, "-") for facts in cells)] for name in names)]
+    rows += [[f"{name} is" if name == "Reward" else name, *values] for name, values in alike.differing(several).items()]
     return text_table(["", *(numbers.run.name for numbers in several)], rows, tuple(range(1, len(several) + 1)))
 
 
@@ -62,35 +65,65 @@ def curves(several: Sequence[Numbers]) -> Markup:
     """What was reached when."""
     if not any(numbers.rewarded for numbers in several):
         return section("Best so far", tag("p", None, "No trial has ended with a result yet."))
-    found, reward = list(enumerate(several)), _reward_axis(several)
-    by_trial = [_progress(n, c, {row.number: i for i, row in enumerate(n.trained, 1)}) for c, n in found]
-    by_time = [_progress(n, c, n.seconds) for c, n in found]
-    figures = (
-        _figure(
-            "By networks tried", chart(by_trial, Axis("networks tried", "{:g}".format, zero=True, whole=True), reward)
-        ),
-        _figure("By time", chart(by_time, Axis("time", time_text, times=True, zero=True), reward)),
-    )
-    said = (
-        f"A dot is a network at its {reward.words}, the line the best so far. Point at a dot on it to see which it is."
-    )
+    groups = alike.by_reward(several)
+    figures = [figure for group in groups for figure in _curves_of(group, _whose(group, groups))]
+    words = " or ".join(dict.fromkeys(_reward_axis(group).words for group in groups))
+    said = f"A dot is a network at its {words}, the line the best so far. Point at a dot on it to see which it is."
+    if len(groups) > 1:
+        said += " Runs whose rewards measure different things, as the table above says, have axes of their own."
     return section("Best so far", _legend(several), tag("div", {"class": "charts"}, *figures), note(said))
+
+
+def _curves_of(group: Coloured, whose: str) -> list[Markup]:
+    """Of runs with the same reward; of none where no trial has ended with a result."""
+    if not any(numbers.rewarded for _, numbers in group):
+        return []
+    reward = _reward_axis(group)
+    by_trial = [_progress(n, c, {row.number: i for i, row in enumerate(n.trained, 1)}) for c, n in group]
+    by_time = [_progress(n, c, n.seconds) for c, n in group]
+    tried = Axis("networks tried", "{:g}".format, zero=True, whole=True)
+    return [
+        _figure(f"By networks tried{whose}", chart(by_trial, tried, reward)),
+        _figure(f"By time{whose}", chart(by_time, Axis("time", time_text, times=True, zero=True), reward)),
+    ]
+
+
+def _whose(group: Coloured, groups: Sequence[Coloured]) -> str:
+    """The runs of a chart and what their reward is, where there are several charts."""
+    return f": {alike.names(group)}, {group[0][1].run.config.reward}" if len(groups) > 1 else ""
 
 
 def costs(several: Sequence[Numbers]) -> Markup | None:
     """What was reached at what cost, with the Pareto front."""
     if not any(numbers.front for numbers in several):
         return None
-    found, macs = list(enumerate(several)), Axis("multiply-adds (MACs)", format_count)
-    accuracies = [_against_macs(n, c, lambda row: row.accuracy, n.front) for c, n in found]
-    figures = [_figure("Accuracy and the Pareto front", chart(accuracies, macs, Axis("accuracy", _percent)))]
-    if not all(numbers.run.config.reward.is_accuracy for numbers in several):
-        bests = [[n.best] if n.best else [] for n in several]
-        rewards = [_against_macs(n, c, lambda row: row.reward, bests[c], line=False) for c, n in found]
-        figures.append(_figure("Reward", chart(rewards, macs, _reward_axis(several))))
-    figures.append(_figure("The front" if len(several) == 1 else "The front of all", _front(several)))
+    groups = [group for group in alike.by_accuracy(several) if any(numbers.front for _, numbers in group)]
+    figures = [figure for group in groups for figure in _costs_of(group, len(several), len(groups) > 1)]
     said = "On the front are the networks than which none was both cheaper and more accurate."
+    if len(groups) > 1:
+        said += (
+            " Accuracies on other data or after another training are no better or worse: they have axes of their own."
+        )
     return section("Accuracy and cost", _legend(several), tag("div", {"class": "charts"}, *figures), note(said))
+
+
+def _costs_of(group: Coloured, runs: int, apart: bool) -> list[Markup]:
+    """Of runs whose accuracies may be compared: those, their rewards, and the front of all."""
+    macs, whose = Axis("multiply-adds (MACs)", format_count), f": {alike.names(group)}" if apart else ""
+    accuracies = [_against_macs(n, c, lambda row: row.accuracy, n.front) for c, n in group]
+    figures = [_figure(f"Accuracy and the Pareto front{whose}", chart(accuracies, macs, Axis("accuracy", _percent)))]
+    by_reward = [[group[at] for at, _ in same] for same in alike.by_reward([numbers for _, numbers in group])]
+    for same in by_reward:
+        if not same[0][1].run.config.reward.is_accuracy and any(numbers.rewarded for _, numbers in same):
+            rewards = [_against_macs(n, c, lambda row: row.reward, _best(n), line=False) for c, n in same]
+            title = f"Reward{_whose(same, by_reward) or whose}"
+            figures.append(_figure(title, chart(rewards, macs, _reward_axis(same))))
+    title = "The front" if runs == 1 else f"The front of {alike.names(group) if apart else 'all'}"
+    return [*figures, _figure(title, _front([numbers for _, numbers in group]))]
+
+
+def _best(numbers: Numbers) -> list[Row]:
+    return [numbers.best] if numbers.best else []
 
 
 def _front(several: Sequence[Numbers]) -> Markup:
@@ -103,8 +136,8 @@ def _front(several: Sequence[Numbers]) -> Markup:
     return text_table(["MACs", "accuracy", "params", "name"], rows[-TRIALS:], (0, 1, 2))
 
 
-def _reward_axis(several: Sequence[Numbers]) -> Axis:
-    accuracy = all(numbers.run.config.reward.is_accuracy for numbers in several)
+def _reward_axis(group: Coloured) -> Axis:
+    accuracy = group[0][1].run.config.reward.is_accuracy
     return Axis("accuracy", _percent) if accuracy else Axis("reward", "{:.3g}".format)
 
 

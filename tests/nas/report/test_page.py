@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from nas.recipe import Recipe
 from nas.report.numbers import Numbers
 from nas.report.page import page
+from nas.reward import Reward
 from searchspaces import Mnas
 
 SPACE = Mnas(width=0.1, image_size=16)
@@ -105,6 +108,51 @@ def test_runs_side_by_side(make_run, config) -> None:
     several = [Numbers.of(make_run(trials(6), name)) for name in ("first", "<second>")]
     text = read(page(several))
     assert text.startswith("first, <second>") and text.count("The best network") == 2 and "The front of all" in text
+
+
+def charts(html: str) -> dict[str, set[str]]:
+    """By the title of each chart, the colours of the runs in it."""
+    figures = re.findall(r"<figcaption>(.*?)</figcaption>(<svg.*?</svg>)", html, re.DOTALL)
+    return {title: set(re.findall(r"var\(--run(\d)\)", svg)) for title, svg in figures}
+
+
+OTHERS: dict[str, dict[str, object]] = {
+    "the target": {"reward": Reward("macs", 2e6)},
+    "no target": {"reward": Reward()},
+    "w": {"reward": Reward("macs", 1e6, -1.0, -1.0)},
+    "the signal": {"reward": Reward("macs", 1e6, signal="loss")},
+    "the objectives": {"objectives": ("accuracy",)},
+    "the data": {"data": "cifar10"},
+    "the files of the data": {"data_sha256": "0" * 64},
+    "the recipe": {"recipe": Recipe(batch_size=20, epochs=2)},
+    "the table": {"table_sha256": "1" * 64},
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_rewards_that_measure_different_things_share_no_axis(make_run, config, what: str) -> None:
+    """Two runs of one kind and one of another: three colours, and in each chart those of one kind."""
+    configs = [config, dataclasses.replace(config, **OTHERS[what]), config]
+    names = ("first", "other", "third")
+    several = [Numbers.of(make_run(trials(6), name, config=c)) for name, c in zip(names, configs, strict=True)]
+    html = page(several)
+    drawn = charts(html)
+    assert all(colours in ({"0", "2"}, {"1"}) for title, colours in drawn.items() if "Accuracy" not in title)
+    reward = configs[1].reward
+    for title in ("By networks tried", "By time"):
+        assert drawn[f"{title}: first, third, {config.reward}"] == {"0", "2"}
+        assert drawn[f"{title}: other, {reward}"] == {"1"}
+    of_one_training = what in ("the target", "no target", "w", "the signal", "the objectives")
+    assert (drawn.get("Accuracy and the Pareto front") == {"0", "1", "2"}) == of_one_training
+    assert "have axes of their own" in read(html)
+
+
+def test_what_differs_between_runs_is_told(make_run, config) -> None:
+    other = dataclasses.replace(config, recipe=Recipe(batch_size=20, epochs=3), reward=Reward())
+    text = read(page([Numbers.of(make_run(trials(3), "a")), Numbers.of(make_run(trials(3), "b", config=other))]))
+    assert f"Reward is{config.reward}accuracy" in text.replace("  ", "") and "Recipe, epochs13" in text
+    alike = read(page([Numbers.of(make_run(trials(3), name)) for name in ("c", "d")]))
+    assert "Reward is" not in alike and "of their own" not in alike and "Recipe, " not in alike
 
 
 def test_a_page_is_the_same_each_time(make_run) -> None:

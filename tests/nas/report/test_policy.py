@@ -85,7 +85,8 @@ def test_event_files_have_them(run: Run, tmp_path: Path) -> None:
     from nas.report.events import write
 
     numbers = Numbers.of(run)
-    events = EventAccumulator(str(write(numbers, tmp_path / "events"))).Reload()
+    (place,) = write([numbers], tmp_path / "events")
+    events = EventAccumulator(str(place)).Reload()
     for name in ("entropy", "baseline", "advantage_mean", "advantage_std", "loss", "kl", "clip_fraction"):
         read = [(event.step, event.value) for event in events.Scalars(f"policy/{name}")]
         expected = [getattr(update, name) for update in numbers.updates]

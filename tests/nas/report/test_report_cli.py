@@ -6,6 +6,7 @@ import builtins
 import json
 import random
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from nas.cli import main
+from nas.reward import Reward
 from searchspaces import Mnas
 
 SPACE = Mnas(width=0.1, image_size=16)
@@ -95,6 +97,24 @@ def test_event_files(nas, runs: Path, tmp_path: Path) -> None:
     assert accuracies == [(1, 0), (2, pytest.approx(0.1)), (3, pytest.approx(0.2))]
     code, _, err = nas("report", "one", "--tensorboard", tmp_path / "events", "--runs-dir", runs)
     assert code == 2 and "exists" in err
+
+
+def test_event_files_of_runs_with_other_rewards_share_no_name(make_run, config, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from nas.report.events import write
+    from nas.report.numbers import Numbers
+
+    trials = [{"arch": SPACE.sample(random.Random(0)), "accuracy": 0.1, "macs": 1000}]
+    other = replace(config, reward=Reward("macs", 5e6))
+    several = [Numbers.of(make_run(trials, name, config=c)) for name, c in (("a", config), ("b", other), ("c", config))]
+    tags = {
+        place.name: set(EventAccumulator(str(place)).Reload().Tags()["scalars"])
+        for place in write(several, tmp_path / "events")
+    }
+    assert {"best/reward/a-c", "trial/reward/a-c", "trial/accuracy"} <= tags["a"] == tags["c"]
+    assert {"best/reward/b", "trial/reward/b", "trial/accuracy"} <= tags["b"]
 
 
 def test_what_is_not_installed_is_named(nas, runs: Path, tmp_path: Path, without) -> None:
