@@ -27,12 +27,14 @@ from nas import beside
 from nas.config import Config, differences
 from nas.run import Row, Run
 from nas.statistics import Interval
+from nas.units import format_points
 
 Rewards = NDArray[np.float64]
 
 RANDOM = "random"
 TOP = 5
 RESAMPLES = 4000
+ENOUGH = 10  # networks of each: of fewer, resampling shows what they had in common, and no chance
 LIMITS = (0.005, 0.995)  # quantiles of the resampled differences
 
 FIGURES: dict[str, Callable[[Rewards], float]] = {
@@ -106,11 +108,14 @@ class Comparison:
     def verdict(self) -> str:
         """The words that a person reads, about the best: it is what a search hands over."""
         best = self.figures[0].difference
+        if min(self.search, self.random) < ENOUGH:
+            few = f"of fewer than {ENOUGH} networks each whether that is chance is not known"
+            return f"no difference from random shown: {format_points(best.estimate)} points, and {few}"
         points = 100 * best.estimate, 100 * best.low, 100 * best.high
         interval = f"(95 % interval {points[1]:+.1f} to {points[2]:+.1f})"
         if best.shows:
             return f"{'better' if best.low > 0 else 'worse'} than random by {abs(points[0]):.1f} points {interval}"
-        return f"no difference from random shown: {points[0]:+.1f} points {interval}"
+        return f"no difference from random shown: {format_points(best.estimate)} points {interval}"
 
     def to_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -132,7 +137,10 @@ def rewards_of(rows: Sequence[Row]) -> Rewards:
 
 
 def _interval(figure: Callable[[Rewards], float], search: Rewards, random: Rewards) -> Interval:
+    estimate = figure(search) - figure(random)
+    if min(len(search), len(random)) < ENOUGH:
+        return Interval(estimate, -1.0, 1.0)  # all that it can be
     rng = np.random.default_rng(0)
     drawn = [[figure(rng.choice(run, len(run))) for _ in range(RESAMPLES)] for run in (search, random)]
     low, high = np.quantile(np.subtract(drawn[0], drawn[1]), LIMITS)
-    return Interval(figure(search) - figure(random), float(low), float(high))
+    return Interval(estimate, float(low), float(high))

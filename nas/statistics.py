@@ -18,6 +18,8 @@ from torch import Tensor
 
 T = TypeVar("T", bound=Hashable)
 
+LEARNED = 1.5  # times the share that guessing gets right: a network below that is about at chance
+
 
 @dataclass(frozen=True)
 class Interval:

@@ -78,6 +78,11 @@ def format_seconds(seconds: float | None) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
+def format_points(share: float) -> str:
+    """`+0.3`: a difference of shares, in points of a percent; never `-0.0`."""
+    return f"{round(100 * share, 1) + 0.0:+.1f}"
+
+
 def format_percent(share: float | None) -> str:
     """0.6123 -> `61.2 %`."""
     return "-" if share is None else f"{100 * share:.1f} %"

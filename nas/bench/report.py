@@ -22,8 +22,13 @@ class Report:
 
     @property
     def title(self) -> str:
-        seeds = len(self.results[0].regret)
+        seeds = self.seeds
         return f"{self.benchmark}, {seeds} search{'es' if seeds > 1 else ''} of each strategy"
+
+    @property
+    def seeds(self) -> int:
+        """Searches of each strategy."""
+        return len(self.results[0].regret)
 
     @property
     def benchmark(self) -> str:
@@ -40,8 +45,9 @@ class Report:
 
     def text(self) -> str:
         known = self.task.table.benchmark
+        spread = ", mean ± standard deviation" if self.seeds > 1 else ""
         parts = [
-            f"{self.title}\nRegret ({self.unit}), mean ± standard deviation, after so many evaluations. A search sees "
+            f"{self.title}\nRegret ({self.unit}){spread}, after so many evaluations. A search sees "
             f"{known.observed} and is judged by {known.reported}. ms: the strategy's own time, an evaluation.",
             self._regrets(),
         ]
@@ -58,6 +64,8 @@ class Report:
                     "< where the row's is lower.",
                     _p_values(alike, self.evaluations[-1]),
                 ]
+        if self.seeds == 1:
+            parts.append("one search of each shows no spread, so which strategy is better is not known: use --seeds 20")
         return "\n\n".join(parts)
 
     def _regrets(self) -> str:
@@ -66,7 +74,7 @@ class Report:
             [
                 (
                     label(result.setup, self.results),
-                    *(f"{result.mean(n):.3f} ± {result.deviation(n):.3f}" for n in self.evaluations),
+                    *(_spread(result, n) for n in self.evaluations),
                     f"{1000 * result.seconds:.2f}",
                 )
                 for result in self.results
@@ -81,6 +89,11 @@ class Report:
         )
 
 
+def _spread(result: Result, evaluations: int) -> str:
+    mean = f"{result.mean(evaluations):.3f}"
+    return f"{mean} ± {result.deviation(evaluations):.3f}" if len(result.regret) > 1 else mean
+
+
 def to_json(report: Report) -> list[dict[str, Any]]:
     """An object for each strategy and number of evaluations; `p_values`: Wilcoxon's, against each other strategy."""
     return [
@@ -89,7 +102,7 @@ def to_json(report: Report) -> list[dict[str, Any]]:
             "benchmark": report.benchmark,
             "evaluations": n,
             "mean_regret": result.mean(n),
-            "std_regret": result.deviation(n),
+            "std_regret": result.deviation(n) if report.seeds > 1 else None,
             "seeds": len(result.regret),
             "workers": result.setup.workers,
             "simulated_time": result.time(n),

@@ -20,7 +20,7 @@ from nas.compare.results import Result, Results, Verdict
 from nas.files import write_all
 from nas.tables import spread
 from nas.trial import INFERENCE_BATCH
-from nas.units import format_bytes, format_count, format_seconds
+from nas.units import format_bytes, format_count, format_points, format_seconds
 
 # ------------------------------------------------------------------ for people
 
@@ -101,7 +101,7 @@ def in_words(found: Results) -> list[str]:
     """What the results show and what they do not, a sentence a line."""
     said = [(subject, found.verdict(subject)) for subject in found.subjects]
     lines = [_verdict(found, v) if v else _no_verdict(found, subject) for subject, v in said]
-    verdicts = [verdict for _, verdict in said if verdict]
+    verdicts = [verdict for _, verdict in said if verdict and _known(found, verdict)]
     return [*lines, *(_method(found, verdicts) if verdicts else []), *_open(found)]
 
 
@@ -118,19 +118,28 @@ def _verdict(found: Results, verdict: Verdict) -> str:
 def difference(found: Results, verdict: Verdict) -> str:
     """In points of test accuracy, as a person reads it."""
     points, by_seed = 100 * verdict.difference, list(verdict.by_seed.values())
+    signed = format_points(verdict.difference)
+    if not _known(found, verdict):
+        chance = f"{100 / found.num_classes:.3g} %"
+        return f"neither is above chance, {chance}, so nothing is known of them: train longer, or on more images"
     if verdict.interval is None:
-        return f"{points:+.1f} points, but one seed each shows no spread, so this may be chance: use --seeds 3"
+        return f"{signed} points, but one seed each shows no spread, so this may be chance: use --seeds 3"
     seeds = f"{len(by_seed)} seed{'s' if len(by_seed) > 1 else ''}"
     if by_seed:
-        seeds += f" ({', '.join(f'{100 * d:+.1f}' for d in by_seed)})"
+        seeds += f" ({', '.join(f'{format_points(d)}' for d in by_seed)})"
     low, high = 100 * verdict.interval.low, 100 * verdict.interval.high
     percent = f"{100 * found.confidence:.3g} % interval"
     if not verdict.interval.shows:
-        return f"no difference shown: {points:+.1f} points, {percent} {low:+.1f} to {high:+.1f}, {seeds}"
+        return f"no difference shown: {signed} points, {percent} {low:+.1f} to {high:+.1f}, {seeds}"
     low, high = (low, high) if points > 0 else (-high, -low)
     return (
         f"{'better' if points > 0 else 'worse'} by {abs(points):.1f} points, {percent} {low:.1f} to {high:.1f}, {seeds}"
     )
+
+
+def _known(found: Results, verdict: Verdict) -> bool:
+    """Whether one of the two learned anything: differences between networks that guess are none."""
+    return found.learned(verdict.subject) or found.learned(verdict.reference)
 
 
 def _no_verdict(found: Results, subject: Result) -> str:
@@ -265,7 +274,7 @@ def _json_verdict(found: Results, verdict: Verdict) -> dict[str, Any]:
         "confidence": found.confidence,
         "interval": None if interval is None else [interval.low, interval.high],
         "interval_of_the_two_alone": verdict.alone and [verdict.alone.low, verdict.alone.high],
-        "shown": interval is not None and interval.shows,
+        "shown": interval is not None and interval.shows and _known(found, verdict),
     }
 
 

@@ -16,12 +16,11 @@ from nas.compare.lineup import lineup_of
 from nas.pareto import unbeaten
 from nas.recipe import Recipe
 from nas.run import Run
-from nas.statistics import Fit, Interval
+from nas.statistics import LEARNED, Fit, Interval
 from nas.trial import State
 from searchspaces.cost import Cost
 
 CONFIDENCE = 0.95
-LEARNED = 1.5  # times the share that guessing gets right
 
 
 @dataclass(frozen=True)

@@ -58,11 +58,11 @@ def results_table(found: Results) -> str:
     """A row for each proxy, the cheapest first, below what chance does."""
     kept, regret = found.by_chance
     chance = ("random", "", "", "0.00", "", "0.00", "", f"{100 * kept:.0f} %", f"{100 * regret:.1f}", "0", "0 %", "")
-    return table(HEADER, [chance, *(_cells(judged) for judged in found.judged)], words={"training", "signal"})
+    return table(HEADER, [chance, *(_cells(found, judged) for judged in found.judged)], words={"training", "signal"})
 
 
-def _cells(judged: Judged) -> tuple[str, ...]:
-    proxy, gain = judged.proxy, judged.found.get(USUAL_BUDGET)
+def _cells(found: Results, judged: Judged) -> tuple[str, ...]:
+    proxy, gain = judged.proxy, None if found.ranks is False else judged.found.get(USUAL_BUDGET)
     trained = proxy.kind != "control"
     return (
         name_of(proxy),
@@ -88,7 +88,10 @@ def in_words(found: Results) -> list[str]:
     """What the study shows and what it does not, a sentence a line."""
     if not found.judged:
         return ["not half of the networks are trained in full yet, so there is nothing to judge by", *_open(found)]
-    return [_truth(found), *_ceiling(found), *_best(found), *_against_controls(found), *_method(found), *_open(found)]
+    lines = [_truth(found), *_ceiling(found)]
+    if found.ranks is not False:
+        lines += [*_best(found), *_against_controls(found)]
+    return [*lines, *_method(found), *_open(found)]
 
 
 def _truth(found: Results) -> str:
@@ -116,10 +119,10 @@ def _ceiling(found: Results) -> list[str]:
         f"(Spearman, {_range(ceiling.spearman)}), keeps {100 * ceiling.kept:.0f} % of the best third, and its best "
         f"loses {100 * ceiling.regret:.1f} points{without_luck}"
     ]
-    if not ceiling.spearman.low > 0:
+    if not found.ranks:
         lines.append(
-            "that the full training ranks the networks is not shown, and little can be said of proxies: use more "
-            "--networks, a longer --full or a wider range of --macs"
+            "that the full training ranks the networks is not shown, so which proxy is best, or better than the number "
+            "of MACs, cannot be said: use more --networks, a longer --full or a wider range of --macs"
         )
     return lines
 
@@ -132,7 +135,7 @@ def _best(found: Results) -> list[str]:
             lines.append(
                 f"best per second, in the time of {budget} full trainings: {in_full(best.proxy)} "
                 f"({100 * best.found[budget]:+.1f} points above a random network, expected; Spearman "
-                f"{best.spearman.estimate:.2f}, {format_seconds(best.seconds)} a network)"
+                f"{best.spearman.estimate:.2f}, {format_seconds(best.seconds)} a network){_doubt(found, best)}"
             )
     likely = sorted((j for j in found.judged if j.chosen), key=lambda j: -(j.chosen or 0.0))[:3]
     shares = "; ".join(f"{100 * (j.chosen or 0.0):.0f} % {in_full(j.proxy)}" for j in likely)
@@ -141,6 +144,14 @@ def _best(found: Results) -> list[str]:
         if likely
         else lines
     )
+
+
+def _doubt(found: Results, best: Judged) -> str:
+    """What speaks against a proxy that came out best."""
+    if not best.spearman.low > 0:
+        return "; that it ranks the networks at all is not shown"
+    own = found.ranks is None and best.proxy.kind == "cut"
+    return "; judged by the very training that it is a cut of" if own else ""
 
 
 def _against_controls(found: Results) -> list[str]:
@@ -161,8 +172,11 @@ def _method(found: Results) -> list[str]:
         if found.repeated
         else "each proxy is judged by the full training of its own seed"
     )
+    lines = [f"{against}; intervals: 95 %, by the bootstrap over networks alone{few}"]
+    if not any(map(found.best, BUDGETS)):
+        return lines
     return [
-        f"{against}; intervals: 95 %, by the bootstrap over networks alone{few}",
+        *lines,
         "best per second: of as many random networks as it ranks in that time, less that of training the chosen one in "
         "full, the best is expected above the average by its correlation x the largest of so many normal values x the "
         "truth's standard deviation",
@@ -272,7 +286,7 @@ def _lines(rows: Sequence[dict[str, Any]]) -> str:
 
 def to_markdown(found: Results) -> str:
     """The table and the words, to keep."""
-    lines = [HEADER, ("---",) * len(HEADER), *(_cells(judged) for judged in found.judged)]
+    lines = [HEADER, ("---",) * len(HEADER), *(_cells(found, judged) for judged in found.judged)]
     rows = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     said = "\n".join(f"- {line}" for line in in_words(found))
     return f"# {found.run}: proxies on {found.data}\n\n{rows}\n\n{LEGEND}\n\n{said}\n"

@@ -241,7 +241,12 @@ class Results:
         return {proxy: float((best == row).mean()) for row, proxy in enumerate(rivals)}
 
     def best(self, budget: int) -> Judged | None:
-        """The proxy that finds the best network in the time of `budget` full trainings; None where chance does."""
+        """The proxy that finds the best network in the time of `budget` full trainings.
+
+        None where chance does, or where two full trainings do not even rank the networks alike.
+        """
+        if self.ranks is False:
+            return None
         able = [judged for judged in self.judged if judged.found.get(budget, 0.0) > 0]
         return max(able, key=lambda judged: judged.found[budget], default=None)
 
@@ -249,6 +254,11 @@ class Results:
     def ceiling(self) -> Judged | None:
         """The full training as a proxy for another; None with one seed."""
         return next((judged for judged in self.judged if judged.proxy == CEILING), None)
+
+    @property
+    def ranks(self) -> bool | None:
+        """Whether the full training is shown to rank the networks; None with one seed, which cannot tell."""
+        return None if self.ceiling is None else self.ceiling.spearman.low > 0
 
     @property
     def by_chance(self) -> tuple[float, float]:

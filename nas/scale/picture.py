@@ -57,7 +57,8 @@ def _by_macs(axes: Axes, found: Results) -> None:
         if start.accuracies and result is not start and first:
             x, y = zip(*((_millions(r), 100 * mean(r.accuracies.values())) for r in (start, result)), strict=True)
             axes.plot(x, y, color=COLOURS[what], linewidth=1.8 if what == COMPOUND else 1.1, zorder=1)
-        label = f"best triple, {result.name}" if result in best else what if first else "other triples"
+        called = "best triple" if found.is_shown else "highest triple"
+        label = f"{called}, {result.name}" if result in best else what if first else "other triples"
         _point(axes, result, _millions(result), first, label)
     axes.set_xlabel("multiply-adds, millions")
     axes.set_ylabel("validation accuracy, %")

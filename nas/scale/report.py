@@ -21,7 +21,7 @@ from nas.scale.grid import ALONE, kind
 from nas.scale.results import CONFIDENCE, Result, Results
 from nas.statistics import Interval
 from nas.tables import spread
-from nas.units import format_count
+from nas.units import format_count, format_points
 from scaling.compound import Compound
 
 # ------------------------------------------------------------------ for people
@@ -53,10 +53,14 @@ def in_words(found: Results) -> list[str]:
     """What the results show and what they do not, a sentence a line."""
     if not found.compounds:
         return [*_open(found), "no triple is trained yet, so there is no best one"]
+    if not found.learned:
+        chance = f"{100 / (found.num_classes or 1):.3g} %"
+        advice = "which way of growing is best cannot be said: start another grid with more --epochs or images"
+        return [f"no network is above chance, {chance}, so {advice}", *_open(found)]
     best, *others = found.compounds
     n = len(best.accuracies)
     lines = [
-        f"best triple: {_triple(best.compound)}, {spread(tuple(best.accuracies.values()))} on validation images, "
+        f"{_called(found)}: {_triple(best.compound)}, {spread(tuple(best.accuracies.values()))} on validation images, "
         f"{n} seed{'s' if n > 1 else ''}"
     ]
     if best.same:
@@ -65,7 +69,12 @@ def in_words(found: Results) -> list[str]:
     base = [r for r in found.trained if kind(r.compound) == "base"]
     lines += _not_told_apart(found, best, others)
     lines += [_against(found, best, other) for other in (*alone, *base)]
-    return [*lines, *_on_average(found, found.compounds, alone), *_method(found, best), *_open(found)]
+    return [*lines, *_on_average(found, found.compounds, alone), *_method(found), *_open(found)]
+
+
+def _called(found: Results) -> str:
+    """The triple of the highest accuracy, which luck alone may have made that."""
+    return "best triple" if found.is_shown else "highest triple, not shown to be best"
 
 
 def _triple(compound: Compound) -> str:
@@ -104,10 +113,10 @@ def _difference(share: float, interval: Interval | None) -> str:
     """In points, as a person reads it."""
     points = 100 * share
     if interval is None:
-        return f"{points:+.1f} points, and whether that is chance is not known"
+        return f"{format_points(share)} points, and whether that is chance is not known"
     low, high = 100 * interval.low, 100 * interval.high
     if not interval.shows:
-        return f"no difference shown ({points:+.1f} points, 95 % interval {low:.1f} to {high:.1f})"
+        return f"no difference shown ({format_points(share)} points, 95 % interval {low:.1f} to {high:.1f})"
     low, high = (low, high) if points > 0 else (-high, -low)
     return f"{'better' if points > 0 else 'worse'} by {abs(points):.1f} points, 95 % interval {low:.1f} to {high:.1f}"
 
@@ -120,14 +129,12 @@ def _multiply_adds_apart(best: Result, other: Result) -> str:
     return f"; it has {abs(share):.0f} % {'more' if share > 0 else 'fewer'} multiply-adds"
 
 
-def _method(found: Results, best: Result) -> list[str]:
+def _method(found: Results) -> list[str]:
     """How the intervals are made, and whether anything could be seen with them at all."""
     if found.fit is None or found.fit.variance is None:
         return ["with one seed there is no spread, and nothing can be told apart: start another grid with --seeds 3"]
-    rivals = [r for r in found.trained if r is not best and kind(r.compound) != "base"]
-    intervals = [i for r in rivals if (i := found.difference(best, r))]
-    lines = []
-    if intervals and not any(i.shows for i in intervals):
+    intervals, lines = found.against_best, []
+    if intervals and not found.is_shown:
         least = 100 * min((i.high - i.low) / 2 for i in intervals)
         lines.append(
             f"this grid is too small to tell which way of growing is best: only differences above {least:.1f} points "

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from nas.run import Run
 from nas.scale.grid import COMPOUND, ScalingGrid, kind, name_of
-from nas.statistics import Fit, Interval
+from nas.statistics import LEARNED, Fit, Interval
 from nas.trial import State
 from scaling.compound import Compound
 
@@ -43,6 +43,7 @@ class Results:
     data: str
     seeds: int
     all: tuple[Result, ...]
+    num_classes: int | None = None
 
     @cached_property
     def fit(self) -> Fit[Compound] | None:
@@ -59,6 +60,24 @@ class Results:
         """The triples that were trained, the best first."""
         found = [result for result in self.trained if kind(result.compound) == COMPOUND]
         return sorted(found, key=lambda result: -self.level(result))
+
+    @property
+    def learned(self) -> bool:
+        """Whether any network is above chance, as far as the number of classes is known."""
+        least = LEARNED / self.num_classes if self.num_classes else 0.0
+        return any(self.level(result) > least for result in self.trained)
+
+    @property
+    def against_best(self) -> list[Interval]:
+        """The best triple's differences from every other network that grew; none where one seed shows no spread."""
+        best = self.compounds[:1]
+        rivals = [r for r in self.trained if r not in best and kind(r.compound) != "base"]
+        return [interval for rival in rivals for first in best if (interval := self.difference(first, rival))]
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the best triple is shown to be better than anything else that grew."""
+        return any(interval.shows for interval in self.against_best)
 
     @property
     def missing(self) -> int:
@@ -100,7 +119,7 @@ def results(run: Run) -> Results:
                 {seed: row.reason for seed, row in done.items() if seed not in complete},
             )
         )
-    return Results(run.name, space.base, run.config.data, space.seeds, tuple(found))
+    return Results(run.name, space.base, run.config.data, space.seeds, tuple(found), run.config.num_classes)
 
 
 def grid_of(run: Run) -> ScalingGrid:
@@ -111,8 +130,12 @@ def grid_of(run: Run) -> ScalingGrid:
 
 
 def best_compound(run: Run) -> Compound:
-    """The triple of the highest accuracy. Raises ValueError where none is trained, or `run` is no grid."""
-    compounds = results(run).compounds
-    if not compounds:
+    """The triple of the highest accuracy. Raises ValueError where none is trained or learned, or `run` is no grid."""
+    found = results(run)
+    if not found.compounds:
         raise ValueError(f"{run.name} has trained no triple yet: `nas resume {run.name}` continues it")
-    return compounds[0].compound
+    if not found.learned:
+        raise ValueError(
+            f"no network of {run.name} is above chance, so it has no best triple: train another for longer"
+        )
+    return found.compounds[0].compound

@@ -41,6 +41,15 @@ def test_of_two_random_searches_one_is_seldom_called_better(monkeypatch: pytest.
     assert len(verdicts) == 100 and sum(not verdict.startswith("no difference") for verdict in verdicts) <= 12
 
 
+@pytest.mark.parametrize("networks", [1, 3, 9])
+def test_of_few_networks_no_difference_is_shown(networks: int) -> None:
+    """A single network, drawn again and again, is always as good: that says nothing of chance."""
+    found = control.compare(rows([0.9] * networks), drawn(40, 0.5, 0))
+    assert found and found.verdict.startswith("no difference from random shown: +")
+    assert found.verdict.endswith("and of fewer than 10 networks each whether that is chance is not known")
+    assert not any(figure.difference.shows for figure in found.figures)
+
+
 def test_repeats_failures_and_stopped_trials_do_not_count() -> None:
     some = rows([0.5, 0.6])
     repeat = dataclasses.replace(some[1], number=2, duplicate_of=1)
@@ -51,7 +60,9 @@ def test_repeats_failures_and_stopped_trials_do_not_count() -> None:
 
 
 def test_the_same_rows_give_the_same_interval() -> None:
-    assert control.compare(drawn(9, 0.5, 0), drawn(9, 0.5, 1)) == control.compare(drawn(9, 0.5, 0), drawn(9, 0.5, 1))
+    assert control.compare(drawn(12, 0.5, 0), drawn(12, 0.5, 1)) == control.compare(
+        drawn(12, 0.5, 0), drawn(12, 0.5, 1)
+    )
 
 
 def test_the_control_is_beside_the_run_and_found_again(run: Run) -> None:

@@ -194,6 +194,19 @@ def test_table_json_csv_and_markdown_agree(tmp_path: Path) -> None:
     assert (tmp_path / "t.csv").read_text() == to_csv([images])
 
 
+def test_between_networks_that_guess_there_is_no_difference() -> None:
+    networks = [("a:best", True, 8_000_000, 0.1), ("resnet8@0.79", False, 7_900_000, 0.1)]
+    found = made_up(0.0, networks=networks)
+    better = replace(
+        found.all[0], trainings={s: replace(t, test_accuracy=0.12) for s, t in found.all[0].trainings.items()}
+    )
+    found = replace(found, all=(better, found.all[1]))
+    assert verdict(found).endswith(
+        ": neither is above chance, 10 %, so nothing is known of them: train longer, or on more images"
+    )
+    assert len(in_words(found)) == 1 and not to_json(found)["verdicts"][0]["shown"]
+
+
 def test_spread() -> None:
     assert spread([0.612]) == "61.2 %"
     assert spread([0.612, 0.618]) == "61.5 ± 0.4 %"

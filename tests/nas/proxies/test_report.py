@@ -97,6 +97,23 @@ def test_a_truth_of_luck_alone_is_said_to_be_none() -> None:
     assert not said(made_up(), "that the full training ranks")
 
 
+def test_where_the_truth_does_not_rank_nothing_more_is_said() -> None:
+    """Nor in the table, the picture's order or to programs: what little can be said is not followed by what is best."""
+    (found,) = [made_up(luck=3.0, drawn=drawn) for drawn in range(12) if made_up(luck=3.0, drawn=drawn).ranks is False][
+        :1
+    ]
+    words, document = in_words(found), to_json(found)
+    assert not any(line.startswith(("best per second", "with other networks", "shown to rank")) for line in words)
+    assert [line.partition(" ")[0] for line in words] == ["truth:", "ceiling:", "that", "each"]
+    assert set(document["best_per_second"].values()) == {None}
+    assert all(row.rstrip()[-1] == "%" for row in results_table(found).splitlines()[3:]), "no points above a random one"
+
+
+def test_one_seed_is_said_to_flatter_what_it_calls_best() -> None:
+    for line in said(made_up(seeds=1), "best per second, in the time"):
+        assert line.endswith("; judged by the very training that it is a cut of") == (" cut at " in line)
+
+
 def test_seeds_are_averaged_where_there_are_three() -> None:
     found = made_up(seeds=3)
     one, two = (of(found, Proxy("full", "accuracy", 100, seeds)) for seeds in (1, 2))

@@ -130,6 +130,20 @@ def test_the_report_is_kept_beside_the_ledger(tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG") and picture.stat().st_size > 20_000
 
 
+def test_a_triple_that_luck_may_have_put_on_top_is_not_called_the_best() -> None:
+    for found in (made_up(noise=0.05), made_up(noise=0.001, seeds=1)):
+        assert in_words(found)[0].startswith("highest triple, not shown to be best: depth x")
+        assert not any(line.startswith("best triple") for line in in_words(found))
+
+
+def test_where_no_network_is_above_chance_nothing_is_compared(tmp_path: Path) -> None:
+    found = made_up(noise=0.001)
+    guessing = [replace(r, accuracies={seed: 0.1 + seed / 1000 for seed in r.accuracies}) for r in found.all]
+    (line,) = in_words(replace(found, all=tuple(guessing), num_classes=10))
+    assert line.startswith("no network is above chance, 10 %, so which way of growing is best cannot be said")
+    assert len(in_words(replace(found, num_classes=10))) > 5
+
+
 def test_the_picture_has_room_for_a_base_of_any_name(stays_inside: Callable[[Any], None]) -> None:
     from nas.scale.picture import drawn
 
