@@ -283,5 +283,6 @@ def grid_config(
     folder = None if data_dir is None else str(data_dir)
     return Config(
         space, dataset.name, recipe, Reward(), EXHAUSTIVE, 0, folder, device, threads,
-        data_sha256=dataset.sha256, skip_unreadable=skip_unreadable, validation=validation_of(dataset),
+        data_sha256=dataset.sha256, skip_unreadable=skip_unreadable, num_classes=dataset.num_classes,
+        validation=validation_of(dataset),
     )  # fmt: skip

@@ -119,7 +119,9 @@ def results(run: Run) -> Results:
                 {seed: row.reason for seed, row in done.items() if seed not in complete},
             )
         )
-    return Results(run.name, space.base, run.config.data, space.seeds, tuple(found), run.config.num_classes)
+    config = run.config
+    classes = config.num_classes or len(config.validation or ()) or None  # the first was not always noted
+    return Results(run.name, space.base, config.data, space.seeds, tuple(found), classes)
 
 
 def grid_of(run: Run) -> ScalingGrid:
