@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 from nas.data.images import Dataset
 from nas.data.judging import uncertainty, warnings_of
 from nas.data.source import DataSource
 from nas.recipe import Recipe
-from nas.units import format_seconds
+from nas.training_job import Job
+from nas.units import format_count, format_seconds
+from searchspaces.cost import cost_of
 
 MOST_NAMED = 10  # classes
 
@@ -56,3 +61,26 @@ def recipe_line(recipe: Recipe) -> str:
             f"label smoothing {recipe.label_smoothing:g}; images {moved} and mirrored{cut}",
         ]
     )
+
+
+def training_lines(job: Job, dataset: Dataset, origin: str, folder: Path) -> str:
+    """What one training is going to do. `dataset` is as loaded, with its test images; `origin` is what has those data.
+
+    Raises ValueError where the network does not take such images.
+    """
+    pixels = job.recipe.image_size(dataset)
+    size = cost_of(partial(job.network.build, dataset.num_classes, pixels), pixels)
+    tested = None if dataset.test is None else len(dataset.test)
+    changed = "; files were added, removed or changed since" if job.data.has_changed(dataset) else ""
+    start = f"the weights of {job.start.weights.path}" if job.start else "random weights"
+    threads = f", {job.threads} thread{'s' if job.threads > 1 else ''}" if job.device == "cpu" else ""
+    return "\n".join([
+        f"network   {job.network.text}: {format_count(size.macs)} MACs, {format_count(size.params)} params",
+        f"data      {data_line(job.data, dataset, f'as {origin} has it{changed}' if origin else '')}",
+        f"images    {images_line(dataset, job.recipe, tested)}",
+        *judging_lines(dataset, job.recipe),
+        f"recipe    {recipe_line(job.recipe)}",
+        f"start     {start}, seed {job.seed}",
+        f"device    {job.device}{threads}",
+        f"results   {folder}/\n",
+    ])  # fmt: skip

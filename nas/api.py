@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from nas.classifier import Prediction
     from nas.export.job import Exported
-    from nas.results import Blueprint, Run, Trial
+    from nas.results import Blueprint, Run, Trained, Trial
     from searchspaces import Space
 
 Progress = Literal["none", "lines", "json"]
@@ -167,6 +167,91 @@ def search(
     beside = create_control(run) if control else None
     run.ended = launch.to_the_end(run, beside, limit, dataset, where, cluster, output, run.telling(on_trial))
     return run
+
+
+def train(
+    network: Path | str,
+    *,
+    data: str | None = None,
+    data_dir: Path | str | None = None,
+    skip_unreadable: bool = False,
+    epochs: int = 10,
+    subset: int | str = "all",
+    image_size: int | None = None,
+    batch_size: int = 64,
+    lr: float = 0.05,
+    recipe: Texts | None = None,
+    init: Path | str | None = None,
+    fresh: str = "",
+    freeze: str = "",
+    train_last: int | None = None,
+    backbone_lr: float = 1.0,
+    seed: int = 0,
+    device: str = "auto",
+    threads: int = 1,
+    out: Path | str | None = None,
+    runs_dir: Path | str = "runs",
+    progress: Progress = "none",
+) -> Trained:
+    """Train one network, look at the test images once, save it; returns what was saved when it has ended.
+
+    A KeyboardInterrupt ends it after the last epoch that was finished: `nas resume FOLDER` goes on.
+
+    Args:
+        network: What `nas.load` takes: "x:best" of a run, "resnet20", an architecture's text, a .json file.
+        data: As in `nas.search`; by default what the network was searched on, else cifar10.
+        data_dir: Where the data set is; by default where it was.
+        skip_unreadable: Do without the images of a folder that cannot be read.
+        epochs: Of the training.
+        subset: Training images to use, or "all".
+        image_size: Pixels a side to train at; by default the run's of the network, else the data's own.
+        batch_size: Images a step.
+        lr: Peak learning rate.
+        recipe: Any other field of `nas.recipe.Recipe`.
+        init: Weights to start from: a training's folder, weights.safetensors, or a published checkpoint.
+        fresh: With `init`, rows that start with new weights all the same, joined by commas.
+        freeze: Rows that are not trained, joined by commas; "backbone" is all but the classifier's.
+        train_last: Train the last so many rows only.
+        backbone_lr: Factor of the learning rate of what is trained before the last row.
+        seed: Of the weights and the order of images.
+        device: cpu, cuda, cuda:1, ... or auto.
+        threads: CPU threads.
+        out: Folder for the weights; by default a trial's is in its run, where `nas.predict` and `nas.export` find it,
+            and others' NAME-trained.
+        runs_dir: Folder that holds the runs.
+        progress: What is printed: "none", "lines" as `nas train` does, or "json".
+
+    Raises:
+        ValueError: For a mistake, with what to do, before anything is trained.
+    """
+    from dataclasses import replace
+
+    from nas import launch, training_run
+    from nas.announcement import training_lines
+    from nas.data.source import choose_source
+    from nas.origin import origin_of
+    from nas.progress import Output
+    from nas.results import Trained
+    from nas.targets import resolve
+    from nas.training_job import Job
+
+    output = Output(progress)
+    found = resolve(str(network), runs_dir)
+    origin = origin_of(str(network), found, runs_dir)
+    place = None if data_dir is None else Path(data_dir)
+    source = choose_source(origin.data if origin else None, data, place, image_size, skip_unreadable)
+    weights = None if init is None else Path(init)
+    start, tuning = launch.choose_start(weights, fresh, freeze, train_last, backbone_lr)
+    how = launch.choose_recipe(epochs, subset, source.image_size, batch_size, lr, _as_texts(recipe))
+    usual = origin.trained if origin and origin.trained else Path(found.name.replace(":", "-") + "-trained")
+    folder = usual if out is None else Path(out)
+    training_run.check_free(folder)
+    job = Job(found, source, how, seed, launch.choose_device(device, threads), threads, start, tuning)
+    dataset, test = source.load(output.log), source.load_test(output.log)
+    if progress != "none":
+        words = origin.words if origin and source.same_images(origin.data) else ""
+        output.say(training_lines(job, replace(dataset, test=test), words, folder))
+    return Trained(folder, training_run.begin(folder, job, dataset, test, output))
 
 
 def compare(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -13,6 +14,7 @@ from nas.api import Progress
 from nas.compare.experiment import finish, with_test
 from nas.compare.lineup import Lineup
 from nas.config import Budget
+from nas.export.target import read_source
 from nas.network import Network
 from nas.progress import Output
 from nas.run import Row, rank
@@ -87,6 +89,28 @@ class Trial(Row):
         Classes and pixels are by default those that it was searched for.
         """
         return self.blueprint.build(num_classes, image_size)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training that has ended, in the folder `path`; `result` is what its result.json says."""
+
+    path: Path
+    result: dict[str, Any] = field(repr=False)
+
+    @property
+    def val_accuracy(self) -> float:
+        """On validation images after the last epoch, 0 to 1."""
+        return float(self.result["val_accuracy"])
+
+    @property
+    def test_accuracy(self) -> float:
+        """On test images, which were looked at once, after the last epoch: 0 to 1."""
+        return float(self.result["test_accuracy"])
+
+    def load(self) -> nn.Module:
+        """The trained network, ready to predict: images `[B, 3, H, W]`, normalised as in training, to logits."""
+        return read_source(str(self.path.resolve()), None, self.path).module.eval()
 
 
 class Run(run.Run):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from nas import api
 from nas.cli import common, completion, panels
 from nas.cli.options import (
     BackboneRate,
     BatchSize,
-    Data,
     DataDir,
     Device,
     Epochs,
@@ -40,7 +39,15 @@ def train(
             help="RUN:best, RUN:17, a baseline (resnet20), mnas:..., or a .json file",
         ),
     ],
-    data: Data = "cifar10",
+    data: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=completion.data,
+            help="cifar10, cifar100, shapes or folder:PATH.",
+            show_default="what the network was searched on, else cifar10",
+            rich_help_panel=panels.DATA,
+        ),
+    ] = None,
     data_dir: DataDir = None,
     skip_unreadable: SkipUnreadable = False,
     epochs: Epochs = 10,
@@ -62,7 +69,9 @@ def train(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for weights and architecture.", show_default="NAME-trained", rich_help_panel=panels.OUTPUT
+            help="Folder for weights and architecture.",
+            show_default="a trial's in its run, else NAME-trained",
+            rich_help_panel=panels.OUTPUT,
         ),
     ] = None,
     runs_dir: RunsDir = Path("runs"),
@@ -73,27 +82,30 @@ def train(
     Writes weights.safetensors, architecture.json and result.json. After each epoch it can be stopped, or break off:
     `nas resume FOLDER` continues it.
     """
-    from nas import launch, training_run
-    from nas.announcement import judging_lines
-    from nas.data import locate
-    from nas.data.source import DataSource
-    from nas.progress import Output
-    from nas.targets import resolve
-    from nas.training_job import Job
-
-    found = resolve(network, runs_dir)
-    start, tuning = launch.choose_start(init, fresh, freeze, train_last, backbone_lr)
-    recipe = common.make_recipe(epochs, subset, resolution, batch_size, lr, other)
-    folder = out or Path(found.name.replace(":", "-") + "-trained")
-    training_run.check_free(folder)
-    where = launch.choose_device(device, threads)
-    source = DataSource(*locate(data, data_dir), resolution, skip_unreadable)
-    job = Job(found, source, recipe, seed, where, threads, start, tuning)
-    output = Output("json" if as_json else "lines")
-    dataset, test = source.load(output.log), source.load_test(output.log)
-    for line in judging_lines(replace(dataset, test=test), recipe):
-        output.say(line)
-    conclude(folder, training_run.begin(folder, job, dataset, test, output), as_json)
+    trained = api.train(
+        network,
+        data=data,
+        data_dir=data_dir,
+        skip_unreadable=skip_unreadable,
+        epochs=epochs,
+        subset=subset,
+        image_size=resolution,
+        batch_size=batch_size,
+        lr=lr,
+        recipe=common.by_name(other),
+        init=init,
+        fresh=fresh,
+        freeze=freeze,
+        train_last=train_last,
+        backbone_lr=backbone_lr,
+        seed=seed,
+        device=device,
+        threads=threads,
+        out=out,
+        runs_dir=runs_dir,
+        progress="json" if as_json else "lines",
+    )
+    conclude(trained.path, trained.result, as_json)
 
 
 def conclude(folder: Path, result: dict[str, Any], as_json: bool) -> None:
