@@ -3,7 +3,7 @@
 MACs are the multiply-adds of convolutions and linear layers for one image: what the MnasNet and
 EfficientNet papers call FLOPs. Batch norm, pooling and elementwise work are not counted (EfficientNet-B0
 at 224 pixels is 385.8M so, where fvcore's default total, which counts them too, says 401.7M). The figures
-equal fvcore's `FlopCountAnalysis(...).by_operator()`, `conv` plus `linear`; a test holds that.
+equal fvcore's `FlopCountAnalysis(...).by_operator()`, `conv` plus `linear`; a test holds that. See docs/macs.md.
 
 A network built under `shapes_only()` is costed without ever allocating its weights:
 
@@ -17,16 +17,18 @@ which is `cost_of(lambda: space.build(arch), image_size=32)` where the network i
 from __future__ import annotations
 
 import contextlib
-import inspect
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
+from torch.nn.modules.lazy import LazyModuleMixin
+from torch.nn.parameter import is_lazy
+from torch.overrides import TorchFunctionMode, resolve_name
+
+from searchspaces.counting import Counter, ReshapedInPlace, Uncountable
 
 
 @dataclass(frozen=True)
@@ -51,86 +53,129 @@ class RowCost:
 def cost(module: nn.Module, image_size: int, channels: int = 3) -> Cost:
     """The cost of `module` for an image `[1, channels, image_size, image_size]`, in evaluation mode.
 
-    Runs `module` once on a meta tensor, which holds a shape and no numbers: a few milliseconds, whatever
-    the network's size. The module is left as it was. Raises ValueError where the image is too small, or layers
-    do not fit together.
+    Runs `module` once on a meta tensor, which holds a shape and no numbers: a few milliseconds, whatever the network's
+    size. The module is left as it was; one with lazy layers is counted by a copy. Raises ValueError where the image is
+    too small, layers do not fit together, or the module does what cannot be counted, by the name of that.
     """
-    with _counting(module, image_size, channels) as (image, counter):
+
+    def whole(module: nn.Module, image: Tensor, counter: Counter) -> Cost:
         module(image)
-    return _cost_of(module, counter)
+        if not counter.macs and counter.passed_over:
+            raise Uncountable(
+                f"the {type(module).__name__}",
+                f"all that it multiplies are numbers of an image with each other ({', '.join(counter.passed_over)}), "
+                "and multiply-adds are counted of layers with weights",
+            )
+        return _cost_of(module, counter)
+
+    return _counted(module, image_size, channels, whole)
 
 
 def costs_by_row(network: nn.Sequential, image_size: int, channels: int = 3) -> list[RowCost]:
     """The cost of each child of `network`, top to bottom: with it a paper's table is printed. Otherwise as `cost`."""
-    rows = []
-    with _counting(network, image_size, channels) as (image, counter):
-        x = image
+
+    def by_row(network: nn.Module, image: Tensor, counter: Counter) -> list[RowCost]:
+        rows, x = [], image
         for name, child in network.named_children():
             counter.macs = counter.activations = 0
             x = child(x)
             last = x[-1] if isinstance(x, tuple) else x  # a cell also hands on what it was given
             rows.append(RowCost(name, tuple(last.shape[1:]), _cost_of(child, counter)))
-    return rows
+        return rows
+
+    return _counted(network, image_size, channels, by_row)
 
 
-def _cost_of(module: nn.Module, counter: _Counter) -> Cost:
-    return Cost(sum(p.numel() for p in module.parameters()), counter.macs, counter.activations)
+def _cost_of(module: nn.Module, counter: Counter) -> Cost:
+    parameters = {id(p): p.numel() for part in _parts(module) for p in part._parameters.values() if p is not None}
+    return Cost(sum(parameters.values()), counter.macs, counter.activations)
 
 
-@contextlib.contextmanager
-def _counting(module: nn.Module, image_size: int, channels: int) -> Iterator[tuple[Any, _Counter]]:
-    """An image without content, and what counts the work that is done on it."""
-    counter = _Counter()
-    with torch.no_grad(), _evaluating(module), counter:
-        try:
-            dtype = next((p.dtype for p in module.parameters()), None)
-            yield torch.empty(1, channels, image_size, image_size, dtype=dtype, device="meta"), counter
-        except RuntimeError as error:
-            raise ValueError(
-                f"the network does not take {channels}x{image_size}x{image_size} images: {error}"
-            ) from None
+def _parts(module: nn.Module) -> list[nn.Module]:
+    """What `module.modules()` has, in a fraction of its time, and in no order."""
+    found = {id(module): module}
+    left = [module]
+    while left:
+        for child in left.pop()._modules.values():
+            if child is not None and id(child) not in found:
+                found[id(child)] = child
+                left.append(child)
+    return [*found.values()]
 
 
-class _Counter(TorchFunctionMode):
-    """Adds up every convolution and linear layer that runs under it, called as a module or as a function.
+_T = TypeVar("_T")
+_Run = Callable[[nn.Module, Tensor, Counter], _T]
 
-    What most layers put out follows from shapes, so their weights may have numbers. To any other function meta tensors
-    are given for those that have.
-    """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.macs = 0
-        self.activations = 0
+def _counted(module: nn.Module, image_size: int, channels: int, run: _Run[_T]) -> _T:
+    """What `run` says of `module`, an image without content, and the counter that sees what it does with that."""
+    try:
+        return _counted_once(module, image_size, channels, run, careful=False)
+    except ReshapedInPlace:
+        return _counted_once(module, image_size, channels, run, careful=True)
 
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        if func in _KEEPS_SHAPE and (func not in _BROADCASTS or _fits_into(args[1], args[0])):
-            return args[0]
-        if func in _SHAPES:
-            shape, macs = _SHAPES[func](*args, **kwargs)
-            self.macs += math.prod(shape) * macs
-            self.activations += math.prod(shape)
-            return (args[0] if args else kwargs["input"]).new_empty(shape)
-        with torch.device("meta"):
-            args, kwargs = _without_numbers(args), {name: _without_numbers(value) for name, value in kwargs.items()}
-            out = _SAME_SHAPE.get(func, func)(*args, **kwargs)
-        if func in _TRANSPOSED:
-            named = dict(zip(("input", "weight"), args, strict=False)) | kwargs
-            self.macs += named["input"].numel() * named["weight"][0].numel()
-            self.activations += out.numel()
-        elif func is F.multi_head_attention_forward:
-            self._count_projections(inspect.signature(func).bind(*args, **kwargs).arguments)
-        return out
 
-    def _count_projections(self, given: Mapping[str, Any]) -> None:
-        """The linear layers of `nn.MultiheadAttention`, which PyTorch calls out of this mode's sight."""
-        query, key, value, out = (given[name] for name in ("query", "key", "value", "out_proj_weight"))
-        c = out.shape[1]  # that every projection gives; each tensor is [..., its own channels]
-        self.macs += (query.numel() + key.numel() + value.numel()) * c + query[..., 0].numel() * out.numel()
-        self.activations += (2 * query[..., 0].numel() + key[..., 0].numel() + value[..., 0].numel()) * c
+def _counted_once(module: nn.Module, image_size: int, channels: int, run: _Run[_T], careful: bool) -> _T:
+    parts = _parts(module)
+    _check_countable(parts)
+    if any(isinstance(part, LazyModuleMixin) for part in parts):
+        module = _initialised(module, image_size, channels)
+        parts = _parts(module)
+    weights = [t for part in parts for own in (part._parameters, part._buffers) for t in own.values() if t is not None]
+    counter = Counter(weights, careful)
+    dtype = next((t.dtype for t in weights if t.is_floating_point()), None)
+    random = torch.get_rng_state()
+    try:
+        image = torch.empty(1, channels, image_size, image_size, dtype=dtype, device="meta")
+        with torch.no_grad(), _evaluating(parts), counter:
+            return run(module, image, counter)
+    except (RuntimeError, TypeError) as error:
+        if "meta" in str(error).lower():  # there are no numbers in it
+            name = resolve_name(counter.last) or getattr(counter.last, "__name__", "it")
+            raise Uncountable(f"the {type(module).__name__}", f"{name} needs the numbers of an image") from None
+        if isinstance(error, TypeError):
+            raise
+        raise ValueError(f"the network does not take {channels}x{image_size}x{image_size} images: {error}") from None
+    finally:
+        torch.set_rng_state(random)
+
+
+def _check_countable(parts: Sequence[nn.Module]) -> None:
+    """Raises ValueError where one of `parts` hides what it does."""
+    for part in parts:
+        made = (
+            "scripted or traced" if isinstance(part, torch.jit.ScriptModule)
+            else "compiled" if part._compiled_call_impl is not None or type(part).__name__ == "OptimizedModule"
+            else ""
+        )  # fmt: skip
+        if made:
+            name = getattr(part, "original_name", type(part).__name__)
+            raise Uncountable(f"a {made} module ({name})", "count the module that it was made of")
+
+
+def _initialised(module: nn.Module, image_size: int, channels: int) -> nn.Module:
+    """A copy of `module` whose lazy layers know their sizes, without numbers."""
+    tensors = (t for part in _parts(module) for own in (part._parameters, part._buffers) for t in own.values())
+    copy = deepcopy(module, {id(tensor): _without_numbers(tensor) for tensor in tensors if tensor is not None}).eval()
+    random = torch.get_rng_state()
+    try:
+        with torch.no_grad(), shapes_only():
+            copy(torch.empty(1, channels, image_size, image_size))
+    except RuntimeError as error:
+        raise ValueError(f"the network does not take {channels}x{image_size}x{image_size} images: {error}") from None
+    finally:
+        torch.set_rng_state(random)
+    return copy
+
+
+def _without_numbers(tensor: Tensor) -> Tensor:
+    """A parameter or buffer of the same shape, or of none yet."""
+    if is_lazy(tensor):
+        kind: Any = type(tensor)
+        lazy: Tensor = kind(requires_grad=tensor.requires_grad, device="meta", dtype=tensor.dtype)
+        return lazy
+    meta = tensor.detach().to("meta")
+    return nn.Parameter(meta, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else meta
 
 
 class _NoInitialisation(TorchFunctionMode):
@@ -145,95 +190,10 @@ class _NoInitialisation(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _convolved(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: int | Sequence[int] = 1,
-    padding: str | int | Sequence[int] = 0,
-    dilation: int | Sequence[int] = 1,
-    groups: int = 1,
-) -> tuple[tuple[int, ...], int]:
-    """The shape that `F.conv1d` to `F.conv3d` put out, and the multiply-adds for each element of it."""
-    out_channels, in_channels, *kernel = weight.shape
-    dims = len(kernel)
-    *batch, channels = input.shape[:-dims]
-    if channels != in_channels * groups:
-        raise RuntimeError(f"a convolution of {in_channels * groups} channels is given {channels}")
-    if padding == "same":  # its stride is 1
-        size = tuple(input.shape[-dims:])
-    else:
-        padding = 0 if padding == "valid" else padding
-        each = ((v,) * dims if isinstance(v, int) else v for v in (stride, padding, dilation))
-        size = tuple(
-            (n + 2 * p - d * (k - 1) - 1) // s + 1
-            for n, k, s, p, d in zip(input.shape[-dims:], kernel, *each, strict=True)
-        )
-    if min(size) < 1:
-        raise RuntimeError(f"a kernel of {kernel} is larger than its padded input of {list(input.shape[-dims:])}")
-    return (*batch, out_channels, *size), in_channels * math.prod(kernel)
-
-
-def _projected(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[tuple[int, ...], int]:
-    """The shape that `F.linear` puts out, and the multiply-adds for each element of it."""
-    out_features, in_features = weight.shape
-    if input.shape[-1] != in_features:
-        raise RuntimeError(f"a linear layer of {in_features} features is given {input.shape[-1]}")
-    return (*input.shape[:-1], out_features), in_features
-
-
-def _without_numbers(value: Any) -> Any:
-    """`value`, an argument, with the shapes of its tensors alone."""
-    if isinstance(value, Tensor):
-        return value if value.is_meta else value.to("meta")
-    if isinstance(value, tuple):
-        return tuple(map(_without_numbers, value))
-    if isinstance(value, list):
-        return [*map(_without_numbers, value)]
-    return value
-
-
-_Functions = frozenset[Any]
-_TRANSPOSED: _Functions = frozenset({F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d})
-_FILLS: _Functions = frozenset(
+_FILLS: frozenset[Any] = frozenset(
     {Tensor.normal_, Tensor.uniform_, Tensor.fill_, Tensor.zero_}
     | {nn.init.kaiming_uniform_, nn.init.uniform_, nn.init.normal_}
 )
-_SHAPES: Mapping[Any, Callable[..., tuple[tuple[int, ...], int]]] = {
-    F.conv1d: _convolved,
-    F.conv2d: _convolved,
-    F.conv3d: _convolved,
-    F.linear: _projected,
-}
-# Sums have the shapes of means, and their meta kernels take a quarter of the time.
-_SAME_SHAPE: Mapping[Any, Callable[..., Any]] = {Tensor.mean: Tensor.sum, torch.mean: torch.sum}
-# Where the result has the first argument's shape, that argument stands for it: meta kernels of these are slow Python.
-_BROADCASTS: _Functions = frozenset({Tensor.add, Tensor.mul, Tensor.add_, Tensor.mul_, torch.add, torch.mul})
-_KEEPS_SHAPE: _Functions = _BROADCASTS | {
-    F.batch_norm,
-    F.dropout,
-    F.elu,
-    F.gelu,
-    F.hardsigmoid,
-    F.hardswish,
-    F.hardtanh,  # which nn.ReLU6 calls
-    F.leaky_relu,
-    F.mish,
-    F.relu,
-    F.relu6,
-    F.silu,
-    Tensor.sigmoid,
-    torch.sigmoid,
-}
-
-
-def _fits_into(other: Any, tensor: Tensor) -> bool:
-    """Whether `other` broadcasts to `tensor`'s shape."""
-    if not isinstance(other, Tensor):
-        return True
-    return other.ndim <= tensor.ndim and all(
-        a in (1, b) for a, b in zip(reversed(other.shape), reversed(tensor.shape), strict=False)
-    )
 
 
 @contextlib.contextmanager
@@ -251,13 +211,18 @@ def cost_of(build: Callable[[], nn.Module], image_size: int) -> Cost:
 
 
 @contextlib.contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """`module` in evaluation mode, each of its parts as it was afterwards."""
-    modes = [(vars(part), part.training) for part in module.modules()]
-    for attributes, _ in modes:
-        attributes["training"] = False  # what `eval()` does, without a module's slow `__setattr__`
+def _evaluating(parts: Sequence[nn.Module]) -> Iterator[None]:
+    """`parts` in evaluation mode, with attributes that a forward may change: theirs are laid aside until it is over."""
+    laid_aside = [(part, vars(part)) for part in parts]
+    for part, attributes in laid_aside:
+        own = attributes.copy()
+        own["training"] = False
+        for held in ("_parameters", "_buffers"):
+            if attributes[held]:
+                own[held] = attributes[held].copy()
+        object.__setattr__(part, "__dict__", own)
     try:
         yield
     finally:
-        for attributes, training in modes:
-            attributes["training"] = training
+        for part, attributes in laid_aside:
+            object.__setattr__(part, "__dict__", attributes)
