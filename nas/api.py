@@ -52,6 +52,7 @@ def search(
     lr: float = 0.05,
     recipe: Texts | None = None,
     seed: int = 0,
+    seeds: int = 1,
     workers: int | None = None,
     gpus: int | None = None,
     gpus_per_trial: float = 1.0,
@@ -104,6 +105,8 @@ def search(
         lr: Peak learning rate.
         recipe: Any other field of `nas.recipe.Recipe`, as in `{"label_smoothing": 0}`.
         seed: Of the strategy and of every training.
+        seeds: Search so many times, with `seed` and those after it, each with the whole budget, in runs NAME-seed0,
+            NAME-seed1, ...: `run.repeats`. The first is returned.
         workers: Trials at once on CPUs, through Ray Tune.
         gpus: GPUs to use, through Ray Tune.
         gpus_per_trial: A trial's share of a GPU.
@@ -122,7 +125,7 @@ def search(
     Raises:
         ValueError: For a mistake, with what to do, before anything is trained.
     """
-    from nas import launch
+    from nas import launch, repeats
     from nas.config import Budget
     from nas.control import check as check_control
     from nas.control import create as create_control
@@ -144,6 +147,7 @@ def search(
     cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
     seconds = 20 * 60.0 if trials is None else None
     limit = Budget(trials, parse_seconds(budget) if budget is not None else seconds)
+    repeats.check(seeds, control)
     reward = launch.choose_reward(target_macs, target_params, target_latency, w, hard, signal)
     most = launch.choose_limit(max_macs, reward)
     data, place = locate(data, data_dir)
@@ -161,12 +165,19 @@ def search(
     config = launch.choose_aim(config, wanted, pruner)
     if control:
         check_control(config, folder)
+    repeated = repeats.repeated(config, folder, seeds)
+    if seeds > 1:
+        output.say(f"seeds     {seed} to {seed + seeds - 1}, a search each, with the whole budget each, one by one")
     if progress != "none":  # it takes a few trainings in miniature
-        announce(config, limit, dataset, cluster, folder, output.say, control)
-    run = Run.create(folder, config, limit, storage, beside=place_of_control(folder).name if control else "")
-    beside = create_control(run) if control else None
-    run.ended = launch.to_the_end(run, beside, limit, dataset, where, cluster, output, run.telling(on_trial))
-    return run
+        announce(config, limit, dataset, cluster, next(iter(repeated)), output.say, control)
+    beside = place_of_control(folder).name if control else ""
+    runs = [Run.create(path, config, limit, storage, beside=beside) for path, config in repeated.items()]
+    random = create_control(runs[0]) if control else None
+    for run in runs:
+        if run is not runs[0]:
+            output.say(f"\nnow seed {run.config.seed}, as {run.name}:\n")
+        run.ended = launch.to_the_end(run, random, limit, dataset, where, cluster, output, run.telling(on_trial))
+    return runs[0]
 
 
 def train(

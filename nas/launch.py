@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 import torch
 
-from nas import data
+from nas import data, repeats
 from nas.compare.lineup import Lineup
 from nas.compare.trainings import Trainings
 from nas.config import Budget, Config
@@ -274,7 +274,7 @@ def new_folder(runs_dir: Path, name: str | None, stem: str) -> Path:
             raise ValueError(f"a run cannot be called {name!r}: a name has no ':' or '/', and is not a space's")
         return runs_dir / name
     number = 1
-    while (runs_dir / f"{stem}-{number}").exists():
+    while (runs_dir / f"{stem}-{number}").exists() or repeats.find(runs_dir / f"{stem}-{number}"):
         number += 1
     return runs_dir / f"{stem}-{number}"
 
@@ -298,7 +298,7 @@ def to_the_end(
     KeyboardInterrupt passes, with a note of how to go on. Raises ValueError where the ledger cannot be written.
     """
     prepare()
-    goes_on = f"`nas resume {run.name}` continues"
+    goes_on = f"`nas resume {repeats.name_of(run)}` continues"
     ended = ""
     try:
         with resumable(run.path, goes_on):

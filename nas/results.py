@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from nas import beside, control, launch, run
+from nas import beside, control, launch, repeats, run
 from nas.api import Progress
 from nas.compare.experiment import finish, with_test
 from nas.compare.lineup import Lineup
@@ -145,6 +145,12 @@ class Run(run.Run):
         """The random search with an equal budget that stands beside it, if one was begun."""
         found = control.find(self)
         return Run.open(found.path) if found else None
+
+    @property
+    def repeats(self) -> list[Run]:
+        """The searches with other seeds that it was begun with, itself among them; it alone where there are none."""
+        found = repeats.find(self.path.with_name(repeats.name_of(self)))
+        return [Run.open(path) for path in found] or [self]
 
     @property
     def updates(self) -> list[Update]:

@@ -12,6 +12,7 @@ from nas.classifier import Prediction
 from nas.columns import table
 from nas.control import Comparison
 from nas.network import Found, Scaled
+from nas.repeats import Summary, spread_of
 from nas.run import Row
 from nas.show import Shown, choices_by_group, format_size
 from nas.statistics import Interval
@@ -65,6 +66,26 @@ def control_table(comparison: Comparison) -> str:
     ]
     counted = f"{comparison.search} networks trained to the end in the search, {comparison.random} in its control"
     return f"{table(header, rows)}\n\n{counted}.\n{comparison.verdict}"
+
+
+def set_table(summary: Summary) -> str:
+    """What `nas search --seeds` prints."""
+    rows = [
+        (name, "-", "-", "-", "-")
+        if best is None or best.reward is None
+        else (name, f"{best.reward:.4f}", format_percent(best.accuracy), format_count(best.macs), str(best.number))
+        for name, best in summary.bests.items()
+    ]
+    said = table(("run", "best reward", "accuracy", "MACs", "trial"), rows)
+    reward = spread_of(summary.figures("reward"))
+    if reward is None:
+        return f"{said}\n\nno search has a network that was trained to the end."
+    alone = f"{reward.mean:.4f}, of one search alone"
+    together = alone if reward.deviation is None else f"{reward.mean:.4f} ± {reward.deviation:.4f}"
+    return (
+        f"{said}\n\nbest reward {together}, best accuracy {spread(summary.figures('accuracy'))}: "
+        f"mean ± standard deviation over {reward.n} of {len(summary.bests)} searches."
+    )
 
 
 def _signed(interval: Interval) -> str:

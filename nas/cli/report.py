@@ -31,7 +31,7 @@ EventFiles = Annotated[
 def report(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN", autocompletion=completion.runs, help="One run, or several side by side."),
+        typer.Argument(metavar="RUN", autocompletion=completion.runs, help="One run or set of --seeds, or several."),
     ],
     out: Out = None,
     tensorboard: EventFiles = None,
@@ -44,17 +44,20 @@ def report(
     """
     import optuna
 
+    from nas import repeats
     from nas.beside import note_of_loss
     from nas.control import RANDOM
     from nas.files import write_atomically
     from nas.report.control import controls, with_controls
     from nas.report.numbers import Numbers
     from nas.report.page import page
+    from nas.report.seeds import repeated
     from nas.run import Run, folder_of
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     named = list(dict.fromkeys(runs))
-    opened = [Run.open(folder_of(name, runs_dir)) for name in named]
+    places = [(folder_of(name, runs_dir), repeats.find(folder_of(name, runs_dir))) for name in named]
+    opened = [Run.open(path) for place, of_set in places for path in of_set or [place]]
     for note in filter(None, (note_of_loss(run, RANDOM) for run in opened)):
         common.to_stderr(note)
     several = [Numbers.of(run) for run in with_controls(opened)]
@@ -65,9 +68,12 @@ def report(
             common.to_stderr(f"wrote {place}")
     if as_json:
         found = [numbers.to_dict() for numbers in several]
-        common.print_json({"runs": found, "controls": [control.to_dict() for control in controls(several)]})
+        seeds = [group.to_dict() for group in repeated(several)]
+        compared = [control.to_dict() for control in controls(several)]
+        common.print_json({"runs": found, "controls": compared} | ({"seeds": seeds} if seeds else {}))
         return
-    path = out or several[0].run.path / f"{'-with-'.join(['report', *named[1:]])}.html"
+    title = f"report-of-{places[0][0].name}" if places[0][1] else "report"
+    path = out or several[0].run.path / f"{'-with-'.join([title, *(place.name for place, _ in places[1:])])}.html"
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {path.parent} for the report: make it, or choose another --out")
     write_atomically(path, page(several))

@@ -100,6 +100,14 @@ def search(
     seed: Annotated[
         int, typer.Option(help="Of the strategy and of every training.", rich_help_panel=panels.SEARCHING)
     ] = DEFAULT["seed"],
+    seeds: Annotated[
+        int,
+        typer.Option(
+            help="Search so many times, with --seed and those after it, as NAME-seed0, NAME-seed1, ...: for a mean and "
+            "a spread.",
+            rich_help_panel=panels.SEARCHING,
+        ),
+    ] = DEFAULT["seeds"],
     data: Data = DEFAULT["data"],
     data_dir: DataDir = None,
     skip_unreadable: SkipUnreadable = False,
@@ -218,6 +226,7 @@ def search(
         lr=lr,
         recipe=common.by_name(other),
         seed=seed,
+        seeds=seeds,
         workers=workers,
         gpus=gpus,
         gpus_per_trial=gpus_per_trial,
@@ -228,14 +237,19 @@ def search(
         runs_dir=runs_dir,
         progress="json" if as_json else "lines",
     )
-    _conclude(run, as_json)
+    if seeds > 1:
+        _conclude_set(run.repeats, as_json)
+    else:
+        _conclude(run, as_json)
 
 
 def resume(
     run: Annotated[
         str,
         typer.Argument(
-            metavar="RUN", autocompletion=completion.runs, help="The run's name, or the folder of a training."
+            metavar="RUN",
+            autocompletion=completion.runs,
+            help="The run's name, that of a set of --seeds, or a training's folder.",
         ),
     ],
     trials: Annotated[
@@ -263,9 +277,10 @@ def resume(
 ) -> None:
     """Continue a run or a training, however it ended.
 
-    With a new total of trials or time a run goes on beyond its end. Its control is continued, too.
+    With a new total of trials or time a run goes on beyond its end. Its control is continued, too, and all of a set.
     """
-    from nas import training_run
+    from nas import repeats, training_run
+    from nas.run import folder_of
 
     if (training := training_run.find(run, runs_dir)) is not None:
         of_searches = {
@@ -276,19 +291,27 @@ def resume(
             raise ValueError(f"{training} is a training: leave out {', '.join(given)}, which is for searches")
         _resume_training(training, device, data_dir, as_json)
         return
-    opened = api.open(run, runs_dir=runs_dir).resume(
-        trials=trials,
-        budget=budget,
-        workers=workers,
-        gpus=gpus,
-        gpus_per_trial=gpus_per_trial,
-        address=address,
-        device=device,
-        data_dir=data_dir,
-        table=table,
-        progress="json" if as_json else "lines",
-    )
-    _conclude(opened, as_json)
+    of_set = repeats.find(folder_of(run, runs_dir))
+    opened = [api.open(path.name, runs_dir=path.parent) for path in of_set] or [api.open(run, runs_dir=runs_dir)]
+    for one in opened:
+        if of_set:
+            common.say(as_json)(f"\n{one.name}, seed {one.config.seed}:\n")
+        one.resume(
+            trials=trials,
+            budget=budget,
+            workers=workers,
+            gpus=gpus,
+            gpus_per_trial=gpus_per_trial,
+            address=address,
+            device=device,
+            data_dir=data_dir,
+            table=table,
+            progress="json" if as_json else "lines",
+        )
+    if of_set:
+        _conclude_set(opened, as_json)
+    else:
+        _conclude(opened[0], as_json)
 
 
 def _resume_training(folder: Path, device: str | None, data_dir: Path | None, as_json: bool) -> None:
@@ -382,6 +405,20 @@ def _conclude(run: Run, as_json: bool) -> None:
     say(f"\n{run.ended}. `nas top {run.name}` lists them, {then}.")
     if (control := run.control) is not None:
         _compare_with_control(run, control, as_json)
+
+
+def _conclude_set(runs: list[Run], as_json: bool) -> None:
+    """Say what searches with several seeds found, each and together."""
+    import json
+
+    from nas.repeats import Summary, name_of
+    from nas.tables import set_table
+
+    summary = Summary.of(name_of(runs[0]), runs)
+    if as_json:
+        print(json.dumps(summary.to_dict()))
+        return
+    print(f"\n{set_table(summary)}\n`nas report {summary.name}` shows them on one page.")
 
 
 def _compare_with_control(run: Run, control: Run, as_json: bool) -> None:

@@ -25,12 +25,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """What one run has in a chart: `points`, of which `marked` stand out, and a `line` through places."""
+    """What one run has in a chart: `points`, of which `marked` stand out, and a `line` through places.
+
+    A `band` is what lies between two lines: places `(x, low, high)`.
+    """
 
     colour: int
     points: Sequence[Point]
     marked: Sequence[Point] = ()
     line: Sequence[tuple[float, float]] = ()
+    band: Sequence[tuple[float, float, float]] = ()
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,11 @@ class _Scale:
 def chart(series: Sequence[Series], x: Axis, y: Axis) -> Markup:
     """Points and lines of at least one point."""
     places = [(p.x, p.y) for s in series for p in (*s.points, *s.marked)] + [at for s in series for at in s.line]
+    places += [(x, y) for s in series for x, *edges in s.band for y in edges]
     across = _scale([px for px, _ in places], x, LEFT, WIDTH - RIGHT)
     up = _scale([py for _, py in places], y, HEIGHT - BOTTOM, TOP)
     many = sum(len(s.points) for s in series) > TITLES
-    parts = [_axes(across, up, x, y)]
+    parts = [_axes(across, up, x, y), *(_band(s, across, up) for s in series if s.band)]
     parts += [_cloud(s, across, up) if many else _dots(s.points, s.colour, across, up, 2.6, "dot") for s in series]
     for s in series:
         line = "L".join(f"{across(px):g} {up(py):g}" for px, py in s.line)
@@ -132,6 +137,13 @@ def _cloud(series: Series, across: _Scale, up: _Scale) -> Markup:
     """Very many points as one path of dots without titles."""
     dots = "".join(f"M{across(p.x):g} {up(p.y):g}h0" for p in series.points)
     return tag("path", {"d": dots, "class": "cloud", "stroke": _colour(series.colour)})
+
+
+def _band(series: Series, across: _Scale, up: _Scale) -> Markup:
+    above = [(x, high) for x, _, high in series.band]
+    below = [(x, low) for x, low, _ in reversed(series.band)]
+    edge = "L".join(f"{across(x):g} {up(y):g}" for x, y in (*above, *below))
+    return tag("path", {"d": f"M{edge}z", "class": "band", "fill": _colour(series.colour)})
 
 
 def _colour(run: int) -> str:

@@ -66,8 +66,8 @@ def curves(several: Sequence[Numbers]) -> Markup:
     if not any(numbers.rewarded for numbers in several):
         return section("Best so far", tag("p", None, "No trial has ended with a result yet."))
     groups = alike.by_reward(several)
-    figures = [figure for group in groups for figure in _curves_of(group, _whose(group, groups))]
-    words = " or ".join(dict.fromkeys(_reward_axis(group).words for group in groups))
+    figures = [drawn for group in groups for drawn in _curves_of(group, _whose(group, groups))]
+    words = " or ".join(dict.fromkeys(reward_axis(group).words for group in groups))
     said = f"A dot is a network at its {words}, the line the best so far. Point at a dot on it to see which it is."
     if len(groups) > 1:
         said += " Runs whose rewards measure different things, as the table above says, have axes of their own."
@@ -78,13 +78,12 @@ def _curves_of(group: Coloured, whose: str) -> list[Markup]:
     """Of runs with the same reward; of none where no trial has ended with a result."""
     if not any(numbers.rewarded for _, numbers in group):
         return []
-    reward = _reward_axis(group)
+    reward = reward_axis(group)
     by_trial = [_progress(n, c, {row.number: i for i, row in enumerate(n.trained, 1)}) for c, n in group]
     by_time = [_progress(n, c, n.seconds) for c, n in group]
-    tried = Axis("networks tried", "{:g}".format, zero=True, whole=True)
     return [
-        _figure(f"By networks tried{whose}", chart(by_trial, tried, reward)),
-        _figure(f"By time{whose}", chart(by_time, Axis("time", time_text, times=True, zero=True), reward)),
+        figure(f"By networks tried{whose}", chart(by_trial, trials_axis(), reward)),
+        figure(f"By time{whose}", chart(by_time, Axis("time", time_text, times=True, zero=True), reward)),
     ]
 
 
@@ -98,7 +97,7 @@ def costs(several: Sequence[Numbers]) -> Markup | None:
     if not any(numbers.front for numbers in several):
         return None
     groups = [group for group in alike.by_accuracy(several) if any(numbers.front for _, numbers in group)]
-    figures = [figure for group in groups for figure in _costs_of(group, len(several), len(groups) > 1)]
+    figures = [drawn for group in groups for drawn in _costs_of(group, len(several), len(groups) > 1)]
     said = "On the front are the networks than which none was both cheaper and more accurate."
     if len(groups) > 1:
         said += (
@@ -111,15 +110,15 @@ def _costs_of(group: Coloured, runs: int, apart: bool) -> list[Markup]:
     """Of runs whose accuracies may be compared: those, their rewards, and the front of all."""
     macs, whose = Axis("multiply-adds (MACs)", format_count), f": {alike.names(group)}" if apart else ""
     accuracies = [_against_macs(n, c, lambda row: row.accuracy, n.front) for c, n in group]
-    figures = [_figure(f"Accuracy and the Pareto front{whose}", chart(accuracies, macs, Axis("accuracy", _percent)))]
+    figures = [figure(f"Accuracy and the Pareto front{whose}", chart(accuracies, macs, Axis("accuracy", _percent)))]
     by_reward = [[group[at] for at, _ in same] for same in alike.by_reward([numbers for _, numbers in group])]
     for same in by_reward:
         if not same[0][1].run.config.reward.is_accuracy and any(numbers.rewarded for _, numbers in same):
             rewards = [_against_macs(n, c, lambda row: row.reward, _best(n), line=False) for c, n in same]
             title = f"Reward{_whose(same, by_reward) or whose}"
-            figures.append(_figure(title, chart(rewards, macs, _reward_axis(same))))
+            figures.append(figure(title, chart(rewards, macs, reward_axis(same))))
     title = "The front" if runs == 1 else f"The front of {alike.names(group) if apart else 'all'}"
-    return [*figures, _figure(title, _front([numbers for _, numbers in group]))]
+    return [*figures, figure(title, _front([numbers for _, numbers in group]))]
 
 
 def _best(numbers: Numbers) -> list[Row]:
@@ -136,12 +135,16 @@ def _front(several: Sequence[Numbers]) -> Markup:
     return text_table(["MACs", "accuracy", "params", "name"], rows[-TRIALS:], (0, 1, 2))
 
 
-def _reward_axis(group: Coloured) -> Axis:
+def trials_axis() -> Axis:
+    return Axis("networks tried", "{:g}".format, zero=True, whole=True)
+
+
+def reward_axis(group: Coloured) -> Axis:
     accuracy = group[0][1].run.config.reward.is_accuracy
     return Axis("accuracy", _percent) if accuracy else Axis("reward", "{:.3g}".format)
 
 
-def _figure(title: str | Markup, content: Markup) -> Markup:
+def figure(title: str | Markup, content: Markup) -> Markup:
     return tag("figure", None, tag("figcaption", None, title), content)
 
 

@@ -12,6 +12,7 @@ from nas.report.markup import Markup, tag
 from nas.report.numbers import Numbers
 from nas.report.parts import key
 from nas.report.policy import policy
+from nas.report.seeds import over_seeds
 
 
 def page(several: Sequence[Numbers]) -> str:
@@ -31,6 +32,7 @@ def page(several: Sequence[Numbers]) -> str:
         _title(several),
         tiles(several[0]) if len(several) == 1 else side_by_side(several),
         curves(several),
+        over_seeds(several),
         costs(several),
     ]
     parts += [against_random(control) for control in controls(several)]

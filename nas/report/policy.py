@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas.report.charts import Axis, Point, Series, chart
+from nas.report.found import trials_axis
 from nas.report.markup import Markup, tag
 from nas.report.numbers import Numbers
 from nas.report.parts import note, section, text_table
@@ -61,7 +62,7 @@ def _figure(numbers: Numbers, name: str, words: str) -> Markup:
     ]
     series = Series(0, points, line=[(point.x, point.y) for point in points])
     y = Axis(words, "{:.3g}".format, zero=name in ("entropy", "kl", "clip_fraction"))
-    drawn = chart([series], Axis("networks tried", "{:g}".format, zero=True, whole=True), y)
+    drawn = chart([series], trials_axis(), y)
     return tag("figure", None, tag("figcaption", None, words[0].upper() + words[1:]), drawn)
 
 
