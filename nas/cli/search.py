@@ -319,10 +319,9 @@ def _resume_training(folder: Path, device: str | None, data_dir: Path | None, as
     from nas.cli import train
     from nas.progress import Output
 
-    output = Output("json" if as_json else "lines")
-    if training_run.result_of(folder) is not None:
-        output.say(f"this training has ended: {folder}/ has its weights")
-    train.conclude(folder, training_run.resume(folder, device, data_dir, output), as_json)
+    ended = training_run.result_of(folder) is not None
+    result = training_run.resume(folder, device, data_dir, Output("json" if as_json else "lines"))
+    train.conclude(result, f"this training had ended: it is in {folder}/" if ended else f"wrote {folder}/", as_json)
 
 
 def top(

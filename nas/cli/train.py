@@ -105,11 +105,11 @@ def train(
         runs_dir=runs_dir,
         progress="json" if as_json else "lines",
     )
-    conclude(trained.path, trained.result, as_json)
+    conclude(trained.result, f"wrote {trained.path}/", as_json)
 
 
-def conclude(folder: Path, result: dict[str, Any], as_json: bool) -> None:
-    """Say what came of a training: the content of its result.json."""
+def conclude(result: dict[str, Any], where: str, as_json: bool) -> None:
+    """Say what came of a training, the content of its result.json, and `where` it is."""
     from nas.units import format_count, format_percent
 
     if as_json:
@@ -118,5 +118,5 @@ def conclude(folder: Path, result: dict[str, Any], as_json: bool) -> None:
     print(
         f"test accuracy {format_percent(result['test_accuracy'])} (validation "
         f"{format_percent(result['val_accuracy'])}), {format_count(result['macs'])} MACs, "
-        f"{format_count(result['params'])} params\nwrote {folder}/"
+        f"{format_count(result['params'])} params\n{where}"
     )

@@ -36,6 +36,7 @@ LESS = {
     "nas scale --search": "--seeds 1 --triples 1 --subset 20 --batch-size 10",
     "nas proxy-study --space": "--networks 3 --full 100 --cuts 20,50 --short 20,20@16 --seeds 1 --batch-size 10",
     "nas resume": "--trials 4",
+    "nas resume resnet8-trained": "",
 }
 """Appended to a command that begins so or has that option, the last that fits."""
 

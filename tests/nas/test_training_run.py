@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nas import checkpoints, training_run
-from nas.data import Dataset
+from nas.data import Dataset, Images
 from nas.data.source import DataSource
 from nas.files import sole_process
 from nas.network import Designed, Found, Network
@@ -24,7 +29,7 @@ from nas.training_progress import SilentTraining
 from nas.training_run import begin, check_free, find, resume
 from nas.transfer import Start, Weights
 from nas.tuning import Tuning
-from searchspaces import Mnas
+from searchspaces import Mnas, NASNet
 
 RECIPE = Recipe(epochs=3, batch_size=20)
 RESNET = Designed("resnet8@0.25")
@@ -115,7 +120,10 @@ def test_it_may_be_stopped_again_and_again(tiny: Dataset, tmp_path: Path, stop_i
     assert equal(whole, folder)
 
 
+_CELLS = NASNet(blocks=1, filters=4, drop_path=0.5, dropout=0.2)
+DROPPING = Found(_CELLS, _CELLS.sample(random.Random(0)))
 KINDS = {
+    "drop-path and dropout": (DROPPING, Recipe(epochs=2, batch_size=20), ()),
     "adamw, cutout, bfloat16": (RESNET, Recipe(epochs=2, batch_size=20, optimizer="adamw", cutout=4, bf16=True), ()),
     "stochastic depth": (Designed("stochastic_depth_resnet8"), Recipe(epochs=2, batch_size=20), ()),
     "fresh and frozen": (RESNET, Recipe(epochs=2, batch_size=20), ("fc",)),
@@ -299,3 +307,101 @@ def test_what_a_name_means(tmp_path: Path, monkeypatch) -> None:
     with pytest.raises(ValueError, match=r"a is a run and the folder of a training: say runs/a or \./a"):
         find("a", runs)
     assert find("./a", runs) == Path("a") and find("runs/a", runs) is None
+
+
+KILLED = """
+import os, signal, sys
+import torch
+from nas import checkpoints, files
+from nas.data import Dataset, Images
+from nas.data.source import DataSource
+from nas.network import Designed
+from nas.recipe import Recipe
+from nas.training_job import Job
+from nas.training_run import begin
+
+def killing(call, when):
+    calls = []
+    def counted(*args):
+        calls.append(args)
+        if len(calls) == when: os.kill(os.getpid(), signal.SIGKILL)
+        return call(*args)
+    return counted
+
+if sys.argv[1] == "before the third":
+    checkpoints.save = killing(checkpoints.save, 3)
+else:  # the first file is training.json
+    files.os.fsync = killing(os.fsync, 4)
+torch.set_num_threads(1)
+dataset = Dataset.split("tiny", ("a", "b", "c", "d"), Images(*torch.load("images.pt")))
+job = Job(Designed("resnet8@0.25"), DataSource("tiny"), Recipe(epochs=3, batch_size=20))
+begin(files.Path("a"), job, dataset, dataset.val)
+"""
+
+
+@pytest.mark.parametrize("moment", ["before the third", "while the third is written"])
+def test_a_killed_process_loses_an_epoch(moment: str, tiny: Dataset, tmp_path: Path) -> None:
+    torch.save(
+        (torch.cat([tiny.train.pixels, tiny.val.pixels]), torch.cat([tiny.train.labels, tiny.val.labels])),
+        tmp_path / "images.pt",
+    )
+    images = Images(*torch.load(tmp_path / "images.pt"))
+    dataset = Dataset.split("tiny", tiny.class_names, images)
+    command = [sys.executable, "-c", KILLED, moment]
+    killed = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    torn = [name for name in files(tmp_path / "a") if name.startswith(".checkpoint.pt.")]
+    assert len(torn) == (moment != "before the third")
+    assert len(checkpoints.load(tmp_path / "a" / "checkpoint.pt")[0].epochs) == 2
+    begin(tmp_path / "whole", JOB, dataset, dataset.val)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nas.data.load", lambda name, place=None, **how: dataset)
+        patch.setattr("nas.data.load_test", lambda name, place=None, **how: dataset.val)
+        resume(tmp_path / "a")
+    assert files(tmp_path / "a") == ENDED and equal(tmp_path / "a", tmp_path / "whole")
+
+
+def nas(*args: str, cwd: Path) -> subprocess.Popen[str]:
+    """The command line as a process of its own."""
+    code = "from nas.cli import main; main()"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, "-c", code, *args], cwd=cwd, text=True, **pipes)
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
+    small = ("--data", "shapes", "--subset", "100", "--batch-size", "50")
+    process = nas("train", "resnet8@0.1", *small, "--epochs", "1000", "--out", "a", cwd=tmp_path)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch 1/"):
+            process.send_signal(signal.SIGINT)
+            break
+    out, err = process.communicate()
+    assert process.returncode == 130 and err == ""
+    assert out.endswith("stopped; nothing is lost but this epoch: `nas resume a` continues\n")
+    assert files(tmp_path / "a") == ["checkpoint.pt", "training.driver", "training.json"]
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_again_and_again_it_ends_the_same(tmp_path: Path) -> None:
+    (tmp_path / "network.json").write_text(DROPPING.to_json())
+    how = ("network.json", "--data", "shapes", "--subset", "300", "--batch-size", "20", "--epochs", "8")
+    how = (*how, "--set", "cutout=8", "--set", "optimizer=adamw", "--lr", "0.005")
+    with nas("train", *how, "--out", "whole", cwd=tmp_path) as whole:
+        whole.communicate()
+    rng, command, kills = random.Random(0), ("train", *how, "--out", "a"), 0
+    while not (tmp_path / "a" / "result.json").exists():
+        with nas(*command, cwd=tmp_path) as process:
+            assert process.stdout is not None
+            for _ in range(rng.choice((1, 2))):  # of what it says: where it goes on, epochs
+                process.stdout.readline()
+            time.sleep(rng.uniform(0, 1))
+            process.kill()
+            _, err = process.communicate()
+            kills += process.returncode != 0
+            assert process.returncode in (0, -signal.SIGKILL), err
+        command = ("resume", "a")
+    assert kills > 3
+    for leftover in ("checkpoint.pt", "training.driver"):  # where it was killed after all was written
+        (tmp_path / "a" / leftover).unlink(missing_ok=True)
+    assert files(tmp_path / "a") == ENDED and equal(tmp_path / "a", tmp_path / "whole")
