@@ -56,6 +56,7 @@ NOT_RUN = {
     r"^ray |--address|--gpus": "it needs a cluster or GPUs",
     r"--storage": "it needs a database",
     r"--target-latency": "what it finds depends on the machine",
+    r"nas\.bench\.convert": "it needs the published archive",
 }
 SLOW = (
     r"^nas (bench|compare|export)",
