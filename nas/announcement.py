@@ -63,8 +63,10 @@ def recipe_line(recipe: Recipe) -> str:
     )
 
 
-def training_lines(job: Job, dataset: Dataset, origin: str, folder: Path) -> str:
+def training_lines(job: Job, dataset: Dataset, origin: str, folder: Path, start: str = "") -> str:
     """What one training is going to do. `dataset` is as loaded, with its test images; `origin` is what has those data.
+
+    `start` says where it goes on, of one that does.
 
     Raises ValueError where the network does not take such images.
     """
@@ -72,7 +74,7 @@ def training_lines(job: Job, dataset: Dataset, origin: str, folder: Path) -> str
     size = cost_of(partial(job.network.build, dataset.num_classes, pixels), pixels)
     tested = None if dataset.test is None else len(dataset.test)
     changed = "; files were added, removed or changed since" if job.data.has_changed(dataset) else ""
-    start = f"the weights of {job.start.weights.path}" if job.start else "random weights"
+    start = start or (f"the weights of {job.start.weights.path}" if job.start else "random weights")
     threads = f", {job.threads} thread{'s' if job.threads > 1 else ''}" if job.device == "cpu" else ""
     return "\n".join([
         f"network   {job.network.text}: {format_count(size.macs)} MACs, {format_count(size.params)} params",

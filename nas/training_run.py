@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from nas import checkpoints
+from nas.announcement import training_lines
 from nas.config import differences
 from nas.data.images import Dataset, Images
 from nas.export.files import write_network
@@ -93,7 +94,8 @@ def resume(
         prepared = _Prepared.of(job, dataset, test)
         if snapshot is not None:
             prepared.go_on(snapshot, document["taken"], folder / CHECKPOINT)
-        _say_where(folder, document, prepared, output)
+        if output.kind != "none":
+            _say_what(folder, prepared, replace(dataset, test=test), document["versions"], output)
         with _stopping_well(folder, output):
             return _to_the_end(folder, document, prepared, output)
 
@@ -279,13 +281,14 @@ def _snapshot(folder: Path, job: dict[str, Any]) -> Snapshot | None:
     return snapshot
 
 
-def _say_where(folder: Path, document: dict[str, Any], prepared: _Prepared, output: Output) -> None:
-    done, recipe = prepared.training.done, prepared.job.recipe
-    of = f" of {recipe.epochs}" if recipe.seconds is None else ""
-    output.say(f"{folder}: " + (f"goes on after epoch {done[-1].number}{of}" if done else "begins again"))
+def _say_what(folder: Path, prepared: _Prepared, images: Dataset, began: dict[str, str], output: Output) -> None:
+    """Say what goes on where; `images` are as loaded, with those of the test, and `began` the versions of before."""
+    job, done = prepared.job, prepared.training.done
+    of = f" of {job.recipe.epochs}" if job.recipe.seconds is None else ""
+    start = f"goes on after epoch {done[-1].number}{of}" if done else ""
+    output.say(training_lines(job, images, "", folder, start))
     here = versions()
-    began = {name: document["versions"].get(name) for name in here}
-    if changed := differences(began, here):
+    if changed := differences({name: began.get(name) for name in here}, here):
         output.say(f"not as before: {'; '.join(changed)}. The rest may differ in the last digits from what it would be")
 
 

@@ -49,8 +49,10 @@ def test_a_training_that_was_stopped_goes_on(cli: Cli, stopped: str) -> None:
     assert stopped.endswith("\nstopped; nothing is lost but this epoch: `nas resume a` continues\n")
     code, out, err = cli("resume", "a/")
     assert code == 0 and err == ""
-    first, *epochs, tested, wrote = out.splitlines()
-    assert first == "a: goes on after epoch 1 of 3" and [line[:9] for line in epochs] == ["epoch 2/3", "epoch 3/3"]
+    said, _, trained = out.partition("results   a/\n\n")
+    assert "tiny, 4 classes: a, b, c, d" in said and "start     goes on after epoch 1 of 3, seed 0\n" in said
+    *epochs, tested, wrote = trained.splitlines()
+    assert [line[:9] for line in epochs] == ["epoch 2/3", "epoch 3/3"]
     assert tested.startswith("test accuracy ") and wrote == "wrote a/"
 
 
