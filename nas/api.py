@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -126,7 +127,6 @@ def search(
         ValueError: For a mistake, with what to do, before anything is trained.
     """
     from nas import launch, repeats
-    from nas.config import Budget
     from nas.control import check as check_control
     from nas.control import create as create_control
     from nas.control import place as place_of_control
@@ -135,7 +135,6 @@ def search(
     from nas.plan import announce
     from nas.progress import Output
     from nas.results import Run
-    from nas.units import parse_seconds
     from searchspaces import Space, space_class
 
     output = Output(progress)
@@ -144,34 +143,38 @@ def search(
         space, width = space.reference, given.pop("width", width)
     else:
         given = dict(settings or {})
+    wanted = objectives if objectives is None or isinstance(objectives, str) else ",".join(objectives)
+    launch.check_ahead(space, given, width, strategy, strategy_settings or {}, seed, pruner, epochs, wanted)
     cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
-    seconds = 20 * 60.0 if trials is None else None
-    limit = Budget(trials, parse_seconds(budget) if budget is not None else seconds)
+    limit = launch.choose_budget(trials, budget)
     repeats.check(seeds, control)
     reward = launch.choose_reward(target_macs, target_params, target_latency, w, hard, signal)
     most = launch.choose_limit(max_macs, reward)
     data, place = locate(data, data_dir)
     folder = launch.new_folder(Path(runs_dir), name, f"{space_class(space).name}-{data.removeprefix(PREFIX)}")
-    answers = None if table is None else Path(table)
-    dataset = launch.load_data(data, place, image_size, skip_unreadable, answers, output.log)
-    images = subset or ("all" if answers else launch.usual_images(dataset))
+    places = repeats.places(folder, seed, seeds)
+    folders = [*places, place_of_control(folder)] if control else [*places]
+    images = "all" if subset is None else subset
     how = launch.choose_recipe(epochs, images, image_size, batch_size, lr, _as_texts(recipe))
     where = launch.choose_place(cluster, device, threads)
+    launch.check_free(folders, storage)
+    answers = None if table is None else Path(table)
+    dataset = launch.load_data(data, place, image_size, skip_unreadable, answers, output.log)
+    if subset is None and answers is None and "subset" not in (recipe or {}):
+        how = replace(how, subset=launch.usual_images(dataset))
     config = launch.choose_config(
         space, width, dataset, place, how, reward, strategy, seed, where, threads, answers, most, given,
         skip_unreadable, strategy_settings,
     )  # fmt: skip
-    wanted = objectives if objectives is None or isinstance(objectives, str) else ",".join(objectives)
     config = launch.choose_aim(config, wanted, pruner)
     if control:
         check_control(config, folder)
-    repeated = repeats.repeated(config, folder, seeds)
     if seeds > 1:
         output.say(f"seeds     {seed} to {seed + seeds - 1}, a search each, with the whole budget each, one by one")
     if progress != "none":  # it takes a few trainings in miniature
-        announce(config, limit, dataset, cluster, next(iter(repeated)), output.say, control)
+        announce(config, limit, dataset, cluster, next(iter(places)), output.say, control)
     beside = place_of_control(folder).name if control else ""
-    runs = [Run.create(path, config, limit, storage, beside=beside) for path, config in repeated.items()]
+    runs = [Run.create(path, replace(config, seed=of), limit, storage, beside=beside) for path, of in places.items()]
     random = create_control(runs[0]) if control else None
     for run in runs:
         if run is not runs[0]:
@@ -240,6 +243,7 @@ def train(
     from nas import launch, training_run
     from nas.announcement import training_lines
     from nas.data.source import choose_source
+    from nas.limits import SEED
     from nas.origin import origin_of
     from nas.progress import Output
     from nas.results import Trained
@@ -247,6 +251,7 @@ def train(
     from nas.training_job import Job
 
     output = Output(progress)
+    SEED.checked("--seed", seed)
     found = resolve(str(network), runs_dir)
     origin = origin_of(str(network), found, runs_dir)
     place = None if data_dir is None else Path(data_dir)
@@ -333,11 +338,11 @@ def compare(
     from nas.compare.entrants import matched, named, source_of
     from nas.compare.experiment import check_free, comparison_config, create, finish, with_test
     from nas.compare.lineup import Lineup
+    from nas.limits import SEEDS
     from nas.progress import Output
     from nas.results import Run
 
-    if seeds < 1:
-        raise ValueError(f"--seeds must be at least 1, not {seeds}")
+    SEEDS.checked("--seeds", seeds)
     output, home = Output(progress), Path(runs_dir)
     targets = [networks] if isinstance(networks, str) else list(networks)
     cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)

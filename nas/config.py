@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from nas.data import shape_of
 from nas.data.source import DataSource
+from nas.limits import COUNT, SEED, Optional
 from nas.network import Found, Network, Scaled
 from nas.pruning import NO_PRUNER
 from nas.recipe import Recipe
@@ -59,6 +61,10 @@ class Config:
     num_classes: int | None = None  # of the data; None in runs that began before it was noted
     validation: dict[str, int] | None = None  # its validation images of each class; None likewise
     strategy_settings: Mapping[str, Any] = field(default_factory=dict)  # those that are not the strategy's own
+
+    def __post_init__(self) -> None:
+        SEED.checked("--seed", self.seed)
+        COUNT.checked("--threads", self.threads)
 
     @property
     def directions(self) -> list[Direction]:
@@ -135,9 +141,8 @@ class Budget:
     def __post_init__(self) -> None:
         if self.trials is None and self.seconds is None:
             raise ValueError("a search needs an end: give --trials or --budget")
-        if self.trials is not None and self.trials < 1:
-            raise ValueError(f"--trials must be at least 1, not {self.trials}")
-        if self.seconds is not None and self.seconds <= 0:
+        Optional(COUNT).checked("--trials", self.trials)
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
             raise ValueError(f"--budget must be a positive time, not {self.seconds:g} s")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,21 +21,23 @@ from nas.data.images import Dataset
 from nas.data.judging import validation_of
 from nas.engines import local
 from nas.files import make_folder, resumable
+from nas.limits import SEED, THREADS
 from nas.loop import Progress, Search
+from nas.names import as_name, check_name, check_room
 from nas.pareto import parse_objectives
 from nas.plan import fit_width
 from nas.process import prepare
 from nas.progress import Output, Telling
 from nas.pruning import NO_PRUNER, make_pruner
 from nas.published import Published, read, table_of
-from nas.recipe import Recipe
+from nas.recipe import FIELDS, Recipe
 from nas.reward import ACCURACY, LOSS, Reward
-from nas.run import Row, Run
-from nas.samplers import StrategySampler, read_settings
+from nas.run import Row, Run, check_database
+from nas.samplers import StrategySampler, check_strategy, read_settings
 from nas.transfer import Start, Weights
 from nas.tuning import EVERYTHING, Tuning
-from nas.units import parse_count, parse_names, parse_seconds
-from searchspaces import SPACES, Space, get_space
+from nas.units import parse_count, parse_names, parse_seconds, parse_whole, parsed
+from searchspaces import Space, get_space
 from searchspaces.scaled import ScaledSpace
 
 if TYPE_CHECKING:
@@ -48,8 +51,7 @@ def choose_device(name: str, threads: int) -> str:
 
     `threads` of the CPU are for whatever trains in this process.
     """
-    if threads < 1:
-        raise ValueError(f"--threads must be at least 1, not {threads}")
+    THREADS.checked("--threads", threads)
     torch.set_num_threads(threads)
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -79,7 +81,7 @@ def choose_recipe(
     epochs: int, subset: int | str, resolution: int | None, batch_size: int, lr: float, others: Sequence[str]
 ) -> Recipe:
     """How networks are trained; `others` are `NAME=VALUE`. Raises ValueError for what a recipe cannot have."""
-    images = None if subset == "all" else int(parse_count(subset))
+    images = None if subset == "all" else parsed("--subset", parse_whole, subset)
     recipe = Recipe(epochs=epochs, subset=images, resolution=resolution, batch_size=batch_size, lr=lr)
     return recipe.changed(others)
 
@@ -104,7 +106,7 @@ def choose_reward(
 ) -> Reward:  # fmt: skip
     """The reward that --signal and the --target options describe. Raises ValueError where they disagree."""
     given: dict[str, float] = {
-        cost: parse(text)
+        cost: parsed(f"--target-{cost}", parse, text)
         for cost, text, parse in (
             ("macs", macs, parse_count),
             ("params", params, parse_count),
@@ -187,11 +189,31 @@ def check_subset(recipe: Recipe, dataset: Dataset) -> None:
         )
 
 
+def choose_budget(trials: int | None, budget: float | str | None) -> Budget:
+    """When a search ends; 20 minutes, where nobody says. Raises ValueError where that is no end."""
+    usual = 20 * 60.0 if trials is None else None
+    return Budget(trials, usual if budget is None else parsed("--budget", parse_seconds, budget))
+
+
+def check_ahead(
+    space: str, settings: dict[str, Any], width: float | None, strategy: str, strategy_settings: Mapping[str, Any],
+    seed: int, pruner: str = NO_PRUNER, epochs: int = 1, objectives: str | None = None,
+) -> None:  # fmt: skip
+    """What can be said of a search before its data are loaded. Raises ValueError where one of these cannot be."""
+    check_strategy(strategy, strategy_settings)
+    SEED.checked("--seed", seed)
+    get_space(space, **settings | ({} if width is None else {"width": width}))
+    if objectives is not None:
+        parse_objectives(objectives)
+    FIELDS["epochs"].checked("epochs", epochs)
+    make_pruner(pruner, max(epochs, 2))  # whether it has enough of them, `choose_aim` says, who knows the recipe
+
+
 def choose_limit(max_macs: float | str | None, reward: Reward) -> float | None:
     """The multiply-adds that no network may exceed. Raises ValueError where `reward` wants more than these."""
     if max_macs is None:
         return None
-    limit = parse_count(max_macs)
+    limit = parsed("--max-macs", parse_count, max_macs)
     if limit < 1:
         raise ValueError(f"--max-macs must be at least 1, not {max_macs}")
     if reward.cost == "macs" and reward.target is not None and reward.target > limit:
@@ -268,15 +290,31 @@ def choose_cluster(
 
 
 def new_folder(runs_dir: Path, name: str | None, stem: str) -> Path:
-    """Where a new run goes: `name`, or the first of stem-1, stem-2, ... that is free."""
+    """Where a new run goes: `name`, or the first of stem-1, stem-2, ... that is free.
+
+    Raises ValueError where no run can have that name, or its folder cannot be made.
+    """
     if name is not None:
-        if name in SPACES or ":" in name or "/" in name or name in {"", ".", ".."}:
-            raise ValueError(f"a run cannot be called {name!r}: a name has no ':' or '/', and is not a space's")
-        return runs_dir / name
-    number = 1
-    while (runs_dir / f"{stem}-{number}").exists() or repeats.find(runs_dir / f"{stem}-{number}"):
-        number += 1
-    return runs_dir / f"{stem}-{number}"
+        check_name(name)
+        folder = runs_dir / name
+    else:
+        stem = as_name(stem)
+        folder = next(f for f in (runs_dir / f"{stem}-{n}" for n in itertools.count(1)) if not _is_taken(f))
+    check_room(folder)
+    return folder
+
+
+def _is_taken(folder: Path) -> bool:
+    return folder.exists() or bool(repeats.find(folder))
+
+
+def check_free(folders: Sequence[Path], storage_url: str | None) -> None:
+    """Raises ValueError where one of `folders`, of new runs, is there, or the database cannot have their studies."""
+    for folder in folders:
+        if folder.exists():
+            raise ValueError(f"{folder} exists, where the control goes: choose another --name")
+    if storage_url is not None:
+        check_database(storage_url, [folder.name for folder in folders])
 
 
 def output_folder(path: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +10,28 @@ from typing import Any
 
 from nas.data.batches import Augment
 from nas.data.images import MIN_SIZE, Dataset
+from nas.limits import Flag, Kind, Number, Optional, Word
 
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("onecycle", "cosine", "constant")
+
+FIELDS: dict[str, Kind] = {  # what each of a recipe's may be
+    "epochs": Number(0, above=True, whole=True),
+    "seconds": Optional(Number(0, above=True)),
+    "subset": Optional(Number(2, whole=True, of="images")),  # batch norm compares images
+    "resolution": Optional(Number(MIN_SIZE, whole=True, of="pixels")),
+    "batch_size": Number(2, whole=True, of="images"),
+    "optimizer": Word(OPTIMIZERS),
+    "schedule": Word(SCHEDULES),
+    "lr": Number(0, above=True),
+    "warmup": Number(0, 1),
+    "momentum": Number(0, 1),
+    "weight_decay": Number(0),
+    "label_smoothing": Number(0, 1),
+    "cutout": Number(0, whole=True, of="pixels"),
+    "min_area": Optional(Number(0, 1, above=True)),
+    "bf16": Optional(Flag()),
+}
 
 
 @dataclass(frozen=True)
@@ -42,24 +60,12 @@ class Recipe:
     bf16: bool | None = None  # None: where this device computes in bfloat16
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "lr"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
-        if self.batch_size < 2:
-            raise ValueError(f"batch_size must be at least 2, not {self.batch_size}: batch norm compares images")
-        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} is one of {', '.join(known)}, not {getattr(self, name)!r}")
-        if self.seconds is not None and not self.seconds > 0:
-            raise ValueError(f"seconds must be positive, not {self.seconds}")
-        if self.subset is not None and self.subset <= 0:
-            raise ValueError(f"subset must be positive, not {self.subset}")
-        if self.resolution is not None and self.resolution < MIN_SIZE:
-            raise ValueError(f"resolution must be at least {MIN_SIZE} pixels, not {self.resolution}")
-        self.augment()
+        for field in dataclasses.fields(self):
+            value = FIELDS[field.name].checked(field.name, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
 
     def augment(self) -> Augment:
-        """How training images are changed. Raises ValueError where they cannot be so."""
+        """How training images are changed."""
         return Augment(cutout=self.cutout, min_area=self.min_area)
 
     def image_size(self, dataset: Dataset) -> int:
@@ -82,18 +88,12 @@ class Recipe:
 
     def changed(self, changes: Sequence[str]) -> Recipe:
         """This recipe with `NAME=VALUE` changes, as in `label_smoothing=0`. Raises ValueError for what is none."""
-        known = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values: dict[str, Any] = {}
         for change in changes:
             name, _, text = change.partition("=")
-            if name not in known:
-                raise ValueError(f"a recipe has no {name!r}; it has {', '.join(known)}")
-            try:
-                values[name] = text if isinstance(known[name], str) else json.loads(text)
-            except json.JSONDecodeError:
-                raise ValueError(f"{text!r} is no value for {name}, which is {known[name]} now") from None
-            if isinstance(known[name], int | float) and not isinstance(values[name], int | float):
-                raise ValueError(f"{text!r} is no value for {name}, which is {known[name]} now")
+            if name not in FIELDS:
+                raise ValueError(f"a recipe has no {name!r}; it has {', '.join(FIELDS)}")
+            values[name] = FIELDS[name].parsed(name, text)
         return dataclasses.replace(self, **values)
 
     def rate(self, progress: float) -> float:
@@ -101,6 +101,6 @@ class Recipe:
         if self.schedule == "constant":
             return self.lr
         warmup = self.warmup if self.schedule == "onecycle" else 0.0
-        if progress < warmup:
+        if progress < warmup or warmup == 1:
             return self.lr * progress / warmup
         return self.lr * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2

@@ -8,19 +8,19 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 from nas.config import Config
+from nas.limits import SEEDS
 from nas.run import CONFIG, Row, Run, best_of
 
 
 def check(seeds: int, control: bool) -> None:
     """Raises ValueError where there cannot be a set of so many, or what is asked for beside it."""
-    if seeds < 1:
-        raise ValueError(f"--seeds must be at least 1, not {seeds}")
+    SEEDS.checked("--seeds", seeds)
     if seeds > 1 and control:
         raise ValueError(
             "--control stands beside one search: leave it out, search with --strategy random and the same --seeds as "
@@ -28,17 +28,14 @@ def check(seeds: int, control: bool) -> None:
         )
 
 
-def repeated(config: Config, path: Path, seeds: int) -> dict[Path, Config]:
-    """The searches of the set `path`, and where they go: with the seed of `config` and those after it.
+def places(path: Path, first_seed: int, seeds: int) -> dict[Path, int]:
+    """Where the searches of the set `path` go, with their seeds: `first_seed` and those after it.
 
     Of a single seed it is `path` itself. Raises ValueError where a set has no room.
     """
     if seeds == 1:
-        return {path: config}
-    found = {
-        path.with_name(f"{path.name}-seed{seed}"): replace(config, seed=seed)
-        for seed in range(config.seed, config.seed + seeds)
-    }
+        return {path: first_seed}
+    found = {path.with_name(f"{path.name}-seed{seed}"): seed for seed in range(first_seed, first_seed + seeds)}
     for place in (path, *found):
         if place.exists():
             raise ValueError(f"{place} exists: `nas resume {path.name}` continues it, --name starts another")

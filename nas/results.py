@@ -20,7 +20,7 @@ from nas.progress import Output
 from nas.run import Row, rank
 from nas.samplers.strategy import Update
 from nas.samplers.strategy_sampler import updates_of
-from nas.units import parse_seconds
+from nas.units import parse_seconds, parsed
 from searchspaces.cost import Cost, cost_of
 
 
@@ -195,7 +195,11 @@ class Run(run.Run):
         output = Output(progress)
         cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, self.config.threads)
         new = trials is not None or budget is not None
-        limit = Budget(trials, None if budget is None else parse_seconds(budget)) if new else self.budget
+        limit = (
+            Budget(trials, None if budget is None else parsed("--budget", parse_seconds, budget))
+            if new
+            else self.budget
+        )
         random = control.find(self)
         self._say_what_moved(output)
         if table is not None:

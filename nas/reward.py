@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from nas.limits import Number, Optional
 from nas.units import format_count, format_seconds
 
 COSTS = ("macs", "params", "latency")
@@ -39,9 +40,10 @@ class Reward:
             raise ValueError(f"the reward's cost is one of {', '.join(COSTS)}, not {self.cost!r}")
         if self.signal not in SIGNALS:
             raise ValueError(f"--signal is one of {', '.join(SIGNALS)}, not {self.signal!r}")
-        if self.target is not None and not self.target > 0:
-            raise ValueError(f"the target for {self.cost} must be positive, not {self.target}")
-        if not (self.w_below <= 0 and self.w_above <= 0):
+        Optional(Number(0, above=True)).checked(f"the target for {self.cost}", self.target)
+        for w in (self.w_below, self.w_above):
+            Number().checked("the exponent w", w)
+        if max(self.w_below, self.w_above) > 0:
             raise ValueError("a positive exponent w would reward networks for costing more: use -0.07, say")
 
     def __str__(self) -> str:

@@ -222,10 +222,7 @@ class Run:
     def storage(self) -> BaseStorage:
         """Where the ledger is, opened anew. Raises ValueError where it cannot be, or is damaged."""
         if self.storage_url:
-            try:
-                return RDBStorage(self.storage_url)
-            except Exception as error:  # of SQLAlchemy, of a driver that is not installed, of the database
-                raise ValueError(f"cannot open the database of --storage: {describe(error)}") from None
+            return _database(self.storage_url)
         try:
             return JournalStorage(self._journal)
         except (KeyError, TypeError, AttributeError, AssertionError, IndexError) as error:
@@ -283,6 +280,21 @@ class Run:
     def network(self, row: Row) -> Network:
         """What trial `row` trained."""
         return self.config.network(row.arch)
+
+
+def check_database(url: str, names: Sequence[str]) -> None:
+    """Raises ValueError where the database at `url` cannot be opened, or has one of `names`, of new runs."""
+    taken = set(optuna.get_all_study_names(_database(url)))
+    for name in names:
+        if name in taken:
+            raise ValueError(f"the database has a run called {name} already: choose another --name")
+
+
+def _database(url: str) -> BaseStorage:
+    try:
+        return RDBStorage(url)
+    except Exception as error:  # of SQLAlchemy, of a driver that is not installed, of the database
+        raise ValueError(f"cannot open the database of --storage: {describe(error)}") from None
 
 
 def folder_of(name: str, runs_dir: str | Path) -> Path:

@@ -53,6 +53,8 @@ def resolve(target: str, runs_dir: str | Path) -> Network:
         return _from_file(file)
     prefix, colon, rest = target.partition(":")
     match = re.fullmatch(r"(?P<space>[\w.]+:\w+|\w+)(@(?P<settings>[^:]*))?:(?P<text>.*)", target)
+    if prefix in SPACES and re.fullmatch(r"best|\d+", rest) and (run := folder_of(prefix, runs_dir)).is_dir():
+        raise ValueError(f"{prefix}:... is an architecture of the space: {run}:{rest} is a trial of the run called so")
     if match and (match["space"] in SPACES or ":" in match["space"]):
         space = get_space(match["space"], **parse_settings(match["settings"] or ""))
         return Found(space, _architecture(space, match["text"]))

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 import re
+from collections.abc import Callable
+from typing import TypeVar
+
+N = TypeVar("N", int, float)
 
 _COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9}
 _BYTES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2.0**10, "mi": 2.0**20, "gi": 2.0**30, "ti": 2.0**40}
@@ -12,23 +18,36 @@ _SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 def parse_count(text: str | float) -> float:
     """`10M` -> 10,000,000. Suffixes k, M, G (or B); a number is itself. Raises ValueError for anything else."""
     if not isinstance(text, str):
-        return float(text)
+        return _finite(text)
     match = re.fullmatch(r"([0-9.]+)\s*([a-zA-Z]?)", text.strip())
     if not match or match[2].lower() not in _COUNTS or not _is_number(match[1]):
         raise ValueError(f"{text!r} is not a number: write 600k, 10M or 1.2G")
-    return float(match[1]) * _COUNTS[match[2].lower()]
+    return _finite(float(match[1]) * _COUNTS[match[2].lower()])
+
+
+def parse_whole(text: str | float) -> int:
+    """`5k` -> 5000. Raises ValueError as `parse_count`, and where it is no whole number."""
+    count = parse_count(text)
+    if abs(count - round(count)) > 1e-6:
+        raise ValueError(f"{text} is no whole number")
+    return round(count)
 
 
 def parse_seconds(text: str | float) -> float:
-    """`20m` -> 1200, `1h30m` -> 5400, `5ms` -> 0.005; a bare number is seconds. Raises ValueError for anything else."""
+    """`20m` -> 1200, `1h30m` -> 5400, `5ms` -> 0.005; what is no text is seconds. Raises ValueError for anything else.
+
+    A text without a unit is none: who types 20 may mean minutes.
+    """
     if not isinstance(text, str):
-        return float(text)
+        return _finite(text)
     parts = re.findall(r"([0-9.]+)\s*([a-zA-Z]*)", text)
     if not parts or "".join(n + u for n, u in parts) != text.replace(" ", ""):
         raise ValueError(f"{text!r} is not a time: write 90s, 20m, 1h30m or 5ms")
     if any((u.lower() or "s") not in _SECONDS or not _is_number(n) for n, u in parts):
         raise ValueError(f"{text!r} is not a time: write 90s, 20m, 1h30m or 5ms")
-    return sum(float(n) * _SECONDS[u.lower() or "s"] for n, u in parts)
+    if not all(u for _, u in parts):
+        raise ValueError(f"{text!r} has no unit: write {text.strip()}s, {text.strip()}m or {text.strip()}h")
+    return _finite(sum(float(n) * _SECONDS[u.lower()] for n, u in parts))
 
 
 def parse_bytes(text: str) -> float:
@@ -86,6 +105,20 @@ def format_points(share: float) -> str:
 def format_percent(share: float | None) -> str:
     """0.6123 -> `61.2 %`."""
     return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def parsed(option: str, parse: Callable[[str | float], N], value: str | float) -> N:
+    """What `parse` makes of `value`; where it raises ValueError, that says of which `option`."""
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+
+
+def _finite(value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise ValueError(f"{value} is no finite number")
+    return float(value)
 
 
 def _is_number(text: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from typing import Any
@@ -42,11 +44,34 @@ def get_space(name: str, **settings: Any) -> Space:
     kind: Any = space_class(name)
     if unknown := settings.keys() - (known := [field.name for field in fields(kind) if field.init]):
         raise ValueError(f"the space {name} has no {', '.join(sorted(unknown))}; it has {', '.join(known)}")
+    declared = {field.name: field.type for field in fields(kind)}
+    checked = {setting: _checked(f"{name}: {setting}", value, declared[setting]) for setting, value in settings.items()}
     try:
-        space: Space = kind(**settings)
+        space: Space = kind(**checked)
     except TypeError as error:
         raise ValueError(f"the space {name} has other settings: {error}") from None
     return space
+
+
+_KINDS: dict[str, tuple[type, str]] = {
+    "int": (numbers.Integral, "a whole number"),
+    "float": (numbers.Real, "a finite number"),
+    "bool": (bool, "true or false"),
+}
+
+
+def _checked(name: str, value: Any, declared: Any) -> Any:
+    """`value`, which is `declared` to be of a type. Raises ValueError where it is plainly of another."""
+    plain = str(declared).removesuffix(" | None")
+    if plain not in _KINDS or (value is None and plain != str(declared)):
+        return value
+    kind, words = _KINDS[plain]
+    if isinstance(value, float) and value.is_integer() and plain == "int":
+        return int(value)  # as in 8e6
+    wrong = not isinstance(value, kind) or (isinstance(value, bool) and plain != "bool")
+    if wrong or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError(f"{name} must be {words}, not {value!r}")
+    return value
 
 
 def space_class(name: str) -> type[Space]:

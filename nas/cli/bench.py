@@ -93,21 +93,21 @@ def bench(
     from nas.bench.runs import choose_task, run
     from nas.bench.searches import Setup
     from nas.files import write_atomically
+    from nas.limits import COUNT, SEED, SEEDS, Optional
     from nas.published import read
     from nas.samplers import read_settings
     from nas.targets import parse_settings
-    from nas.units import parse_count
+    from nas.units import parse_count, parsed
     from searchspaces import get_space
 
     names = list(dict.fromkeys(strategy)) or ["controller", "evolution", "random"]
     given = {name: tuple(read_settings(name, common.by_name(strategy_set)).items()) for name in names}
-    if seeds < 1:
-        raise ValueError(f"--seeds must be at least 1, not {seeds}")
-    if jobs is not None and jobs < 1:
-        raise ValueError(f"--jobs must be at least 1, not {jobs}")
+    SEEDS.checked("--seeds", seeds)
+    SEED.checked("--first-seed", first_seed)
+    Optional(COUNT).checked("--jobs", jobs)
     points, at_once = _numbers("--evaluations", evaluations), _numbers("--workers", workers)
     drawing = _drawing(plot) if plot else None
-    target = None if target_macs is None else parse_count(target_macs)
+    target = None if target_macs is None else parsed("--target-macs", parse_count, target_macs)
     found = read(get_space(space, **parse_settings(",".join(space_set))), table)
     task = choose_task(found, reward, target, w, common.to_stderr)
     setups = [Setup(name, number, repeats, given[name]) for name in names for number in at_once]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -142,23 +143,25 @@ def proxy_study(
     from nas.data.folder import PREFIX
     from nas.progress import Output
     from nas.proxies.draw import draw
-    from nas.proxies.results import ENOUGH
     from nas.proxies.study import Length, study_config, usual_cuts, usual_shorts
     from nas.results import Run
     from nas.reward import Reward
     from nas.run import folder_of
     from nas.targets import parse_settings
-    from nas.units import parse_count, parse_names, parse_seconds
+    from nas.units import parse_count, parse_names, parse_seconds, parsed
 
     if report is not None:
         _report(Run.open(folder_of(report, runs_dir)), as_json, as_csv)
         return
     if as_csv:
         raise ValueError("--csv is for --report RUN; a study writes its CSV files into its folder")
-    if networks < ENOUGH:
-        raise ValueError(f"--networks must be at least {ENOUGH}, not {networks}: fewer have no order to speak of")
-    if seeds < 1:
-        raise ValueError(f"--seeds must be at least 1, not {seeds}")
+    seconds = None if budget is None else parsed("--budget", parse_seconds, budget)
+    _check(networks, seeds, macs)
+    settings = parse_settings(",".join(space_set))
+    launch.check_ahead(space, settings, width, "random", {}, seed)
+    recipe = common.make_recipe(1, "all", resolution, batch_size, lr, other)
+    if recipe.seconds is not None:
+        raise ValueError("the trainings of a study are as long as --full and --short say: leave out --set seconds")
     data, place = locate(data, data_dir)
     cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
     where = launch.choose_place(cluster, device, threads)
@@ -167,12 +170,10 @@ def proxy_study(
     length = Length.parse(full, len(dataset.train))
     if length.pixels:
         raise ValueError(f"--full {full}: its pixels are --image-size")
-    recipe = common.make_recipe(length.epochs, str(length.images), resolution, batch_size, lr, other)
-    if recipe.seconds is not None:
-        raise ValueError("the trainings of a study are as long as --full and --short say: leave out --set seconds")
+    recipe = replace(recipe, epochs=length.epochs, subset=length.images)
     config = launch.choose_config(
         space, width, dataset, place, recipe, Reward(), "random", seed, where, threads,
-        settings=parse_settings(",".join(space_set)), skip_unreadable=skip_unreadable,
+        settings=settings, skip_unreadable=skip_unreadable,
     )  # fmt: skip
     pixels = recipe.image_size(dataset)
     at = usual_cuts(length) if cuts is None else [round(parse_count(text)) for text in parse_names(cuts)]
@@ -185,11 +186,21 @@ def proxy_study(
     say("drawing networks ...")
     drawn = draw(config.space, networks, seed, dataset.num_classes, pixels, *_range(macs))
     config = study_config(config, drawn, shorts, at, seeds, pixels, len(dataset.train))
-    limit = Budget(config.space.size, parse_seconds(budget) if budget else None)
+    limit = Budget(config.space.size, seconds)
     say(_announcement(config, drawn, dataset, limit, cluster, folder))
     run = Run.create(folder, config, limit)
     run.ended = launch.to_the_end(run, None, limit, dataset, where, cluster, Output("json" if as_json else "lines"))
     conclude(run, as_json)
+
+
+def _check(networks: int, seeds: int, macs: str | None) -> None:
+    from nas.limits import SEEDS
+    from nas.proxies.results import ENOUGH
+
+    if networks < ENOUGH:
+        raise ValueError(f"--networks must be at least {ENOUGH}, not {networks}: fewer have no order to speak of")
+    SEEDS.checked("--seeds", seeds)
+    _range(macs)
 
 
 def _range(macs: str | None) -> tuple[float, float]:

@@ -214,17 +214,17 @@ def _limits(
 ) -> list[Limit]:
     """The cheap ones to look at first."""
     from nas.scale.family import macs_within, memory_within, seconds_within
-    from nas.units import parse_bytes, parse_count, parse_seconds
+    from nas.units import parse_bytes, parse_count, parse_seconds, parsed
 
     if memory_for not in ("inference", "training"):
         raise ValueError(f"--memory-for is inference or training, not {memory_for!r}")
     limits = []
     if macs is not None:
-        limits.append(macs_within(parse_count(macs)))
+        limits.append(macs_within(parsed("--target-macs", parse_count, macs)))
     if memory is not None:
         limits.append(memory_within(parse_bytes(memory), batch_size if memory_for == "training" else None))
     if latency is not None:
-        limits.append(seconds_within(parse_seconds(latency), device))
+        limits.append(seconds_within(parsed("--target-latency", parse_seconds, latency), device))
     return limits
 
 

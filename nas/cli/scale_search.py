@@ -130,27 +130,29 @@ def search(
     from nas.data import is_folder
     from nas.data.folder import PREFIX
     from nas.data.source import choose_source
+    from nas.limits import COUNT, SEEDS, Optional
     from nas.origin import origin_of
     from nas.progress import Output
     from nas.results import Run
     from nas.scale.family import base_of
     from nas.scale.grid import candidates, grid_config
     from nas.targets import resolve
-    from nas.units import parse_seconds
+    from nas.units import parse_seconds, parsed
     from scaling.compound import grid
 
     if any(value is not None for value in given):
         raise ValueError("--search finds alpha, beta and gamma at phi 1: leave out what says how large, or by what")
-    for option, value in (("seeds", seeds), ("triples", triples), ("trials", trials)):
-        if value is not None and value < 1:
-            raise ValueError(f"--{option} must be at least 1, not {value}")
-    seconds = parse_seconds(budget) if budget else None
+    SEEDS.checked("--seeds", seeds)
+    for option, value in (("--triples", triples), ("--trials", trials)):
+        Optional(COUNT).checked(option, value)
+    seconds = None if budget is None else parsed("--budget", parse_seconds, budget)
     say = common.say(as_json)
     cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
     where = launch.choose_place(cluster, device, threads)
     origin = origin_of(base, resolve(base, runs_dir), runs_dir)
     source = choose_source(origin.data if origin else None, data, data_dir, image_size, skip_unreadable)
     folder = launch.new_folder(runs_dir, name, f"scale-{source.name.removeprefix(PREFIX)}")
+    common.make_recipe(epochs, subset or "all", image_size, batch_size, lr, other)  # while nothing is loaded
     dataset = source.load(common.to_stderr)
     images = subset or str(min(10_000, len(dataset.train)))
     recipe = common.make_recipe(epochs, images, source.image_size, batch_size, lr, other)

@@ -358,12 +358,14 @@ def top(
     """List a run's trials, the best first."""
     if as_csv and as_json:
         raise ValueError("--csv and --json are two formats: give one of them")
+    from nas.limits import Number
     from nas.pareto import ACCURACY_AND_MACS, front
     from nas.published import benchmark_of
     from nas.run import Run, folder_of, rank
     from nas.tables import trials_table
     from nas.trials_csv import trials_csv
 
+    Number(0, whole=True).checked("--limit", limit)
     opened = Run.open(folder_of(run, runs_dir))
     ranked = rank(opened.rows())
     objectives = opened.config.objectives or ACCURACY_AND_MACS

@@ -10,6 +10,7 @@ from pathlib import Path
 from nas.baselines.zoo import with_width
 from nas.compare.lineup import Entrant
 from nas.data.source import DataSource, choose_source
+from nas.names import is_network
 from nas.network import Designed, Found, Network
 from nas.origin import Origin, origin_of
 from nas.run import Run, folder_of, rank
@@ -29,7 +30,11 @@ def choose(targets: Sequence[str], baselines: str, runs_dir: Path, say: Say) -> 
 
     A run's name alone is its best network, and RUN:top5 its five best. Raises ValueError for what is no network.
     """
-    names = [name for target in (*targets, *parse_names(baselines)) for name in _expanded(target, runs_dir)]
+    wanted = (*targets, *parse_names(baselines))
+    for target in wanted:
+        if is_network(target) and (folder_of(target, runs_dir) / "config.json").is_file():
+            say(f"{target} is taken for the baseline; the best network of the run called so is {target}:best")
+    names = [name for target in wanted for name in _expanded(target, runs_dir)]
     chosen: dict[str, Entrant] = {}
     for name in dict.fromkeys(names):
         network = resolve(name, runs_dir)
@@ -88,7 +93,7 @@ def _built(network: Network) -> str:
 def _expanded(target: str, runs_dir: Path) -> list[str]:
     run, _, which = target.partition(":")
     folder = folder_of(run, runs_dir)
-    if not which and folder.is_dir():
+    if not which and folder.is_dir() and not is_network(run):
         return [f"{run}:best"]
     if which.startswith("top") and which[3:].isdigit() and folder.is_dir():
         best = [r for r in rank(Run.open(folder).rows()) if r.reward is not None and r.duplicate_of is None]

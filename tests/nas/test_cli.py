@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from optuna.storages.journal import JournalFileBackend
 from safetensors.torch import load_file
 
 from nas import baselines, launch, results
@@ -180,10 +181,14 @@ def test_trainings_are_stopped_early(cli, pretended: None) -> None:
 
 
 def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*args: object) -> None:
-        raise OSError(28, "No space left on device")
+    append = JournalFileBackend.append_logs
 
-    monkeypatch.setattr("optuna.storages.journal.JournalFileBackend.append_logs", full)
+    def full(backend: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
+        if Path("runs/one/config.json").exists():
+            raise OSError(28, "No space left on device")
+        append(backend, logs)
+
+    monkeypatch.setattr(JournalFileBackend, "append_logs", full)
     code, _, err = cli(*SEARCH, "--trials", "2", "--name", "one")
     assert code == 2 and "No space left on device" in err and "`nas resume one` continues" in err
 
@@ -204,7 +209,7 @@ def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest
         (("train", "compact@max_macs=8M,depth=3:abc"), "the space compact has no depth"),
         (("search", "--w", "0.5"), "positive exponent"),
         (("search", "--strategy", "guess"), "no strategy 'guess': choose one of"),
-        (("search", "--epochs", "0"), "epochs must be positive"),
+        (("search", "--epochs", "0"), "epochs must be positive, not 0"),
         (("search", "--pruner", "asha"), "--pruner asha compares networks after each epoch but the last: add --epochs"),
         (("search", "--pruner", "axe"), "no pruner 'axe': choose one of none, asha, hyperband, median"),
         (("search", "--pruner", "asha", "--set", "seconds=3"), "--pruner compares networks after equal epochs"),

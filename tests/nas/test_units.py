@@ -13,6 +13,7 @@ from nas.units import (
     parse_bytes,
     parse_count,
     parse_seconds,
+    parse_whole,
 )
 
 
@@ -22,10 +23,30 @@ def test_counts(text: str, count: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("20m", 1200), ("1h30m", 5400), ("90", 90), ("5ms", 0.005), ("1.5h", 5400), ("2d", 172800)]
+    ("text", "seconds"), [("20m", 1200), ("1h30m", 5400), (90, 90), ("5ms", 0.005), ("1.5h", 5400), ("2d", 172800)]
 )
-def test_times(text: str, seconds: float) -> None:
+def test_times(text: str | float, seconds: float) -> None:
     assert parse_seconds(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(("text", "number"), [("20", "20"), (" 1.5 ", "1.5"), ("0", "0"), ("1h30", "1h30")])
+def test_a_time_that_is_typed_has_its_unit(text: str, number: str) -> None:
+    with pytest.raises(ValueError, match=f"has no unit: write {number}s, {number}m or {number}h"):
+        parse_seconds(text)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), True, "9" * 400, None])
+def test_what_is_not_finite_or_no_number_is_refused(number: object) -> None:
+    for parse, unit in ((parse_count, ""), (parse_seconds, "s")):
+        with pytest.raises(ValueError, match="finite number"):
+            parse(number + unit if isinstance(number, str) else number)  # type: ignore[arg-type]
+
+
+def test_whole_numbers() -> None:
+    assert [parse_whole(text) for text in ("5k", "1.1k", 7, "4.35k", 3.0)] == [5000, 1100, 7, 4350, 3]
+    for text in ("100.5", 0.5, "1.0005k"):
+        with pytest.raises(ValueError, match=f"{text} is no whole number"):
+            parse_whole(text)
 
 
 @pytest.mark.parametrize("text", ["", "ten", "10X", "-3M", "1.2.3k", "10 M M"])

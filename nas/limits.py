@@ -1,0 +1,117 @@
+"""What a value may be that a person gives: declared once, checked before anything is computed or written."""
+
+from __future__ import annotations
+
+import json
+import math
+import numbers
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class Kind(Protocol):
+    """What values a setting has."""
+
+    def checked(self, name: str, value: Any) -> Any:
+        """`value` as plain Python has it. Raises ValueError, by its `name`, where it is none of these."""
+        ...
+
+    def parsed(self, name: str, text: str) -> Any:
+        """The value that `text` means. Raises ValueError where it means none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Number:
+    """From `least` to `most`, or from `above` the least."""
+
+    least: float = -math.inf
+    most: float = math.inf
+    above: bool = False
+    whole: bool = False
+    of: str = ""  # what is counted
+
+    def checked(self, name: str, value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise ValueError(f"{name} must be {self._kind}, not {value!r}")
+        if self.whole and not isinstance(value, numbers.Integral):
+            raise ValueError(f"{name} must be {self._kind}, not {value}")
+        number: Any = int(value) if isinstance(value, numbers.Integral) else float(value)
+        if isinstance(number, float) and not math.isfinite(number):
+            raise ValueError(f"{name} must be a finite number, not {number}")
+        low = number > self.least if self.above else number >= self.least
+        if not (low and number <= self.most):
+            raise ValueError(f"{name} must be {self._range}{self.of and ' '}{self.of}, not {_short(number)}")
+        return number
+
+    def parsed(self, name: str, text: str) -> Any:
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            raise ValueError(f"{text!r} is no value for {name}: it must be {self._kind}") from None
+        return self.checked(name, value)
+
+    @property
+    def _kind(self) -> str:
+        return "a whole number" if self.whole else "a number"
+
+    @property
+    def _range(self) -> str:
+        if self.above and self.least == 0 and self.most == math.inf:
+            return "positive"
+        low = f"{'above' if self.above else 'at least'} {self.least:,g}" if self.least > -math.inf else ""
+        high = f"at most {_short(self.most)}" if self.most < math.inf else ""
+        return " and ".join(filter(None, (low, high)))
+
+
+@dataclass(frozen=True)
+class Word:
+    """One of `known`."""
+
+    known: tuple[str, ...]
+
+    def checked(self, name: str, value: Any) -> Any:
+        if value not in self.known:
+            raise ValueError(f"{name} is one of {', '.join(self.known)}, not {value!r}")
+        return value
+
+    def parsed(self, name: str, text: str) -> Any:
+        return self.checked(name, text)
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Yes or no."""
+
+    def checked(self, name: str, value: Any) -> Any:
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be true or false, not {value!r}")
+        return value
+
+    def parsed(self, name: str, text: str) -> Any:
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"{text!r} is no value for {name}: it must be true or false")
+        return text.lower() == "true"
+
+
+@dataclass(frozen=True)
+class Optional:
+    """Values of `kind`, or None."""
+
+    kind: Kind
+
+    def checked(self, name: str, value: Any) -> Any:
+        return None if value is None else self.kind.checked(name, value)
+
+    def parsed(self, name: str, text: str) -> Any:
+        return None if text.lower() in ("null", "none") else self.kind.parsed(name, text)
+
+
+COUNT = Number(1, whole=True)
+SEED = Number(0, 2**63 - 1, whole=True)  # what torch's generators take
+SEEDS = Number(1, 10_000, whole=True)  # trainings of a network, or searches, each with its own
+THREADS = Number(1, 1024, whole=True)
+
+
+def _short(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
