@@ -39,9 +39,10 @@ class Number:
         number: Any = int(value) if isinstance(value, numbers.Integral) else float(value)
         if isinstance(number, float) and not math.isfinite(number):
             raise ValueError(f"{name} must be a finite number, not {number}")
-        low = number > self.least if self.above else number >= self.least
-        if not (low and number <= self.most):
-            raise ValueError(f"{name} must be {self._range}{self.of and ' '}{self.of}, not {_short(number)}")
+        if number < self.least or (self.above and number == self.least):
+            raise ValueError(f"{name} must be {self._from}{self.of and ' '}{self.of}, not {_short(number)}")
+        if number > self.most:
+            raise ValueError(f"{name} must be at most {_short(self.most)}, not {_short(number)}")
         return number
 
     def parsed(self, name: str, text: str) -> Any:
@@ -56,12 +57,10 @@ class Number:
         return "a whole number" if self.whole else "a number"
 
     @property
-    def _range(self) -> str:
-        if self.above and self.least == 0 and self.most == math.inf:
-            return "positive"
-        low = f"{'above' if self.above else 'at least'} {self.least:,g}" if self.least > -math.inf else ""
-        high = f"at most {_short(self.most)}" if self.most < math.inf else ""
-        return " and ".join(filter(None, (low, high)))
+    def _from(self) -> str:
+        if self.above:
+            return f"above {_short(self.least)}" if self.least or self.most < math.inf else "positive"
+        return f"at least {_short(self.least)}"
 
 
 @dataclass(frozen=True)
