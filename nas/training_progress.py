@@ -68,7 +68,7 @@ class TrainingTerminal(TrainingLines):
         """What is known, the most important first."""
         moment, since = self._moment, self._clock() - self._began
         if moment is None:
-            return ["starting", format_seconds(since)]
+            return ["starting", _whole(since)]
         seconds = moment.seconds + since
         left = max(0.0, moment.seconds / moment.done - seconds)
         return [

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import errno
 from pathlib import Path
 
 import pytest
 
-from nas.files import read_json, read_text
+from nas.files import read_json, read_text, resumable, sole_process
 
 DOCUMENT = '{\n"café": 1}\n'
 
@@ -54,3 +55,28 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     for path, why in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(ValueError, match=f"cannot read {path}: {why}"):
             read_text(path)
+
+
+def test_a_lock_is_one_process_at_a_time(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with (
+        sole_process(lock, "busy here"),
+        pytest.raises(ValueError, match="another process is busy here: wait for it, or stop it first"),
+        sole_process(lock, "busy here"),
+    ):
+        pass
+    with sole_process(lock, "busy here"):  # it is free again, and the file no matter
+        assert lock.exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
+def test_a_disk_that_takes_nothing_is_said(tmp_path: Path, number: int) -> None:
+    said = pytest.raises(ValueError, match=r"cannot write to .*\. Free some space, then x continues")
+    with said, resumable(tmp_path, "x continues"):
+        raise OSError(number, "no")
+
+
+@pytest.mark.parametrize("other", [OSError(errno.EIO, "no"), BrokenPipeError(), KeyboardInterrupt()])
+def test_what_is_no_such_disk_passes(tmp_path: Path, other: BaseException) -> None:
+    with pytest.raises(type(other)), resumable(tmp_path, "x continues"):
+        raise other
