@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,25 @@ def test_help_loads_nothing_heavy() -> None:
 def test_local_search_loads_no_ray() -> None:
     code = "import nas.launch, nas.progress, nas.targets, sys; print('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize("package", sorted(OURS))
+def test_its_types_are_for_whoever_imports_it(package: str) -> None:
+    """`py.typed` says so, and comes along with what is installed."""
+    assert (ROOT / package / "py.typed").exists()
+    files = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]
+    assert "py.typed" in files[package]
+
+
+@pytest.mark.slow
+def test_a_user_s_mistake_is_found_by_mypy(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    (tmp_path / "mine.py").write_text(
+        'import nas\n\nnas.search(spce="compact")\nreveal_type(nas.open("a").best)\n', "utf-8"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--cache-dir", tmp_path / "cache", "mine.py"],
+        cwd=tmp_path, env=os.environ | {"MYPYPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert 'Unexpected keyword argument "spce" for "search"' in done.stdout
+    assert 'Revealed type is "nas.results.Trial' in done.stdout
