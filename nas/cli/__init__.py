@@ -17,7 +17,7 @@ import nas
 from nas import process
 from nas.cli import baselines, bench, compare, export, predict, proxy_study, report, runs, scale, search, show, train
 from nas.cli.characters import spell_plainly
-from nas.cli.help import Command, Group, examples
+from nas.cli.help import Command, Group, examples, prose
 from nas.cli.mistakes import UsageError, in_a_line
 
 app = typer.Typer(
@@ -28,7 +28,8 @@ app = typer.Typer(
     help="Neural architecture search for image networks: find one for your data, train it, compare it, use it.",
     epilog=examples(
         "nas search --data shapes --trials 10 --name first",
-        "nas train first:best --data shapes",
+        "nas train first:best",
+        "nas predict first:best photo.jpg",
         "nas search -h",
     ),
 )
@@ -54,7 +55,7 @@ COMMANDS: dict[str, dict[Callable[..., None], tuple[str, ...]]] = {
     },
     "Use a network": {
         predict.predict: ("nas predict pictures:best holiday.jpg", "nas predict pictures-best-trained photos/ --csv"),
-        export.export: ("nas export pictures-best-trained --to onnx,standalone",),
+        export.export: ("nas export pictures:best --to onnx,standalone --out shipped",),
         show.show: ("nas show pictures:best", "nas show resnet20 --draw resnet20.svg"),
     },
     STUDY: {
@@ -66,7 +67,7 @@ COMMANDS: dict[str, dict[Callable[..., None], tuple[str, ...]]] = {
 
 for panel, commands in COMMANDS.items():
     for command, lines in commands.items():
-        app.command(cls=Command, rich_help_panel=panel, epilog=examples(*lines))(command)
+        app.command(cls=Command, help=prose(command), rich_help_panel=panel, epilog=examples(*lines))(command)
 app.add_typer(baselines.app, name="baselines", rich_help_panel=STUDY)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -58,6 +59,12 @@ class Group(TyperGroup):
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         _write_lines(self.epilog, formatter)
+
+
+def prose(command: Callable[..., None]) -> str:
+    """A docstring whose paragraphs are lines: they are wrapped where they are shown, not where they are in the file."""
+    paragraphs = (inspect.getdoc(command) or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def examples(*commands: str) -> str:

@@ -106,7 +106,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.", r
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ... or auto.", rich_help_panel=panels.MACHINE)]
 Threads = Annotated[
     int,
-    typer.Option(help="CPU threads of a training. Small networks gain little by more.", rich_help_panel=panels.MACHINE),
+    typer.Option(help="CPU threads. Small networks gain little by more.", rich_help_panel=panels.MACHINE),
 ]
 Workers = Annotated[
     int | None, typer.Option(help="Trials at once on CPUs, through Ray Tune.", rich_help_panel=panels.MACHINE)

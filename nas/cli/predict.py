@@ -38,7 +38,7 @@ def predict(
         Path | None,
         typer.Option(
             help="weights.safetensors of nas train, for a network that has none by its name.",
-            rich_help_panel=panels.START,
+            rich_help_panel=panels.NETWORKS,
         ),
     ] = None,
     threads: Threads = 1,

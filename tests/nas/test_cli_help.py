@@ -79,6 +79,11 @@ def test_examples_are_commands(words: tuple[str, ...], command: Any) -> None:
         command.make_context(words[-1], arguments[len(words) :])  # raises where an option or an argument is none
 
 
+@pytest.mark.parametrize(("words", "command"), EVERY)
+def test_help_is_wrapped_by_the_terminal_alone(words: tuple[str, ...], command: Any) -> None:
+    assert not re.search(r"[^\n]\n[^\n]", command.help)
+
+
 def test_help_groups_the_commands(call_nas) -> None:
     code, out, _ = call_nas()
     assert code == 0 and out == call_nas("-h")[1]
