@@ -134,7 +134,7 @@ class LiveLine:
     """
 
     def __init__(self, out: TextIO, parts: Callable[[], Sequence[str]]) -> None:
-        self._console = Console(file=out, markup=False, highlight=False, emoji=False)
+        self._console = _Plain(file=out, markup=False, highlight=False, emoji=False)
         self._live = Live(
             get_renderable=lambda: Text(fitting(parts(), self._console.width - 1), no_wrap=True, overflow="crop"),
             console=self._console,
@@ -150,6 +150,13 @@ class LiveLine:
     def close(self) -> None:
         """Take the line away."""
         self._live.stop()
+
+
+class _Plain(Console):
+    """The cursor stays in sight: a process that is killed could not bring it back."""
+
+    def show_cursor(self, show: bool = True) -> bool:
+        return False
 
 
 def fitting(parts: Sequence[str], width: int) -> str:

@@ -61,10 +61,10 @@ def begin(folder: Path, job: Job, dataset: Dataset, test: Images, output: Output
             "versions": versions(),
             "command": sys.argv,
         }
+        write_atomically(folder / TRAINING, json.dumps(document, indent=2) + "\n")
+        if prepared.taken is not None:
+            output.say(prepared.taken.describe())
         with _stopping_well(folder, output):
-            write_atomically(folder / TRAINING, json.dumps(document, indent=2) + "\n")
-            if prepared.taken is not None:
-                output.say(prepared.taken.describe())
             return _to_the_end(folder, document, prepared, output)
 
 

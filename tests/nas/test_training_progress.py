@@ -77,6 +77,7 @@ def test_in_a_terminal_lines_stay_above_the_live_line_that_goes(shown: TrainingT
     shown.close()
     assert isinstance(shown.out, Terminal)
     text = shown.out.getvalue()
+    assert "\x1b[?25l" not in text  # the cursor is never hidden: one who kills the process would miss it
     assert "epoch 3/10  loss 1.500  validation 50.0 %  12s\n" in text
     assert text.endswith("\x1b[2K") or "\x1b[2K" in text[text.rindex("12s") :]
 
