@@ -69,13 +69,14 @@ def begin(folder: Path, job: Job, dataset: Dataset, test: Images, output: Output
 
 
 def resume(
-    folder: Path, device: str | None = None, data_dir: Path | None = None, output: Output = SILENT
+    folder: Path | str, device: str | None = None, data_dir: Path | str | None = None, output: Output = SILENT
 ) -> dict[str, Any]:
     """Go on with the training in `folder`, however it was stopped; returns what `result.json` says.
 
     `device` is what computes now, `data_dir` where the data set is now. One that has ended is left as it is. Raises
     ValueError where there is none, another process is at it, or it cannot go on as it began.
     """
+    folder = Path(folder)
     if (result := result_of(folder)) is not None:
         return result
     document = _document(folder)
@@ -84,7 +85,7 @@ def resume(
             torn.unlink()
         snapshot = _snapshot(folder, document["job"])
         job = _job(folder, document["job"], with_start=snapshot is None)
-        where = job.data.folder if data_dir is None else data_dir.expanduser().resolve()
+        where = job.data.folder if data_dir is None else Path(data_dir).expanduser().resolve()
         device = choose_device(device or job.device, job.threads)
         job = replace(job, device=device, data=replace(job.data, folder=where))
         skip = job.data.skip_unreadable or job.data.sha256 is not None  # another choice of images is refused below
@@ -236,7 +237,7 @@ def _stopping_well(folder: Path, output: Output) -> Iterator[None]:
     except KeyboardInterrupt as stop:
         said = f"nothing is lost but this epoch: {goes_on}"
         output.say(f"\nstopped; {said}")
-        stop.add_note(said)
+        stop.add_note(f"{said}, and so does nas.training_run.resume({str(folder)!r})")
         raise
     except Diverged:  # as it would again
         for name in (TRAINING, CHECKPOINT, _LOCK):

@@ -77,8 +77,9 @@ def stop_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         with monkeypatch.context() as patch:
             patch.setattr("nas.train.TOLD_EVERY", 0)
             patch.setattr(training_run, "watch_training", lambda *args: Stopping(epoch))
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises(KeyboardInterrupt) as stopped:
                 call()
+            assert "nothing is lost but this epoch: `nas resume " in stopped.value.__notes__[0]
 
     return stop
 
