@@ -202,6 +202,8 @@ def check_ahead(
     """What can be said of a search before its data are loaded. Raises ValueError where one of these cannot be."""
     check_strategy(strategy, strategy_settings)
     SEED.checked("--seed", seed)
+    if width is not None and "width" in settings:
+        raise ValueError("--width is the setting width of the space: give one of them")
     get_space(space, **settings | ({} if width is None else {"width": width}))
     if objectives is not None:
         parse_objectives(objectives)

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from nas.proxies.draw import Drawn
     from nas.results import Run
 
+MOST_NETWORKS = 10_000
+
 
 def proxy_study(
     space: Annotated[
@@ -156,7 +158,7 @@ def proxy_study(
     if as_csv:
         raise ValueError("--csv is for --report RUN; a study writes its CSV files into its folder")
     seconds = None if budget is None else parsed("--budget", parse_seconds, budget)
-    _check(networks, seeds, macs)
+    _check(networks, seeds, macs, full)
     settings = parse_settings(",".join(space_set))
     launch.check_ahead(space, settings, width, "random", {}, seed)
     recipe = common.make_recipe(1, "all", resolution, batch_size, lr, other)
@@ -193,14 +195,19 @@ def proxy_study(
     conclude(run, as_json)
 
 
-def _check(networks: int, seeds: int, macs: str | None) -> None:
-    from nas.limits import SEEDS
-    from nas.proxies.results import ENOUGH
+def _check(networks: int, seeds: int, macs: str | None, full: str) -> None:
+    import sys
 
+    from nas.limits import SEEDS, Number
+    from nas.proxies.results import ENOUGH
+    from nas.proxies.study import Length
+
+    Number(most=MOST_NETWORKS, whole=True).checked("--networks", networks)
     if networks < ENOUGH:
         raise ValueError(f"--networks must be at least {ENOUGH}, not {networks}: fewer have no order to speak of")
     SEEDS.checked("--seeds", seeds)
     _range(macs)
+    Length.parse(full, sys.maxsize)  # of as many images as may be
 
 
 def _range(macs: str | None) -> tuple[float, float]:

@@ -130,7 +130,7 @@ def search(
     from nas.data import is_folder
     from nas.data.folder import PREFIX
     from nas.data.source import choose_source
-    from nas.limits import COUNT, SEEDS, Optional
+    from nas.limits import COUNT, SEEDS, Number, Optional
     from nas.origin import origin_of
     from nas.progress import Output
     from nas.results import Run
@@ -145,6 +145,8 @@ def search(
     SEEDS.checked("--seeds", seeds)
     for option, value in (("--triples", triples), ("--trials", trials)):
         Optional(COUNT).checked(option, value)
+    for option, share in (("--step", step), ("--tolerance", tolerance)):
+        Number(0, 1, above=True).checked(option, share)
     seconds = None if budget is None else parsed("--budget", parse_seconds, budget)
     say = common.say(as_json)
     cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)

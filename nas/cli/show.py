@@ -68,7 +68,7 @@ def show(
     found = resolve(network, runs_dir)
     picture = _pictures(draw) if draw else None
     usual = shape_of(data) if data else usual_shape(network, found, runs_dir)
-    shape = classes or usual[0], image_size or usual[1]
+    shape = usual[0] if classes is None else classes, usual[1] if image_size is None else image_size
     if form != "table" and not as_json:
         print(written(found, form, shape[1], origin_of(network, found, runs_dir)))
         shown = shown_of(found, shape) if picture else None
