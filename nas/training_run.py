@@ -14,6 +14,7 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -77,14 +78,16 @@ def resume(
     ValueError where there is none, another process is at it, or it cannot go on as it began.
     """
     folder = Path(folder)
-    if (result := result_of(folder)) is not None:
+    if (result := _ended(folder)) is not None:
         return result
     document = _document(folder)
     with _alone(folder):
-        for torn in folder.glob(f".{CHECKPOINT}.*"):  # a process that was killed while it wrote
+        if (result := _ended(folder)) is not None:  # by a process that was at it until now
+            return result
+        for torn in folder.glob(f".{CHECKPOINT}.*"):  # of a process that was killed while it wrote
             torn.unlink()
+        job = _job(folder, document["job"], with_start=not (folder / CHECKPOINT).exists())
         snapshot = _snapshot(folder, document["job"])
-        job = _job(folder, document["job"], with_start=snapshot is None)
         where = job.data.folder if data_dir is None else Path(data_dir).expanduser().resolve()
         device = choose_device(device or job.device, job.threads)
         job = replace(job, device=device, data=replace(job.data, folder=where))
@@ -170,6 +173,7 @@ class _Prepared:
 
 
 def _to_the_end(folder: Path, document: dict[str, Any], prepared: _Prepared, output: Output) -> dict[str, Any]:
+    """Train, with a checkpoint after each epoch, then test and save; returns what `result.json` says."""
     training = prepared.training
     shown = watch_training(output.kind, str(folder), prepared.job.recipe)
     training.on_step = shown.moment
@@ -183,8 +187,7 @@ def _to_the_end(folder: Path, document: dict[str, Any], prepared: _Prepared, out
     job = prepared.job
     write_network(folder, job.network, training.network, shape, metadata(dataset), data=job.data)
     write_atomically(folder / RESULT, json.dumps(result, indent=2) + "\n")
-    for done_with in (CHECKPOINT, _LOCK):
-        (folder / done_with).unlink(missing_ok=True)
+    _remove(folder, CHECKPOINT, _LOCK)
     return result
 
 
@@ -221,10 +224,20 @@ def _tested(prepared: _Prepared) -> dict[str, Any]:
 # ------------------------------------------------------------------ the folder
 
 
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    with sole_process(folder / _LOCK, f"training in {folder}"):
-        yield
+def _alone(folder: Path) -> AbstractContextManager[None]:
+    return sole_process(folder / _LOCK, f"training in {folder}")
+
+
+def _ended(folder: Path) -> dict[str, Any] | None:
+    """As `result_of`; then what only a training under way needs is removed, which a killed process may have left."""
+    if (result := result_of(folder)) is not None:
+        _remove(folder, CHECKPOINT, _LOCK)
+    return result
+
+
+def _remove(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -240,8 +253,7 @@ def _stopping_well(folder: Path, output: Output) -> Iterator[None]:
         stop.add_note(f"{said}, and so does nas.training_run.resume({str(folder)!r})")
         raise
     except Diverged:  # as it would again
-        for name in (TRAINING, CHECKPOINT, _LOCK):
-            (folder / name).unlink(missing_ok=True)
+        _remove(folder, TRAINING, CHECKPOINT, _LOCK)
         with contextlib.suppress(OSError):  # other files are in it
             folder.rmdir()
         raise

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -181,6 +182,45 @@ def test_one_that_has_ended_is_left_as_it_is(tiny: Dataset, tmp_path: Path) -> N
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "a").iterdir()} == before
 
 
+def test_what_a_process_had_no_time_to_remove_is_removed(tiny: Dataset, tmp_path: Path) -> None:
+    begin(tmp_path / "a", JOB, tiny, tiny.val)
+    for name in ("checkpoint.pt", "training.driver"):
+        (tmp_path / "a" / name).touch()
+    resume(tmp_path / "a")
+    assert files(tmp_path / "a") == ENDED
+
+
+def test_one_that_another_process_ends_meanwhile_is_not_trained_again(
+    tiny: Dataset, tmp_path: Path, stop_in, monkeypatch
+) -> None:
+    stop_in(2, lambda: begin(tmp_path / "a", JOB, tiny, tiny.val))
+    document = training_run._document
+
+    def slowly(folder: Path) -> dict[str, Any]:
+        found = document(folder)
+        with monkeypatch.context() as patch:
+            patch.setattr(training_run, "_document", document)
+            resume(folder)
+        return found
+
+    monkeypatch.setattr(training_run, "_document", slowly)
+    monkeypatch.setattr(training_run.checkpoints, "load", _Once(checkpoints.load))
+    assert resume(tmp_path / "a")["test_accuracy"] > 0
+    assert files(tmp_path / "a") == ENDED
+
+
+class _Once:
+    """A function that may be called once."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self.call: Callable[..., Any] | None = call
+
+    def __call__(self, *args: Any) -> Any:
+        assert self.call is not None
+        call, self.call = self.call, None
+        return call(*args)
+
+
 def test_a_process_killed_at_the_very_end_only_tests_again(tiny: Dataset, tmp_path: Path, monkeypatch) -> None:
     begin(tmp_path / "whole", JOB, tiny, tiny.val)
     with monkeypatch.context() as patch:
@@ -236,9 +276,10 @@ def test_an_edited_training_is_refused(tiny: Dataset, tmp_path: Path, stop_in) -
         resume(folder)
 
 
+@pytest.mark.parametrize("epoch", [1, 2])
 @pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"job": {}, "taken": null, "versions": {}}'])
-def test_a_damaged_training_is_said(damage: str, tiny: Dataset, tmp_path: Path, stop_in) -> None:
-    stop_in(1, lambda: begin(tmp_path / "a", JOB, tiny, tiny.val))
+def test_a_damaged_training_is_said(damage: str, epoch: int, tiny: Dataset, tmp_path: Path, stop_in) -> None:
+    stop_in(epoch, lambda: begin(tmp_path / "a", JOB, tiny, tiny.val))
     (tmp_path / "a" / "training.json").write_text(damage)
     with pytest.raises(ValueError, match=r"training\.json is damaged"):
         resume(tmp_path / "a")
@@ -403,6 +444,5 @@ def test_killed_at_any_moment_again_and_again_it_ends_the_same(tmp_path: Path) -
             assert process.returncode in (0, -signal.SIGKILL), err
         command = ("resume", "a")
     assert kills > 3
-    for leftover in ("checkpoint.pt", "training.driver"):  # where it was killed after all was written
-        (tmp_path / "a" / leftover).unlink(missing_ok=True)
+    resume(tmp_path / "a")  # where it was killed after all was written, what is left is removed
     assert files(tmp_path / "a") == ENDED and equal(tmp_path / "a", tmp_path / "whole")
