@@ -159,7 +159,7 @@ def search(
     where = launch.choose_place(cluster, device, threads)
     launch.check_free(folders, storage)
     answers = None if table is None else Path(table)
-    dataset = launch.load_data(data, place, image_size, skip_unreadable, answers, output.log)
+    dataset = launch.load_data(data, place, image_size, skip_unreadable, answers, output)
     if subset is None and answers is None and "subset" not in (recipe or {}):
         how = replace(how, subset=launch.usual_images(dataset))
     config = launch.choose_config(
@@ -172,7 +172,7 @@ def search(
     if seeds > 1:
         output.say(f"seeds     {seed} to {seed + seeds - 1}, a search each, with the whole budget each, one by one")
     if progress != "none":  # it takes a few trainings in miniature
-        announce(config, limit, dataset, cluster, next(iter(places)), output.say, control)
+        limit = replace(limit, timing=announce(config, limit, dataset, cluster, next(iter(places)), output, control))
     beside = place_of_control(folder).name if control else ""
     runs = [Run.create(path, replace(config, seed=of), limit, storage, beside=beside) for path, of in places.items()]
     random = create_control(runs[0]) if control else None
@@ -238,8 +238,6 @@ def train(
     Raises:
         ValueError: For a mistake, with what to do, before anything is trained.
     """
-    from dataclasses import replace
-
     from nas import launch, training_run
     from nas.announcement import training_lines
     from nas.data.source import choose_source
@@ -263,7 +261,8 @@ def train(
     folder = usual if out is None else Path(out)
     training_run.check_free(folder)
     job = Job(found, source, how, seed, launch.choose_device(device, threads), threads, start, tuning)
-    dataset, test = source.load(output.log), source.load_test(output.log)
+    with output.passing(f"reading {source.name}"):
+        dataset, test = source.load(output.log), source.load_test(output.log)
     if progress != "none":
         words = origin.words if origin and source.same_images(origin.data) else ""
         output.say(training_lines(job, replace(dataset, test=test), words, folder))
@@ -334,7 +333,7 @@ def compare(
         ValueError: For a mistake, with what to do, before anything is trained.
     """
     from nas import launch
-    from nas.compare.announcement import announcement
+    from nas.compare.announcement import announce
     from nas.compare.entrants import matched, named, source_of
     from nas.compare.experiment import check_free, comparison_config, create, finish, with_test
     from nas.compare.lineup import Lineup
@@ -353,7 +352,8 @@ def compare(
     check_free(folder, equal_seconds)
     how = launch.choose_recipe(epochs, subset, source.image_size, batch_size, lr, _as_texts(recipe))
     where = launch.choose_place(cluster, device, threads)
-    dataset = source.load(output.log)
+    with output.passing(f"reading {source.name}"):
+        dataset = source.load(output.log)
     if source.has_changed(dataset):
         output.say(f"the images of {source.name} are not those of before: files were added, removed or changed\n")
     shape = dataset.num_classes, how.image_size(dataset)
@@ -363,7 +363,7 @@ def compare(
     config = comparison_config(lineup, dataset, how, source.folder, where, threads, source.skip_unreadable)
     dataset = with_test(dataset, config, source.folder, output)
     if progress != "none":  # it takes a few trainings in miniature
-        output.say(announcement(lineup, source, why, dataset, how, where, cluster, folder))
+        announce(lineup, source, why, dataset, how, where, cluster, folder, output)
     run = create(folder, config)
     finish(run, run.budget, dataset, where, cluster, output)
     return Run.open(run.path)

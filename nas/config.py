@@ -133,10 +133,14 @@ class Config:
 
 @dataclass(frozen=True)
 class Budget:
-    """When a search ends: after so many trained networks or so many seconds, whichever comes first."""
+    """When a search ends: after so many trained networks or so many seconds, whichever comes first.
+
+    `timing` seconds of these went by before its first trial, when it was found out how long one takes.
+    """
 
     trials: int | None = None
     seconds: float | None = None
+    timing: float = 0.0
 
     def __post_init__(self) -> None:
         if self.trials is None and self.seconds is None:

@@ -16,7 +16,6 @@ from nas import data, repeats
 from nas.compare.lineup import Lineup
 from nas.compare.trainings import Trainings
 from nas.config import Budget, Config
-from nas.data.download import Log
 from nas.data.images import Dataset
 from nas.data.judging import validation_of
 from nas.engines import local
@@ -92,12 +91,13 @@ def usual_images(dataset: Dataset) -> int:
 
 
 def load_data(
-    name: str, place: Path | str | None, image_size: int | None, skip: bool, table: Path | str | None, log: Log
+    name: str, place: Path | str | None, image_size: int | None, skip: bool, table: Path | str | None, output: Output
 ) -> Dataset:
     """What a search needs of a data set: with a table of published results no images."""
     if table is not None:
         return data.without_images(name)
-    return data.load(name, place, image_size=image_size, skip_unreadable=skip, log=log)
+    with output.passing(f"reading {name}"):
+        return data.load(name, place, image_size=image_size, skip_unreadable=skip, log=output.log)
 
 
 def choose_reward(
@@ -350,8 +350,8 @@ def to_the_end(
                 with contextlib.closing(watched):
                     ended = drive(driven, budget, dataset, device, cluster, watched)
     except KeyboardInterrupt as stop:
-        output.say(f"\nstopped; nothing is lost. {goes_on}.")
-        stop.add_note(f"nothing is lost: {goes_on}, and so does nas.open({str(run.path)!r}).resume()")
+        output.say("\n" + " ".join([*getattr(stop, "__notes__", ["stopped."]), f"{goes_on}."]))
+        stop.add_note(f"{goes_on}, and so does nas.open({str(run.path)!r}).resume()")
         raise
     return ended
 
@@ -364,16 +364,26 @@ def drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Clus
     with run.driving() as study:
         trials = Trainings if isinstance(run.config.space, Lineup) else Search
         search = trials(run, study, budget, progress, dataset, table)
+        _evaluate(search, dataset, device, cluster)
+        if isinstance(study.sampler, StrategySampler):
+            study.sampler.catch_up(study)
+    result = f"{_published_result(table, search.best)}\n" if table and search.best else ""
+    return f"{result}{search.done} trials done: {search.ended}"
+
+
+def _evaluate(search: Search, dataset: Dataset, device: str, cluster: Cluster | None) -> None:
+    """Have an engine evaluate what `search` asks for. A KeyboardInterrupt passes, with a note of what it cost."""
+    try:
         if cluster is None:
             local.run(search, dataset.to(device))
         else:
             from nas.engines import ray_tune
 
+            search.progress.waiting(f"starting {cluster}")
             ray_tune.run(search, dataset, cluster)
-        if isinstance(study.sampler, StrategySampler):
-            study.sampler.catch_up(study)
-    result = f"{_published_result(table, search.best)}\n" if table and search.best else ""
-    return f"{result}{search.done} trials done: {search.ended}"
+    except KeyboardInterrupt as stop:
+        stop.add_note(search.interrupted)
+        raise
 
 
 def _published_result(table: Published, best: Row) -> str:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from statistics import median
 from typing import Protocol
@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from nas.config import Budget
 from nas.data.images import Dataset
+from nas.pace import Pace
 from nas.pruning import make_pruner
 from nas.published import Published
 from nas.run import Row, Run, best_of
@@ -24,7 +25,7 @@ from nas.samplers import distributions, make_sampler
 from nas.spent import busy_seconds
 from nas.train import Epoch
 from nas.trial import State, TrialResult, TrialSpec, describe
-from nas.units import format_count
+from nas.units import format_count, format_percent
 from searchspaces import Arch, Space
 from searchspaces.cost import Cost, cost_of
 
@@ -36,7 +37,10 @@ MAX_DUPLICATES = 200  # proposals in a row that were trained already: the strate
 class Progress(Protocol):
     """Who watches a search: a terminal, a pipe, a program."""
 
+    def waiting(self, what: str) -> None: ...
+    def began(self, seconds_left: Callable[[], float | None]) -> None: ...
     def started(self, spec: TrialSpec, size: Cost) -> None: ...
+    def step(self, spec: TrialSpec, epoch: int, step: int, steps: int) -> None: ...
     def epoch(self, spec: TrialSpec, epoch: Epoch) -> None: ...
     def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None: ...
 
@@ -81,12 +85,17 @@ class Search:
         for trial in trials:
             if trial.state.is_finished():
                 self._remember(trial)
-        self._seconds_before = busy_seconds(trials)
+        self._seconds_before = budget.timing + busy_seconds(trials)
         self._failures = 0  # in a row, in this process
         self._began = time.monotonic()
-        self._done_before = len(self._rows)
+        self._pace = Pace()
 
     # ------------------------------------------------------------------ what an engine calls
+
+    def ready(self, at_once: int) -> None:
+        """Note that so many trials can be trained at once from now on."""
+        self._pace.at_once = at_once
+        self.progress.began(self.seconds_left)
 
     def ask(self) -> TrialSpec | None:
         """The next training to do; None when the budget is spent or the strategy has nothing new."""
@@ -108,6 +117,11 @@ class Search:
         too_large = "" if self.config.max_macs is None else " or too large"
         self.ended = f"the strategy proposed {MAX_DUPLICATES} trained{too_large} networks in a row: it has nothing new"
         return None
+
+    def stepped(self, spec: TrialSpec, epoch: int, step: int, steps: int) -> None:
+        """Note that a training is at this `step` of `steps` of an epoch; the first such note says that it has begun."""
+        self._pace.begun(spec.number, time.monotonic())
+        self.progress.step(spec, epoch, step, steps)
 
     def report(self, spec: TrialSpec, epoch: Epoch) -> bool:
         """Note the reward that an epoch showed. True asks to stop the trial.
@@ -132,6 +146,7 @@ class Search:
     def tell(self, spec: TrialSpec, result: TrialResult) -> None:
         """Write what came of a trial to the ledger, and to those that waited for the same network."""
         trial = self._running.pop(spec.number)
+        self._pace.ended(spec.number, result.seconds, time.monotonic())
         with self.run.together():
             frozen = self._tell_result(trial, result)
             row = self._remember(frozen)
@@ -157,6 +172,24 @@ class Search:
         return best_of(self._rows)
 
     @property
+    def interrupted(self) -> str:
+        """What an end right now means, in words: how far it came, and which trials will have to begin anew."""
+        best = self.best
+        so_far = f"stopped after {self.done} trials" if self.done else "stopped before any trial was done"
+        if best is not None:
+            found = f"{format_percent(best.accuracy)} at {format_count(best.macs)} MACs (trial {best.number})"
+            so_far = f"{so_far}, the best {found}"
+        match sorted(self._running):
+            case []:
+                return f"{so_far}."
+            case [number]:
+                return f"{so_far}. Trial {number} was under way, and will begin anew."
+            case [*numbers, last]:
+                those = f"Trials {', '.join(map(str, numbers))} and {last}"
+                return f"{so_far}. {those} were under way, and will begin anew."
+        raise AssertionError
+
+    @property
     def seconds_spent(self) -> float:
         """Time spent on this run by this process and those before it."""
         return self._seconds_before + time.monotonic() - self._began
@@ -164,10 +197,9 @@ class Search:
     def seconds_left(self) -> float | None:
         """Until the budget is spent, as far as one can tell; None before the first trial is done."""
         left = [] if self.budget.seconds is None else [max(0.0, self.budget.seconds - self.seconds_spent)]
-        done_here = len(self._rows) - self._done_before
-        if self.budget.trials is not None and done_here:
-            pace = (time.monotonic() - self._began) / done_here
-            left.append(pace * max(0, self.budget.trials - len(self._rows)))
+        if self.budget.trials is not None:
+            trials = self._pace.seconds_for(max(0, self.budget.trials - len(self._rows)), time.monotonic())
+            left += [] if trials is None else [trials]
         return min(left, default=None)
 
     # ------------------------------------------------------------------ asking

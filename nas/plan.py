@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 import random
-from collections.abc import Callable, Sequence
+import time
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from statistics import fmean, median
+from statistics import median
 from typing import TYPE_CHECKING
-
-import torch
-from torch import nn
 
 from nas.announcement import judging_lines
 from nas.config import Budget, Config
 from nas.control import RANDOM
 from nas.data.images import Dataset
 from nas.data.judging import uncertainty
+from nas.progress import Output
 from nas.pruning import NO_PRUNER
 from nas.published import benchmark_of
 from nas.recipe import Recipe
 from nas.reward import ACCURACY
-from nas.train import Diverged, train
+from nas.timing import NETWORKS, Allowance, estimate_trial_seconds
 from nas.units import format_count, format_seconds
 from searchspaces import Space, get_space
 from searchspaces.cost import cost_of
 
 if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster
-
-_STEPS = 10  # of the miniature training that is timed
-_QUARTER = 10  # networks, of those that the estimate is for
-_MACS = 60  # multiply-adds that take as long as one activation, in trainings on a CPU
 
 
 def typical_macs(space: Space, image_size: int, samples: int = 15) -> float:
@@ -57,83 +51,33 @@ def fit_width(space: Space, target_macs: float, image_size: int) -> Space:
     return get_space(space.reference, **(space.settings() | {"width": width}))
 
 
-def estimate_trial_seconds(space: Space, dataset: Dataset, recipe: Recipe) -> float | None:
-    """How long a trial will take on average. None where no network could be trained.
-
-    `dataset` is already `recipe.prepare`d. Of random networks, ordered by size, those in the middle of each quarter are
-    timed: four like this say as much as many at random. Each stands for its quarter by the mean size in that, since
-    some networks are far above the middle.
-    """
-    if recipe.seconds is not None:
-        return recipe.seconds
-    rng = random.Random(1)
-    sized = []
-    for _ in range(4 * _QUARTER):
-        build = partial(space.build, space.sample(rng), dataset.num_classes, dataset.image_size)
-        size = cost_of(build, dataset.image_size)
-        sized.append((size.activations + size.macs / _MACS, build))
-    sized.sort(key=lambda pair: pair[0])
-    of_quarters = []
-    for first in range(0, len(sized), _QUARTER):
-        quarter = sized[first : first + _QUARTER]
-        middle, build = quarter[_QUARTER // 2]
-        seconds = training_seconds(build, dataset, recipe)
-        if seconds is not None:
-            of_quarters.append(seconds * fmean(size for size, _ in quarter) / middle)
-    return fmean(of_quarters) if of_quarters else None
-
-
-def mean_training_seconds(builds: Sequence[Callable[[], nn.Module]], dataset: Dataset, recipe: Recipe) -> float | None:
-    """`training_seconds` on average, of the networks that could be trained; None where that is none of them."""
-    timed = [training_seconds(build, dataset, recipe) for build in builds]
-    return fmean(known) if (known := [seconds for seconds in timed if seconds is not None]) else None
-
-
-def training_seconds(build: Callable[[], nn.Module], dataset: Dataset, recipe: Recipe) -> float | None:
-    """How long a network's training will take, timed in a miniature of it. None where it could not be trained.
-
-    `dataset` is already `recipe.prepare`d. The miniature has as many validation images for each training image as the
-    real one; its first epoch warms up and its second is timed.
-    """
-    if recipe.seconds is not None:
-        return recipe.seconds
-    images = min(len(dataset.train), _STEPS * recipe.batch_size)
-    scale = len(dataset.train) / images
-    mini = dataclasses.replace(
-        dataset, train=dataset.train.take(images, 0), val=dataset.val.take(math.ceil(len(dataset.val) / scale), 0)
-    )
-    torch.manual_seed(0)
-    seconds = None
-    with contextlib.suppress(Diverged, torch.OutOfMemoryError):  # in a search, a failed trial and no more
-        warm, timed = train(build(), mini, dataclasses.replace(recipe, epochs=2), seed=0)
-        seconds = (timed.seconds - warm.seconds) * scale * recipe.epochs
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()  # workers may need it
-    return seconds
-
-
 # ------------------------------------------------------------------ in words
 
 
 def announce(
-    config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, folder: Path, say: Callable[[str], None],
+    config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, folder: Path, output: Output,
     control: bool = False,
-) -> None:  # fmt: skip
-    """Say what the search will do, before it does: the space, the proxy, how long, where the results go."""
+) -> float:  # fmt: skip
+    """Say what the search will do, before it does: the space, the proxy, how long, where the results go.
+
+    Returns how many seconds it took to find out how long, which are part of the budget.
+    """
     space, recipe = config.space, config.recipe
     wanted = f"objectives {', '.join(config.objectives)}" if config.objectives else f"reward    {config.reward}"
     image_size = recipe.image_size(dataset)
-    say(
+    output.say(
         f"space     {space.name}{_size(config)}: {len(space.choices)} choices, {_many(space.size)} architectures, "
         f"typically {format_count(typical_macs(space, image_size))} MACs"
     )
-    say(f"trial     {_what_a_trial_is(config, dataset)}")
+    output.say(f"trial     {_what_a_trial_is(config, dataset)}")
     for line in judging_lines(dataset, recipe):
-        say(line)
-    say(f"{wanted}; strategy {config.strategist}, seed {config.seed}")
-    say(f"time      {_expected_time(config, budget, dataset, cluster)}")
+        output.say(line)
+    output.say(f"{wanted}; strategy {config.strategist}, seed {config.seed}")
+    began = time.monotonic()
+    output.say(f"time      {_expected_time(config, budget, dataset, cluster, output)}")
     then = f", then of random search with an equal budget in {folder}-{RANDOM}/" if control else ""
-    say(f"results   {folder}/{then}\n")
+    output.say(f"results   {folder}/{then}\n")
+    return time.monotonic() - began
 
 
 def _size(config: Config) -> str:
@@ -165,7 +109,7 @@ def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
     )
 
 
-def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None) -> str:
+def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, output: Output) -> str:
     """How long a trial takes, timed here, and what that makes of the budget."""
     if config.table is not None:
         ends = [f"{budget.trials} trials"] if budget.trials is not None else []
@@ -173,19 +117,37 @@ def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cl
         return f"nothing is trained: {', '.join(ends)}"
     if cluster is not None and cluster.address is not None:
         return f"what the machines at {cluster.address} need"
-    seconds = estimate_trial_seconds(config.space, config.recipe.prepare(dataset).to(config.device), config.recipe)
-    if seconds is None:
-        return "unknown: none of four random networks could be trained; a lower --lr may help"
+    allowance = Allowance.of(budget)
+    with timing(f"{NETWORKS} networks", config.recipe, allowance, output):
+        prepared = config.recipe.prepare(dataset).to(config.device)
+        estimate = estimate_trial_seconds(config.space, prepared, config.recipe, allowance)
+    if estimate is None:
+        return f"unknown: none of {NETWORKS} random networks could be trained in {allowance}; a lower --lr may help"
+    seconds = estimate.seconds
     _check_fits(seconds, config, budget)
     at_once = cluster.at_once if cluster else 1
     where = place(config.device, cluster)
-    if budget.seconds is not None and (budget.trials is None or budget.trials * seconds / at_once > budget.seconds):
-        extent = f"about {max(1, int(budget.seconds * at_once / seconds))} trials in {format_seconds(budget.seconds)}"
+    left = None if budget.seconds is None else max(0.0, budget.seconds - allowance.spent)
+    if left is not None and (budget.trials is None or budget.trials * seconds / at_once > left):
+        extent = f"about {max(1, int(left * at_once / seconds)):,} trials in {_left_of(budget, left)}"
     else:
         assert budget.trials is not None
         about = "about" if config.pruner == NO_PRUNER else "at most"
         extent = f"{budget.trials} trials in {about} {format_seconds(budget.trials * seconds / at_once)}"
-    return f"about {format_seconds(seconds)} a trial on {where}: {extent}"
+    return f"about {format_seconds(seconds)} a trial on {where}: {extent}{estimate.basis}"
+
+
+def _left_of(budget: Budget, left: float) -> str:
+    """`20m00s`, or where timing took some of these, `the 19m30s left of 20m00s`."""
+    now, whole = format_seconds(left), format_seconds(budget.seconds)
+    return whole if now == whole else f"the {now} left of {whole}"
+
+
+def timing(what: str, recipe: Recipe, allowance: Allowance, output: Output) -> AbstractContextManager[None]:
+    """Say, for as long as the context lasts, what is timed and how long that may take."""
+    if recipe.seconds is not None:  # there is nothing to find out
+        return contextlib.nullcontext()
+    return output.busy(f"timing {what} in miniature, for {allowance} at most")
 
 
 def place(device: str, cluster: Cluster | None) -> str:

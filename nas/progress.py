@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TextIO
 
+from nas.console import can_change, first_that_fits, passing, say, width_of
 from nas.run import Row
 from nas.train import Epoch
 from nas.trial import State, TrialSpec
-from nas.units import format_count, format_percent, format_seconds
+from nas.units import format_count, format_percent, format_seconds, format_ticking
 from searchspaces.cost import Cost
 
 
 class Silent:
     """Nothing is printed."""
 
+    def waiting(self, what: str) -> None:
+        """Called when something takes its time before the first trial begins, as in `starting 2 workers`."""
+
+    def began(self, seconds_left: Callable[[], float | None]) -> None:
+        """Called before the first trial; `seconds_left` may be asked at any time, also by another thread."""
+
     def started(self, spec: TrialSpec, size: Cost) -> None:
         pass
+
+    def step(self, spec: TrialSpec, epoch: int, step: int, steps: int) -> None:
+        """Called now and then: `epoch` is at its `step` of `steps`, counted from 1."""
 
     def epoch(self, spec: TrialSpec, epoch: Epoch) -> None:
         pass
@@ -38,54 +49,14 @@ class Lines(Silent):
     def __init__(self, out: TextIO) -> None:
         self.out = out
 
+    def waiting(self, what: str) -> None:
+        self._line(f"{what} ...")
+
     def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
-        chosen = row.id == row.architecture  # before: in an experiment, which has its trainings to go through
-        if row.state == State.COMPLETE:
-            outcome = f"{format_percent(row.accuracy):>6}" + ("" if chosen else f"  reward {row.reward:.4f}")
-        else:
-            outcome = f"{row.state}: {row.reason}"
-        size = f"{format_count(row.macs):>6} MACs  {format_count(row.params):>6} params"
-        where = row.id if chosen else f"best {_best(best)}" if best else "none is complete yet"
-        left = f"  {format_seconds(seconds_left)} left" if seconds_left is not None else ""
-        self._line(f"trial {row.number:>3}  {outcome}  {size}  {format_seconds(row.seconds):>6}  {where}{left}")
+        self._line(trial_line(row, best, seconds_left, width_of(self.out)))
 
     def _line(self, text: str) -> None:
         print(text, file=self.out, flush=True)
-
-
-class Terminal(Lines):
-    """The same lines, and below them one that changes: what is being trained, the best so far, the time left."""
-
-    def __init__(self, out: TextIO) -> None:
-        super().__init__(out)
-        self._running: dict[int, str] = {}
-        self._standing: list[str] = []
-
-    def started(self, spec: TrialSpec, size: Cost) -> None:
-        self._running[spec.number] = f"trial {spec.number}: training, {format_count(size.macs)} MACs"
-        self._status()
-
-    def epoch(self, spec: TrialSpec, epoch: Epoch) -> None:
-        done = f"epoch {epoch.number}/{spec.recipe.epochs}, {format_percent(epoch.val_accuracy)}"
-        self._running[spec.number] = f"trial {spec.number}: {done}"
-        self._status()
-
-    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
-        self._running.pop(row.number, None)
-        self._standing = [f"best {_best(best)}"] if best else []
-        self._standing += [f"{format_seconds(seconds_left)} left"] if seconds_left is not None else []
-        super().finished(row, best, seconds_left)
-        self._status()
-
-    def close(self) -> None:
-        print("\r\033[K", end="", file=self.out, flush=True)
-
-    def _line(self, text: str) -> None:
-        super()._line(f"\r\033[K{text}")
-
-    def _status(self) -> None:
-        text = "  |  ".join([*self._running.values(), *self._standing])
-        print(f"\r\033[K{text[: shutil.get_terminal_size().columns - 1]}", end="", file=self.out, flush=True)
 
 
 class JsonLines(Lines):
@@ -94,6 +65,9 @@ class JsonLines(Lines):
     def __init__(self, out: TextIO, run: str) -> None:
         super().__init__(out)
         self.run = run
+
+    def waiting(self, what: str) -> None:
+        print(f"{what} ...", file=sys.stderr, flush=True)
 
     def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
         self._line(json.dumps({"run": self.run} | row.to_dict() | {"seconds_left": seconds_left}))
@@ -105,8 +79,17 @@ class Telling(Silent):
     def __init__(self, shown: Silent, tell: Callable[[Row], None]) -> None:
         self.shown, self.tell = shown, tell
 
+    def waiting(self, what: str) -> None:
+        self.shown.waiting(what)
+
+    def began(self, seconds_left: Callable[[], float | None]) -> None:
+        self.shown.began(seconds_left)
+
     def started(self, spec: TrialSpec, size: Cost) -> None:
         self.shown.started(spec, size)
+
+    def step(self, spec: TrialSpec, epoch: int, step: int, steps: int) -> None:
+        self.shown.step(spec, epoch, step, steps)
 
     def epoch(self, spec: TrialSpec, epoch: Epoch) -> None:
         self.shown.epoch(spec, epoch)
@@ -117,6 +100,31 @@ class Telling(Silent):
 
     def close(self) -> None:
         self.shown.close()
+
+
+def trial_line(row: Row, best: Row | None, seconds_left: float | None, width: int | None = None) -> str:
+    """What is said of a finished trial, in at most `width` columns: of 120, all of most; of 80, what matters most."""
+    chosen = row.id == row.architecture  # before: in an experiment, which has its trainings to go through
+    number, took = f"trial {row.number:>3}", f"{format_seconds(row.seconds):>6}"
+    macs, params = f"{format_count(row.macs):>6} MACs", f"{format_count(row.params):>6} params"
+    left = [f"{format_ticking(seconds_left)} left"] if seconds_left is not None else []
+    if row.state == State.COMPLETE:
+        accuracy = f"{format_percent(row.accuracy):>6}"
+        outcome = accuracy if chosen else f"{accuracy}  reward {row.reward:.4f}"
+    else:
+        accuracy = outcome = f"{row.state}: {row.reason}"
+    where = row.id if chosen else f"best {best_in_words(best)}" if best else "none is complete yet"
+    short = [row.id] if chosen else ["best"] if best and best.number == row.number else []
+    last = [number, row.id, accuracy] if chosen else [number, accuracy]
+    said: list[list[str]] = [
+        [number, outcome, macs, params, took, where, *left],
+        [number, outcome, macs, params, took, where],
+        [number, outcome, macs, params, took, *short],
+        [number, outcome, macs, took, *short],
+        [number, accuracy, macs, *short],
+        last,
+    ]
+    return first_that_fits(["  ".join(parts) for parts in said], width)
 
 
 @dataclass(frozen=True)
@@ -132,12 +140,28 @@ class Output:
     def say(self, text: str) -> None:
         """For people: with "json", standard output is for the program that reads it."""
         if self.kind != "none":
-            print(text, file=sys.stderr if self.kind == "json" else sys.stdout, flush=True)
+            say(text, self._people)
 
     def log(self, text: str) -> None:
         """What is slow, and what befell the data."""
         if self.kind != "none":
-            print(text, file=sys.stderr, flush=True)
+            say(text, sys.stderr)
+
+    @contextlib.contextmanager
+    def busy(self, what: str) -> Iterator[None]:
+        """Say that `what` is being done: in a terminal for as long as the context lasts, elsewhere in a line."""
+        if not can_change(self._people):
+            self.say(f"{what} ...")
+        with self.passing(what):
+            yield
+
+    def passing(self, what: str) -> AbstractContextManager[None]:
+        """The same, but nothing elsewhere: for what takes seconds, of which a file need not tell."""
+        return contextlib.nullcontext() if self.kind == "none" else passing(what, self._people)
+
+    @property
+    def _people(self) -> TextIO:
+        return sys.stderr if self.kind == "json" else sys.stdout
 
     def watch(self, run: str) -> Silent:
         """The progress of `run` that fits where standard output goes."""
@@ -145,8 +169,13 @@ class Output:
             return Silent()
         if self.kind == "json":
             return JsonLines(sys.stdout, run)
-        return Terminal(sys.stdout) if sys.stdout.isatty() else Lines(sys.stdout)
+        if not can_change(sys.stdout):
+            return Lines(sys.stdout)
+        from nas.live import Plain
+        from nas.terminal import Terminal
+
+        return Terminal(Plain(sys.stdout))
 
 
-def _best(row: Row) -> str:
-    return f"{format_percent(row.accuracy)} at {format_count(row.macs)} MACs (trial {row.number})"
+def best_in_words(best: Row) -> str:
+    return f"{format_percent(best.accuracy)} at {format_count(best.macs)} MACs (trial {best.number})"

@@ -195,11 +195,8 @@ class Run(run.Run):
         output = Output(progress)
         cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, self.config.threads)
         new = trials is not None or budget is not None
-        limit = (
-            Budget(trials, None if budget is None else parsed("--budget", parse_seconds, budget))
-            if new
-            else self.budget
-        )
+        seconds = None if budget is None else parsed("--budget", parse_seconds, budget)
+        limit = Budget(trials, seconds, self.budget.timing) if new else self.budget
         random = control.find(self)
         self._say_what_moved(output)
         if table is not None:
@@ -208,7 +205,7 @@ class Run(run.Run):
         config = self.config
         skip = config.skip_unreadable or config.data_sha256 is not None  # `drive` refuses another choice of images
         place = data_dir or config.data_dir
-        dataset = launch.load_data(config.data, place, config.recipe.resolution, skip, config.table, output.log)
+        dataset = launch.load_data(config.data, place, config.recipe.resolution, skip, config.table, output)
         where = launch.choose_device(device or config.device, config.threads) if cluster is None else "cpu"
         if isinstance(config.space, Lineup):
             tested = with_test(dataset, config, place, output)

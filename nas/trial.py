@@ -16,7 +16,7 @@ from nas.latency import latency
 from nas.looks import Look
 from nas.network import Network
 from nas.recipe import Recipe
-from nas.train import Epoch, accuracy, predict, train
+from nas.train import Epoch, OnStep, accuracy, predict, train
 
 
 class State(StrEnum):
@@ -72,8 +72,10 @@ class TrialResult:
     looks: tuple[Look, ...] = ()
 
 
-def run_trial(spec: TrialSpec, dataset: Dataset) -> Generator[Epoch, None, TrialResult]:
+def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) -> Generator[Epoch, None, TrialResult]:
     """Train `spec.network` on `dataset` (already `recipe.prepare`d): yields epochs, returns the result.
+
+    `on_step` is told where the training is, now and then.
 
     A network whose accuracy is `spec.published` is not trained, and `dataset` may be without images then.
 
@@ -90,7 +92,7 @@ def run_trial(spec: TrialSpec, dataset: Dataset) -> Generator[Epoch, None, Trial
         image_seconds = latency(network, dataset.image_size, device) if spec.measure_latency else None
         if spec.published is not None:
             return TrialResult(State.COMPLETE, time.perf_counter() - start, spec.published, latency=image_seconds)
-        for epoch in train(network, dataset, spec.recipe, spec.seed, marks=spec.marks):
+        for epoch in train(network, dataset, spec.recipe, spec.seed, marks=spec.marks, on_step=on_step):
             yield replace(epoch, latency=image_seconds)
         tested = _test(network, dataset, spec.recipe, epoch) if spec.tested else None
     except Exception as error:

@@ -102,6 +102,11 @@ def format_points(share: float) -> str:
     return f"{round(100 * share, 1) + 0.0:+.1f}"
 
 
+def format_ticking(seconds: float) -> str:
+    """5.7 -> `5s`, 75 -> `1m15s`: whole seconds, as a clock has them."""
+    return f"{int(seconds)}s" if seconds < 60 else format_seconds(int(seconds))
+
+
 def format_percent(share: float | None) -> str:
     """0.6123 -> `61.2 %`."""
     return "-" if share is None else f"{100 * share:.1f} %"

@@ -6,6 +6,7 @@ torch, optuna and ray are imported inside the commands that need them, so `nas -
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ import nas
 from nas import process
 from nas.cli import baselines, bench, compare, export, predict, proxy_study, report, runs, scale, search, show, train
 from nas.cli.characters import spell_plainly
-from nas.cli.help import Command, Group, examples, prose
+from nas.cli.help import Command, Group, Stopped, examples, prose
 from nas.cli.mistakes import UsageError, in_a_line
 
 app = typer.Typer(
@@ -102,6 +103,9 @@ def main() -> None:
     except OSError as error:  # no space, no permission
         print(f"nas: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
         code = 2
-    except (KeyboardInterrupt, typer.Abort):
+    except (Stopped, KeyboardInterrupt, typer.Abort) as stop:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # once more: at once, whatever is still being tidied up
+        if not getattr(stop, "notes", []):
+            print("nas: stopped", file=sys.stderr)
         code = 130
     sys.exit(code if isinstance(code, int) else 0)

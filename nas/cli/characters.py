@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - characters that look alike are what this is about
 """Output never fails for its characters: what a terminal's or a pipe's encoding lacks is written with what it has."""
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ SPELLED = {
     "·": ".",
     "•": "*",
     "…": "...",
-    "–": "-",  # noqa: RUF001
+    "–": "-",
     "—": "-",
-    "−": "-",  # noqa: RUF001
+    "−": "-",
     "→": "->",
     "←": "<-",
     "≤": "<=",
     "≥": ">=",
     "≈": "~",
-    "‘": "'",  # noqa: RUF001
-    "’": "'",  # noqa: RUF001
+    "‘": "'",
+    "’": "'",
     "“": '"',
     "”": '"',
     "ß": "ss",

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas import console
+
 if TYPE_CHECKING:
     from nas.data.images import Dataset, Images
     from nas.recipe import Recipe
@@ -25,16 +27,25 @@ def by_name(changes: list[str]) -> dict[str, str]:
     return {name: text for name, _, text in (change.partition("=") for change in changes)}
 
 
+def load_torch() -> None:
+    """Import what takes the longest, and say so in a terminal, from the first moment."""
+    with console.passing("loading PyTorch", sys.stderr):
+        import optuna  # noqa: F401
+        import torch  # noqa: F401
+
+
 def load_data(data: str, data_dir: Path | str | None, image_size: int | None, skip_unreadable: bool) -> Dataset:
     from nas.data import load
 
-    return load(data, data_dir, image_size=image_size, skip_unreadable=skip_unreadable, log=to_stderr)
+    with console.passing(f"reading {data}", sys.stderr):
+        return load(data, data_dir, image_size=image_size, skip_unreadable=skip_unreadable, log=to_stderr)
 
 
 def load_test_data(data: str, data_dir: Path | str | None, image_size: int | None, skip_unreadable: bool) -> Images:
     from nas.data import load_test
 
-    return load_test(data, data_dir, image_size=image_size, skip_unreadable=skip_unreadable, log=to_stderr)
+    with console.passing(f"reading the test images of {data}", sys.stderr):
+        return load_test(data, data_dir, image_size=image_size, skip_unreadable=skip_unreadable, log=to_stderr)
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
@@ -45,11 +56,11 @@ def listed(names: Sequence[str], most: int = 8) -> str:
 
 def say(as_json: bool) -> Any:
     """Where words for people go: with --json, standard output is for the program that reads it."""
-    return to_stderr if as_json else lambda text: print(text, flush=True)
+    return to_stderr if as_json else lambda text: console.say(text, sys.stdout)
 
 
 def to_stderr(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    console.say(text, sys.stderr)
 
 
 def print_json(value: Any) -> None:

@@ -149,6 +149,7 @@ def compare(
     All of them from scratch, under one recipe and the same seeds. The test set is looked at once, after each training.
     It is a run: `nas resume` continues it.
     """
+    common.load_torch()
     from nas.run import Run, folder_of
 
     _check_files(markdown, csv, plot)

@@ -101,6 +101,7 @@ def export(
 
     Each file is read back and must give the network's logits.
     """
+    common.load_torch()
     from dataclasses import asdict
 
     from nas.export.steps import steps_table

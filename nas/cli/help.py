@@ -15,8 +15,21 @@ from nas.cli import panels
 WHOLE = 200  # characters: a command's first sentence is not cut
 
 
+class Stopped(Exception):
+    """Somebody pressed Ctrl-C. `notes` are of what it meant for a run, which was said already."""
+
+    def __init__(self, notes: list[str]) -> None:
+        self.notes = notes
+
+
 class Command(TyperCommand):
     """A command whose help has panels on a terminal alone."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:  # of which Typer would leave an exit code alone
+            raise Stopped(getattr(stop, "__notes__", [])) from stop
 
     def get_params(self, ctx: Any) -> Any:
         return _by_panel(super().get_params(ctx))

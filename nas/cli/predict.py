@@ -53,6 +53,7 @@ def predict(
 
     They go in as the images did in the network's training: turned upright, the centre square, at its pixels.
     """
+    common.load_torch()
     from nas.classifier import Classifier, image_files
     from nas.launch import choose_device
     from nas.tables import predictions_table

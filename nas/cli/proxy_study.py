@@ -35,8 +35,11 @@ if TYPE_CHECKING:
 
     from nas.config import Budget, Config
     from nas.data.images import Dataset
+    from nas.progress import Output
     from nas.proxies.draw import Drawn
+    from nas.proxies.study import ProxyStudy
     from nas.results import Run
+    from nas.timing import Allowance
 
 MOST_NETWORKS = 10_000
 
@@ -139,6 +142,7 @@ def proxy_study(
 
     Draws networks of a space, trains each in full and in every short way, and compares the orders.
     """
+    common.load_torch()
     from nas import launch
     from nas.config import Budget
     from nas.data import locate
@@ -179,19 +183,17 @@ def proxy_study(
     )  # fmt: skip
     pixels = recipe.image_size(dataset)
     at = usual_cuts(length) if cuts is None else [round(parse_count(text)) for text in parse_names(cuts)]
-    if short is None:
-        shorts = usual_shorts(length, pixels)
-    else:
-        texts = () if short == "none" else parse_names(short)
-        shorts = tuple(Length.parse(text, len(dataset.train)) for text in texts)
-    say = common.say(as_json)
-    say("drawing networks ...")
-    drawn = draw(config.space, networks, seed, dataset.num_classes, pixels, *_range(macs))
+    texts = () if short in (None, "none") else parse_names(short)
+    shorts = tuple(Length.parse(text, len(dataset.train)) for text in texts)
+    shorts = usual_shorts(length, pixels) if short is None else shorts
+    output = Output("json" if as_json else "lines")
+    with output.busy("drawing networks"):
+        drawn = draw(config.space, networks, seed, dataset.num_classes, pixels, *_range(macs))
     config = study_config(config, drawn, shorts, at, seeds, pixels, len(dataset.train))
     limit = Budget(config.space.size, seconds)
-    say(_announcement(config, drawn, dataset, limit, cluster, folder))
+    limit = replace(limit, timing=_announce(config, drawn, dataset, limit, cluster, folder, output))
     run = Run.create(folder, config, limit)
-    run.ended = launch.to_the_end(run, None, limit, dataset, where, cluster, Output("json" if as_json else "lines"))
+    run.ended = launch.to_the_end(run, None, limit, dataset, where, cluster, output)
     conclude(run, as_json)
 
 
@@ -225,57 +227,64 @@ def _range(macs: str | None) -> tuple[float, float]:
     return low, high
 
 
-def _announcement(
-    config: Config, drawn: Sequence[Drawn], dataset: Dataset, limit: Budget, cluster: Any, folder: Path
-) -> str:
-    """What will be trained, how long that takes, and where the results go."""
+def _announce(
+    config: Config,
+    drawn: Sequence[Drawn],
+    dataset: Dataset,
+    limit: Budget,
+    cluster: Any,
+    folder: Path,
+    output: Output,
+) -> float:
+    """Say what will be trained, how long that takes, and where the results go; returns the seconds that timing took."""
     from nas.plan import place
     from nas.proxies.study import ProxyStudy
+    from nas.timing import Allowance
     from nas.units import format_count, format_seconds
 
     study, recipe = config.space, config.recipe
     assert isinstance(study, ProxyStudy)
     macs = " ".join(format_count(one.macs) for one in drawn)
     images = recipe.epochs * (recipe.subset or len(dataset.train))
-    lines = [
-        f"networks  {len(drawn)}, of {macs} MACs",
+    output.say(f"networks  {len(drawn)}, of {macs} MACs")
+    output.say(
         f"truth     {images:,} {dataset.name} images at {study.image_size} pixels, {recipe.epochs} "
-        f"pass{'es' if recipe.epochs > 1 else ''}, judged on {len(dataset.val):,} validation images",
-        f"cuts      of it after {', '.join(format_count(cut) for cut in study.cuts) or 'no'} images",
-        f"short     {', '.join(study.shorts) or 'none'}",
-        f"seeds     {study.seeds} of each: {study.size} trainings, a seed after the other",
-    ]
+        f"pass{'es' if recipe.epochs > 1 else ''}, judged on {len(dataset.val):,} validation images"
+    )
+    output.say(f"cuts      of it after {', '.join(format_count(cut) for cut in study.cuts) or 'no'} images")
+    output.say(f"short     {', '.join(study.shorts) or 'none'}")
+    output.say(f"seeds     {study.seeds} of each: {study.size} trainings, a seed after the other")
     at_once = (cluster.at_once if cluster else 0) or 1
+    allowance = Allowance.of(limit)
     if cluster is None or cluster.address is None:
-        seconds = _seconds(config, dataset)
+        seconds = _seconds(config, study, dataset, allowance, output)
         if seconds is not None:
             ends = f", ended after {format_seconds(limit.seconds)}" if limit.seconds else ""
             where = place(config.device, cluster)
-            lines.append(f"time      about {format_seconds(seconds / at_once)} for all of them on {where}{ends}")
-    return "\n".join([*lines, f"results   {folder}/\n"])
+            output.say(f"time      about {format_seconds(seconds / at_once)} for all of them on {where}{ends}")
+    output.say(f"results   {folder}/\n")
+    return allowance.spent
 
 
-def _seconds(config: Config, dataset: Dataset) -> float | None:
-    """How long the study takes, by three networks, but for the looks at cuts; None where they cannot be trained."""
+def _seconds(config: Config, study: ProxyStudy, dataset: Dataset, allowance: Allowance, output: Output) -> float | None:
+    """How long the study takes, by three networks, but for the looks at cuts; None where they cannot be timed."""
     from functools import partial
 
-    from nas.plan import mean_training_seconds
-    from nas.proxies.study import ProxyStudy
+    from nas.plan import timing
+    from nas.timing import Allowance, mean_training_seconds
 
-    study = config.space
-    assert isinstance(study, ProxyStudy)
+    chosen = (0, len(study.networks) // 2, len(study.networks) - 1)
     total = 0.0
-    for training in range(len(study.trainings)):
-        recipe, _ = config.training((0, training, 0))
-        prepared = recipe.prepare(dataset).to(config.device)
-        builds = [
-            partial(study.build, (0, training, network), dataset.num_classes)
-            for network in (0, len(study.networks) // 2, len(study.networks) - 1)
-        ]
-        of_each = mean_training_seconds(builds, prepared, recipe)
-        if of_each is None:
-            return None
-        total += of_each * len(study.networks) * study.seeds
+    with timing(f"{len(chosen) * len(study.trainings)} trainings", config.recipe, allowance, output):
+        for training in range(len(study.trainings)):
+            recipe, _ = config.training((0, training, 0))
+            prepared = recipe.prepare(dataset).to(config.device)
+            builds = [partial(study.build, (0, training, network), dataset.num_classes) for network in chosen]
+            share = Allowance(allowance.share(len(study.trainings) - training))
+            of_each = mean_training_seconds(builds, prepared, recipe, share)
+            if of_each is None:
+                return None
+            total += of_each.seconds * len(study.networks) * study.seeds
     return total
 
 

@@ -42,6 +42,7 @@ def report(
 
     With --json the numbers are printed, and no page is written.
     """
+    common.load_torch()
     import optuna
 
     from nas import repeats

@@ -163,6 +163,7 @@ def scale(
     By phi as EfficientNet-B1 to B7 grew from B0, or as large as limits allow. Writes the architecture to NAME.json.
     With --search it finds what alpha, beta and gamma are best for a network: a grid of them is trained.
     """
+    common.load_torch()
     if report:
         scale_search.show(scale_search.open_grid(report, runs_dir), as_json)
         return

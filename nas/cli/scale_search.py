@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 
     from nas.config import Budget, Config
     from nas.data.images import Dataset
+    from nas.progress import Output
     from nas.results import Run
     from nas.scale.grid import Candidate
+    from nas.timing import Allowance
     from scaling.compound import Compound
 
 Search = Annotated[
@@ -122,7 +125,6 @@ def search(
 
     Raises ValueError where anything is `given` of the options that a grid leaves no room for.
     """
-    from dataclasses import replace
 
     from nas import launch
     from nas.announcement import data_line
@@ -148,67 +150,87 @@ def search(
     for option, share in (("--step", step), ("--tolerance", tolerance)):
         Number(0, 1, above=True).checked(option, share)
     seconds = None if budget is None else parsed("--budget", parse_seconds, budget)
-    say = common.say(as_json)
+    output = Output("json" if as_json else "lines")
     cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
     where = launch.choose_place(cluster, device, threads)
     origin = origin_of(base, resolve(base, runs_dir), runs_dir)
     source = choose_source(origin.data if origin else None, data, data_dir, image_size, skip_unreadable)
     folder = launch.new_folder(runs_dir, name, f"scale-{source.name.removeprefix(PREFIX)}")
     common.make_recipe(epochs, subset or "all", image_size, batch_size, lr, other)  # while nothing is loaded
-    dataset = source.load(common.to_stderr)
+    with output.passing(f"reading {source.name}"):
+        dataset = source.load(output.log)
     images = subset or str(min(10_000, len(dataset.train)))
     recipe = common.make_recipe(epochs, images, source.image_size, batch_size, lr, other)
     launch.check_subset(recipe, dataset)
     grows = base_of(base, runs_dir, dataset.num_classes, source.image_size or dataset.image_size)
-    say("measuring the grid ...")
-    found = candidates(grows, grid(step, TARGET, tolerance + WIDER), TARGET, tolerance, triples)
+    with output.busy("measuring the grid"):
+        found = candidates(grows, grid(step, TARGET, tolerance + WIDER), TARGET, tolerance, triples)
     if is_folder(source.name):  # from files, for the largest images
-        dataset = replace(source, image_size=max(c.image_size for c in found)).load(common.to_stderr)
+        dataset = replace(source, image_size=max(c.image_size for c in found)).load(output.log)
     config = grid_config(grows, found, seeds, dataset, source.folder, recipe, where, threads, source.skip_unreadable)
     limit = Budget(config.space.size if trials is None else trials, seconds)
-    say(f"data      {data_line(source, dataset, f'as {origin.words} has it' if origin and data is None else '')}")
-    say(_announcement(config, found, dataset, limit, cluster, folder))
+    output.say(
+        f"data      {data_line(source, dataset, f'as {origin.words} has it' if origin and data is None else '')}"
+    )
+    limit = replace(limit, timing=_announce(config, found, dataset, limit, cluster, folder, output))
     run = Run.create(folder, config, limit)
-    run.ended = launch.to_the_end(run, None, limit, dataset, where, cluster, Output("json" if as_json else "lines"))
+    run.ended = launch.to_the_end(run, None, limit, dataset, where, cluster, output)
     conclude(run, as_json)
 
 
-def _announcement(
-    config: Config, found: Sequence[Candidate], dataset: Dataset, limit: Budget, cluster: Any, folder: Path
-) -> str:
-    """What will be trained, how long that takes, and where the results go."""
+def _announce(
+    config: Config,
+    found: Sequence[Candidate],
+    dataset: Dataset,
+    limit: Budget,
+    cluster: Any,
+    folder: Path,
+    output: Output,
+) -> float:
+    """Say what will be trained, how long that takes, and where the results go; returns the seconds that timing took."""
     from nas.plan import place
     from nas.scale.grid import candidates_table
+    from nas.timing import Allowance
     from nas.units import format_seconds
 
     recipe, space = config.recipe, config.space
     images = f"{recipe.subset or len(dataset.train):,} {dataset.name} images"
-    lines = [
-        candidates_table(found),
+    output.say(candidates_table(found))
+    output.say(
         f"\ntrial     {images}, {recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}, "
-        f"judged on {len(dataset.val):,} validation images",
-        f"seeds     {space.size // len(found)} of each network: {space.size} trainings, a seed after the other",
-    ]
+        f"judged on {len(dataset.val):,} validation images"
+    )
+    output.say(f"seeds     {space.size // len(found)} of each network: {space.size} trainings, a seed after the other")
     at_once = (cluster.at_once if cluster else 0) or 1
+    allowance = Allowance.of(limit)
     if cluster is None or cluster.address is None:
-        of_base, of_grown = (_seconds_of(config, number, dataset) for number in (0, len(found) - 1))
-        if of_base is not None and of_grown is not None:
-            seconds = (of_base + (len(found) - 1) * of_grown) * (space.size // len(found)) / at_once
+        of_all = _seconds(config, len(found), dataset, allowance, output)
+        if of_all is not None:
             ends = f", ended after {format_seconds(limit.seconds)}" if limit.seconds else ""
             where = place(config.device, cluster)
-            lines.append(f"time      about {format_seconds(seconds)} for all of them on {where}{ends}")
-    return "\n".join([*lines, f"results   {folder}/\n"])
+            output.say(f"time      about {format_seconds(of_all / at_once)} for all of them on {where}{ends}")
+    output.say(f"results   {folder}/\n")
+    return allowance.spent
 
 
-def _seconds_of(config: Config, network: int, dataset: Dataset) -> float | None:
-    """How long a training of a network takes, by its number."""
+def _seconds(config: Config, networks: int, dataset: Dataset, allowance: Allowance, output: Output) -> float | None:
+    """How long the grid takes, by the base and the last of its `networks`; None where one of both cannot be timed."""
     from functools import partial
 
-    from nas.plan import training_seconds
+    from nas.plan import timing
+    from nas.timing import training_seconds
 
-    recipe, _ = config.training((0, network))
-    build = partial(config.space.build, (0, network), dataset.num_classes)
-    return training_seconds(build, recipe.prepare(dataset).to(config.device), recipe)
+    timed = []
+    with timing("2 networks", config.recipe, allowance, output):
+        for waiting, number in ((2, 0), (1, networks - 1)):
+            recipe, _ = config.training((0, number))
+            build = partial(config.space.build, (0, number), dataset.num_classes)
+            prepared = recipe.prepare(dataset).to(config.device)
+            timed.append(training_seconds(build, prepared, recipe, allowance.share(waiting)))
+    of_base, of_grown = timed
+    if of_base is None or of_grown is None:
+        return None
+    return (of_base + (networks - 1) * of_grown) * (config.space.size // networks)
 
 
 def open_grid(name: str, runs_dir: Path) -> Run:

@@ -192,6 +192,7 @@ def search(
 
     The reward is validation accuracy * (cost / target) ** w, or the accuracy alone without a target.
     """
+    common.load_torch()
     from nas.launch import check_evaluator
     from nas.targets import parse_settings
 
@@ -279,6 +280,7 @@ def resume(
 
     With a new total of trials or time a run goes on beyond its end. Its control is continued, too, and all of a set.
     """
+    common.load_torch()
     from nas import repeats, training_run
     from nas.run import folder_of
 
@@ -358,6 +360,7 @@ def top(
     """List a run's trials, the best first."""
     if as_csv and as_json:
         raise ValueError("--csv and --json are two formats: give one of them")
+    common.load_torch()
     from nas.limits import Number
     from nas.pareto import ACCURACY_AND_MACS, front
     from nas.published import benchmark_of

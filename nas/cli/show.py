@@ -58,6 +58,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Print a network as a table of rows, or in another notation, or draw it."""
+    common.load_torch()
     from nas.data import shape_of
     from nas.origin import origin_of
     from nas.show import show as shown_of

@@ -82,6 +82,7 @@ def train(
     Writes weights.safetensors, architecture.json and result.json. After each epoch it can be stopped, or break off:
     `nas resume FOLDER` continues it.
     """
+    common.load_torch()
     trained = api.train(
         network,
         data=data,

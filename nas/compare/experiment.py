@@ -69,7 +69,8 @@ def with_test(dataset: Dataset, config: Config, place: Path | str | None, output
     """`dataset` with the test images of the data set that `config` names, which is in the folder `place`."""
     skip = config.skip_unreadable or config.data_sha256 is not None
     size = config.recipe.resolution
-    test = data.load_test(config.data, place, image_size=size, skip_unreadable=skip, log=output.log)
+    with output.passing(f"reading the test images of {config.data}"):
+        test = data.load_test(config.data, place, image_size=size, skip_unreadable=skip, log=output.log)
     return replace(dataset, test=test)
 
 

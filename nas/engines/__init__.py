@@ -16,8 +16,16 @@ __all__ = ["Trials"]
 class Trials(Protocol):
     """What an engine drives: `nas.loop.Search`, or any list of trainings to do."""
 
+    def ready(self, at_once: int) -> None:
+        """Called once, before anything is asked for: so many trials are evaluated at once."""
+        ...
+
     def ask(self) -> TrialSpec | None:
         """The next trial, or None when there are no more."""
+        ...
+
+    def stepped(self, spec: TrialSpec, epoch: int, step: int, steps: int) -> None:
+        """Called now and then: the training is at `step` of the `steps` of `epoch`, each counted from 1."""
         ...
 
     def report(self, spec: TrialSpec, epoch: Epoch) -> bool:

@@ -6,13 +6,14 @@ import time
 
 from nas.data.images import Dataset
 from nas.engines import Trials
-from nas.train import Epoch
+from nas.train import Epoch, Moment
 from nas.trial import State, TrialResult, TrialSpec, run_trial
 
 
 def run(trials: Trials, dataset: Dataset) -> None:
     """Evaluate what `trials` asks for, until it asks for nothing more. `dataset` is on the device that trains."""
     prepared: dict[object, Dataset] = {}
+    trials.ready(1)
     while spec := trials.ask():
         if spec.recipe not in prepared:
             prepared = {spec.recipe: spec.recipe.prepare(dataset)}
@@ -20,8 +21,11 @@ def run(trials: Trials, dataset: Dataset) -> None:
 
 
 def _evaluate(trials: Trials, spec: TrialSpec, dataset: Dataset) -> TrialResult:
+    def on_step(moment: Moment) -> None:
+        trials.stepped(spec, moment.epoch, moment.step, moment.steps)
+
     start = time.perf_counter()
-    training = run_trial(spec, dataset)
+    training = run_trial(spec, dataset, on_step)
     while True:
         try:
             epoch = next(training)

@@ -13,6 +13,7 @@ import re
 import socket
 import tempfile
 import time
+import uuid
 import warnings
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from nas.engines import Trials
 from nas.engines.local import stopped
 from nas.process import prepare
 from nas.recipe import Recipe
-from nas.train import Epoch
+from nas.train import Epoch, Moment
 from nas.trial import State, TrialResult, TrialSpec, describe, run_trial
 
 ENVIRONMENT = {
@@ -48,11 +49,14 @@ try:
     from ray import tune
     from ray.air.execution._internal import actor_manager
     from ray.exceptions import OutOfMemoryError, RayActorError
+    from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
     from ray.tune.execution import tune_controller
     from ray.tune.schedulers import FIFOScheduler
     from ray.tune.search import Searcher
 except ImportError as error:
     raise ValueError(f"several trials at once need Ray: pip install 'ray[tune]' ({error})") from None
+
+NOTED_EVERY = 1.0  # seconds between two notes of a training's step
 
 SILENT: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
 
@@ -104,6 +108,12 @@ class Cluster:
     def at_once(self) -> int:
         """Trials at once; 0 where that is for the cluster at `address` to say."""
         return self.workers or (self.gpus or 0) * int(1 / self.gpus_per_trial + 1e-6)
+
+    def __str__(self) -> str:
+        """As in `starting 2 workers with Ray`."""
+        if self.address is not None:
+            return f"workers on the Ray cluster at {self.address}"
+        return f"{self.at_once} worker{'s' if self.at_once > 1 else ''} with Ray"
 
     @property
     def device(self) -> str:
@@ -170,10 +180,13 @@ def run(trials: Trials, dataset: Dataset, cluster: Cluster) -> None:
         _connected(cluster, size, folder) as settled,
     ):
         try:
+            board = Board(uuid.uuid4().hex)
+            trials.ready(settled.at_once)
             tune.run(
-                tune.with_parameters(_Worker, arrays=arrays, about=about, cluster=settled),
+                tune.with_parameters(_Worker, arrays=arrays, about=about, cluster=settled, board=board),
                 search_alg=asker,
                 scheduler=_Teller(trials, asker),
+                callbacks=[_Reader(trials, board)],
                 num_samples=-1,
                 max_concurrent_trials=settled.at_once,
                 resources_per_trial={"cpu": settled.threads, "gpu": settled.gpus_per_trial if settled.gpus else 0},
@@ -255,6 +268,23 @@ class _Teller(FIFOScheduler):
         self._asker.died(trial.config["spec"], _why(Path(trial.error_file).read_text(encoding="utf-8")))
 
 
+class _Reader(tune.Callback):
+    """Passes on what workers note of their steps, between which Tune hears nothing of them."""
+
+    def __init__(self, trials: Trials, board: Board) -> None:
+        self._trials, self._board = trials, board
+        self._looked = float("-inf")
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if time.monotonic() < self._looked + NOTED_EVERY:
+            return
+        self._looked = time.monotonic()
+        for spec in [trial.config["spec"] for trial in trials if trial.status == "RUNNING"]:
+            if (at := self._board.read(spec.number)) is not None:
+                with _past_tune():
+                    self._trials.stepped(spec, *at)
+
+
 class _Raised(BaseException):
     """Carries what `Trials` raised past Tune, which would take an Exception for the trial's own and go on."""
 
@@ -287,11 +317,35 @@ def _count_out_of_memory_as_death() -> None:
 # ---------------------------------------------------------------------------- a worker
 
 
+@dataclass(frozen=True)
+class Board:
+    """Where workers note at which step they are, for whoever looks: Ray's own store of keys and values."""
+
+    run: str
+
+    def note(self, number: int, moment: Moment) -> None:
+        _internal_kv_put(self._key(number), f"{moment.epoch} {moment.step} {moment.steps}", overwrite=True)
+
+    def read(self, number: int) -> tuple[int, int, int] | None:
+        """Epoch, step and steps of trial `number`; None where nothing was noted."""
+        noted = _internal_kv_get(self._key(number))
+        if noted is None:
+            return None
+        epoch, step, steps = map(int, noted.split())
+        return epoch, step, steps
+
+    def _key(self, number: int) -> str:
+        return f"nas/{self.run}/{number}"
+
+
 class _Worker(tune.Trainable):
     """A process that evaluates one trial after the other. A step is an epoch; the last one carries the result."""
 
-    def setup(self, config: dict[str, Any], arrays: Any, about: Any, cluster: Cluster) -> None:  # type: ignore[override]
+    def setup(  # type: ignore[override]
+        self, config: dict[str, Any], arrays: Any, about: Any, cluster: Cluster, board: Board
+    ) -> None:
         prepare()
+        self._board = board
         torch.set_num_threads(cluster.threads)
         self._dataset = _unpack(arrays, about).to(cluster.device)
         self._prepared: dict[Recipe, Dataset] = {}
@@ -315,7 +369,15 @@ class _Worker(tune.Trainable):
     def _evaluate(self, spec: TrialSpec) -> Generator[Epoch, None, TrialResult]:
         if spec.recipe not in self._prepared:
             self._prepared = {spec.recipe: spec.recipe.prepare(self._dataset)}
-        return (yield from run_trial(spec, self._prepared[spec.recipe]))
+        noted = float("-inf")
+
+        def on_step(moment: Moment) -> None:
+            nonlocal noted
+            if time.monotonic() >= noted + NOTED_EVERY:
+                noted = time.monotonic()
+                self._board.note(spec.number, moment)
+
+        return (yield from run_trial(spec, self._prepared[spec.recipe], on_step))
 
 
 def _pack(dataset: Dataset) -> tuple[dict[str, Any], tuple[Any, ...]]:

@@ -28,9 +28,20 @@ class Listed:
     def __init__(self, *networks: str, recipe: Recipe = RECIPE) -> None:
         self.specs = [TrialSpec(number, Designed(name), recipe, seed=0) for number, name in enumerate(networks)]
         self.left = list(self.specs)
+        self.at_once = 0
+        self.steps: list[tuple[int, int, int, int]] = []  # number, epoch, step, steps
         self.asked_in_vain = 0
         self.epochs: dict[int, list[int]] = {spec.number: [] for spec in self.specs}
         self.results: dict[int, TrialResult] = {}
+
+    def ready(self, at_once: int) -> None:
+        assert not self.at_once and len(self.left) == len(self.specs)
+        self.at_once = at_once
+
+    def stepped(self, spec: TrialSpec, epoch: int, step: int, steps: int) -> None:
+        assert spec in self.specs and spec.number not in self.results
+        assert 1 <= epoch <= spec.recipe.epochs and 1 <= step <= steps
+        self.steps.append((spec.number, epoch, step, steps))
 
     def ask(self) -> TrialSpec | None:
         if self.left:
@@ -87,13 +98,29 @@ def test_every_trial_is_told_once_failed_and_stopped_ones_with_a_reason(engine: 
     complete, failed, pruned = State.COMPLETE, State.FAILED, State.PRUNED
     assert [result.state for result in results] == [complete, failed, pruned, complete, complete]
     assert trials.epochs == {0: [1, 2], 1: [], 2: [1], 3: [1, 2], 4: [1, 2]}
-    assert trials.asked_in_vain == 1
+    assert trials.asked_in_vain == 1 and trials.at_once in (1, 2)
+    assert {number for number, *_ in trials.steps} <= {0, 2, 3, 4}
     assert "no_such_network" in results[1].reason
     assert results[2].reason == "stopped after epoch 1"
     assert results[2].accuracy is not None and results[2].seconds > 0
     assert results[0].accuracy is not None and results[0].loss is not None and results[0].seconds > 0
     for other in results[3:]:  # one seed, one training, whatever its worker ran before
         assert (other.accuracy, other.loss) == (results[0].accuracy, results[0].loss)
+
+
+def test_steps_are_heard_of_while_a_training_goes_on(engine: Engine, tiny: Dataset) -> None:
+    class Patient(Listed):
+        """Has seen enough after the first steps."""
+
+        def report(self, spec: TrialSpec, epoch: Epoch) -> bool:
+            super().report(spec, epoch)
+            return bool(self.steps)
+
+    trials = Patient("resnet20", recipe=replace(RECIPE, epochs=10_000))
+    engine(trials, tiny)
+    number, epoch, step, steps = trials.steps[0]
+    assert number == 0 and epoch <= max(trials.epochs[0]) + 1 and 1 <= step <= steps
+    assert trials.results[0].state == State.PRUNED
 
 
 def test_what_a_table_has_published_is_not_trained(engine: Engine) -> None:

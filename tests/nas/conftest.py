@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import zlib
 from collections.abc import Callable, Generator
@@ -14,16 +15,17 @@ from nas.cli import main
 from nas.config import Budget, Config
 from nas.data import Dataset
 from nas.network import Found
+from nas.progress import Silent
 from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.run import Row, Run
-from nas.train import Epoch
+from nas.train import Epoch, OnStep
 from nas.trial import State, TrialResult, TrialSpec
 from searchspaces import Mnas
 from searchspaces.cost import Cost
 
 
-class Watcher:
+class Watcher(Silent):
     """A progress that remembers what it was told."""
 
     def __init__(self) -> None:
@@ -33,14 +35,11 @@ class Watcher:
     def started(self, spec: TrialSpec, size: Cost) -> None:
         self.begun.append(spec.number)
 
-    def epoch(self, spec: TrialSpec, epoch: Epoch) -> None:
-        pass
-
     def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
         self.rows.append(row)
 
 
-def pretend(spec: TrialSpec, dataset: Dataset) -> Generator[Epoch, None, TrialResult]:
+def pretend(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) -> Generator[Epoch, None, TrialResult]:
     """A training whose accuracy is a function of the architecture; one in eleven fails."""
     assert isinstance(spec.network, Found)
     code = zlib.crc32(spec.network.space.format(spec.network.arch).encode())
@@ -77,6 +76,7 @@ def call_nas(
         monkeypatch.setattr(sys, "argv", ["nas", *args])
         with pytest.raises(SystemExit) as end:
             main()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which `main` has changed after a Ctrl-C
         assert isinstance(end.value.code, int)
         captured = capsys.readouterr()
         return end.value.code, captured.out, captured.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -14,10 +15,13 @@ import torch
 from optuna.storages.journal import JournalFileBackend
 from safetensors.torch import load_file
 
+import nas
 from nas import baselines, launch, results
+from nas.config import Budget
 from nas.data import Dataset
 from nas.data.images import Images
 from nas.run import CONFIG, JOURNAL, Run
+from nas.timing import Estimate
 
 Cli = "Callable[..., tuple[int, str, str]]"
 
@@ -125,8 +129,46 @@ def test_ctrl_c_says_how_to_go_on(cli, monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("nas.engines.local.run_trial", interrupted)
-    code, out, _ = cli(*SEARCH, "--trials", "2", "--name", "one")
-    assert code == 130 and "`nas resume one` continues" in out
+    code, out, err = cli(*SEARCH, "--trials", "2", "--name", "one")
+    assert code == 130 and not err
+    assert "stopped before any trial was done. Trial 0 was under way, and will begin anew. `nas resume one` cont" in out
+
+
+def test_ctrl_c_before_there_is_a_run_is_one_line(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nas.plan.estimate_trial_seconds", interrupted)
+    code, out, err = cli(*SEARCH, "--trials", "2", "--name", "one")
+    assert code == 130 and err == "nas: stopped\n" and not Path("runs/one").exists()
+    assert "timing 4 networks in miniature, for 1m00s at most ..." in out.splitlines()
+
+
+def test_timing_is_said_before_it_and_counts(cli, pretended: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a budget of 40 seconds it may take four; what it took, a resumed run still counts."""
+
+    def slow(*how: Any) -> Estimate:
+        time.sleep(0.2)
+        return Estimate(2.0, 3, 4)
+
+    monkeypatch.setattr("nas.plan.estimate_trial_seconds", slow)
+    code, out, err = cli(*SEARCH, "--trials", "3", "--budget", "40s", "--name", "one")
+    assert code == 0, err
+    header = out.splitlines()
+    assert "timing 4 networks in miniature, for 4.0s at most ..." in header
+    assert "time      about 2.0s a trial on cpu: 3 trials in about 6.0s (only 3 of 4 networks could be timed)" in header
+    assert header.index("timing 4 networks in miniature, for 4.0s at most ...") < next(
+        number for number, line in enumerate(header) if line.startswith("time ")
+    )
+    assert json.loads(Path("runs/one/config.json").read_text())["budget"]["timing"] >= 0.2
+    opened = nas.open("one")
+    timing = opened.budget.timing
+    assert 0.2 <= timing < 20 and opened.budget == Budget(3, 40.0, timing)
+    limits: list[Budget] = []
+    drive = launch.drive
+    monkeypatch.setattr(launch, "drive", lambda run, limit, *rest: limits.append(limit) or drive(run, limit, *rest))
+    opened.resume(trials=4, budget="60s")
+    assert limits == [Budget(4, 60.0, timing)]
 
 
 def test_a_control_follows_its_search_and_is_resumed_with_it(cli, pretended: None, monkeypatch) -> None:
@@ -258,7 +300,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(cli, args: tuple[str, ...], messa
 
 
 def test_a_budget_that_no_trial_fits_is_refused(cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.plan.estimate_trial_seconds", lambda *args: 7200.0)
+    monkeypatch.setattr("nas.plan.estimate_trial_seconds", lambda *args: Estimate(7200.0, 4, 4))
     code, _, err = cli(*SEARCH, "--budget", "20m")
     assert code == 2 and err.count("\n") == 1
     assert "a trial takes about 2h00m on cpu, longer than the budget of 20m00s: give a longer --budget, or" in err

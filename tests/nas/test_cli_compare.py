@@ -64,7 +64,7 @@ def test_one_that_was_stopped_is_resumed(cli: Cli, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(
         local,
         "run_trial",
-        lambda spec, data: (_ for _ in ()).throw(KeyboardInterrupt) if spec.number else real(spec, data),
+        lambda spec, *how: (_ for _ in ()).throw(KeyboardInterrupt) if spec.number else real(spec, *how),
     )
     code, out, _ = cli("compare", "resnet8@0.1", "resnet8@0.2", *SMALL, "--seeds", "1", "--name", "c", "--ensemble")
     assert code == 130 and "`nas resume c` continues" in out

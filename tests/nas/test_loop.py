@@ -18,26 +18,18 @@ from nas.config import Budget, Config
 from nas.data import Dataset
 from nas.engines import local
 from nas.loop import MAX_FAILURES, MAX_STARTS, Search, busy_seconds
+from nas.progress import Silent
 from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.run import Row, Run
-from nas.train import Epoch
+from nas.train import Epoch, OnStep
 from nas.trial import State, TrialResult, TrialSpec
 from searchspaces import SPACES, Arch, Chain, Choice, Space
-from searchspaces.cost import Cost
 from searchspaces.layers import conv, head, network
 
 
 class Killed(BaseException):
     """What a `kill -9` looks like from within: nothing after it runs."""
-
-
-class Silent:
-    """A progress that looks away."""
-
-    def started(self, spec: TrialSpec, size: Cost) -> None: ...
-    def epoch(self, spec: TrialSpec, epoch: Epoch) -> None: ...
-    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None: ...
 
 
 def go_on(run: Run, dataset: Dataset, budget: Budget | None = None) -> Search:
@@ -176,7 +168,7 @@ def test_networks_get_deeper_as_the_space_has_it_whatever_the_strategy(
 def test_a_training_that_keeps_killing_its_process_is_given_up(
     run: Run, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def dies(spec: TrialSpec, dataset: Dataset) -> Any:
+    def dies(spec: TrialSpec, dataset: Dataset, on_step: OnStep) -> Any:
         raise Killed
 
     monkeypatch.setattr("nas.engines.local.run_trial", dies)
@@ -298,6 +290,51 @@ def test_time_runs_out_before_a_trial_that_would_end_late(run: Run, tiny: Datase
         assert search.ask()
         search._seconds_before = 50.0
         assert search.ask() is None and "time budget is spent" in search.ended
+
+
+def test_the_time_that_timing_took_is_part_of_the_budget(run: Run, tiny: Dataset) -> None:
+    with run.driving() as study:
+        search = Search(run, study, Budget(seconds=100, timing=9.0), Silent(), tiny)
+        assert search.seconds_spent == pytest.approx(9.0, abs=1.0)
+        left = search.seconds_left()
+        assert left is not None and left == pytest.approx(91.0, abs=1.0)
+
+
+def test_the_time_left_is_that_of_all_workers_from_their_first_step_on(
+    run: Run, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("nas.loop.time.monotonic", lambda: now)
+    with run.driving() as study:
+        search = Search(run, study, Budget(trials=10), Silent(), tiny)
+        search.ready(at_once=2)
+        first, second = search.ask(), search.ask()
+        assert first and second and search.seconds_left() is None
+        now += 30.0  # for which workers are being started
+        search.stepped(first, 1, 1, 9)
+        search.stepped(second, 1, 1, 9)
+        now += 10.0
+        search.tell(first, TrialResult(State.COMPLETE, 10.0, 0.5, 1.0))
+        search.tell(second, TrialResult(State.COMPLETE, 10.0, 0.5, 1.0))
+        assert search.seconds_left() == pytest.approx(8 * 10 / 2)
+        both = Search(run, study, Budget(trials=100, seconds=45), Silent(), tiny)
+        now += 5.0
+        assert both.seconds_left() == pytest.approx(45 - busy_seconds(study.get_trials()) - 5.0)
+
+
+def test_an_interruption_says_what_it_costs(run: Run, tiny: Dataset) -> None:
+    with run.driving() as study:
+        search = Search(run, study, Budget(trials=10), Silent(), tiny)
+        assert search.interrupted == "stopped before any trial was done."
+        specs = [search.ask() for _ in range(3)]
+        assert search.interrupted == (
+            "stopped before any trial was done. Trials 0, 1 and 2 were under way, and will begin anew."
+        )
+        for spec in specs[:2]:
+            assert spec
+            search.tell(spec, TrialResult(State.COMPLETE, 1.0, 0.5 + spec.number / 10, 1.0))
+        assert search.interrupted.startswith("stopped after 2 trials, the best ")
+        assert search.interrupted.endswith("). Trial 2 was under way, and will begin anew.")
 
 
 def test_time_spent_side_by_side_counts_once(run: Run, tiny: Dataset) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
 from nas.network import Designed
-from nas.progress import JsonLines, Lines, Terminal
+from nas.progress import JsonLines, Lines, Output, trial_line
 from nas.recipe import Recipe
 from nas.run import Row
 from nas.train import Epoch
@@ -44,13 +45,48 @@ def test_a_pipe_gets_one_plain_line_a_trial() -> None:
     assert "failed: out of memory: 3 GB" in second and "\033" not in text
 
 
-def test_a_terminal_also_shows_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
-    text = shown(Terminal(io.StringIO()), row())
-    states = text.split("\r\033[K")
-    assert "trial 3: training, 9.8M MACs" in states and "trial 3: epoch 1/2, 25.0 %" in states
-    assert "best 50.0 % at 9.8M MACs (trial 3)  |  10m00s left" in states
-    assert states[-1] == ""  # the line is left empty
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("seconds_left", [None, 600.0])
+@pytest.mark.parametrize("number", [3, 1234])
+def test_a_trials_line_fits_the_terminal(width: int, seconds_left: float | None, number: int) -> None:
+    reason = (
+        "RuntimeError: Given groups=1, weight of size [8, 3, 3, 3], expected input[20, 4, 32, 32] to have 3 channels"
+    )
+    for one in (row(), row(State.FAILED, reason), row(State.PRUNED, "stopped after epoch 2")):
+        line = trial_line(replace(one, number=number), row(), seconds_left, width)
+        assert len(line) <= width and line.startswith(f"trial {number:>3}"), line
+        if one.state == State.COMPLETE:
+            assert "50.0 %" in line and "9.8M MACs" in line
+        else:
+            assert f"{one.state}: " in line and (one.reason in line or line.endswith("..."))
+
+
+def test_120_columns_say_everything_and_80_what_matters() -> None:
+    assert trial_line(row(), row(), 600.0, 120) == trial_line(row(), row(), 600.0)
+    assert trial_line(row(), row(), 600.0, 80) == (
+        "trial   3  50.0 %  reward 0.4500    9.8M MACs      1k params   1m15s  best"
+    )
+    other = replace(row(), number=2)
+    assert trial_line(row(), other, 600.0, 80).endswith("1m15s"), "it is not the best"
+
+
+def test_an_experiments_line_names_its_training() -> None:
+    training = replace(row(), id="resnet20@0.25 at 32, seed 1", architecture="resnet20@0.25 at 32, seed 1")
+    failed = replace(training, state=State.FAILED, reason="out of memory: " + "x" * 100)
+    for one in (training, failed):
+        line = trial_line(one, row(), 600.0, 80)
+        assert one.id in line and len(line) <= 80
+
+
+def test_what_takes_its_time_is_a_line_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    for kind in ("none", "lines", "json"):
+        output = Output(kind)
+        with output.busy("timing 4 networks"), output.passing("reading shapes"):
+            pass
+        output.watch("one").waiting("starting 2 workers with Ray")
+    said = capsys.readouterr()
+    lines = "timing 4 networks ...\nstarting 2 workers with Ray ...\n"
+    assert said.out == lines and said.err == lines, "with json, it goes where a program does not read"
 
 
 def test_a_program_gets_json() -> None:

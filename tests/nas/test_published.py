@@ -16,6 +16,7 @@ from nas.data import without_images
 from nas.engines import local
 from nas.launch import choose_config, drive
 from nas.loop import Search
+from nas.progress import Silent
 from nas.published import Published, read, table_of
 from nas.recipe import Recipe
 from nas.reward import Reward
@@ -179,12 +180,6 @@ def search(config: Config, folder: Path, trials: int) -> Run:
     said = drive(run, run.budget, without_images("cifar10"), "cpu", None, Silent())
     assert "published of the best, trial" in said and "the best in the table has 79.00 %" in said
     return run
-
-
-class Silent:
-    def started(self, *_: object) -> None: ...
-    def epoch(self, *_: object) -> None: ...
-    def finished(self, *_: object) -> None: ...
 
 
 def test_a_search_sees_the_table_and_the_cost_of_what_it_would_build(config: Config, tmp_path: Path) -> None:

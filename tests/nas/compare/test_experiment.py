@@ -19,7 +19,7 @@ from nas.network import Designed, Found
 from nas.progress import Output
 from nas.recipe import Recipe
 from nas.run import Run
-from nas.train import Epoch, accuracy
+from nas.train import Epoch, OnStep, accuracy
 from nas.trial import TrialResult, TrialSpec, run_trial
 from searchspaces import Mnas
 from searchspaces.cost import Cost
@@ -94,11 +94,11 @@ def test_interrupted_and_resumed_it_is_the_same(tiny: Dataset, tmp_path: Path, m
     whole = trained(tmp_path / "whole")
     calls = []
 
-    def third_is_interrupted(spec: TrialSpec, dataset: Dataset) -> Generator[Epoch, None, TrialResult]:
+    def third_is_interrupted(spec: TrialSpec, dataset: Dataset, on_step: OnStep) -> Generator[Epoch, None, TrialResult]:
         calls.append(spec.number)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return run_trial(spec, dataset)
+        return run_trial(spec, dataset, on_step)
 
     monkeypatch.setattr(local, "run_trial", third_is_interrupted)
     with pytest.raises(KeyboardInterrupt):

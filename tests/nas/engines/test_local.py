@@ -10,7 +10,7 @@ from nas.data import Dataset
 from nas.engines import local
 from nas.network import Designed
 from nas.recipe import Recipe
-from nas.train import Epoch
+from nas.train import Epoch, OnStep
 from nas.trial import State, TrialResult, TrialSpec
 
 
@@ -18,6 +18,13 @@ class Listed:
     def __init__(self, *recipes: Recipe) -> None:
         self.left = [TrialSpec(number, Designed("resnet20"), recipe, 0) for number, recipe in enumerate(recipes)]
         self.said: list[tuple[str, int]] = []
+        self.steps: list[tuple[int, int, int]] = []
+
+    def ready(self, at_once: int) -> None:
+        assert at_once == 1 and not self.said
+
+    def stepped(self, spec: TrialSpec, epoch: int, step: int, steps: int) -> None:
+        self.steps.append((epoch, step, steps))
 
     def ask(self) -> TrialSpec | None:
         return self.left.pop(0) if self.left else None
@@ -55,7 +62,7 @@ def test_the_data_are_prepared_once_for_a_recipe(tiny: Dataset, monkeypatch: pyt
 def test_a_stopped_training_is_closed(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[int] = []
 
-    def training(spec: TrialSpec, dataset: Dataset) -> Generator[Epoch, None, TrialResult]:
+    def training(spec: TrialSpec, dataset: Dataset, on_step: OnStep) -> Generator[Epoch, None, TrialResult]:
         try:
             yield Epoch(1, 1.0, 0.5, 10, 0.0)
             return TrialResult(State.COMPLETE, 0.0, 0.5, 1.0)

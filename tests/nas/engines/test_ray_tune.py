@@ -45,7 +45,14 @@ class Listed:
     def __init__(self, *networks: Any, recipe: Recipe = RECIPE) -> None:
         self.left = [TrialSpec(number, network, recipe, 0) for number, network in enumerate(networks)]
         self.retries: list[tuple[int, str]] = []
+        self.steps: list[tuple[int, int, int, int]] = []
         self.results: dict[int, TrialResult] = {}
+
+    def ready(self, at_once: int) -> None:
+        self.at_once = at_once
+
+    def stepped(self, spec: TrialSpec, epoch: int, step: int, steps: int) -> None:
+        self.steps.append((spec.number, epoch, step, steps))
 
     def ask(self) -> TrialSpec | None:
         return self.left.pop(0) if self.left else None
@@ -204,6 +211,8 @@ from nas.trial import TrialSpec
 
 class Endless:
     number = 0
+    def ready(self, at_once): pass
+    def stepped(self, spec, *at): pass
     def ask(self):
         self.number += 1
         return TrialSpec(self.number, Designed("resnet20"), Recipe(subset=100, epochs=1000), 0)

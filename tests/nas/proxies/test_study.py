@@ -24,7 +24,7 @@ from nas.proxies.study import Length, ProxyStudy, study_config, usual_cuts, usua
 from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.run import Run
-from nas.train import Epoch
+from nas.train import Epoch, OnStep
 from nas.trial import State, TrialResult, TrialSpec, run_trial
 from searchspaces import Arch, Choice, Space
 from searchspaces.layers import conv, head, network
@@ -76,7 +76,7 @@ def study_run(path: Path, config: Config) -> Run:
     return Run.create(path, config, Budget(trials=config.space.size))
 
 
-def pretend(spec: TrialSpec, dataset: Dataset) -> Generator[Epoch, None, TrialResult]:
+def pretend(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) -> Generator[Epoch, None, TrialResult]:
     """Accuracy and loss are functions of the network, the seed and how long it is trained; one training fails."""
     if spec.number == 7:
         return TrialResult(State.FAILED, 0.0, reason="it was to fail")

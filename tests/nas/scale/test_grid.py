@@ -20,7 +20,7 @@ from nas.run import Run
 from nas.scale.family import Base, base_of
 from nas.scale.grid import BASE, Candidate, candidates, from_text, grid_config, kind, to_text
 from nas.scale.results import best_compound, grid_of, results
-from nas.train import Epoch
+from nas.train import Epoch, OnStep
 from nas.trial import State, TrialResult, TrialSpec, run_trial
 from scaling.compound import Compound
 from searchspaces import Mnas
@@ -58,7 +58,7 @@ def drive(run: Run, dataset: Dataset, budget: Budget | None = None) -> Search:
     return search
 
 
-def pretend(spec: TrialSpec, dataset: Dataset) -> Generator[Epoch, None, TrialResult]:
+def pretend(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) -> Generator[Epoch, None, TrialResult]:
     """Accuracy grows with the image, and every seed has its luck; one training fails."""
     assert dataset.image_size == spec.recipe.resolution
     if spec.number == 7:
