@@ -17,7 +17,6 @@ from nas.training_progress import (
     TrainingJson,
     TrainingLines,
     TrainingTerminal,
-    fitting,
     watch_training,
 )
 
@@ -83,11 +82,12 @@ def test_in_a_terminal_lines_stay_above_the_live_line_that_goes(shown: TrainingT
 
 
 @pytest.mark.parametrize("width", range(10, 90, 7))
-def test_no_part_of_it_is_broken(width: int) -> None:
-    parts = ["epoch 3/10", "step 20/80", "34s left", "loss 1.250", "1,152 images/s", "10s so far"]
-    text = fitting(parts, width)
-    assert len(text) <= width and text.split("  ") == parts[: len(text.split("  "))]
-    rest = parts[len(text.split("  ")) :]
+def test_no_part_of_it_is_broken(shown: TrainingTerminal, width: int) -> None:
+    shown.moment(MOMENT)
+    parts, text = shown.parts(), shown.line(width)
+    kept = text.split("  ")
+    assert len(text) <= width and kept == parts[: len(kept)]
+    rest = parts[len(kept) :]
     assert not rest or len(text) + 2 + len(rest[0]) > width
 
 
@@ -112,6 +112,9 @@ def test_what_is_shown_follows_where_it_goes(monkeypatch: pytest.MonkeyPatch) ->
     assert type(watch_training("json", "a", RECIPE)) is TrainingJson
     assert type(watch_training("lines", "a", RECIPE)) is TrainingLines
     monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setenv("TERM", "dumb")
+    assert type(watch_training("lines", "a", RECIPE)) is TrainingLines
+    monkeypatch.setenv("TERM", "xterm")
     terminal = watch_training("lines", "a", RECIPE)
     terminal.close()
     assert type(terminal) is TrainingTerminal
