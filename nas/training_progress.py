@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from nas.console import can_change, first_that_fits
+from nas.console import can_change, first_that_fits, fitted
 from nas.live import Plain, live
 from nas.recipe import Recipe
 from nas.train import Epoch, Moment
@@ -85,7 +85,7 @@ class TrainingTerminal(TrainingLines):
         self._live.stop()
 
     def _line(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True)
+        self._console.print(fitted(text, self._console.width), soft_wrap=True)
 
 
 class TrainingJson(SilentTraining):

@@ -91,6 +91,13 @@ def test_no_part_of_it_is_broken(shown: TrainingTerminal, width: int) -> None:
     assert not rest or len(text) + 2 + len(rest[0]) > width
 
 
+def test_a_line_is_broken_between_words(shown: TrainingTerminal) -> None:
+    shown._console.width = 44
+    shown.epoch(EPOCH)
+    assert isinstance(shown.out, Terminal)
+    assert "epoch 3/10  loss 1.500  validation 50.0 %\n12s\n" in shown.out.getvalue()
+
+
 def test_a_pipe_has_a_line_an_epoch() -> None:
     out = io.StringIO()
     lines = TrainingLines(out, RECIPE)
