@@ -65,6 +65,9 @@ def without_seed(config: Config) -> dict[str, Any]:
     return config.to_dict() | {"seed": 0, "device": "", "data_dir": "", "table": ""}
 
 
+LIMIT = 1e100
+
+
 @dataclass(frozen=True)
 class Summary:
     """The best of each run of a set by its name, None where it has none; and what they show together."""
@@ -102,7 +105,8 @@ class Spread:
 
 
 def spread_of(values: Sequence[float]) -> Spread | None:
-    """None of no value."""
+    """None of no value; an infinite or huge one, of another program, has no mean and is left out."""
+    values = [value for value in values if abs(value) < LIMIT]
     if not values:
         return None
     return Spread(fmean(values), stdev(values) if len(values) > 1 else None, len(values))

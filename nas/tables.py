@@ -16,7 +16,7 @@ from nas.repeats import Summary, spread_of
 from nas.run import Row
 from nas.show import Shown, choices_by_group, format_size
 from nas.statistics import Interval
-from nas.units import format_count, format_percent, format_seconds
+from nas.units import format_count, format_percent, format_reward, format_seconds
 from searchspaces.cost import RowCost
 from searchspaces.layers import SMALL_IMAGE
 
@@ -33,7 +33,7 @@ def trials_table(rows: Sequence[Row]) -> str:
                 str(row.number),
                 str(row.state),
                 format_percent(row.accuracy),
-                "-" if row.reward is None else f"{row.reward:.4f}",
+                format_reward(row.reward),
                 format_count(row.macs),
                 format_count(row.params),
                 *([format_seconds(row.latency)] if latency else []),
@@ -71,21 +71,21 @@ def control_table(comparison: Comparison) -> str:
 def set_table(summary: Summary) -> str:
     """What `nas search --seeds` prints."""
     rows = [
-        (name, "-", "-", "-", "-")
-        if best is None or best.reward is None
-        else (name, f"{best.reward:.4f}", format_percent(best.accuracy), format_count(best.macs), str(best.number))
+        (name, format_reward(best.reward), format_percent(best.accuracy), format_count(best.macs), str(best.number))
+        if best
+        else (name, "-", "-", "-", "-")
         for name, best in summary.bests.items()
     ]
     said = table(("run", "best reward", "accuracy", "MACs", "trial"), rows)
     reward = spread_of(summary.figures("reward"))
     if reward is None:
         return f"{said}\n\nno search has a network that was trained to the end."
-    alone = f"{reward.mean:.4f}, of one search alone"
-    together = alone if reward.deviation is None else f"{reward.mean:.4f} ± {reward.deviation:.4f}"
-    return (
-        f"{said}\n\nbest reward {together}, best accuracy {spread(summary.figures('accuracy'))}: "
-        f"mean ± standard deviation over {reward.n} of {len(summary.bests)} searches."
-    )
+    together = f"{reward.mean:.4f}" if reward.deviation is None else f"{reward.mean:.4f} ± {reward.deviation:.4f}"
+    accuracies = summary.figures("accuracy")
+    beside = f", best accuracy {spread(accuracies)}" if accuracies else ""
+    searches = f"{reward.n} of {len(summary.bests)} searches"
+    said_of = f"of {searches}" if reward.n == 1 else f"mean ± standard deviation over {searches}"
+    return f"{said}\n\nbest reward {together}{beside}: {said_of}."
 
 
 def _signed(interval: Interval) -> str:

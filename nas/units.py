@@ -107,6 +107,13 @@ def format_ticking(seconds: float) -> str:
     return f"{int(seconds)}s" if seconds < 60 else format_seconds(int(seconds))
 
 
+def format_reward(reward: float | None) -> str:
+    """0.61234 -> `0.6123`; one of another program's study may be huge: `1.798e+308`."""
+    if reward is None:
+        return "-"
+    return f"{reward:.4f}" if abs(reward) < 1e6 else f"{reward:.4g}"
+
+
 def format_percent(share: float | None) -> str:
     """0.6123 -> `61.2 %`."""
     return "-" if share is None else f"{100 * share:.1f} %"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nas.report.markup import Markup, join, tag
 from nas.units import format_seconds
 
 WIDTH, HEIGHT = 440, 270
 LEFT, RIGHT, TOP, BOTTOM = 54, 12, 10, 42  # margins
+LIMIT = 1e100
 TITLES = 500  # points of a chart that say what they are when pointed at, at most: each costs some 150 bytes
 _TIMES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 _RAMP = ((62, 73, 137), (49, 120, 142), (63, 163, 137), (160, 200, 90), (240, 190, 80), (226, 124, 82))
@@ -63,9 +64,11 @@ class _Scale:
 
 
 def chart(series: Sequence[Series], x: Axis, y: Axis) -> Markup:
-    """Points and lines of at least one point."""
+    """Points and lines. What is beyond ±`LIMIT`, as a value of another program's may be, is left out."""
+    series = [_drawable(s) for s in series]
     places = [(p.x, p.y) for s in series for p in (*s.points, *s.marked)] + [at for s in series for at in s.line]
     places += [(x, y) for s in series for x, *edges in s.band for y in edges]
+    places = places or [(0.0, 0.0)]
     across = _scale([px for px, _ in places], x, LEFT, WIDTH - RIGHT)
     up = _scale([py for _, py in places], y, HEIGHT - BOTTOM, TOP)
     many = sum(len(s.points) for s in series) > TITLES
@@ -78,6 +81,16 @@ def chart(series: Sequence[Series], x: Axis, y: Axis) -> Markup:
     label = f"{y.words} against {x.words}"
     return tag(
         "svg", {"viewBox": f"0 0 {WIDTH} {HEIGHT}", "class": "chart", "role": "img", "aria-label": label}, *parts
+    )
+
+
+def _drawable(series: Series) -> Series:
+    return replace(
+        series,
+        points=[point for point in series.points if abs(point.y) < LIMIT],
+        marked=[point for point in series.marked if abs(point.y) < LIMIT],
+        line=[(x, y) for x, y in series.line if abs(y) < LIMIT],
+        band=[(x, low, high) for x, low, high in series.band if max(abs(low), abs(high)) < LIMIT],
     )
 
 

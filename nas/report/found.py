@@ -15,7 +15,7 @@ from nas.report.network import portrait
 from nas.report.numbers import Numbers
 from nas.report.parts import TRIALS, key, measured, note, section, text_table
 from nas.run import Row
-from nas.units import format_count, format_percent, format_seconds
+from nas.units import format_count, format_percent, format_reward, format_seconds
 
 
 def facts(numbers: Numbers) -> list[tuple[str, str, str]]:
@@ -32,9 +32,7 @@ def facts(numbers: Numbers) -> list[tuple[str, str, str]]:
         ("Time", format_seconds(spent), " ".join(allowed)),
     ]
     if not config.reward.is_accuracy:
-        facts.insert(
-            1, ("Reward", f"{best.reward:.4f}" if best and best.reward is not None else "-", str(config.reward))
-        )
+        facts.insert(1, ("Reward", format_reward(best.reward if best else None), str(config.reward)))
     return [(name, value, "" if value == "-" or "limit -" in remark else remark) for name, value, remark in facts]
 
 
@@ -177,7 +175,7 @@ def against_random(control: Control) -> Markup:
         budget = f"{within.budget:,} networks" if within.measure == "trials" else format_seconds(within.budget)
         header.append(f"{budget} each")
         for cells, row in zip(rows, (within.search, within.random), strict=False):
-            cells.append(f"{row.reward:.4f} ({format_percent(row.accuracy)})")
+            cells.append(f"{format_reward(row.reward)} ({format_percent(row.accuracy)})")
         rows[-1].append(f"{within.difference:+.4f}")
     names, found = (control.search.run.name, control.random.run.name), control.comparison
     return section(
@@ -196,7 +194,7 @@ def best_network(numbers: Numbers) -> Markup | None:
 
 
 def _named(row: Row) -> str:
-    reward = f", reward {row.reward:.4f}" if row.reward is not None and row.reward != row.accuracy else ""
+    reward = f", reward {format_reward(row.reward)}" if row.reward is not None and row.reward != row.accuracy else ""
     return f"trial {row.number}: {format_percent(row.accuracy)}{reward}, {format_count(row.macs)} MACs"
 
 

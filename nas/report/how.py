@@ -13,7 +13,7 @@ from nas.report.markup import Markup, join, tag
 from nas.report.numbers import ENOUGH, SHUFFLES, Numbers, Proposed
 from nas.report.parts import TRIALS, judged, measured, note, section, text_table
 from nas.run import Row, rank
-from nas.units import format_count, format_percent, format_seconds
+from nas.units import format_count, format_percent, format_reward, format_seconds
 
 BARS = 15  # choices, by their importance
 
@@ -124,7 +124,7 @@ def trials(numbers: Numbers) -> Markup:
 
 def _cells(row: Row) -> list[str]:
     counts = format_count(row.macs), format_count(row.params), format_seconds(row.seconds)
-    return [str(row.number), row.id, format_percent(row.accuracy), f"{row.reward:.4f}", *counts]
+    return [str(row.number), row.id, format_percent(row.accuracy), format_reward(row.reward), *counts]
 
 
 def how(numbers: Numbers) -> Markup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -16,6 +17,7 @@ from nas.config import Budget, Config
 from nas.data import Dataset
 from nas.run import Run
 from nas.samplers import distributions
+from nas.tables import set_table
 
 SEARCH = ("search", "--width", "0.1", "--batch-size", "20", "--trials", "3", "--name", "many", "--seeds", "3")
 NAMES = ["many-seed4", "many-seed5", "many-seed6"]
@@ -119,6 +121,14 @@ def test_a_search_without_a_result_is_counted_out(run: Run, config: Config) -> N
     summary = repeats.Summary.of("both", [run, other])
     assert summary.figures("reward") == [0.5] and summary.bests["two"] is None
     assert summary.to_dict()["reward"] == {"mean": 0.5, "deviation": None, "n": 1}
+    assert "best reward 0.5000, best accuracy 50.0 %: of 1 of 2 searches." in set_table(summary)
+    nothing = set_table(repeats.Summary.of("both", [other]))
+    assert "no search has a network" in nothing
+
+
+def test_a_value_that_is_no_figure_has_no_mean() -> None:
+    assert repeats.spread_of([0.5, math.inf, -math.inf, 1e200, 0.7]) == repeats.spread_of([0.5, 0.7])
+    assert repeats.spread_of([math.inf]) is None
 
 
 def test_from_python(cli, tmp_path: Path) -> None:

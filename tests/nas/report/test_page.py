@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 import re
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from optuna.trial import create_trial
 
 from nas.recipe import Recipe
 from nas.report.numbers import Numbers
@@ -153,6 +156,16 @@ def test_what_differs_between_runs_is_told(make_run, config) -> None:
     assert f"Reward is{config.reward}accuracy" in text.replace("  ", "") and "Recipe, epochs13" in text
     alike = read(page([Numbers.of(make_run(trials(3), name)) for name in ("c", "d")]))
     assert "Reward is" not in alike and "of their own" not in alike and "Recipe, " not in alike
+
+
+@pytest.mark.parametrize("value", [sys.float_info.max, math.inf, -math.inf, 1e200])
+def test_values_of_another_program_may_be_anything(make_run, value: float) -> None:
+    run = make_run(trials(7))
+    with run.driving() as study:
+        first = study.trials[0]
+        study.add_trial(create_trial(value=value, params=first.params, distributions=first.distributions))
+    html = page([Numbers.of(run)])
+    assert "How it was searched" in read(html) and "0" * 50 not in html and "nan" not in html
 
 
 def test_a_page_is_the_same_each_time(make_run) -> None:
