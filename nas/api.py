@@ -166,7 +166,7 @@ def search(
         space, width, dataset, place, how, reward, strategy, seed, where, threads, answers, most, given,
         skip_unreadable, strategy_settings,
     )  # fmt: skip
-    config = launch.choose_aim(config, wanted, pruner)
+    config = launch.within_reach(launch.choose_aim(config, wanted, pruner), dataset, output)
     if control:
         check_control(config, folder)
     if seeds > 1:

@@ -24,11 +24,12 @@ from nas.limits import SEED, THREADS
 from nas.loop import Progress, Search
 from nas.names import as_name, check_name, check_room
 from nas.pareto import parse_objectives
-from nas.plan import fit_width
+from nas.plan import fit_width, has_width
 from nas.process import prepare
 from nas.progress import Output, Telling
 from nas.pruning import NO_PRUNER, make_pruner
 from nas.published import Published, read, table_of
+from nas.reach import check_reach
 from nas.recipe import FIELDS, Recipe
 from nas.reward import ACCURACY, LOSS, Reward
 from nas.run import Row, Run, check_database
@@ -152,8 +153,9 @@ def choose_config(
     if "image_size" in get_space(space, **given).settings():
         given = {"image_size": recipe.image_size(dataset)} | given
     chosen = get_space(space, **given)
-    if width is None and table is None:
-        chosen = _sized(chosen, reward.target if reward.cost == "macs" else None, max_macs, dataset.num_classes)
+    if "width" not in given and table is None:
+        target = reward.target if reward.cost == "macs" else None
+        chosen = _sized(chosen, target, max_macs, dataset.num_classes, recipe.image_size(dataset))
     folder = None if data_dir is None else str(data_dir.expanduser().resolve())
     config = Config(
         chosen, dataset.name, recipe, reward, strategy, seed, folder, device, threads, max_macs=max_macs,
@@ -243,11 +245,17 @@ def choose_aim(config: Config, objectives: str | None, pruner: str) -> Config:
     return replace(config, objectives=() if objectives is None else parse_objectives(objectives), pruner=pruner)
 
 
-def _sized(space: Space, target_macs: float | None, max_macs: float | None, num_classes: int) -> Space:
+def within_reach(config: Config, dataset: Dataset, output: Output) -> Config:
+    """`config`; where few networks meet its limit or target, that is said. Raises ValueError where none does."""
+    for line in check_reach(config, dataset.num_classes, config.recipe.image_size(dataset)):
+        output.say(line)
+    return config
+
+
+def _sized(space: Space, target_macs: float | None, max_macs: float | None, num_classes: int, image_size: int) -> Space:
     """`space`, if it has a width, at the one that fits: the target's for all, else each architecture's at the limit."""
-    settings = space.settings()
-    if target_macs is not None and "width" in settings:
-        return fit_width(space, target_macs, settings["image_size"])
+    if target_macs is not None and has_width(space):
+        return fit_width(space, target_macs, space.settings().get("image_size", image_size))
     if max_macs is not None and isinstance(space, ScaledSpace):
         return replace(space, max_macs=int(max_macs), num_classes=None if num_classes == 10 else num_classes)
     return space

@@ -276,6 +276,7 @@ class Search:
             if self._count_start(trial) > MAX_STARTS:
                 raise RuntimeError(f"the process died {MAX_STARTS} times while it trained this network")
             size = cost_of(lambda: network.build(self.num_classes, image_size), image_size)
+            self.config.reward.check(asdict(size))
         except Exception as error:
             self.tell(spec, TrialResult(State.FAILED, 0.0, reason=describe(error)))
             return None

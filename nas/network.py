@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,8 +111,19 @@ def grown(network: Network, width: float, depth: float, image_size: int) -> Netw
     return Scaled(of.base, round(of.width * width, 4), round(of.depth * depth, 4), image_size)
 
 
+_PLAIN = re.compile(r"(?!(true|false|null|NaN|Infinity)$)[A-Za-z_][\w./+-]*")
+
+
 def _value(value: Any) -> str:
-    """A setting as text: `0.25`, `true`, `8M`."""
+    """A setting as text that is read as that value again: `0.25`, `true`, `8M`, a word, or as JSON has it."""
     if isinstance(value, int) and value >= 1_000_000 and parse_count(format_count(value)) == value:
         return format_count(value)
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return value
+    text = json.dumps(value, separators=(",", ":"))
+    return re.sub(r'"([^"\\]|\\.)*"', lambda string: re.sub(r"[]:,@=[]", _escaped, string[0]), text)
+
+
+def _escaped(character: re.Match[str]) -> str:
+    """What parts a target's settings, as a JSON string may spell it."""
+    return f"\\u{ord(character[0]):04x}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import random
 import time
@@ -10,7 +11,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.announcement import judging_lines
 from nas.config import Budget, Config
@@ -39,16 +40,36 @@ def typical_macs(space: Space, image_size: int, samples: int = 15) -> float:
 
 
 def fit_width(space: Space, target_macs: float, image_size: int) -> Space:
-    """`space` at the width multiplier (in steps of 0.05) at which a random architecture costs `target_macs`.
+    """`space` at the width multiplier (0.05 to 100, in steps of 0.05) at which a random one costs `target_macs`.
 
     A search can only choose among what the space has: one whose every network costs many times the
-    target would spend its trials on the least bad. MACs grow with the square of the width.
+    target would spend its trials on the least bad. MACs grow with the square of the width. A width at which there are
+    no networks, as those of less than one channel, is not gone to. Raises ValueError where networks cost nothing.
     """
-    width = 1.0
+    fitted = at_width(space, width := 1.0)
+    macs = typical_macs(fitted, image_size)
     for _ in range(3):
-        macs = typical_macs(get_space(space.reference, **(space.settings() | {"width": width})), image_size)
-        width = max(0.05, round(20 * width * math.sqrt(target_macs / macs)) / 20)
+        if not macs:
+            raise ValueError(f"networks of {space.name} cost 0 MACs, which no target can be made of: see docs/macs.md")
+        width = min(max(0.05, round(20 * width * math.sqrt(target_macs / macs)) / 20), 100.0)
+        try:
+            macs = typical_macs(wanted := at_width(space, width), image_size)
+        except ValueError:
+            break
+        fitted = wanted
+    return fitted
+
+
+def at_width(space: Space, width: float) -> Space:
+    """`space` with another `width`, which is one of its settings."""
     return get_space(space.reference, **(space.settings() | {"width": width}))
+
+
+def has_width(space: Space) -> bool:
+    """Whether `space` has a width multiplier. A whole number by that name is a number of channels, say."""
+    declared: Any = space
+    widths = [field.type for field in dataclasses.fields(declared) if field.name == "width" and field.init]
+    return bool(widths) and "float" in str(widths[0])
 
 
 # ------------------------------------------------------------------ in words

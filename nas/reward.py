@@ -7,6 +7,7 @@ w is one exponent while the cost is below its target and another above it.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nas.limits import Number, Optional
@@ -54,10 +55,16 @@ class Reward:
         w = f"{self.w_above:g}" if self.w_below == self.w_above else f"{self.w_below:g} or {self.w_above:g}"
         return f"{quality} x ({self.cost} / {target}) ^ {w}"
 
+    def check(self, costs: Mapping[str, float]) -> None:
+        """Raises ValueError where a network of `costs` cannot be rewarded, since it costs none of what is wanted."""
+        if self.target is not None and not costs.get(self.cost, 1) > 0:
+            raise ValueError(f"a network of 0 {self.cost} has no reward by a target for these")
+
     def __call__(self, quality: float, cost: float) -> float:
         """The reward of a `quality` (0..1) at a `cost` in the target's unit."""
         if self.target is None:
             return quality
+        self.check({self.cost: cost})
         w = self.w_below if cost <= self.target else self.w_above
         return float(quality * (cost / self.target) ** w)
 

@@ -95,7 +95,7 @@ def estimate_trial_seconds(
         means.append(fmean(size for size, _ in group))
         seconds = training_seconds(build, dataset, recipe, allowance.share(NETWORKS - number))
         if seconds is not None:
-            paces[number] = seconds / middle
+            paces[number] = seconds / max(middle, 1)
     if not paces:
         return None
     usual = fmean(paces.values())

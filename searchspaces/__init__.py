@@ -42,9 +42,9 @@ def get_space(name: str, **settings: Any) -> Space:
     Raises ValueError for an unknown name or setting, with those that there are.
     """
     kind: Any = space_class(name)
-    if unknown := settings.keys() - (known := [field.name for field in fields(kind) if field.init]):
-        raise ValueError(f"the space {name} has no {', '.join(sorted(unknown))}; it has {', '.join(known)}")
-    declared = {field.name: field.type for field in fields(kind)}
+    declared = {field.name: field.type for field in fields(kind) if field.init}
+    if unknown := settings.keys() - declared.keys():
+        raise ValueError(f"the space {name} has no {', '.join(sorted(unknown))}; it has {', '.join(declared)}")
     checked = {setting: _checked(f"{name}: {setting}", value, declared[setting]) for setting, value in settings.items()}
     try:
         space: Space = kind(**checked)
@@ -61,7 +61,12 @@ _KINDS: dict[str, tuple[type, str]] = {
 
 
 def _checked(name: str, value: Any, declared: Any) -> Any:
-    """`value`, which is `declared` to be of a type. Raises ValueError where it is plainly of another."""
+    """`value`, which is `declared` to be of a type, JSON's lists as tuples unless they are to be lists.
+
+    Raises ValueError where it is plainly of another type.
+    """
+    if isinstance(value, list) and not str(declared).startswith(("list", "<class 'list")):
+        return tuple(value)
     plain = str(declared).removesuffix(" | None")
     if plain not in _KINDS or (value is None and plain != str(declared)):
         return value

@@ -35,7 +35,7 @@ def _convolved(
         raise RuntimeError(f"a conv{dims}d with weights of {[*weight.shape]} is given {[*input.shape]}")
     if channels != in_channels * groups:
         raise RuntimeError(f"a convolution of {in_channels * groups} channels is given {channels}")
-    if out_channels % groups:
+    if out_channels < 1 or out_channels % groups:
         raise RuntimeError(f"a convolution of {groups} groups cannot put out {out_channels} channels")
     _check_parts("convolution", input, weight, bias)
     strides, dilations = _each(dims, stride), _each(dims, dilation)

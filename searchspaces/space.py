@@ -11,8 +11,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Protocol
 
 from torch import nn
@@ -47,8 +50,13 @@ class Choice:
     anchor: str = ""
 
     def __post_init__(self) -> None:
-        if len(set(map(str, self.options))) != len(self.options) or not self.options:
-            raise ValueError(f"choice {self.name}: its options must be distinct and at least one")
+        for option in self.options:
+            if not isinstance(option, str | int | float | None) or (isinstance(option, float) and math.isnan(option)):
+                raise ValueError(f"choice {self.name}: its options are words and numbers, not {option!r}")
+        if min(len(set(map(str, self.options))), len(set(self.options))) != len(self.options) or not self.options:
+            raise ValueError(
+                f"choice {self.name}: its options must be distinct and at least one (1, 1.0, True and '1' are one)"
+            )
         if self.anchor and len(self.options) != 2:
             raise ValueError(f"choice {self.name}: with an anchor its options must be two, no and yes")
         if not self.kind:
@@ -57,9 +65,34 @@ class Choice:
     def text(self, index: int) -> str:
         return f"{self.tag}{self.options[index]}"
 
+    def word(self, index: int, alone: bool = True) -> str:
+        """`text` as it stands in an architecture's: what would be read as something else there is as in URLs, `%2C`.
+
+        Without a choice beside it in its group, `alone`, it may have the `_` that else would part the two.
+        """
+        return _escaped(self.text(index), "," if alone else ",_")
+
     @property
     def group(self) -> str:
         return self.name.rpartition(".")[0]
+
+
+_MISREAD = (
+    r"%(?=[0-9A-Fa-f]{2})"  # as one of ours
+    r"|^\s|\s$|[^\S ]"  # as nothing
+    r"|\.(?=json$)|@(?=[\d.]+x[\d.]+-\d+$)"  # as a file of an architecture, as multipliers of one
+)
+
+
+@lru_cache(maxsize=1 << 12)
+def _escaped(text: str, parting: str) -> str:
+    """`text` with the characters of `parting`, those that are invisible and those that would be misread as `%2C`."""
+    escaped = re.sub(rf"[{parting}]|{_MISREAD}", lambda match: _percent(match[0]), text)
+    return "".join(c if c == " " or c.isprintable() else _percent(c) for c in escaped)
+
+
+def _percent(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
 
 
 class Space(ABC):
@@ -166,8 +199,14 @@ class Space(ABC):
         return tuple(arch)
 
     def format(self, arch: Arch) -> str:
-        """`arch` as text that people can read and type: groups joined by `,`, their options by `_`."""
-        return ",".join("_".join(choice.text(arch[position]) for position, choice in group) for group in self._groups())
+        """`arch` as text that people can read and type: groups joined by `,`, their options by `_`.
+
+        An option that has these itself is written as in URLs: `max%2Cpool`.
+        """
+        return ",".join(
+            "_".join(choice.word(arch[position], len(group) == 1) for position, choice in group)
+            for group in self._groups()
+        )
 
     def parse(self, text: str) -> Arch:
         """The inverse of `format`. Raises ValueError that names the part that does not fit."""
@@ -177,11 +216,11 @@ class Space(ABC):
             raise ValueError(f"{self.name}: expected {len(groups)} parts joined by ',', got {len(parts)}")
         arch: list[int] = []
         for part, group in zip(parts, groups, strict=True):
-            words = part.split("_")
+            words = part.split("_") if len(group) > 1 else [part]
             if len(words) != len(group):
                 raise ValueError(f"{self.name}: expected {len(group)} options joined by '_' in {part!r}")
             for word, (_, choice) in zip(words, group, strict=True):
-                texts = [choice.text(index) for index in range(len(choice.options))]
+                texts = [choice.word(index, len(group) == 1) for index in range(len(choice.options))]
                 if word not in texts:
                     raise ValueError(f"{self.name}: {word!r} in {part!r} is not a {choice.kind}: {', '.join(texts)}")
                 arch.append(texts.index(word))
@@ -198,16 +237,16 @@ class Space(ABC):
         Those that are None, as by default, are left out.
         """
         values: dict[str, Any] = dataclasses.asdict(self) if dataclasses.is_dataclass(self) else {}
+        left_out = {f.name for f in self._fields() if not f.init or (f.default is None and values[f.name] is None)}
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in values.items()
-            if value is not None
+            if name not in left_out
         }
 
     def changed_settings(self) -> dict[str, Any]:
         """Those of `settings` that are not as by default."""
-        fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
-        as_by_default = {f.name for f in fields if getattr(self, f.name) == f.default}
+        as_by_default = {f.name for f in self._fields() if getattr(self, f.name) == f.default}
         return {name: value for name, value in self.settings().items() if name not in as_by_default}
 
     @property
@@ -227,6 +266,9 @@ class Space(ABC):
         if document.get("space") != self.reference:
             raise ValueError(f"this architecture is of the space {document.get('space')!r}, not {self.reference!r}")
         return self.from_options(document["options"])
+
+    def _fields(self) -> tuple[dataclasses.Field[Any], ...]:
+        return dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
 
     def _groups(self) -> Iterator[list[tuple[int, Choice]]]:
         group: list[tuple[int, Choice]] = []

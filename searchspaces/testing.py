@@ -35,7 +35,15 @@ class SpaceContract:
         assert all(re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", name) for name in names)
 
     def test_architectures_round_trip(self, space: Space) -> None:
-        for arch in some(space, 50):
+        """Whatever the options are: each of them is in one of these."""
+        base = some(space, 1)[0]
+        each = [
+            (*base[:position], index, *base[position + 1 :])
+            for position, choice in enumerate(space.choices)
+            for index in range(len(choice.options))
+        ]
+        assert len({space.format(arch) for arch in each}) == len(set(each))
+        for arch in some(space, 50) + each:
             assert space.parse(space.format(arch)) == arch
             assert space.from_options(space.options(arch)) == arch
             assert space.from_json(space.to_json(arch)) == arch
@@ -87,10 +95,14 @@ class SpaceContract:
             assert not without
 
     def test_cost_is_the_same_with_and_without_weights(self, space: Space) -> None:
+        """There is something to count, and counting leaves a network as it was."""
         arch = some(space, 1)[0]
         with shapes_only():
-            network = space.build(arch)
-        assert cost(network, 32) == cost(space.build(arch), 32)
+            without = space.build(arch)
+        network = space.build(arch)
+        before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        assert cost(without, 32) == cost(network, 32) and cost(network, 32).macs > 0
+        assert network.training and all(torch.equal(t, before[name]) for name, t in network.state_dict().items())
 
     def test_mistakes_are_named(self, space: Space) -> None:
         arch = some(space, 1)[0]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from torch import nn
 
-from nas.network import Found
+from nas.network import Found, Scaled
 from nas.targets import parse_settings, resolve
-from searchspaces import Space, get_space
+from searchspaces import Arch, Choice, Space, get_space
 from searchspaces.cost import shapes_only
 
 
@@ -61,3 +64,52 @@ def test_settings_that_are_words_flags_and_lists_round_trip() -> None:
         "strides": [1, 2],
         "max_macs": 8_000_000,
     }
+
+
+@dataclass(frozen=True)
+class Worded(Space):
+    """Options and settings that have what parts a target's text."""
+
+    word: str = "x"
+    words: tuple[str, ...] = ()
+    perhaps: int | None = 5
+    name: ClassVar[str] = "worded"
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        return tuple(Choice(f"{group}c{i}", OPTIONS) for i, group in enumerate(("a.", "a.", "b.")))
+
+    def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
+        raise NotImplementedError
+
+
+OPTIONS = (
+    "conv_3x3",
+    "max,pool",
+    "",
+    " ",
+    "a.json",
+    "@1.1x1.2-36",
+    "RUN:best",
+    "mnas@2:x",
+    "k=v",
+    3,
+    0.5,
+    "%2C",
+    "日本",
+)
+
+
+def test_architectures_of_any_options_and_settings_round_trip(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    texts = ["x", "true", "8M", "1e3", "a:b", "c,d", "k=v", "[e]", "f]", '"', "", " ", "null", "é", "a.json"]
+    for _ in range(300):
+        words = tuple(rng.sample(texts, 2))
+        space = Worded(rng.choice(texts), rng.choice([(), words]), rng.choice([5, None, 8_000_000]))
+        found = Found(space, space.sample(rng))
+        for text in (found.text, f"{found.text}@1.1x1.2-36"):
+            again = resolve(text, tmp_path)
+            assert again == (found if text == found.text else Scaled(found, 1.1, 1.2, 36))
+        file = tmp_path / "architecture.json"
+        file.write_text(found.to_json(), encoding="utf-8")
+        assert resolve(str(file), tmp_path) == found

@@ -288,6 +288,7 @@ UNFIT: dict[str, Callable[[], nn.Module]] = {
     "a stride and the same size": lambda: Calls(
         lambda x: F.conv2d(x, torch.ones(3, 3, 3, 3), stride=2, padding="same")
     ),
+    "no channels": lambda: Calls(lambda x: F.conv2d(x, torch.ones(0, 3, 1, 1))),
     "a stride of none": lambda: Calls(lambda x: F.conv2d(x, torch.ones(3, 3, 1, 1), stride=0)),
     "a concatenation": lambda: Calls(lambda x: torch.cat([x, x[..., :2]], 1)),
     "a mean of what is not there": lambda: Calls(lambda x: x.mean(4)),
