@@ -175,7 +175,8 @@ class Search:
     def interrupted(self) -> str:
         """What an end right now means, in words: how far it came, and which trials will have to begin anew."""
         best = self.best
-        so_far = f"stopped after {self.done} trials" if self.done else "stopped before any trial was done"
+        done = f"{self.done} trial{'s' if self.done > 1 else ''}"
+        so_far = f"stopped after {done}" if self.done else "stopped before any trial was done"
         if best is not None:
             found = f"{format_percent(best.accuracy)} at {format_count(best.macs)} MACs (trial {best.number})"
             so_far = f"{so_far}, the best {found}"

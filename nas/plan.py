@@ -86,9 +86,11 @@ def announce(
     space, recipe = config.space, config.recipe
     wanted = f"objectives {', '.join(config.objectives)}" if config.objectives else f"reward    {config.reward}"
     image_size = recipe.image_size(dataset)
+    with output.passing("counting multiply-adds"):
+        typical = typical_macs(space, image_size)
     output.say(
         f"space     {space.name}{_size(config)}: {len(space.choices)} choices, {_many(space.size)} architectures, "
-        f"typically {format_count(typical_macs(space, image_size))} MACs"
+        f"typically {format_count(typical)} MACs"
     )
     output.say(f"trial     {_what_a_trial_is(config, dataset)}")
     for line in judging_lines(dataset, recipe):

@@ -30,8 +30,7 @@ def by_name(changes: list[str]) -> dict[str, str]:
 def load_torch() -> None:
     """Import what takes the longest, and say so in a terminal, from the first moment."""
     with console.passing("loading PyTorch", sys.stderr):
-        import optuna  # noqa: F401
-        import torch  # noqa: F401
+        import nas.launch  # noqa: F401, which imports torch, optuna and most of what any command needs
 
 
 def load_data(data: str, data_dir: Path | str | None, image_size: int | None, skip_unreadable: bool) -> Dataset:
