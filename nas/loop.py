@@ -218,7 +218,12 @@ class Search:
         return bool(self.ended)
 
     def _would_end_late(self, budget: float) -> bool:
-        """A trial started now would end after the budget, judged by the median trial; the first one may."""
+        """A trial started now would end after the budget, judged by the median trial; the first one may.
+
+        So it may where timing networks took all of a budget of a few seconds.
+        """
+        if not self.trained:
+            return False
         seconds = [row.seconds for row in self._rows if row.seconds is not None]
         return self.seconds_spent + (median(seconds) if seconds else 0.0) > budget
 
