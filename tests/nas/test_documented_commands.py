@@ -153,6 +153,9 @@ def folder(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             place = tmp_path / name / ("train", "test")[number % 3 == 0] / ("daisy", "tulip")[number % 2]
             place.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (32, 32), (number, 99, 0)).save(place / f"{number}.png")
+    (tmp_path / "photos").mkdir()
+    for photograph in ("holiday.jpg", "photo.jpg", "photos/one.jpg"):
+        Image.new("RGB", (40, 30), "green").save(photograph)
     return tmp_path
 
 
@@ -184,7 +187,7 @@ def run_all(
         if words[0] == "python":
             subprocess.run([sys.executable, *words[1:]], check=True, capture_output=True, timeout=120)
             continue
-        for trained in folder.glob("*-trained"):  # several commands of a page may train to one folder
+        for trained in [*folder.glob("*-trained"), *folder.glob("runs/*/trained-*")]:  # a page may train one twice
             if words[1] == "train" and "--out" not in words:
                 shutil.rmtree(trained)
         less = [options for kind, options in LESS.items() if kind_of(kind, words)]
