@@ -107,6 +107,10 @@ def _truth(found: Results) -> str:
 
 def _ceiling(found: Results) -> list[str]:
     ceiling = found.ceiling
+    if not found.learned:
+        chance = f"{100 / (found.num_classes or 1):.3g} %"
+        so = "so there is no order to judge proxies by: use a longer --full"
+        return [f"no network is above chance, {chance}, after the full training, {so}"]
     if ceiling is None:
         return [
             "ceiling: unknown, there is one seed of the full training. A bad proxy cannot be told from a noisy truth, "

@@ -32,7 +32,7 @@ from nas.proxies.ranking import (
 from nas.proxies.study import FULL, ProxyStudy
 from nas.reward import ACCURACY, LOSS
 from nas.run import Run
-from nas.statistics import Interval
+from nas.statistics import LEARNED, Interval
 from nas.trial import State
 
 AREA = "area"
@@ -94,6 +94,7 @@ class Results:
     params: Values
     failures: Mapping[tuple[str, int, int], str]
     missing: int  # trainings that have not ended
+    num_classes: int | None = None
 
     # ------------------------------------------------------------------ what was measured
 
@@ -258,7 +259,16 @@ class Results:
     @property
     def ranks(self) -> bool | None:
         """Whether the full training is shown to rank the networks; None with one seed, which cannot tell."""
+        if not self.learned:
+            return False
         return None if self.ceiling is None else self.ceiling.spearman.low > 0
+
+    @property
+    def learned(self) -> bool:
+        """Whether any network is above chance after the full training, as far as the number of classes is known."""
+        least = LEARNED / self.num_classes if self.num_classes else 0.0
+        known = self.truth[~np.isnan(self.truth)]
+        return bool((known > least).any())
 
     @property
     def by_chance(self) -> tuple[float, float]:
@@ -307,7 +317,8 @@ def results(run: Run) -> Results:
         elif row.state != State.RUNNING:
             failures[key] = row.reason
     missing = study.size - len(looks) - len(failures)
-    return Results(run.name, study, run.config.data, looks, sizes[0], sizes[1], failures, missing)
+    classes = run.config.num_classes
+    return Results(run.name, study, run.config.data, looks, sizes[0], sizes[1], failures, missing, classes)
 
 
 def study_of(run: Run) -> ProxyStudy:

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import random
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -107,6 +108,17 @@ def test_where_the_truth_does_not_rank_nothing_more_is_said() -> None:
     assert [line.partition(" ")[0] for line in words] == ["truth:", "ceiling:", "that", "each"]
     assert set(document["best_per_second"].values()) == {None}
     assert all(row.rstrip()[-1] == "%" for row in results_table(found).splitlines()[3:]), "no points above a random one"
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_at_chance_there_is_no_order(seeds: int) -> None:
+    """Networks that guess alike may rank each other well: most of them have the same accuracy."""
+    found = replace(made_up(seeds=seeds), num_classes=2)  # of 50 to 70 %
+    words = in_words(found)
+    assert words[1].startswith("no network is above chance, 50 %, after the full training, so there is no order")
+    assert not any(line.startswith(("ceiling", "best per second", "shown to rank")) for line in words)
+    assert set(to_json(found)["best_per_second"].values()) == {None}
+    assert replace(found, num_classes=10).learned and found.ranks is False
 
 
 def test_one_seed_is_said_to_flatter_what_it_calls_best() -> None:
