@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._storage import JournalOperation
 
 from nas.files import sole_process
 
@@ -41,7 +42,7 @@ class Journal(JournalFileBackend):
         self.last_line = 0
         """The number, from 1, of the last line that was read."""
         self._waiting: list[dict[str, Any]] | None = None
-        self._starts = {0: 0}  # where in the file a log begins, by its number
+        self._starts = {0: (0, 0)}  # where in the file a log begins, by its number, and how many trials began before
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """Optuna's way to read the logs from that number on, up to a torn end.
@@ -51,7 +52,8 @@ class Journal(JournalFileBackend):
         number = log_number_from if log_number_from in self._starts else 0
         torn = None
         with self.path.open("rb") as file:
-            file.seek(self._starts[number])
+            position, trials = self._starts[number]
+            file.seek(position)
             for line in file:
                 log = _log_in(line)
                 if log is None:
@@ -59,8 +61,12 @@ class Journal(JournalFileBackend):
                     continue
                 if torn is not None:
                     raise Damaged(self.path, number + 1, _what_is_wrong_with(torn))
-                self._starts[number + 1] = self._starts[number] + len(line)
+                trials += log.get("op_code") == JournalOperation.CREATE_TRIAL
+                if (of := log.get("trial_id", 0)) and isinstance(of, int) and of >= trials:
+                    raise Damaged(self.path, number + 1, f"no line before it begins trial {of}: one is lost")
+                position += len(line)
                 number += 1
+                self._starts[number] = position, trials
                 if number > log_number_from:
                     self.last_line = number
                     yield log

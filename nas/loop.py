@@ -133,6 +133,8 @@ class Search:
         if self.config.objectives:  # Optuna has no pruning with several
             return False
         trial, before = self._running[spec.number], self._reported.get(spec.number, 0)
+        if self._ended(trial):
+            return True
         if epoch.number > before:
             self._reported[spec.number] = epoch.number
             trial.report(self._values(trial, epoch.val_accuracy, epoch.loss, epoch.latency)[0], epoch.number)
@@ -140,18 +142,20 @@ class Search:
 
     def retried(self, spec: TrialSpec, reason: str) -> None:
         """Note that a trial is started once more, and why."""
-        self._count_start(self._running[spec.number])
-        self._running[spec.number].set_user_attr("reason", f"{reason}; trained again")
+        if not self._ended(trial := self._running[spec.number]):
+            self._count_start(trial)
+            trial.set_user_attr("reason", f"{reason}; trained again")
 
     def tell(self, spec: TrialSpec, result: TrialResult) -> None:
         """Write what came of a trial to the ledger, and to those that waited for the same network."""
         trial = self._running.pop(spec.number)
         self._pace.ended(spec.number, result.seconds, time.monotonic())
         with self.run.together():
-            frozen = self._tell_result(trial, result)
+            frozen = self._ended(trial) or self._tell_result(trial, result)
             row = self._remember(frozen)
             for twin in self._being_trained.pop(self.config.space.canonical(row.arch)):
-                self._tell_duplicate(twin, frozen)
+                if not self._ended(twin):
+                    self._tell_duplicate(twin, frozen)
         self._failures = self._failures + 1 if result.state == State.FAILED else 0
         self.progress.finished(row, self.best, self.seconds_left())
 
@@ -310,6 +314,11 @@ class Search:
         return starts
 
     # ------------------------------------------------------------------ telling
+
+    def _ended(self, trial: Trial) -> FrozenTrial | None:
+        """What another program has told of a trial while it was trained here; it stands, since it cannot be changed."""
+        frozen = self.study._storage.get_trial(trial._trial_id)
+        return frozen if frozen.state.is_finished() else None
 
     def _values(self, trial: Trial, accuracy: float, loss: float | None, latency: float | None) -> list[float]:
         """What the ledger is told: the objectives, or the reward alone."""

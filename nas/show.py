@@ -12,6 +12,7 @@ from torch import nn
 
 from nas.baselines.zoo import find
 from nas.files import read_json
+from nas.limits import COUNT
 from nas.network import Designed, Found, Network, Scaled
 from nas.origin import Origin
 from nas.run import Run, folder_of
@@ -105,7 +106,9 @@ def usual_shape(target: str, network: Network, runs_dir: str | Path) -> Shape:
         pixels = network.image_size if isinstance(network, Scaled) else pixels
     if file := file_of(target):
         document = read_json(file)
-        return document.get("num_classes", classes), document.get("image_size", pixels)
+        said = (("num_classes", classes), ("image_size", pixels))
+        classes, pixels = (COUNT.checked(f"{file}: {name}", document.get(name, usual)) for name, usual in said)
+        return classes, pixels
     folder = folder_of(target.partition(":")[0], runs_dir)
     of_run = ":" in target and folder.is_dir()
     return Run.open(folder).config.shape_of(network) if of_run else (classes, pixels)

@@ -92,6 +92,8 @@ def _is_baseline(name: str) -> bool:
 def from_document(document: dict[str, Any]) -> Network:
     """The network that `document` is, which its `to_json` gave. Raises KeyError, TypeError or ValueError for others."""
     if "baseline" in document:
+        if not isinstance(document["baseline"], str):
+            raise TypeError("its baseline is no text")
         return Designed(document["baseline"])
     space = get_space(document["space"], **document["settings"])
     found = Found(space, space.from_json(json.dumps(document)))

@@ -51,6 +51,18 @@ def test_damage_before_the_end_is_named_with_its_line_and_at_the_end_passed_over
     assert [log["op_code"] for log in journal.read_logs(2)] == [5] and journal.last_line == 3
 
 
+def test_a_lost_line_that_began_a_trial_is_noticed(tmp_path: Path) -> None:
+    """The trials after it would take each other's results."""
+    path = tmp_path / "journal.log"
+    study = optuna.create_study(storage=JournalStorage(Journal(path)))
+    study.optimize(lambda trial: trial.suggest_int("x", 0, 9), n_trials=3)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lost = [n for n, line in enumerate(lines) if b'"op_code":4' in line][1]
+    path.write_bytes(b"".join(lines[:lost] + lines[lost + 1 :]))
+    with pytest.raises(Damaged, match=f"damaged in line {lost + 1} .*no line before it begins trial 1: one is lost"):
+        JournalStorage(Journal(path))
+
+
 def test_what_is_no_journal_at_all_is_not_cut_to_nothing(tmp_path: Path) -> None:
     path = tmp_path / "journal.log"
     path.write_bytes(b"\x89PNG\r\n\x1a\n")

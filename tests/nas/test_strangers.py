@@ -112,6 +112,23 @@ def test_what_is_enqueued_while_it_searches_is_trained_next(make, tiny: Dataset,
     assert run.rows()[2].architecture == SPACE.format((2,) * 8) and len(run.rows()) == 4
 
 
+@pytest.mark.parametrize("strategy", ["random", "controller"])
+def test_what_another_program_tells_of_a_trial_under_way_stands(
+    make, tiny: Dataset, pretended: None, strategy: str
+) -> None:
+    run = make(strategy)
+
+    class Other(Watcher):
+        def epoch(self, spec: Any, epoch: Any) -> None:
+            if spec.number == 1:
+                Run.open(run.path).study.tell(1, 0.125)
+
+    with run.driving() as study:
+        local.run(Search(run, study, Budget(trials=4), Other(), tiny), tiny)
+    rows = run.rows()
+    assert len(rows) == 4 and (rows[1].reward, rows[1].reason) == (0.125, "told by another program")
+
+
 def test_what_is_broken_is_named_and_marked(make, tiny: Dataset, pretended: None) -> None:
     run = make()
     watcher = search(run, tiny, before=foreign)
