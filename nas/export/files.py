@@ -68,11 +68,24 @@ def write_network(
     `data` are what later commands take by default for the network of the folder.
     """
     weights = {name: tensor.contiguous().cpu() for name, tensor in module.state_dict().items()}
-    write_atomically(folder / "weights.safetensors", save(weights, dict(metadata)))
+    write_atomically(folder / "weights.safetensors", in_order(save(weights, dict(metadata))))
     if not architecture:
         return [folder / "weights.safetensors"]
     write_atomically(folder / "architecture.json", document_of(network, shape, data))
     return [folder / "weights.safetensors", folder / "architecture.json"]
+
+
+def in_order(content: bytes) -> bytes:
+    """The safetensors file `content` with its metadata in order: the library writes them in another one each time.
+
+    A file is the length of its header (8 bytes), the header in JSON, then the tensors, by their places among these.
+    """
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # as the format has it: tensors begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
 
 
 def document_of(network: Network, shape: tuple[int, int], data: DataSource | None = None) -> str:

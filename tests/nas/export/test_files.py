@@ -144,3 +144,19 @@ def test_folded_weights_fit_the_file_and_no_architecture(small: nn.Module, tmp_p
     assert {path.name for path in tmp_path.iterdir()} == {"network.py", "weights.safetensors"}
     assert said[0].startswith("folded 2 of 3 batch norms; 1 stay")
     assert "0.0.1.weight" not in load_file(tmp_path / "weights.safetensors")
+
+
+def test_equal_weights_are_equal_files(small: nn.Module, tmp_path: Path) -> None:
+    """The library has the metadata in another order each time."""
+    about = {"task": "classification", "class_names": '["café", "tea"]', "mean": "[0.5]", "data": "a", "std": "[1]"}
+    contents = set()
+    for number in range(8):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        path, _ = write_network(folder, Designed("resnet8"), small, SHAPE, about)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+    with safe_open(path, "pt") as file:
+        assert file.metadata() == about
+    read = load_file(path)
+    assert all(tensor.equal(read[name]) for name, tensor in small.state_dict().items())
