@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -16,12 +18,13 @@ from nas.units import format_count, parse_count
 from searchspaces import Arch, Space
 from searchspaces.cost import cost_of, shapes_only
 from searchspaces.scaled import RowSpace, ScaledSpace, macs_of
+from searchspaces.space import Option
 
 MODULES = 10_000  # in all networks that are looked at: about a second
 CHEAPER = 4  # of spaces whose layers are known one by one, so many times as much
 FAR = 2.0  # times the largest of them, or a half of the least: a target there is out of reach
 
-_Macs = Callable[[Arch], int]
+_Macs = Callable[[Arch], float]
 
 
 def check_reach(config: Config, num_classes: int, image_size: int) -> list[str]:
@@ -37,7 +40,9 @@ def check_reach(config: Config, num_classes: int, image_size: int) -> list[str]:
     macs = partial(narrowest_macs, space, num_classes=num_classes, image_size=image_size)
     looks = _looks(space, num_classes, image_size)
     archs = [space.sample(rng) for _ in range(max(8, min(looks // 4, 100)))]
-    sizes = {arch: macs(arch) for arch in archs}
+    sizes = {arch: size for arch in archs if (size := macs(arch)) < math.inf}
+    if not sizes:
+        return []  # the search says what is wrong with them
     said: list[str] = []
     if target is not None:
         said += _of_target(target, [*sizes.values()], space)
@@ -46,11 +51,14 @@ def check_reach(config: Config, num_classes: int, image_size: int) -> list[str]:
     return said
 
 
-def narrowest_macs(space: Space, arch: Arch, num_classes: int, image_size: int) -> int:
-    """The multiply-adds of `arch`, at the least width at which `space` builds it."""
-    if isinstance(space, RowSpace):
-        return macs_of(space.rows(arch, space.width_at(space.steps[0]), num_classes, image_size), image_size)
-    return cost_of(partial(_narrowest, space, arch, num_classes, image_size), image_size).macs
+def narrowest_macs(space: Space, arch: Arch, num_classes: int, image_size: int) -> float:
+    """The multiply-adds of `arch`, at the least width at which `space` builds it; infinite where it does not."""
+    try:
+        if isinstance(space, RowSpace):
+            return macs_of(space.rows(arch, space.width_at(space.steps[0]), num_classes, image_size), image_size)
+        return cost_of(partial(_narrowest, space, arch, num_classes, image_size), image_size).macs
+    except (ValueError, RuntimeError):  # in a search, a failed trial and no more
+        return math.inf
 
 
 def _narrowest(space: Space, arch: Arch, num_classes: int, image_size: int) -> nn.Module:
@@ -59,7 +67,7 @@ def _narrowest(space: Space, arch: Arch, num_classes: int, image_size: int) -> n
     return space.build(arch, num_classes, image_size)
 
 
-def _of_target(target: float, sizes: Sequence[int], space: Space) -> Iterator[str]:
+def _of_target(target: float, sizes: Sequence[float], space: Space) -> Iterator[str]:
     low, high = min(sizes), max(sizes)
     if not high:
         raise ValueError(f"networks of {space.name} cost 0 MACs, which no target can be made of: see docs/macs.md")
@@ -70,7 +78,7 @@ def _of_target(target: float, sizes: Sequence[int], space: Space) -> Iterator[st
         )
 
 
-def _of_limit(limit: float, sizes: dict[Arch, int], macs: _Macs, space: Space, looks: int) -> Iterator[str]:
+def _of_limit(limit: float, sizes: dict[Arch, float], macs: _Macs, space: Space, looks: int) -> Iterator[str]:
     within = sum(size <= limit for size in sizes.values())
     if 10 * within >= len(sizes):
         return
@@ -101,7 +109,7 @@ def _remedy(space: Space) -> str:
     return "leave out --width, or " if fixed and space.settings()["width"] != 1 else ""
 
 
-def least_found(space: Space, sizes: dict[Arch, int], macs: _Macs, looks: int, enough: float = 0) -> int:
+def least_found(space: Space, sizes: dict[Arch, float], macs: _Macs, looks: int, enough: float = 0) -> float:
     """The least multiply-adds that a short search finds, beginning with random architectures of known `sizes`.
 
     From the options that go with small sizes, by kinds of choice, it goes down by a choice at a time, or by several. It
@@ -109,7 +117,7 @@ def least_found(space: Space, sizes: dict[Arch, int], macs: _Macs, looks: int, e
     """
     looked = dict(sizes)
 
-    def look(arch: Arch) -> int:
+    def look(arch: Arch) -> float:
         if arch not in looked:
             looked[arch] = macs(arch)
         return looked[arch]
@@ -123,9 +131,9 @@ def least_found(space: Space, sizes: dict[Arch, int], macs: _Macs, looks: int, e
     return look(best)
 
 
-def _of_small_options(space: Space, sizes: dict[Arch, int]) -> Arch:
+def _of_small_options(space: Space, sizes: dict[Arch, float]) -> Arch:
     """Of each choice the option that, among the choices of its kind, stands in the smallest networks on average."""
-    seen = defaultdict(list)
+    seen: dict[tuple[str, tuple[Option, ...], int], list[float]] = defaultdict(list)
     for arch, size in sizes.items():
         for choice, index in zip(space.choices, arch, strict=True):
             seen[choice.kind, choice.options, index].append(size)
@@ -157,15 +165,15 @@ def _together(arch: Arch, steps: Sequence[Arch], look: _Macs) -> Arch:
 
 def _looks(space: Space, num_classes: int, image_size: int) -> int:
     """How many networks of `space` can be looked at in about a second."""
-    with shapes_only():
+    modules = MODULES
+    with contextlib.suppress(ValueError, RuntimeError), shapes_only():
         network = _narrowest(space, space.sample(random.Random(0)), num_classes, image_size)
-    modules = sum(1 for _ in network.modules())
+        modules = sum(1 for _ in network.modules())
     return max(24, MODULES * (CHEAPER if isinstance(space, RowSpace) else 1) // modules)
 
 
-def _at_least(macs: int) -> str:
+def _at_least(macs: float) -> str:
     """`macs`, rounded up to what a person would type: 12,345 -> `13k`."""
-    step = 10 ** max(0, len(str(macs)) - 2)
-    rounded = -(-macs // step) * step
-    text = format_count(rounded)
-    return text if parse_count(text) >= macs else str(macs)
+    step = 10 ** max(0, len(f"{macs:.0f}") - 2)
+    text = format_count(math.ceil(macs / step) * step)
+    return text if parse_count(text) >= macs else f"{macs:.0f}"

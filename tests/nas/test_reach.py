@@ -130,6 +130,16 @@ class Free(Wide):
 
 
 @dataclass(frozen=True)
+class Brittle(Wide):
+    """Half of its networks do not fit together; at no width does one."""
+
+    def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
+        if arch[0] or not self.width:
+            return nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(5, 4, 1))
+        return super().build(arch, num_classes, image_size)
+
+
+@dataclass(frozen=True)
 class Narrow(Wide):
     """At small widths it has no channels."""
 
@@ -168,6 +178,12 @@ def test_a_target_for_nothing_is_refused(space: Space, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="networks of wide cost 0 MACs, which no target can be made of"):
         searched(space, tmp_path, target_macs="20k")
     assert not list(tmp_path.iterdir())
+
+
+def test_networks_that_cannot_be_built_are_passed_over() -> None:
+    assert reach(Brittle(), 1e6) == reach(Brittle(width=0.0), 1e6) == []
+    with pytest.raises(ValueError, match="no network of wide is within --max-macs 10"):
+        reach(Brittle(), 10)
 
 
 def test_a_single_network_that_costs_nothing_is_a_failed_trial() -> None:
