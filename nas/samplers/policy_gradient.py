@@ -40,6 +40,7 @@ from nas.samplers.strategy import Experience, Proposal, Situation, Update, deriv
 from searchspaces.space import Arch, Choice
 
 HUGE = 1e300  # an infinite reward is taken to be so in a mean, which is then a number
+MOST = 20.0  # of the logarithm of a ratio: that of a whole architecture may have no number in single precision
 
 
 def reinforce_loss(
@@ -64,7 +65,7 @@ def ppo_loss(
     clip: float,
 ) -> Tensor:
     """-(min(r A, clip(r, 1 - c, 1 + c) A) + w H), r = pi / pi_old of each choice. Shapes as in `reinforce_loss`."""
-    ratios = (log_probs - old_log_probs).exp()
+    ratios = (log_probs - old_log_probs).clamp(max=MOST).exp()
     surrogates = torch.minimum(ratios * advantages[:, None], ratios.clamp(1 - clip, 1 + clip) * advantages[:, None])
     return -(surrogates + entropy_weight * entropies)[mask].mean()
 

@@ -125,6 +125,13 @@ def test_ppo_clips_the_ratio_of_the_whole_architecture() -> None:
         assert learner.updates[0].clip_fraction == (1.0 if joint else 0.0)
 
 
+def test_a_ratio_without_bounds_leaves_a_policy_of_numbers() -> None:
+    learner = Learner(CHOICES, dataclasses.replace(NASNET, batch=2), 0)
+    for reward in (0.9, 0.1, 0.9, 0.1):
+        learner.tell(Experience((0, 1, 2, 0), reward, [-60.0] * 4))
+    assert all(parameter.isfinite().all() for parameter in learner.controller.parameters())
+
+
 def test_what_was_decided_for_the_policy_is_no_part_of_the_sum() -> None:
     learner = Learner(CHOICES, dataclasses.replace(NAS2016, batch=2, tie=False, learning_rate=0.01), 0)
     before = learner.controller(actions=torch.tensor([[1] * 4])).log_probs.detach()[0, 0]
