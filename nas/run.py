@@ -111,10 +111,13 @@ class Run:
             raise ValueError(f"{path} exists: `nas resume {path.name}` continues it, --name starts another") from None
         except OSError as error:
             raise ValueError(f"cannot make the folder {path}: {error.strerror}; choose another --runs-dir") from None
+        study = None
         try:
-            run._begin_ledger()
+            study = run._begin_ledger()
             write_atomically(path / CONFIG, json.dumps(document, indent=2) + "\n")  # which makes the folder a run
         except BaseException:
+            if study is not None and storage_url:
+                optuna.delete_study(study_name=study.study_name, storage=study._storage)
             shutil.rmtree(path, ignore_errors=True)
             raise
         return run
@@ -225,7 +228,9 @@ class Run:
             return _database(self.storage_url)
         try:
             return JournalStorage(self._journal)
-        except (KeyError, TypeError, AttributeError, AssertionError, IndexError) as error:
+        except Damaged:
+            raise
+        except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
             raise Damaged(self._journal.path, self._journal.last_line, describe(error)) from None
 
     @cached_property

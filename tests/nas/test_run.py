@@ -101,7 +101,14 @@ def test_a_journal_damaged_in_the_middle_is_said(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ['{"op_code": 99}', "{}", '{"op_code": 4, "study_id": 0, "worker_id": 7}', '{"op_code": []}']
+    "line",
+    [
+        '{"op_code": 99}',
+        "{}",
+        '{"op_code": 4, "study_id": 0, "worker_id": 7}',
+        '{"op_code": 6, "trial_id": 0, "state": 99, "worker_id": ""}',
+        '{"op_code": []}',
+    ],
 )
 def test_a_line_that_is_no_log_of_optuna_s_is_said(run: Run, line: str) -> None:
     with run.driving() as study:
@@ -164,6 +171,11 @@ def test_a_full_disk_leaves_no_half_made_run(tmp_path: Path, config: Config, mon
     with pytest.raises(OSError, match="No space"):
         Run.create(tmp_path / "one", config, Budget(trials=1))
     assert not (tmp_path / "one").exists()
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    with pytest.raises(OSError, match="No space"):
+        Run.create(tmp_path / "one", config, Budget(trials=1), url)
+    monkeypatch.undo()
+    Run.create(tmp_path / "one", config, Budget(trials=1), url)  # whose name is free in the database
 
 
 @pytest.mark.parametrize(
