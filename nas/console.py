@@ -50,14 +50,16 @@ def fitted(text: str, width: int | None) -> str:
     """`text` with lines of at most `width` columns, broken between words; all as it is where that is None.
 
     What goes on is set below the words that it goes on from: in `time      about 2 s a trial`, below `about`. A word
-    that is wider than that stays whole.
+    that is wider than that stays whole, and so does a table's row, which no break between words would make readable.
     """
     if width is None:
         return text
-    return "\n".join(line if len(line) <= width else _wrapped(line, width) for line in text.split("\n"))
+    return "\n".join(_wrapped(line, width) if len(line) > width else line for line in text.split("\n"))
 
 
 def _wrapped(line: str, width: int) -> str:
+    if len(re.findall(r"\S {2,}(?=\S)", line)) > 1:
+        return line
     label = re.match(r"\S+ {2,}", line)
     indent = " " * (label.end() if label and label.end() <= width // 3 else 0)
     return textwrap.fill(

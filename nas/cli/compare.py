@@ -209,5 +209,6 @@ def show(
     if as_json:
         print(json.dumps({"comparisons": [to_json(results) for results in found]}))  # a line, as the trials before it
         return
-    print(f"\n{to_text(found)}")
-    print(f"\nwrote {', '.join(map(str, written))}")
+    say = common.say(as_json)
+    say(f"\n{to_text(found)}")
+    say(f"\nwrote {', '.join(map(str, written))}")

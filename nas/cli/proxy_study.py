@@ -305,9 +305,9 @@ def show(run: Run, as_json: bool) -> None:
         print(json.dumps(to_json(found)))  # a line, as the trials before it
         return
     if found.judged:
-        print(f"{results_table(found)}\n\n{LEGEND}\n")
-    print("\n".join(in_words(found)))
-    print(f"\nwrote {', '.join(map(str, written))}")
+        common.say(as_json)(f"{results_table(found)}\n\n{LEGEND}\n")
+    common.say(as_json)("\n".join(in_words(found)))
+    common.say(as_json)(f"\nwrote {', '.join(map(str, written))}")
 
 
 def _report(run: Run, as_json: bool, as_csv: bool) -> None:

@@ -283,7 +283,8 @@ def show(run: Run, as_json: bool) -> None:
     if as_json:
         print(json.dumps(to_json(found)))  # a line, as the trials before it
         return
-    print(results_table(found))
-    print("\nMACs: multiply-adds for one image; formula: alpha * beta^2 * gamma^2; measured: MACs to the base's\n")
-    print("\n".join(in_words(found)))
-    print(f"\nwrote {', '.join(map(str, written))}")
+    say = common.say(as_json)
+    say(results_table(found))
+    say("\nMACs: multiply-adds for one image; formula: alpha * beta^2 * gamma^2; measured: MACs to the base's\n")
+    say("\n".join(in_words(found)))
+    say(f"\nwrote {', '.join(map(str, written))}")

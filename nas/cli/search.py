@@ -382,9 +382,10 @@ def top(
     print(trials_table(rows[:limit] if limit and not pareto else rows))
     config = opened.config
     accuracy = benchmark_of(config.space, Path(config.table)).observed if config.table else "validation"
-    print(f"\nMACs: multiply-adds of convolutions and linear layers for one image. accuracy: {accuracy}.")
+    say = common.say(as_json)
+    say(f"\nMACs: multiply-adds of convolutions and linear layers for one image. accuracy: {accuracy}.")
     if pareto:
-        print(f"{len(rows)} of {len(ranked)} trials: no other is as good in {', '.join(objectives)} and better in one.")
+        say(f"{len(rows)} of {len(ranked)} trials: no other is as good in {', '.join(objectives)} and better in one.")
     elif rows and rows[0].reward is not None:
         print(f"best: {opened.name}:{rows[0].number}, {opened.network(rows[0]).text}")
 

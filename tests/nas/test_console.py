@@ -25,6 +25,11 @@ def test_a_line_goes_on_below_its_words() -> None:
     assert fitted(f"\n{line}\n", 80).count("\n") == 3, "empty lines stay"
 
 
+def test_the_row_of_a_table_stays_whole() -> None:
+    row = "resnet8   11.5 ± 0.8 %  10.8 ± 0.9 %  12.2M   75.3k        73.7k   307 kB  512 in 1.9s       276"
+    assert fitted(f"{row}\n{'-' * 90}", 80) == f"{row}\n{'-' * 90}"
+
+
 def test_a_word_stays_whole() -> None:
     path = "/a-place/" + "x" * 90
     assert path in fitted(f"results   {path}/", 80).splitlines()[-1]
