@@ -17,6 +17,8 @@ from nas.config import Config
 from nas.limits import SEEDS
 from nas.run import CONFIG, Row, Run, best_of
 
+LIMIT = 1e100  # of a value that has a mean with others
+
 
 def check(seeds: int, control: bool) -> None:
     """Raises ValueError where there cannot be a set of so many, or what is asked for beside it."""
@@ -65,7 +67,13 @@ def without_seed(config: Config) -> dict[str, Any]:
     return config.to_dict() | {"seed": 0, "device": "", "data_dir": "", "table": ""}
 
 
-LIMIT = 1e100
+def check_alike(runs: Sequence[Run]) -> None:
+    """Raises ValueError where `runs` differ in more than their seeds."""
+    for run in runs[1:]:
+        if without_seed(run.config) != without_seed(runs[0].config) or run.budget != runs[0].budget:
+            raise ValueError(
+                f"{runs[0].name} and {run.name} differ in more than their seeds, so they have no mean: name one of them"
+            )
 
 
 @dataclass(frozen=True)
@@ -78,9 +86,7 @@ class Summary:
     @classmethod
     def of(cls, name: str, runs: Sequence[Run]) -> Summary:
         """Raises ValueError where `runs` differ in more than their seeds."""
-        for run in runs[1:]:
-            if without_seed(run.config) != without_seed(runs[0].config) or run.budget != runs[0].budget:
-                raise ValueError(f"{runs[0].name} and {run.name} differ in more than their seeds: they have no mean")
+        check_alike(runs)
         return cls(name, {run.name: best_of(run.rows()) for run in runs})
 
     def figures(self, name: str) -> list[float]:

@@ -295,6 +295,7 @@ def resume(
         return
     of_set = repeats.find(folder_of(run, runs_dir))
     opened = [api.open(path.name, runs_dir=path.parent) for path in of_set] or [api.open(run, runs_dir=runs_dir)]
+    repeats.check_alike(opened)
     for one in opened:
         if of_set:
             common.say(as_json)(f"\n{one.name}, seed {one.config.seed}:\n")

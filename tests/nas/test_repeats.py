@@ -67,6 +67,15 @@ def test_a_set_goes_on_by_its_name_wherever_it_was_interrupted(cli, tmp_path: Pa
     assert [len(Run.open(tmp_path / "runs" / name).rows()) for name in NAMES] == [4, 3, 3]
 
 
+def test_what_is_no_set_is_not_gone_on_with_as_one(cli, tmp_path: Path) -> None:
+    for seed, strategy in ((0, "ppo"), (1, "random")):
+        more = ("--seeds", "1", "--name", f"odd-seed{seed}", "--seed", str(seed), "--strategy", strategy)
+        assert cli(*SEARCH, *more)[0] == 0
+    code, _, err = cli("resume", "odd", "--trials", "5")
+    assert code == 2 and "odd-seed0 and odd-seed1 differ in more than their seeds" in err
+    assert len(Run.open(tmp_path / "runs" / "odd-seed0").rows()) == 3
+
+
 def test_json_has_the_bests_and_their_spread(cli, tmp_path: Path) -> None:
     code, out, _ = cli(*SEARCH, "--json")
     said = json.loads(out.splitlines()[-1])
