@@ -36,7 +36,7 @@ def test_a_comparison_from_end_to_end(cli: Cli, tmp_path: Path) -> None:
     assert code == 0, err
     assert "highway19 is left out: " in err and "no width multiplier" in err
     for said in (
-        " found  ", "seeds     2 of each network: 4 trainings", "to test, once; at 16 pixels",
+        " found  ", "seeds     2 of each network: 4 trainings", "to test, once (±", "; at 16 pixels",
         "results   runs/compare-1/, then at equal seconds runs/compare-1-seconds/", "seed 1, resnet8@",
         "at equal training images", "at equal training seconds", "one:best against resnet8@", "up to ",
         "wrote runs/compare-1/comparison.md, runs/compare-1/comparison.csv",
