@@ -30,6 +30,7 @@ KINDS = {  # of runs that are no search, by the space of theirs
     "nas.proxies.study:ProxyStudy": "proxy study",
 }
 CREATE_STUDY, DELETE_STUDY, CREATE_TRIAL, SET_STATE, SET_ATTRIBUTE = 0, 1, 4, 6, 8  # codes of an Optuna journal
+SEARCH = "search"
 RUNNING, DONE, UNFINISHED, DAMAGED = "running now", "done", "unfinished", "damaged"
 
 
@@ -102,7 +103,7 @@ def _run(place: Path) -> Listed:
     began = datetime.fromtimestamp((place / CONFIG).stat().st_mtime)
     return Listed(
         place.name,
-        KINDS.get(space, "search"),
+        KINDS.get(space, SEARCH),
         RUNNING if _is_driven(place) else DONE if _is_spent(counted, budget) else UNFINISHED,
         None if space in KINDS else space,
         config["data"],
@@ -219,16 +220,21 @@ def _in_database(url: str, study: str) -> list[Seen]:
 
 
 def runs_table(runs: Sequence[Listed]) -> str:
-    """What `nas runs` prints; why some are damaged stands below."""
-    header = ("name", "kind", "space", "data", "strategy", "seed", "trials", "best", "state", "when")
+    """What `nas runs` prints, a search by its space; why some are damaged stands below."""
+    header = ("name", "what", "data", "strategy", "trials", "best", "state", "when")
     rows = [
         (
-            run.name, run.kind or "-", run.space or "-", run.data or "-", run.strategy or "-",
-            "-" if run.seed is None else str(run.seed), "-" if run.trials is None else f"{run.trials:,}",
-            format_percent(run.accuracy), run.state, f"{run.when:%Y-%m-%d %H:%M}" if run.when else "-",
+            run.name,
+            (run.space if run.kind == SEARCH else run.kind) or "-",
+            run.data or "-",
+            run.strategy or "-",
+            "-" if run.trials is None else f"{run.trials:,}",
+            format_percent(run.accuracy),
+            run.state,
+            f"{run.when:%b %d %H:%M}" if run.when else "-",
         )
         for run in runs
-    ]  # fmt: skip
-    listed = table(header, rows, words=("name", "data", "when"))
+    ]
+    listed = table(header, rows, words=("name", "what", "data"))
     damaged = [f"{run.name} is damaged: {run.reason}" for run in runs if run.state == DAMAGED]
     return "\n".join([listed, *([""] if damaged else []), *damaged])
