@@ -22,13 +22,13 @@ from interleaved import Work, ratio, rounds
 from training import NETWORKS, built
 
 from nas import baselines
-from nas import train as nas_train
+from nas import training as nas_train
 from nas.data import load
 from nas.process import prepare
 from nas.recipe import Recipe
 from nas.step import Step
 from nas.tables import table
-from nas.train import train
+from nas.training import train
 
 BATCH = 128
 STEPS = 100  # in a turn

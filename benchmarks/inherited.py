@@ -39,7 +39,7 @@ from nas.proxies.results import results
 from nas.recipe import Recipe
 from nas.run import Run
 from nas.targets import resolve
-from nas.train import accuracy, train
+from nas.training import accuracy, train
 from nas.units import parse_count
 from searchspaces.cost import shapes_only
 

@@ -24,7 +24,7 @@ from nas.process import prepare
 from nas.recipe import Recipe
 from nas.tables import table
 from nas.targets import parse_settings, resolve
-from nas.train import predict, train
+from nas.training import predict, train
 from searchspaces import get_space
 
 SPACES = ("mnas@width=0.25", "mnas@width=1", "compact@max_macs=8M", "nasnet@n=1,filters=16", "chain@width=0.5")

@@ -25,13 +25,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils import data as torch_data
 
-from nas import train as nas_train
+from nas import training as nas_train
 from nas.data import load
 from nas.data.images import Dataset, Images
 from nas.process import prepare
 from nas.recipe import Recipe
 from nas.tables import table
-from nas.train import predict, train
+from nas.training import predict, train
 from searchspaces import get_space
 
 NETWORKS = {

@@ -1,6 +1,7 @@
 """How a network is found: samplers, training, engines, ledger, reports and the command line.
 
-From Python: `nas.search`, `nas.open` and `nas.load`, and what they give, `nas.Run`, `nas.Trial` and `nas.Blueprint`.
+From Python: `nas.search`, `nas.train`, `nas.compare`, `nas.predict`, `nas.export`, `nas.open` and `nas.load`, and what they
+give, `nas.Run`, `nas.Trial`, `nas.Trained` and `nas.Blueprint`. No module has the name of such a function: it would hide it.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.api import load, open, search
-    from nas.results import Blueprint, Run, Trial
+    from nas.api import compare, export, load, open, predict, search, train
+    from nas.results import Blueprint, Run, Trained, Trial
+
 
 __version__: str
-__all__ = ["Blueprint", "Run", "Trial", "__version__", "load", "open", "search"]
+__all__ = [
+    "Blueprint", "Run", "Trained", "Trial", "__version__",
+    "compare", "export", "load", "open", "predict", "search", "train",
+]  # fmt: skip
 
-_HOMES = {"Blueprint": "results", "Run": "results", "Trial": "results", "load": "api", "open": "api", "search": "api"}
+_HOMES = {name: "results" if name[0].isupper() else "api" for name in __all__ if name != "__version__"}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from nas.classifier import Prediction
-    from nas.export.job import Exported
+    from nas.exports.job import Exported
     from nas.results import Blueprint, Run, Trained, Trial
     from searchspaces import Space
 
@@ -298,8 +298,8 @@ def compare(
 ) -> Run:
     """Train found and hand-designed networks alike, from scratch, and test them; returns the run when it has ended.
 
-    `nas.compare.experiment.read(run)` gives the results. A KeyboardInterrupt ends it, and `nas.open(...).resume()` goes
-    on.
+    `nas.comparison.experiment.read(run)` gives the results. A KeyboardInterrupt ends it, and `nas.open(...).resume()`
+    goes on.
 
     Args:
         networks: A run's name (its best network), "x:17", "x:top5", a baseline, an architecture's text, a .json file or
@@ -333,10 +333,10 @@ def compare(
         ValueError: For a mistake, with what to do, before anything is trained.
     """
     from nas import launch
-    from nas.compare.announcement import announce
-    from nas.compare.entrants import matched, named, source_of
-    from nas.compare.experiment import check_free, comparison_config, create, finish, with_test
-    from nas.compare.lineup import Lineup
+    from nas.comparison.announcement import announce
+    from nas.comparison.entrants import matched, named, source_of
+    from nas.comparison.experiment import check_free, comparison_config, create, finish, with_test
+    from nas.comparison.lineup import Lineup
     from nas.limits import SEEDS
     from nas.progress import Output
     from nas.results import Run
@@ -420,8 +420,8 @@ def export(
     """
     from nas import launch
     from nas.announcement import data_line
-    from nas.export.job import Changes, data_for, run, source_of_images
-    from nas.export.target import describe, read_source
+    from nas.exports.job import Changes, data_for, run, source_of_images
+    from nas.exports.target import describe, read_source
     from nas.progress import Output
     from nas.units import parse_names
 

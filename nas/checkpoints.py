@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nas.files import write_atomically
-from nas.train import Epoch, Snapshot
+from nas.training import Epoch, Snapshot
 
 FORMAT = "nas training checkpoint 1"
 

@@ -10,8 +10,8 @@ import torch
 
 from nas.data.listing import images_below
 from nas.data.splits import no_images
-from nas.export.formats import PROGRAMS, Logits
-from nas.export.target import read_source
+from nas.exports.formats import PROGRAMS, Logits
+from nas.exports.target import read_source
 from nas.task import Task
 
 BATCH = 100

@@ -13,8 +13,8 @@ import optuna
 import torch
 
 from nas import data, repeats
-from nas.compare.lineup import Lineup
-from nas.compare.trainings import Trainings
+from nas.comparison.lineup import Lineup
+from nas.comparison.trainings import Trainings
 from nas.config import Budget, Config
 from nas.data.images import Dataset
 from nas.data.judging import validation_of

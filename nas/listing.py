@@ -25,7 +25,7 @@ from nas.units import format_percent
 
 CONFIG, JOURNAL, RESULT = "config.json", "journal.log", "result.json"
 KINDS = {  # of runs that are no search, by the space of theirs
-    "nas.compare.lineup:Lineup": "comparison",
+    "nas.comparison.lineup:Lineup": "comparison",
     "nas.scale.grid:ScalingGrid": "scaling grid",
     "nas.proxies.study:ProxyStudy": "proxy study",
 }

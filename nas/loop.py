@@ -23,7 +23,7 @@ from nas.published import Published
 from nas.run import Row, Run, best_of
 from nas.samplers import distributions, make_sampler
 from nas.spent import busy_seconds
-from nas.train import Epoch
+from nas.training import Epoch
 from nas.trial import State, TrialResult, TrialSpec, describe
 from nas.units import format_count, format_percent
 from searchspaces import Arch, Space

@@ -12,7 +12,7 @@ from typing import TextIO
 
 from nas.console import can_change, first_that_fits, passing, say, width_of
 from nas.run import Row
-from nas.train import Epoch
+from nas.training import Epoch
 from nas.trial import State, TrialSpec
 from nas.units import format_count, format_percent, format_seconds, format_ticking
 from searchspaces.cost import Cost

@@ -11,10 +11,10 @@ from torch import nn
 
 from nas import beside, control, launch, repeats, run
 from nas.api import Progress
-from nas.compare.experiment import finish, with_test
-from nas.compare.lineup import Lineup
+from nas.comparison.experiment import finish, with_test
+from nas.comparison.lineup import Lineup
 from nas.config import Budget
-from nas.export.target import read_source
+from nas.exports.target import read_source
 from nas.network import Network
 from nas.progress import Output
 from nas.run import Row, rank

@@ -13,7 +13,7 @@ from nas.console import first_that_fits
 from nas.live import live
 from nas.progress import Lines, best_in_words, trial_line
 from nas.run import Row
-from nas.train import Epoch
+from nas.training import Epoch
 from nas.trial import TrialSpec
 from nas.units import format_count, format_percent, format_ticking
 from searchspaces.cost import Cost

@@ -18,7 +18,7 @@ from torch import nn
 from nas.config import Budget
 from nas.data.images import Dataset
 from nas.recipe import Recipe
-from nas.train import Diverged, Epoch, Moment, train
+from nas.training import Diverged, Epoch, Moment, train
 from nas.units import format_seconds
 from searchspaces import Space
 from searchspaces.cost import cost_of

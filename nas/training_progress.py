@@ -11,7 +11,7 @@ from typing import TextIO
 from nas.console import can_change, first_that_fits, fitted
 from nas.live import Plain, live
 from nas.recipe import Recipe
-from nas.train import Epoch, Moment
+from nas.training import Epoch, Moment
 from nas.units import format_percent, format_seconds, format_ticking
 
 

@@ -25,13 +25,13 @@ from nas import checkpoints
 from nas.announcement import training_lines
 from nas.config import differences
 from nas.data.images import Dataset, Images
-from nas.export.files import write_network
+from nas.exports.files import write_network
 from nas.files import make_folder, read_json, resumable, sole_process, write_atomically
 from nas.launch import check_same_images, choose_device
 from nas.process import prepare
 from nas.progress import Output
 from nas.run import CONFIG, folder_of, versions
-from nas.train import Diverged, Snapshot, Training, accuracy, predict
+from nas.training import Diverged, Snapshot, Training, accuracy, predict
 from nas.training_job import Job, changes
 from nas.training_progress import watch_training
 from nas.transfer import Taken, metadata

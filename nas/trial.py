@@ -16,7 +16,7 @@ from nas.latency import latency
 from nas.looks import Look
 from nas.network import Network
 from nas.recipe import Recipe
-from nas.train import Epoch, OnStep, accuracy, predict, train
+from nas.training import Epoch, OnStep, accuracy, predict, train
 
 
 class State(StrEnum):

@@ -73,6 +73,15 @@ def test_local_search_loads_no_ray() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
+def test_no_module_hides_a_function() -> None:
+    """Importing `nas.x` sets `nas.x` to the module, whatever it was."""
+    import nas
+
+    modules = {path.stem for path in (ROOT / "nas").iterdir()}
+    assert {"search", "train", "compare", "predict", "export"} <= set(nas.__all__)
+    assert not modules & set(nas.__all__)
+
+
 @pytest.mark.parametrize("package", sorted(OURS))
 def test_its_types_are_for_whoever_imports_it(package: str) -> None:
     """`py.typed` says so, and comes along with what is installed."""

@@ -31,7 +31,7 @@ from nas.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from nas.compare.results import Results
+    from nas.comparison.results import Results
     from nas.run import Run
 
 Networks = Annotated[
@@ -201,8 +201,8 @@ def show(
     run: Run, as_json: bool, markdown: Path | None = None, csv: Path | None = None, plot: Path | None = None
 ) -> None:
     """Print what a comparison found so far, and keep it in files, by default in the run's folder."""
-    from nas.compare.experiment import read
-    from nas.compare.report import to_json, to_text, write
+    from nas.comparison.experiment import read
+    from nas.comparison.report import to_json, to_text, write
 
     found: list[Results] = read(run)
     written = write(found, run.path, markdown, csv, plot)

@@ -104,7 +104,7 @@ def export(
     common.load_torch()
     from dataclasses import asdict
 
-    from nas.export.steps import steps_table
+    from nas.exports.steps import steps_table
     from nas.units import format_bytes
 
     done = api.export(

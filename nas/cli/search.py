@@ -393,7 +393,7 @@ def top(
 
 def _conclude(run: Run, as_json: bool) -> None:
     """Say how a search ended, what to do next, and how it compares with its control."""
-    from nas.compare.lineup import Lineup
+    from nas.comparison.lineup import Lineup
     from nas.proxies.study import ProxyStudy
     from nas.scale.grid import ScalingGrid
 

@@ -7,7 +7,7 @@ cropping the centre give. The image is turned as its EXIF data say. Grey and CMY
 A file is known by its content, its ending only says that it is meant to be an image. The kinds are listed, since some
 that Pillow knows are drawings that run a program (EPS, WMF), films or tables of data.
 
-The text of `decode` and of what it calls also stands in exported files, see `nas.export.photographs`: NumPy and Pillow
+The text of `decode` and of what it calls also stands in exported files, see `nas.exports.photographs`: NumPy and Pillow
 are imported where they are used, since such a file builds its network without them.
 """
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from nas.train import Epoch
+from nas.training import Epoch
 from nas.trial import TrialResult, TrialSpec
 
 __all__ = ["Trials"]

@@ -6,7 +6,7 @@ import time
 
 from nas.data.images import Dataset
 from nas.engines import Trials
-from nas.train import Epoch, Moment
+from nas.training import Epoch, Moment
 from nas.trial import State, TrialResult, TrialSpec, run_trial
 
 

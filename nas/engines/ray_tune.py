@@ -27,7 +27,7 @@ from nas.engines import Trials
 from nas.engines.local import stopped
 from nas.process import prepare
 from nas.recipe import Recipe
-from nas.train import Epoch, Moment
+from nas.training import Epoch, Moment
 from nas.trial import State, TrialResult, TrialSpec, describe, run_trial
 
 ENVIRONMENT = {

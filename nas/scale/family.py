@@ -18,8 +18,8 @@ from torch import nn
 
 from nas.baselines.zoo import find
 from nas.data.source import DataSource
-from nas.export.files import document_of, write_network
-from nas.export.standalone import standalone_source
+from nas.exports.files import document_of, write_network
+from nas.exports.standalone import standalone_source
 from nas.files import write_atomically
 from nas.latency import latency
 from nas.memory import inference_memory, training_memory

@@ -14,7 +14,7 @@ from nas.data import Dataset, without_images
 from nas.engines import Trials, local
 from nas.network import Designed
 from nas.recipe import Recipe
-from nas.train import Epoch
+from nas.training import Epoch
 from nas.trial import State, TrialResult, TrialSpec
 
 Engine = Callable[[Trials, Dataset], None]

@@ -14,7 +14,7 @@ from torch import nn
 from nas import checkpoints
 from nas.data import Dataset
 from nas.recipe import Recipe
-from nas.train import Epoch, Training
+from nas.training import Epoch, Training
 from nas.tuning import EVERYTHING, Tuning
 from searchspaces.auxiliary import WithAuxiliary
 from searchspaces.layers import conv, head, mbconv, network

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from nas.data.preprocessing import Preprocessing
-from nas.export.files import write_network
+from nas.exports.files import write_network
 from nas.network import Designed
 from nas.task import Task
 

@@ -10,7 +10,7 @@ import pytest
 
 from nas import training_run
 from nas.data import Dataset
-from nas.train import Moment
+from nas.training import Moment
 from nas.training_progress import SilentTraining, TrainingLines
 
 TRAIN = ("train", "resnet8@0.25", "--data", "shapes", "--epochs", "3", "--batch-size", "20", "--out", "a")
@@ -37,7 +37,7 @@ def stopped(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> str:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("nas.train.TOLD_EVERY", 0)
+        patch.setattr("nas.training.TOLD_EVERY", 0)
         patch.setattr(TrainingLines, "moment", moment)
         code, out, err = cli(*TRAIN)
     assert code == 130 and err == ""

@@ -118,7 +118,7 @@ def test_kinds_and_folders_that_are_no_run(tmp_path: Path, config: Config) -> No
     runs = tmp_path / "runs"
     made = Run.create(runs / "a", config, Budget(trials=3))
     document = json.loads((made.path / CONFIG).read_text())
-    document["config"]["space"] = {"name": "nas.compare.lineup:Lineup", "settings": {}}
+    document["config"]["space"] = {"name": "nas.comparison.lineup:Lineup", "settings": {}}
     (made.path / CONFIG).write_text(json.dumps(document))
     for name, content in (("b", {"network": "resnet20", "data": "shapes", "test_accuracy": 0.7, "seed": 1}), ("c", {})):
         (runs / name).mkdir()

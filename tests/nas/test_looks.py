@@ -9,7 +9,7 @@ from torch import nn
 from nas.data import Dataset
 from nas.looks import Look, Looks
 from nas.recipe import Recipe
-from nas.train import Epoch, train
+from nas.training import Epoch, train
 from searchspaces.layers import conv, head, mbconv, network
 
 RECIPE = Recipe(epochs=2, batch_size=20, bf16=True)  # 9 steps an epoch

@@ -22,7 +22,7 @@ from nas.progress import Silent
 from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.run import Row, Run
-from nas.train import Epoch, OnStep
+from nas.training import Epoch, OnStep
 from nas.trial import State, TrialResult, TrialSpec
 from searchspaces import SPACES, Arch, Chain, Choice, Space
 from searchspaces.layers import conv, head, network

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nas.baselines.zoo import BASELINES
-from nas.compare.entrants import choose
+from nas.comparison.entrants import choose
 from nas.config import Budget, Config
 from nas.launch import new_folder
 from nas.names import SETS, as_name, check_name, check_room, is_network

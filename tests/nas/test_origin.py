@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 import nas
-from nas.compare.entrants import source_of
+from nas.comparison.entrants import source_of
 from nas.data.source import DataSource, choose_source
-from nas.export.files import write_network
-from nas.export.target import read_source
+from nas.exports.files import write_network
+from nas.exports.target import read_source
 from nas.origin import Origin, origin_of
 from nas.scale.family import base_of, member
 from nas.targets import resolve

@@ -12,7 +12,7 @@ from nas.network import Designed
 from nas.progress import JsonLines, Lines, Output, trial_line
 from nas.recipe import Recipe
 from nas.run import Row
-from nas.train import Epoch
+from nas.training import Epoch
 from nas.trial import State, TrialSpec
 from searchspaces.cost import Cost
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nas.data.preprocessing import Preprocessing
-from nas.export.formats import PROGRAMS, to_program
+from nas.exports.formats import PROGRAMS, to_program
 from nas.task import Task
 from nas.transfer import Weights
 

@@ -12,7 +12,7 @@ from nas.network import Designed
 from nas.recipe import Recipe
 from nas.run import Row
 from nas.terminal import Terminal
-from nas.train import Epoch
+from nas.training import Epoch
 from nas.trial import State, TrialSpec
 from searchspaces.cost import Cost
 

@@ -25,7 +25,7 @@ from nas.timing import (
     mean_training_seconds,
     training_seconds,
 )
-from nas.train import Epoch, Moment
+from nas.training import Epoch, Moment
 from searchspaces import Chain, Compact, Mnas, Space
 from searchspaces.cost import cost_of
 

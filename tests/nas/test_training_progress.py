@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from nas.recipe import Recipe
-from nas.train import Epoch, Moment
+from nas.training import Epoch, Moment
 from nas.training_progress import (
     SilentTraining,
     TrainingJson,

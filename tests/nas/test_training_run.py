@@ -24,7 +24,7 @@ from nas.files import sole_process
 from nas.network import Designed, Found, Network
 from nas.progress import Output
 from nas.recipe import Recipe
-from nas.train import Diverged, Moment
+from nas.training import Diverged, Moment
 from nas.training_job import Job
 from nas.training_progress import SilentTraining
 from nas.training_run import begin, check_free, find, resume
@@ -78,7 +78,7 @@ def stop_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def stop(epoch: int, call: Callable[[], object]) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr("nas.train.TOLD_EVERY", 0)
+            patch.setattr("nas.training.TOLD_EVERY", 0)
             patch.setattr(training_run, "watch_training", lambda *args: Stopping(epoch))
             with pytest.raises(KeyboardInterrupt) as stopped:
                 call()
@@ -229,7 +229,7 @@ def test_a_process_killed_at_the_very_end_only_tests_again(tiny: Dataset, tmp_pa
         patch.setattr(training_run, "write_network", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             begin(tmp_path / "a", JOB, tiny, tiny.val)
-    monkeypatch.setattr("nas.train.train_batches", _interrupt)
+    monkeypatch.setattr("nas.training.train_batches", _interrupt)
     resume(tmp_path / "a")
     assert equal(tmp_path / "whole", tmp_path / "a")
 

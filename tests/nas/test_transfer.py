@@ -19,7 +19,7 @@ from nas.data.source import DataSource
 from nas.network import Designed, Found, Network
 from nas.progress import Output
 from nas.recipe import Recipe
-from nas.train import predict, train
+from nas.training import predict, train
 from nas.training_job import Job
 from nas.training_run import begin
 from nas.transfer import Start, Weights, metadata

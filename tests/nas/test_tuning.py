@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nas import baselines
 from nas.data import Dataset
 from nas.recipe import Recipe
-from nas.train import train
+from nas.training import train
 from nas.tuning import EVERYTHING, Tuning
 from searchspaces.layers import conv, head, mbconv, network
 

@@ -10,7 +10,7 @@ from nas.data import Dataset
 from nas.engines import local
 from nas.network import Designed
 from nas.recipe import Recipe
-from nas.train import Epoch, OnStep
+from nas.training import Epoch, OnStep
 from nas.trial import State, TrialResult, TrialSpec
 
 

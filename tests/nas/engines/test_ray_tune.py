@@ -27,7 +27,7 @@ from nas.progress import Lines
 from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.run import Run
-from nas.train import Epoch
+from nas.training import Epoch
 from nas.trial import State, TrialResult, TrialSpec
 from searchspaces import Mnas
 

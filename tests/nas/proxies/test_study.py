@@ -24,7 +24,7 @@ from nas.proxies.study import Length, ProxyStudy, study_config, usual_cuts, usua
 from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.run import Run
-from nas.train import Epoch, OnStep
+from nas.training import Epoch, OnStep
 from nas.trial import State, TrialResult, TrialSpec, run_trial
 from searchspaces import Arch, Choice, Space
 from searchspaces.layers import conv, head, network

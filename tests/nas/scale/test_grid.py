@@ -20,7 +20,7 @@ from nas.run import Run
 from nas.scale.family import Base, base_of
 from nas.scale.grid import BASE, Candidate, candidates, from_text, grid_config, kind, to_text
 from nas.scale.results import best_compound, grid_of, results
-from nas.train import Epoch, OnStep
+from nas.training import Epoch, OnStep
 from nas.trial import State, TrialResult, TrialSpec, run_trial
 from scaling.compound import Compound
 from searchspaces import Mnas

@@ -1,0 +1,167 @@
+"""Who takes part in a comparison: found networks, and hand-designed ones as wide as they may be beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from math import floor
+from pathlib import Path
+
+from nas.baselines.zoo import with_width
+from nas.comparison.lineup import Entrant
+from nas.data.source import DataSource, choose_source
+from nas.names import is_network
+from nas.network import Designed, Found, Network
+from nas.origin import Origin, origin_of
+from nas.run import Run, folder_of, rank
+from nas.targets import expand, resolve
+from nas.units import format_count, parse_names
+from scaling.compound import largest
+
+BY_DEFAULT = "resnet8,resnet20,mobilenet_v2"  # scaled to the found network's multiply-adds
+NEAR = 1.1  # found networks within so many times each other's multiply-adds have one budget
+MOST, STEP = 20.0, 0.001  # of a width multiplier
+
+Say = Callable[[str], None]
+
+
+def choose(targets: Sequence[str], baselines: str, runs_dir: Path, say: Say) -> list[Entrant]:
+    """The networks that `targets` and `baselines` name, each once; `say` is told of those that were named twice.
+
+    A run's name alone is its best network, and RUN:top5 its five best. Raises ValueError for what is no network.
+    """
+    wanted = (*targets, *parse_names(baselines))
+    for target in wanted:
+        if is_network(target) and (folder_of(target, runs_dir) / "config.json").is_file():
+            say(f"{target} is taken for the baseline; the best network of the run called so is {target}:best")
+    names = [name for target in wanted for name in _expanded(target, runs_dir)]
+    chosen: dict[str, Entrant] = {}
+    for name in dict.fromkeys(names):
+        network = resolve(name, runs_dir)
+        of_run = folder_of(name.partition(":")[0], runs_dir).is_dir()
+        called = name if of_run or ":" not in name else network.name  # the text of an architecture is long
+        first = chosen.setdefault(_built(network), Entrant(called, network))
+        if first.name != called:
+            say(f"{called} is the network of {first.name}, and is trained once")
+    if not chosen:
+        raise ValueError("nothing to compare: name a run, a trial (RUN:17) or a baseline (resnet20)")
+    return list(chosen.values())
+
+
+def named(
+    networks: Sequence[str], baselines: str | None, match_macs: bool | None, runs_dir: Path, say: Say
+) -> tuple[list[Entrant], bool]:
+    """Who takes part, and whether baselines are to be matched: where none is named, those by default are."""
+    entrants = choose(networks, baselines or "", runs_dir, say)
+    if baselines is None and all(entrant.found for entrant in entrants):
+        return choose(networks, BY_DEFAULT, runs_dir, lambda text: None), match_macs is not False
+    return entrants, bool(match_macs)
+
+
+def source_of(
+    targets: Sequence[str], named: str | None, folder: Path | None, image_size: int | None, skip: bool, runs_dir: Path
+) -> tuple[DataSource, str]:
+    """The data to train on, and why those: what the options say, else what the found networks come from.
+
+    Raises ValueError where these come from different data, or from different pixels, and nothing is said.
+    """
+    usual: Origin | None = None
+    for name in dict.fromkeys(name for target in targets for name in _expanded(target, runs_dir)):
+        origin = origin_of(name, resolve(name, runs_dir), runs_dir)
+        if origin and usual is None:
+            usual = origin
+        elif origin and usual and named is None and not origin.data.same_images(usual.data):
+            raise ValueError(
+                f"{usual.words} has {usual.data.name}, {origin.words} {origin.data.name}: choose one by --data"
+            )
+        elif origin and usual and image_size is None and origin.data.image_size != usual.data.image_size:
+            raise ValueError(
+                f"{usual.words} has {usual.data.image_size} pixels, {name} {origin.data.image_size}: choose for all by "
+                "--image-size"
+            )
+    chosen = choose_source(usual.data if usual else None, named, folder, image_size, skip)
+    return chosen, f"as {usual.words} has it" if usual and chosen.same_images(usual.data) else ""
+
+
+def _built(network: Network) -> str:
+    """The same text for all names of a network."""
+    if isinstance(network, Found):
+        return Found(network.space, network.space.canonical(network.arch)).text
+    return network.text
+
+
+def _expanded(target: str, runs_dir: Path) -> list[str]:
+    run, _, which = target.partition(":")
+    folder = folder_of(run, runs_dir)
+    if not which and folder.is_dir() and not is_network(run):
+        return [f"{run}:best"]
+    if which.startswith("top") and which[3:].isdigit() and folder.is_dir():
+        best = [r for r in rank(Run.open(folder).rows()) if r.reward is not None and r.duplicate_of is None]
+        if not best:
+            raise ValueError(f"{run} has no completed trial: `nas top {run}` shows what it has")
+        return [f"{run}:{row.number}" for row in best[: int(which[3:])]]
+    return expand(target) if ":" not in target and not target.endswith(".json") else [target]
+
+
+# ------------------------------------------------------------------ like beside like
+
+
+def budgets(macs: Sequence[int]) -> list[tuple[int, int]]:
+    """Found networks' multiply-adds in groups of about as many: the least and the most of each, the small first."""
+    found: list[tuple[int, int]] = []
+    for count in sorted(macs):
+        if found and count <= NEAR * found[-1][0]:
+            found[-1] = found[-1][0], count
+        else:
+            found.append((count, count))
+    return found
+
+
+def matched(entrants: Sequence[Entrant], num_classes: int, image_size: int, say: Say) -> list[Entrant]:
+    """`entrants`, the hand-designed ones as wide as the found ones' multiply-adds allow: once for each of `budgets`.
+
+    One without a width multiplier stays as it is, and is left out, which `say` is told, where it is too large for all.
+    Raises ValueError where none is found.
+    """
+    found = [entrant for entrant in entrants if entrant.found]
+    if not found:
+        raise ValueError("--match-macs is for networks beside a found one: name a run, or RUN:17")
+    limits = [least for least, _ in budgets([entrant.size(num_classes, image_size).macs for entrant in found])]
+    chosen = {entrant.name: entrant for entrant in found}
+    for entrant in entrants:
+        if not entrant.found:
+            chosen |= {e.name: e for e in _within(entrant, limits, num_classes, image_size, say)}
+    return list(chosen.values())
+
+
+def _within(entrant: Entrant, limits: Sequence[int], num_classes: int, image_size: int, say: Say) -> Iterator[Entrant]:
+    @cache
+    def macs(name: str) -> int:
+        return Entrant(name, Designed(name)).size(num_classes, image_size).macs
+
+    own = macs(entrant.network.name)
+    try:
+        with_width(entrant.network.name, 1)
+    except ValueError:
+        if own <= limits[-1]:
+            yield entrant
+        else:
+            say(f"{entrant.name} is left out: {format_count(own)} MACs, and it has no width multiplier")
+        return
+    for limit in limits:
+        name = _widest(entrant.network.name, limit, macs)
+        if name is None:
+            say(f"{entrant.name} is left out: at no width multiplier it has at most {format_count(limit)} MACs")
+        else:
+            yield Entrant(name, Designed(name))
+
+
+def _widest(name: str, limit: int, macs: Callable[[str], int]) -> str | None:
+    """`name` at the largest width multiplier with which it has at most `limit` multiply-adds, written shortly."""
+    more = largest(lambda more: macs(with_width(name, STEP + more)) <= limit, MOST - STEP, STEP)
+    if more is None:
+        return None
+    width = STEP + more
+    names = [with_width(name, floor(width * unit + 1e-6) / unit) for unit in (10, 100) if width * unit >= 1]
+    widest = with_width(name, width)
+    return next((shorter for shorter in names if macs(shorter) == macs(widest)), widest)

@@ -1,0 +1,138 @@
+"""Running a comparison: its folder, its trainings, and the second set of them at equal seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nas import beside, data, launch
+from nas.comparison.lineup import Entrant, Lineup, lineup_of
+from nas.comparison.results import Results, results
+from nas.config import Budget, Config
+from nas.data.images import Dataset, Images
+from nas.data.judging import validation_of
+from nas.network import Network
+from nas.progress import Output
+from nas.recipe import Recipe
+from nas.reward import Reward
+from nas.run import Run
+from nas.samplers import EXHAUSTIVE
+
+if TYPE_CHECKING:
+    from nas.engines.ray_tune import Cluster
+
+SECONDS = "seconds"
+
+
+def compare(
+    networks: Mapping[str, Network],
+    dataset: Dataset,
+    test: Images,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    seeds: int = 3,
+    equal_seconds: bool = False,
+    ensemble: bool = False,
+    device: str = "cpu",
+    cluster: Cluster | None = None,
+    output: Output = Output("none"),  # noqa: B008
+) -> list[Results]:
+    """Train every network, by what it is called, with each of `seeds` under `recipe`, and test it: in a new run.
+
+    Gives what `read` gives. Raises ValueError where the folder exists, or a network takes no such images.
+    """
+    entrants = [Entrant(name, network) for name, network in networks.items()]
+    image_size = recipe.image_size(dataset)
+    lineup = Lineup.of(entrants, dataset.num_classes, image_size, seeds, equal_seconds, ensemble)
+    run = create(folder, comparison_config(lineup, dataset, recipe, device=device))
+    finish(run, run.budget, replace(dataset, test=test), device, cluster, output)
+    return read(run)
+
+
+def finish(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, output: Output) -> str:
+    """Begin a comparison, or go on with it, to its end, and the one at equal seconds; returns why it ended.
+
+    `dataset` has its test images, see `with_test`. KeyboardInterrupt passes, as in `launch.to_the_end`.
+    """
+    ended = launch.to_the_end(run, None, budget, dataset, device, cluster, output)
+    again = second(run)
+    if again is None:
+        return ended
+    output.say(f"\n{ended}.\n\nnow each network for {again.config.recipe.seconds:g} s, as {again.name}:\n")
+    return launch.to_the_end(again, None, again.budget, dataset, device, cluster, output)
+
+
+def with_test(dataset: Dataset, config: Config, place: Path | str | None, output: Output) -> Dataset:
+    """`dataset` with the test images of the data set that `config` names, which is in the folder `place`."""
+    skip = config.skip_unreadable or config.data_sha256 is not None
+    size = config.recipe.resolution
+    with output.passing(f"reading the test images of {config.data}"):
+        test = data.load_test(config.data, place, image_size=size, skip_unreadable=skip, log=output.log)
+    return replace(dataset, test=test)
+
+
+def comparison_config(
+    lineup: Lineup,
+    dataset: Dataset,
+    recipe: Recipe,
+    data_dir: Path | None = None,
+    device: str = "cpu",
+    threads: int = 1,
+    skip_unreadable: bool = False,
+) -> Config:
+    """The run that trains `lineup`. Raises ValueError where a network does not take the data's images."""
+    _ = lineup.sizes  # which none has that takes no such images
+    launch.check_subset(recipe, dataset)
+    folder = None if data_dir is None else str(data_dir)
+    return Config(
+        lineup, dataset.name, replace(recipe, resolution=lineup.image_size), Reward(), EXHAUSTIVE, 0, folder, device,
+        threads, data_sha256=dataset.sha256, skip_unreadable=skip_unreadable, num_classes=dataset.num_classes,
+        validation=validation_of(dataset),
+    )  # fmt: skip
+
+
+def create(folder: Path, config: Config, of: str = "") -> Run:
+    """The new run of a comparison. Raises ValueError where there is something already, or of the second run.
+
+    `of` is the id of the comparison whose second run it is.
+    """
+    check_free(folder, isinstance(config.space, Lineup) and config.space.equal_seconds)
+    return Run.create(folder, config, Budget(trials=config.space.size), of=of)
+
+
+def check_free(folder: Path, equal_seconds: bool) -> None:
+    """Raises ValueError where a new comparison has no room."""
+    if folder.exists():
+        raise ValueError(f"{folder} exists: `nas resume {folder.name}` continues it, --name starts another")
+    if equal_seconds and (second_run := beside.usual_place(folder, SECONDS)).exists():
+        raise ValueError(f"{second_run} exists, where the trainings at equal seconds go: choose another --name")
+
+
+def second(run: Run) -> Run | None:
+    """The run in which all networks train for as long as the found one did in `run`; made where there is none yet.
+
+    None where none was asked for, or `run` is not finished. Of several found networks it is the first that is timed.
+    """
+    lineup = lineup_of(run)
+    if not lineup.equal_seconds or (found := results(run)).missing:
+        return None
+    if again := beside.find(run, SECONDS):
+        return again
+    timed = found.subjects[0]
+    if not timed.trainings:
+        raise ValueError(
+            f"no training of {timed.name} ended well, so there are no seconds to equal: {run.name} has none"
+        )
+    config = run.config
+    recipe = replace(config.recipe, seconds=float(f"{timed.seconds:.3g}"))
+    again_config = replace(config, recipe=recipe, space=replace(lineup, equal_seconds=False))
+    return create(beside.usual_place(run.path, SECONDS), again_config, of=run.identity.id)
+
+
+def read(run: Run) -> list[Results]:
+    """What was found so far: at equal images and, where that was asked for and has begun, at equal seconds."""
+    later = beside.find(run, SECONDS) if lineup_of(run).equal_seconds else None
+    return [results(run), *([results(later)] if later else [])]

@@ -1,0 +1,306 @@
+"""A comparison, reported: to people in a table and sentences, to programs as JSON and CSV.
+
+The sentences are for a sceptic. They say what was compared with what, how sure it is, and what that does not cover.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from nas.columns import table
+from nas.comparison.ensembles import Ensemble
+from nas.comparison.results import Result, Results, Verdict
+from nas.files import write_all
+from nas.tables import spread
+from nas.trial import INFERENCE_BATCH
+from nas.units import format_bytes, format_count, format_points, format_seconds
+
+# ------------------------------------------------------------------ for people
+
+HEADER = (
+    "network", "test accuracy", "validation", "MACs", "params", "activations", "on disk", "trained on", "images/s",
+    "inference/s", "n",
+)  # fmt: skip
+
+
+def results_table(found: Results) -> str:
+    """A row for each network, in groups of about as many multiply-adds; ensembles below."""
+    groups = _groups(found)
+    lines = table(HEADER, [cells for _, rows in groups for cells in rows]).splitlines()
+    out, rest = lines[:2], iter(lines[2:])
+    for title, rows in groups:
+        out += [f"{title}:"] if title else []
+        out += [next(rest) for _ in rows]
+    return "\n".join(out)
+
+
+def _groups(found: Results) -> list[tuple[str, list[tuple[str, ...]]]]:
+    """The rows under what stands above them."""
+    groups = [(_title(found, limit), [_cells(r) for r in rows]) for limit, rows in found.groups]
+    return groups + ([("ensembles", [_voting(e) for e in found.ensembles])] if found.ensembles else [])
+
+
+def _title(found: Results, limit: int | None) -> str:
+    if limit is not None:
+        return f"up to {format_count(limit)} MACs"
+    return "larger" if any(result.found for result in found.all) else ""
+
+
+def _cells(result: Result) -> tuple[str, ...]:
+    sizes = tuple(format_count(size) for size in (result.size.macs, result.size.params, result.size.activations))
+    n = f"{len(result.trainings)}" + (f", {len(result.failures)} failed" if result.failures else "")
+    if not result.trainings:
+        return (result.name, "-", "-", *sizes, "-", "-", "-", "-", n)
+    return (
+        result.name,
+        spread(result.test_accuracies),
+        spread(result.val_accuracies),
+        *sizes,
+        format_bytes(result.bytes),
+        f"{format_count(result.images)} in {format_seconds(result.seconds)}",
+        f"{result.images / result.seconds:,.0f}",
+        f"{result.inference:,.0f}",
+        n,
+    )
+
+
+def _voting(ensemble: Ensemble) -> tuple[str, ...]:
+    sizes = (format_count(size) for size in (ensemble.size.macs, ensemble.size.params, ensemble.size.activations))
+    accuracies = spread(ensemble.test_accuracies), spread(ensemble.val_accuracies)
+    return (ensemble.name, *accuracies, *sizes, *["-"] * 4, f"{len(ensemble.test_accuracies)}")
+
+
+def legend(found: Results) -> list[str]:
+    """What the table's figures are."""
+    spreads = "mean ± standard deviation over seeds; " if found.seeds > 1 else ""
+    return [
+        f"{found.data}, {how_trained(found)}, {found.seeds} seed{'s' if found.seeds > 1 else ''}, {found.device}",
+        f"{spreads}test accuracy: one look at the test images after each training's last epoch; MACs: multiply-adds "
+        "for one image",
+        "trained on: images, each counted as often as it was seen, and the time that took with validations; on disk: "
+        f"weights.safetensors; inference/s: images a second, float32, {INFERENCE_BATCH} at a time",
+    ]
+
+
+def how_trained(found: Results) -> str:
+    recipe = found.recipe
+    if recipe.seconds is not None:
+        return f"each trained from scratch for {format_seconds(recipe.seconds)}"
+    of = "all" if recipe.subset is None else f"{recipe.subset:,}"
+    return f"each trained from scratch for {recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''} of {of} images"
+
+
+def in_words(found: Results) -> list[str]:
+    """What the results show and what they do not, a sentence a line."""
+    said = [(subject, found.verdict(subject)) for subject in found.subjects]
+    lines = [_verdict(found, v) if v else _no_verdict(found, subject) for subject, v in said]
+    verdicts = [verdict for _, verdict in said if verdict and _known(found, verdict)]
+    return [*lines, *(_method(found, verdicts) if verdicts else []), *_open(found)]
+
+
+def _verdict(found: Results, verdict: Verdict) -> str:
+    best, among = verdict.reference, verdict.among
+    what = "hand-designed network" if verdict.subject.found else "network"
+    of = f"the best of {among} {what}s" if among > 1 else f"the one {what}"
+    against = (
+        f"{verdict.subject.name} against {best.name}, {of} of at most {format_count(verdict.subject.size.macs)} MACs"
+    )
+    return f"{against}: {difference(found, verdict)}"
+
+
+def difference(found: Results, verdict: Verdict) -> str:
+    """In points of test accuracy, as a person reads it."""
+    points, by_seed = 100 * verdict.difference, list(verdict.by_seed.values())
+    signed = format_points(verdict.difference)
+    if not _known(found, verdict):
+        chance = f"{100 / found.num_classes:.3g} %"
+        return f"neither is above chance, {chance}, so nothing is known of them: train longer, or on more images"
+    if verdict.interval is None:
+        return f"{signed} points, but one seed each shows no spread, so this may be chance: use --seeds 3"
+    seeds = f"{len(by_seed)} seed{'s' if len(by_seed) > 1 else ''}"
+    if by_seed:
+        seeds += f" ({', '.join(f'{format_points(d)}' for d in by_seed)})"
+    low, high = 100 * verdict.interval.low, 100 * verdict.interval.high
+    percent = f"{100 * found.confidence:.3g} % interval"
+    if not verdict.interval.shows:
+        return f"no difference shown: {signed} points, {percent} {low:+.1f} to {high:+.1f}, {seeds}"
+    low, high = (low, high) if points > 0 else (-high, -low)
+    return (
+        f"{'better' if points > 0 else 'worse'} by {abs(points):.1f} points, {percent} {low:.1f} to {high:.1f}, {seeds}"
+    )
+
+
+def _known(found: Results, verdict: Verdict) -> bool:
+    """Whether one of the two learned anything: differences between networks that guess are none."""
+    return found.learned(verdict.subject) or found.learned(verdict.reference)
+
+
+def _no_verdict(found: Results, subject: Result) -> str:
+    if not subject.trainings:
+        return f"{subject.name}: none of its trainings has ended well, so there is nothing to say of it"
+    if not any(r for r in found.trained if not r.found and r is not subject):
+        return f"{subject.name}: no other network was trained that it could be compared with"
+    said = "--match-macs narrows hand-designed ones to that" if subject.found else "name a smaller one"
+    return f"{subject.name}: no network of at most its {format_count(subject.size.macs)} MACs was trained; {said}"
+
+
+def _method(found: Results, verdicts: Sequence[Verdict]) -> list[str]:
+    """How the comparison was made, and what it does not cover."""
+    names = [subject.name for subject in found.subjects]
+    if len(names) == 1:
+        planned = "planned: this one comparison"
+    else:
+        planned = f"planned: these {len(names)} comparisons, whose intervals hold together (Bonferroni)"
+    lines = [
+        f"{planned}; the reference is the one of the best mean on the test images, so the hardest to beat"
+        + _how_chosen(found, names)
+    ]
+    return [*lines, *(_interval(v, len(names) > 1) for v in verdicts if v.interval)]
+
+
+def _how_chosen(found: Results, names: Sequence[str]) -> str:
+    if not any(result.found for result in found.all):
+        return ""
+    if all(name.endswith(":best") for name in names):
+        return f"; {' and '.join(names)} had the best reward in its search, which sees validation images only"
+    return "; searches see validation images only"
+
+
+def _interval(verdict: Verdict, several: bool) -> str:
+    whose = f" of {verdict.subject.name}" if several else ""
+    others = f" and the others above chance, {verdict.networks} networks" if verdict.networks > 2 else ""
+    said = (
+        f"interval{whose}: Student's, of the mean difference within seeds, one variance for these two{others} "
+        f"({verdict.freedom} degree{'s' if verdict.freedom > 1 else ''} of freedom)"
+    )
+    if verdict.alone and verdict.networks > 2:
+        low, high = 100 * verdict.alone.low, 100 * verdict.alone.high
+        said += f"; from these two alone it is {low:+.1f} to {high:+.1f}"
+    return (
+        said + "; the luck of weights and of the order of images is in it, other test images, data and recipes are not"
+    )
+
+
+def _open(found: Results) -> list[str]:
+    """What failed and what is missing."""
+    lines = [f"failed: {r.name}, seed {seed}: {reason}" for r in found.all for seed, reason in r.failures.items()]
+    if found.missing:
+        total = found.seeds * len(found.all)
+        lines.append(f"missing: {found.missing} of {total} trainings; `nas resume {found.run}` continues")
+    return lines
+
+
+def heading(found: Results) -> str:
+    """What is equal."""
+    return "at equal training images" if found.recipe.seconds is None else "at equal training seconds"
+
+
+def to_text(read: Sequence[Results]) -> str:
+    """All that a person is told."""
+    parts = []
+    for found in read:
+        title = [f"{heading(found)}\n"] if len(read) > 1 else []
+        parts.append("\n".join([*title, results_table(found), "", *legend(found), "", *in_words(found)]))
+    return "\n\n".join(parts)
+
+
+def to_markdown(read: Sequence[Results]) -> str:
+    """Tables and words, to keep."""
+    parts = [f"# {read[0].run}: networks compared on {read[0].data}"]
+    for found in read:
+        parts += [f"## {heading(found).capitalize()}"] if len(read) > 1 else []
+        for title, rows in _groups(found):
+            lines = [HEADER, ("---",) * len(HEADER), *rows]
+            parts += [f"### {title[0].upper()}{title[1:]}"] if title else []
+            parts.append("\n".join(f"| {' | '.join(cells)} |" for cells in lines))
+        parts.append("\n".join(f"- {line}" for line in [*in_words(found), *legend(found)]))
+    return "\n\n".join(parts) + "\n"
+
+
+# ------------------------------------------------------------------ for programs
+
+
+def to_json(found: Results) -> dict[str, Any]:
+    """Every figure. Accuracies and differences are 0..1."""
+    return {
+        "run": found.run,
+        "equal": "images" if found.recipe.seconds is None else "seconds",
+        "data": found.data,
+        "device": found.device,
+        "recipe": asdict(found.recipe),
+        "seeds": found.seeds,
+        "networks": [_json_row(limit, result) for limit, rows in found.groups for result in rows],
+        "ensembles": [asdict(ensemble) for ensemble in found.ensembles],
+        "verdicts": [_json_verdict(found, v) for s in found.subjects if (v := found.verdict(s))],
+        "pareto": [result.name for result in found.pareto],
+        "missing": found.missing,
+        "words": in_words(found),
+    }
+
+
+def _json_row(limit: int | None, result: Result) -> dict[str, Any]:
+    row: dict[str, Any] = {"network": result.name, "architecture": result.text, "found": result.found}
+    row |= {"macs_budget": limit, **asdict(result.size)}
+    trained = bool(result.trainings)
+    for name, values in (("test_accuracy", result.test_accuracies), ("val_accuracy", result.val_accuracies)):
+        row |= {name: mean(values) if trained else None, f"{name}_deviation": stdev(values) if values[1:] else None}
+    row |= {name: getattr(result, name) if trained else None for name in ("bytes", "images", "seconds")}
+    row |= {
+        "images_per_second": result.images / result.seconds if trained else None,
+        "inference_images_per_second": result.inference if trained else None,
+        "n": len(result.trainings),
+    }
+    return row | {
+        "trainings": {str(seed): asdict(training) for seed, training in result.trainings.items()},
+        "failures": {str(seed): reason for seed, reason in result.failures.items()},
+    }
+
+
+def _json_verdict(found: Results, verdict: Verdict) -> dict[str, Any]:
+    interval = verdict.interval
+    return {
+        "network": verdict.subject.name,
+        "reference": verdict.reference.name,
+        "references": verdict.among,
+        "difference": verdict.difference,
+        "by_seed": {str(seed): value for seed, value in verdict.by_seed.items()},
+        "confidence": found.confidence,
+        "interval": None if interval is None else [interval.low, interval.high],
+        "interval_of_the_two_alone": verdict.alone and [verdict.alone.low, verdict.alone.high],
+        "shown": interval is not None and interval.shows and _known(found, verdict),
+    }
+
+
+def to_csv(read: Sequence[Results]) -> str:
+    """A line for each network, and for each once more at equal seconds."""
+    rows = [{"equal": document["equal"]} | row for document in map(to_json, read) for row in document["networks"]]
+    out = io.StringIO()
+    columns = [name for name in rows[0] if name not in ("trainings", "failures")]
+    writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def write(
+    read: Sequence[Results], folder: Path, markdown: Path | None = None, table: Path | None = None,
+    plot: Path | None = None,
+) -> list[Path]:  # fmt: skip
+    """Keep the report in `folder` or elsewhere: as Markdown, CSV and, where matplotlib is installed, a picture."""
+    files: dict[Path, str | bytes] = {
+        markdown or folder / "comparison.md": to_markdown(read),
+        table or folder / "comparison.csv": to_csv(read),
+    }
+    if read[0].trained and (plot or find_spec("matplotlib")):
+        from nas.comparison.picture import picture
+
+        at = plot or folder / "comparison.png"
+        files[at] = picture(read, at.suffix.removeprefix("."))
+    return write_all(files)

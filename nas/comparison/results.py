@@ -1,0 +1,220 @@
+"""What a comparison found, from its ledger, and how sure that is.
+
+What was planned before anything is trained: each found network against the hand-designed one that is best on test
+images among those of no more multiply-adds. Nothing else is tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+from nas.comparison.ensembles import Ensemble, ensembles
+from nas.comparison.entrants import budgets
+from nas.comparison.lineup import lineup_of
+from nas.pareto import unbeaten
+from nas.recipe import Recipe
+from nas.run import Run
+from nas.statistics import LEARNED, Fit, Interval
+from nas.trial import State
+from searchspaces.cost import Cost
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Training:
+    """One that ended. Accuracies are 0..1."""
+
+    number: int  # of its trial
+    val_accuracy: float
+    test_accuracy: float
+    images: int  # that it was trained on, each counted as often as it was seen
+    seconds: float  # with validations
+    inference: float  # images a second
+    bytes: int  # of the weights on disk
+
+
+@dataclass(frozen=True)
+class Result:
+    """A network of a comparison and what came of its trainings, by seed."""
+
+    name: str
+    text: str
+    found: bool
+    size: Cost
+    trainings: dict[int, Training]
+    failures: dict[int, str]  # the reasons
+
+    @property
+    def test_accuracies(self) -> list[float]:
+        return [training.test_accuracy for training in self.trainings.values()]
+
+    @property
+    def val_accuracies(self) -> list[float]:
+        return [training.val_accuracy for training in self.trainings.values()]
+
+    @property
+    def test_accuracy(self) -> float:
+        """The mean; there is at least one training."""
+        return mean(self.test_accuracies)
+
+    @property
+    def seconds(self) -> float:
+        return mean(training.seconds for training in self.trainings.values())
+
+    @property
+    def images(self) -> float:
+        return mean(training.images for training in self.trainings.values())
+
+    @property
+    def inference(self) -> float:
+        return mean(training.inference for training in self.trainings.values())
+
+    @property
+    def bytes(self) -> int:
+        return next(iter(self.trainings.values())).bytes
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`subject` against `reference`, the best of `among` hand-designed networks of no more multiply-adds.
+
+    `interval` is Student's around the `difference` of test accuracy (0..1), with one variance for `networks` of the
+    comparison and its degrees of `freedom`; `alone` is that from the two networks alone, the paired t-test's. None
+    where one seed shows no spread.
+    """
+
+    subject: Result
+    reference: Result
+    among: int
+    difference: float
+    interval: Interval | None
+    alone: Interval | None
+    networks: int
+    freedom: int
+
+    @property
+    def by_seed(self) -> dict[int, float]:
+        """The difference, where both networks have a training with the seed."""
+        mine, other = self.subject.trainings, self.reference.trainings
+        return {seed: mine[seed].test_accuracy - other[seed].test_accuracy for seed in mine if seed in other}
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of a comparison, in the order in which the networks were named."""
+
+    run: str
+    data: str
+    recipe: Recipe
+    device: str
+    seeds: int  # how often each network is to be trained
+    num_classes: int
+    all: tuple[Result, ...]
+    ensembles: tuple[Ensemble, ...] = ()
+
+    @property
+    def trained(self) -> list[Result]:
+        return [result for result in self.all if result.trainings]
+
+    @property
+    def missing(self) -> int:
+        """Trainings that have not ended."""
+        return sum(self.seeds - len(r.trainings) - len(r.failures) for r in self.all)
+
+    @property
+    def subjects(self) -> list[Result]:
+        """The networks that were found; where none was, the one that was named first."""
+        return [result for result in self.all if result.found] or list(self.all[:1])
+
+    @property
+    def groups(self) -> list[tuple[int | None, list[Result]]]:
+        """By multiply-adds, the best on test images first: up to those of found networks, and, by None, the larger."""
+        limits: list[int | None] = [most for _, most in budgets([r.size.macs for r in self.all if r.found])]
+        groups: dict[int | None, list[Result]] = {limit: [] for limit in [*limits, None]}
+        for result in self.all:
+            groups[next((m for m in limits if m is not None and result.size.macs <= m), None)].append(result)
+        return [(limit, sorted(group, key=_standing)) for limit, group in groups.items() if group]
+
+    @property
+    def confidence(self) -> float:
+        """That of each interval, so that all of them hold together (Bonferroni)."""
+        return 1 - (1 - CONFIDENCE) / len(self.subjects)
+
+    def references(self, subject: Result) -> list[Result]:
+        """Hand-designed networks that were trained and have no more multiply-adds; the best on test images first."""
+        others = [r for r in self.trained if not r.found and r is not subject and r.size.macs <= subject.size.macs]
+        return sorted(others, key=_standing)
+
+    def verdict(self, subject: Result) -> Verdict | None:
+        """None where the network was not trained, or there is none to compare it with."""
+        references = self.references(subject)
+        if not subject.trainings or not references:
+            return None
+        best = references[0]
+        fit = _fit([r for r in self.trained if r in (subject, best) or self.learned(r)])
+        difference = fit.level(subject.name) - fit.level(best.name)
+        pooled, alone = (f.planned([subject.name], [best.name], self.confidence) for f in (fit, _fit([subject, best])))
+        return Verdict(subject, best, len(references), difference, pooled, alone, len(fit.treatments), fit.freedom)
+
+    def learned(self, result: Result) -> bool:
+        """Whether it is above chance. What is not varies little, and would make the others' differences look sure."""
+        return result.test_accuracy > LEARNED / self.num_classes
+
+    @property
+    def pareto(self) -> list[Result]:
+        """Networks than which none is as cheap and more accurate on test images, or cheaper and as accurate."""
+        trained = self.trained
+        return [trained[number] for number in unbeaten([(r.size.macs, -r.test_accuracy) for r in trained])]
+
+
+def _fit(of: Sequence[Result]) -> Fit[str]:
+    """Of test accuracies by network and seed."""
+    return Fit.of({(r.name, seed): t.test_accuracy for r in of for seed, t in r.trainings.items()})
+
+
+def _standing(result: Result) -> float:
+    return -result.test_accuracy if result.trainings else 1.0
+
+
+def results(run: Run) -> Results:
+    """What is in a comparison's ledger, at any time. Raises ValueError where `run` is none."""
+    lineup = lineup_of(run)
+    trainings: dict[str, dict[int, Training]] = {name: {} for name in lineup.names}
+    failures: dict[str, dict[int, str]] = {name: {} for name in lineup.names}
+    for trial in run.study.get_trials(deepcopy=False):
+        row = run.row(trial)
+        if not row.arch or row.state == State.RUNNING:
+            continue
+        seed, name = lineup.seed_of(row.arch), lineup.names[row.arch[1]]
+        of = trial.user_attrs
+        if row.state == State.COMPLETE and row.accuracy is not None and "test_accuracy" in of:
+            figures = (of["images"], of["training_seconds"], of["inference"], of["bytes"])
+            trainings[name][seed] = Training(row.number, row.accuracy, of["test_accuracy"], *figures)
+        else:
+            failures[name][seed] = row.reason
+    found = tuple(
+        Result(
+            entrant.name,
+            entrant.network.text,
+            entrant.found,
+            size,
+            dict(sorted(trainings[entrant.name].items())),
+            dict(sorted(failures[entrant.name].items())),
+        )
+        for entrant, size in zip(lineup.entrants, lineup.sizes, strict=True)
+    )
+    config = run.config
+    voting = ensembles(run, _complete(found, lineup.seeds)) if lineup.ensemble else ()
+    return Results(run.name, config.data, config.recipe, config.device, lineup.seeds, lineup.num_classes, found, voting)
+
+
+def _complete(found: Sequence[Result], seeds: int) -> dict[str, tuple[Cost, list[int]]]:
+    """The networks of which all trainings ended: their sizes, and the trainings' numbers by seed."""
+    return {
+        r.name: (r.size, [training.number for training in r.trainings.values()])
+        for r in found
+        if len(r.trainings) == seeds
+    }

@@ -1,0 +1,76 @@
+"""The trainings of a comparison: each ends with a look at the test images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from nas.comparison.lineup import lineup_of
+from nas.config import Budget
+from nas.data.images import Dataset
+from nas.files import make_folder, write_atomically
+from nas.loop import Progress, Search
+from nas.published import Published
+from nas.run import Run
+from nas.trial import TrialResult, TrialSpec, describe
+
+PREDICTIONS, LABELS = "predictions", "labels"
+
+
+class Trainings(Search):
+    """What an engine drives to train and test all of a comparison's networks. `dataset` has its test images.
+
+    Where the comparison is one of ensembles, too, every training's class probabilities are kept in the run's folder.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        study: optuna.Study,
+        budget: Budget,
+        progress: Progress,
+        dataset: Dataset,
+        table: Published | None = None,
+    ) -> None:
+        super().__init__(run, study, budget, progress, dataset, table)
+        assert dataset.test is not None
+        self._keeps = lineup_of(run).ensemble
+        if self._keeps:
+            labels = {"val": dataset.val.labels.cpu(), "test": dataset.test.labels.cpu()}
+            _keep(make_folder(run.path / PREDICTIONS), LABELS, labels)
+
+    def ask(self) -> TrialSpec | None:
+        spec = super().ask()
+        return None if spec is None else replace(spec, tested=True)
+
+    def tell(self, spec: TrialSpec, result: TrialResult) -> None:
+        if (tested := result.tested) is not None:
+            trial = self._running[spec.number]
+            with self.run.together():
+                trial.set_user_attr("test_accuracy", tested.accuracy)
+                for name in ("images", "training_seconds", "inference", "bytes"):
+                    trial.set_user_attr(name, getattr(tested, name))
+            if self._keeps:  # before the ledger says that this training is done
+                _keep(self.run.path / PREDICTIONS, str(spec.number), tested.probabilities)
+        super().tell(spec, result)
+
+
+def predictions(run: Run, what: int | str) -> dict[str, Tensor]:
+    """The class probabilities `[N, num_classes]` of training `what`, or the LABELS `[N]`: of "val" and of "test".
+
+    Raises ValueError where their file is gone or damaged.
+    """
+    path = run.path / PREDICTIONS / f"{what}.safetensors"
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"cannot read {path}, by which networks vote: {describe(error)}") from None
+
+
+def _keep(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:
+    write_atomically(folder / f"{name}.safetensors", save({n: t.clone() for n, t in tensors.items()}))

@@ -1,0 +1,183 @@
+"""The files of an export: written once each of them was found to compute what the network computes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from nas.data.source import DataSource
+from nas.exports.formats import PROGRAMS, largest_difference, to_program
+from nas.exports.photographs import CLASSIFY, check_classify, check_network, classify_source
+from nas.exports.standalone import logits_of, standalone_source
+from nas.files import make_folder, write_atomically
+from nas.network import Network
+from nas.task import Task
+
+FILES = {
+    "state_dict": ("weights.safetensors", "architecture.json"),
+    "standalone": ("network.py",),
+    "onnx": ("network.onnx",),
+    "pt2": ("network.pt2",),
+}
+TOLERANCE = 1e-3  # of the largest logit: what another library's order of sums may change
+CHECKED = 3  # images; traced with two, so that it shows whether the batch's size is open
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file, and the largest difference of the logits that it gives from the network's, which are up to `largest`.
+
+    Where the network was changed before it was written, `from_original` is the difference from what it was.
+    """
+
+    path: Path
+    bytes: int
+    difference: float | None = None
+    largest: float | None = None
+    from_original: float | None = None
+
+
+@dataclass(frozen=True)
+class Original:
+    """A network before it was changed: its logits for `example_images`, and whether files must still give them.
+
+    They must where batch norms were folded. Pruning and int8 mean to change them: then by how much is only said.
+    """
+
+    logits: Tensor
+    kept: bool
+
+
+def write_network(
+    folder: Path,
+    network: Network,
+    module: nn.Module,
+    shape: tuple[int, int],
+    metadata: Mapping[str, str],
+    architecture: bool = True,
+    data: DataSource | None = None,
+) -> list[Path]:
+    """Write `weights.safetensors` and `architecture.json`: `module`, which is `network` for `shape` classes, pixels.
+
+    `data` are what later commands take by default for the network of the folder.
+    """
+    weights = {name: tensor.contiguous().cpu() for name, tensor in module.state_dict().items()}
+    write_atomically(folder / "weights.safetensors", in_order(save(weights, dict(metadata))))
+    if not architecture:
+        return [folder / "weights.safetensors"]
+    write_atomically(folder / "architecture.json", document_of(network, shape, data))
+    return [folder / "weights.safetensors", folder / "architecture.json"]
+
+
+def in_order(content: bytes) -> bytes:
+    """The safetensors file `content` with its metadata in order: the library writes them in another one each time.
+
+    A file is the length of its header (8 bytes), the header in JSON, then the tensors, by their places among these.
+    """
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # as the format has it: tensors begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
+
+
+def document_of(network: Network, shape: tuple[int, int], data: DataSource | None = None) -> str:
+    """What an `architecture.json` says: the network, its classes and pixels, and the data that it comes from."""
+    document = json.loads(network.to_json()) | {"num_classes": shape[0], "image_size": shape[1]}
+    if data is not None:
+        document["data"] = data.to_dict()
+    return json.dumps(document, indent=2) + "\n"
+
+
+def check_new(folder: Path, formats: Sequence[str], more: Sequence[str] = ()) -> None:
+    """Raises ValueError where a format is none, or a file would be written over."""
+    if unknown := [name for name in formats if name not in FILES]:
+        raise ValueError(f"--to is of {', '.join(FILES)}, joined by commas, not {unknown[0]!r}")
+    if not formats:
+        raise ValueError(f"--to names no format: choose of {', '.join(FILES)}")
+    names = [name for chosen in formats for name in FILES[chosen]]
+    if there := [name for name in (*names, *more) if (folder / name).exists()]:
+        raise ValueError(f"{folder} has {there[0]} already: choose another --out, or remove it")
+
+
+def new_files(folder: Path, formats: Sequence[str], more: Sequence[str] = ()) -> Path:
+    """`folder`, made now. Raises ValueError as `check_new` does."""
+    check_new(folder, formats, more)
+    return make_folder(folder)
+
+
+def export(
+    folder: Path,
+    formats: Sequence[str],
+    network: Network,
+    module: nn.Module,
+    shape: tuple[int, int],
+    metadata: Mapping[str, str],
+    changed: bool = False,
+    original: Original | None = None,
+) -> Iterator[Written]:
+    """Write `module` to `folder` in `formats`, each checked first; yields what was written.
+
+    `changed`: its modules are no longer those that `network` builds, so its weights are without an architecture.json.
+    `original`: what `module` was made of, if it is not as it was. Raises ValueError where a format cannot hold the
+    network.
+    """
+    module = module.cpu().eval()
+    images = example_images(shape[1])
+    with torch.no_grad():
+        logits = module(images)
+    task = Task.from_metadata(metadata)
+    for name in formats:
+        if name == "state_dict":
+            for path in write_network(folder, network, module, shape, metadata, architecture=not changed):
+                yield Written(path, path.stat().st_size)
+        elif name == "standalone":
+            source = standalone_source(module, network.text, shape[1], shape[0], task)
+            if task:
+                check_network(source, module, task)
+            found = logits_of(source, module.state_dict(), images)
+            yield _write(folder / FILES[name][0], source.encode(), found, logits, original, exact=True)
+    programs = [name for name in formats if name in PROGRAMS]
+    if not programs:
+        return
+    program = to_program(module, shape[1])
+    for name in programs:
+        content = PROGRAMS[name].to_bytes(program, metadata)
+        yield _write(folder / FILES[name][0], content, PROGRAMS[name].run(content)(images), logits, original)
+        if task and name == "onnx":
+            source = classify_source(network.text)
+            check_classify(source, content, module, task)
+            write_atomically(folder / CLASSIFY, source)
+            yield Written(folder / CLASSIFY, len(source.encode()))
+
+
+def _write(
+    path: Path, content: bytes, found: Tensor, logits: Tensor, original: Original | None, exact: bool = False
+) -> Written:
+    """Write a file that gives the logits `found`, once they are those of the network, and of what it was made of."""
+    difference = check_same(f"{path.name} would not give the network's logits", found, logits, exact)
+    from_original = None if original is None else largest_difference(found, original.logits)
+    if original is not None and original.kept:
+        check_same(f"{path.name} would not give the logits of the network that it is made of", found, original.logits)
+    write_atomically(path, content)
+    return Written(path, len(content), difference, logits.abs().max().item(), from_original)
+
+
+def check_same(wrong: str, found: Tensor, logits: Tensor, exact: bool = False) -> float:
+    """The largest difference of the two. Raises ValueError that begins with `wrong` where it is no rounding."""
+    difference, largest = largest_difference(found, logits), logits.abs().max().item()
+    if not difference <= (0.0 if exact else TOLERANCE * max(1.0, largest)):
+        raise ValueError(f"{wrong}: they differ by {difference:.2g}, and are up to {largest:.2g}; it is not written")
+    return difference
+
+
+def example_images(image_size: int) -> Tensor:
+    """`[3, 3, image_size, image_size]`, the same on every machine."""
+    return torch.randn(CHECKED, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))

@@ -1,0 +1,165 @@
+"""One export: the network is changed as asked, written in its formats, and measured after each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from nas.data.images import Dataset, Images
+from nas.data.preprocessing import Preprocessing
+from nas.data.source import DataSource, choose_source
+from nas.exports.compress import prune
+from nas.exports.files import Original, Written, check_new, check_same, example_images, export, new_files
+from nas.exports.fold import fold_batch_norms
+from nas.exports.formats import PROGRAMS, largest_difference
+from nas.exports.photographs import CLASSIFY
+from nas.exports.steps import Step, calibration_batches, int8_bytes, measure, program_bytes
+from nas.exports.target import Source
+from nas.files import write_atomically
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is done to the network before it is written; `prune` is a share of its weights."""
+
+    fold_bn: bool = False
+    prune: float | None = None
+    quantize: str | None = None
+
+    @property
+    def needs_images(self) -> bool:
+        return self.quantize == "static"
+
+    def check(self, formats: Sequence[str]) -> None:
+        """Raises ValueError where something is asked for that cannot be had with these `formats`."""
+        if self.quantize not in (None, "dynamic", "static"):
+            raise ValueError(f"--quantize is dynamic or static, not {self.quantize!r}")
+        if self.prune is not None and not 0 < self.prune < 1:
+            raise ValueError(f"--prune is a share of the weights, above 0 and below 1, not {self.prune:g}")
+        if self.quantize == "dynamic" and "onnx" in formats:
+            raise ValueError("--quantize dynamic has no ONNX form in PyTorch: leave onnx out of --to, or use static")
+        if self.quantize and not set(formats) & set(PROGRAMS):
+            raise ValueError("--quantize writes network.int8.onnx or network.int8.pt2: add onnx or pt2 to --to")
+        if self.fold_bn and "state_dict" in formats and "standalone" not in formats:
+            raise ValueError(
+                "with --fold-bn the weights fit no architecture of ours: add standalone to --to, the file that they fit"
+            )
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, of a network `trained` or not; and where something was changed, what each step cost."""
+
+    trained: bool
+    files: list[Written]
+    steps: list[Step]
+
+
+def run(
+    folder: Path,
+    formats: Sequence[str],
+    source: Source,
+    changes: Changes,
+    data: Dataset | None,
+    test: Images | None,
+    say: Callable[[str], None],
+) -> Exported:
+    """Write everything to `folder`.
+
+    `data` and `test` are at the network's resolution. Steps are of the first of ONNX and .pt2 that is written.
+    """
+    changes.check(formats)
+    forms, pixels = [name for name in formats if name in PROGRAMS], source.shape[1]
+    int8 = [f"network.int8.{form}" for form in forms] if changes.quantize else []
+    others = [*int8, *([CLASSIFY] if source.task and "onnx" in formats else [])]
+    check_new(folder, formats, others)
+    logits = _logits(source.module, pixels)
+    stages = list(_stages(source.module, logits, changes, pixels, say))
+    module = stages[-1][1]
+    original = Original(logits, kept=changes.prune is None) if len(stages) > 1 else None
+    new_files(folder, formats, others)
+    written = list(
+        export(folder, formats, source.network, module, source.shape, source.metadata, changes.fold_bn, original)
+    )
+    if not forms or changes == Changes():
+        return Exported(source.trained, written, [])
+    last = len(stages) - (0 if changes.quantize else 1)  # the test set is seen at the two ends alone
+    steps = [
+        measure(
+            name,
+            program_bytes(stage, pixels, forms[0], source.metadata),
+            forms[0],
+            data,
+            test if number in (0, last) else None,
+        )
+        for number, (name, stage) in enumerate(stages)
+    ]
+    if changes.quantize:
+        batches = calibration_batches(data) if changes.quantize == "static" and data is not None else []
+        contents = list(int8_bytes(module, pixels, forms, batches, source.metadata))
+        written += [
+            _int8(folder / name, content, _logits(module, pixels), None if original is None else logits, pixels)
+            for name, content in zip(int8, contents, strict=True)
+        ]
+        steps.append(measure(f"int8, {changes.quantize}", contents[0], forms[0], data, test))
+    return Exported(source.trained, written, steps)
+
+
+def _stages(
+    module: nn.Module, logits: Tensor, changes: Changes, image_size: int, say: Callable[[str], None]
+) -> Iterator[tuple[str, nn.Module]]:
+    """The network, which gives `logits`, as it is and after each of the changes in float32, by their names."""
+    yield "float32", module
+    if changes.fold_bn:
+        module, folded, norms = fold_batch_norms(module, image_size)
+        wrong = "with --fold-bn the network would give other logits (try without)"
+        difference = check_same(wrong, _logits(module, image_size), logits)
+        stay = f"; {norms - folded} stay, since no layer can do their work" if folded < norms else ""
+        say(f"folded {folded} of {norms} batch norms{stay}; max logit difference {difference:.2g}")
+        yield "batch norms folded", module
+    if changes.prune is not None:
+        yield f"{100 * changes.prune:g} % pruned", prune(module, changes.prune)
+
+
+def _logits(module: nn.Module, image_size: int) -> Tensor:
+    """What `module` gives for `example_images`."""
+    with torch.no_grad():
+        logits: Tensor = module.cpu().eval()(example_images(image_size))
+    return logits
+
+
+def _int8(path: Path, content: bytes, logits: Tensor, original: Tensor | None, image_size: int) -> Written:
+    """Write a quantised network, whose logits differ from those that it is of; by how much is only said."""
+    found = PROGRAMS[path.suffix[1:]].run(content)(example_images(image_size))
+    write_atomically(path, content)
+    from_original = None if original is None else largest_difference(found, original)
+    return Written(path, len(content), largest_difference(found, logits), logits.abs().max().item(), from_original)
+
+
+def source_of_images(source: Source, data: str | None, folder: Path | None, skip_unreadable: bool) -> DataSource:
+    """The images by which an export is measured: `data`, else what the network was trained on.
+
+    Raises ValueError where neither is said.
+    """
+    usual = source.origin.data if source.origin else None
+    if data is None and usual is None:
+        raise ValueError(
+            "--test and --quantize static need images, and nothing says on which the network was trained: give --data"
+        )
+    chosen = choose_source(usual, data, folder, None, skip_unreadable)
+    return replace(chosen, image_size=source.shape[1])
+
+
+def data_for(source: Source, data: Dataset) -> Dataset:
+    """`data` at the network's resolution, normalised as in its training. ValueError where its classes are others."""
+    classes, pixels = source.shape
+    names = source.weights.class_names if source.weights else None
+    if data.num_classes != classes or (names is not None and names != data.class_names):
+        raise ValueError(f"--data {data.name} has other classes than the {classes} of the network")
+    known = source.task.preprocessing if source.task else Preprocessing.of(data)
+    train, val = data.train.resize(pixels), data.val.resize(pixels)
+    return replace(data, train=train, val=val, mean=known.mean, std=known.std)

@@ -1,0 +1,169 @@
+"""What an exported file needs to classify a photograph: our own decoding, as source, and what the network is for.
+
+So there is one preprocessing: the text of the functions that read images in training is what is shipped. It needs
+Pillow and NumPy, which are imported where a photograph is read.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from nas.data.image_file import decode
+from nas.data.preprocessing import normalised
+from nas.exports.source import Sources, imports_of, run_source
+from nas.exports.text import render
+from nas.task import Task
+
+CLASSIFY = "classify.py"  # beside network.onnx
+TOLERANCE = 1e-3  # of a probability
+
+
+@cache
+def reading(for_torch: bool) -> Sources:
+    """The definitions that turn a file into pixels, and with PyTorch also pixels into a network's input."""
+    sources = Sources([])
+    for function in (decode, normalised) if for_torch else (decode,):
+        sources.add(function)
+    return sources
+
+
+# ---------------------------------------------------------------------------- in network.py
+
+
+def for_network(task: Task) -> list[str]:
+    """The parts of a Python file by which its network classifies photographs."""
+    preprocessing = task.preprocessing
+    constants = (
+        f"CLASS_NAMES = {render(task.class_names, 0)}\n"
+        f"MEAN = {preprocessing.mean!r}  # of each channel, of pixels in 0..1\n"
+        f"STD = {preprocessing.std!r}\n"
+        'WEIGHTS = Path(__file__).with_name("weights.safetensors")'
+    )
+    return [constants, *(text.rstrip() for text in reading(for_torch=True).texts.values()), _PREDICT.strip("\n")]
+
+
+_PREDICT = '''
+def trained(weights: str | Path = WEIGHTS) -> nn.Module:
+    """The network with the weights of a file, ready to predict."""
+    model = network()
+    model.load_state_dict(read(weights))
+    return model.eval()
+
+
+def predict(path: str | Path, model: nn.Module | None = None) -> dict[str, float]:
+    """The probability of each class for the image in a file, the likeliest first. By default WEIGHTS are loaded.
+
+    The image goes in as images did in training: turned as its EXIF data say, on white, its centre square.
+    """
+    pixels = torch.from_numpy(decode(Path(path), IMAGE_SIZE).copy())[None]
+    images = normalised(pixels, MEAN, STD).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        probabilities = (trained() if model is None else model)(images).softmax(1)[0].tolist()
+    return dict(sorted(zip(CLASS_NAMES, probabilities, strict=True), key=lambda pair: -pair[1]))
+'''
+
+
+# ---------------------------------------------------------------------------- beside network.onnx
+
+
+def classify_source(title: str) -> str:
+    """The text of a Python file that classifies photographs by the ONNX file beside it: `classify.py`."""
+    sources = reading(for_torch=False)
+    imports = {"argparse": ("argparse", ""), "json": ("json", ""), **sources.imports}
+    texts = "\n\n\n".join(text.rstrip() for text in sources.texts.values())
+    header = _CLASSIFY_HEADER.format(title=title.replace("\\", "/").replace('"', "'"), version=version("nas"))
+    return f"{header}\n\n{imports_of(imports, sources.for_types)}\n\n{texts}\n\n\n{_CLASSIFY.strip()}\n"
+
+
+_CLASSIFY_HEADER = '''"""What is on a photograph, by network.onnx: python classify.py PHOTO...
+
+It needs ONNX Runtime, NumPy and Pillow, and neither PyTorch nor nas. Classes, pixels, mean and deviation are in the
+metadata of network.onnx. Of {title}. Written by nas {version}.
+"""'''
+
+_CLASSIFY = '''
+def classifier(file: str | Path = Path(__file__).with_name("network.onnx")) -> Any:
+    """A function from an image's path to the probability of each class, the likeliest first."""
+    import numpy as np
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    about = session.get_modelmeta().custom_metadata_map
+    names, size, mean, std = (json.loads(about[name]) for name in ("class_names", "image_size", "mean", "std"))
+
+    def classify(path: str | Path) -> dict[str, float]:
+        pixels = decode(Path(path), size)  # [size, size, 3]
+        image = ((pixels / 255 - mean) / std).astype(np.float32)
+        (logits,) = session.run(None, {"images": image.transpose(2, 0, 1)[None]})  # [1, 3, size, size]
+        shares = np.exp(logits[0] - logits[0].max())
+        shares = (shares / shares.sum()).tolist()
+        return dict(sorted(zip(names, shares, strict=True), key=lambda pair: -pair[1]))
+
+    return classify
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Say what is on photographs.")
+    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    parser.add_argument("--network", type=Path, default=Path(__file__).with_name("network.onnx"))
+    parser.add_argument("--top", type=int, default=3, help="so many classes, the likeliest first")
+    options = parser.parse_args()
+    classify = classifier(options.network)
+    for photo in options.photos:
+        shares = list(classify(photo).items())[: options.top]
+        print(f"{photo}  " + ", ".join(f"{name} {share:.1%}" for name, share in shares))
+
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+# ---------------------------------------------------------------------------- checked before it is written
+
+
+def check_network(source: str, module: nn.Module, task: Task) -> None:
+    """Raises ValueError where `predict` of a network.py's text does not say of a photograph what `module` does."""
+    with tempfile.TemporaryDirectory() as folder:
+        photograph = example_photograph(Path(folder))
+        found = run_source(source, Path(folder, "network.py")).predict(photograph, module)
+        _check("network.py", found, module, task, photograph)
+
+
+def check_classify(source: str, onnx: bytes, module: nn.Module, task: Task) -> None:
+    """Raises ValueError where a classify.py's text, beside the file `onnx`, does not say what `module` does."""
+    with tempfile.TemporaryDirectory() as folder:
+        photograph, file = example_photograph(Path(folder)), Path(folder, "network.onnx")
+        file.write_bytes(onnx)
+        _check(CLASSIFY, run_source(source, file).classifier(file)(photograph), module, task, photograph)
+
+
+def example_photograph(folder: Path) -> Path:
+    """A file in `folder`: oblong, lying on its side, partly transparent."""
+    from PIL import Image
+
+    pixels = torch.randint(256, (40, 56, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # its top is on the right
+    path = folder / "photograph.png"
+    Image.fromarray(pixels.numpy(), "RGBA").save(path, exif=exif)
+    return path
+
+
+def _check(name: str, found: Mapping[str, float], module: nn.Module, task: Task, photograph: Path) -> None:
+    images = task.preprocessing.normalise(task.preprocessing.pixels(photograph)[None])
+    with torch.no_grad():
+        wanted = dict(zip(task.class_names, module(images).softmax(1)[0].tolist(), strict=True))
+    difference = max(abs(found[c] - wanted[c]) for c in wanted) if found.keys() == wanted.keys() else 1.0
+    if not difference <= TOLERANCE:
+        raise ValueError(
+            f"{name} would not give the probabilities of the network for a photograph: they differ by "
+            f"{difference:.2g}; it is not written"
+        )

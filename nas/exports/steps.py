@@ -1,0 +1,101 @@
+"""What each step of a compression costs and brings: bytes on disk, accuracy, images a second."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nas.columns import table
+from nas.data.batches import eval_batches
+from nas.data.images import Dataset, Images
+from nas.exports.compress import quantize
+from nas.exports.formats import NOTHING, PROGRAMS, Logits, Metadata, to_program
+from nas.units import format_bytes, format_percent
+
+BATCH = 100
+CALIBRATION = 300  # training images
+
+
+@dataclass(frozen=True)
+class Step:
+    """The network after a step, as a file. `coded`: its bytes under gzip. Accuracies are shares, 0..1."""
+
+    name: str
+    bytes: int
+    coded: int
+    val_accuracy: float | None = None
+    test_accuracy: float | None = None
+    images_per_second: float | None = None
+
+
+def measure(name: str, content: bytes, form: str, data: Dataset | None, test: Images | None) -> Step:
+    """A file's `content` in the format `form`, as it is run by what runs such files."""
+    coded = len(gzip.compress(content, 9))
+    if data is None:
+        return Step(name, len(content), coded)
+    logits = PROGRAMS[form].run(content)
+    val, rate = _evaluate(logits, data.val, data)
+    tested = _evaluate(logits, test, data)[0] if test is not None else None
+    return Step(name, len(content), coded, val, tested, rate)
+
+
+def _evaluate(logits: Logits, images: Images, data: Dataset) -> tuple[float, float]:
+    """Accuracy, and images a second of the network alone, after a batch that does not count."""
+    right, seconds, batches = 0, 0.0, eval_batches(images, data.mean, data.std, batch_size=BATCH)
+    for number, (x, y) in enumerate(batches):
+        if number == 0:
+            logits(x)
+        start = time.perf_counter()
+        out = logits(x)
+        seconds += time.perf_counter() - start
+        right += int((out.argmax(1) == y).sum())
+    return right / len(images), len(images) / seconds
+
+
+def program_bytes(module: nn.Module, image_size: int, form: str, metadata: Metadata = NOTHING) -> bytes:
+    """`module` as a file's content in the format `form`."""
+    return PROGRAMS[form].to_bytes(to_program(module.eval(), image_size), metadata)
+
+
+def int8_bytes(
+    module: nn.Module,
+    image_size: int,
+    forms: Sequence[str],
+    batches: Sequence[Tensor],
+    metadata: Metadata = NOTHING,
+) -> Iterator[bytes]:
+    """`module` in int8 in each of `forms`. Calibrated by `batches`; without any, dynamically quantised."""
+    dynamic = not batches
+    program = to_program(module.eval(), image_size)
+    shown = batches or [torch.zeros(2, 3, image_size, image_size)]
+    quantized = quantize(program, shown, dynamic)
+    for form in forms:
+        yield PROGRAMS[form].to_bytes(to_program(quantized, image_size), metadata)
+
+
+def calibration_batches(data: Dataset) -> list[Tensor]:
+    """Training images as they are."""
+    few = data.train.take(min(CALIBRATION, len(data.train)), seed=0)
+    return [x.contiguous() for x, _ in eval_batches(few, data.mean, data.std, batch_size=BATCH)]
+
+
+def steps_table(steps: Sequence[Step]) -> str:
+    """What `nas export` prints of a compression."""
+    header = ["step", "on disk", "gzip", "validation", "test", "images/s"]
+    rows = [
+        [
+            step.name,
+            format_bytes(step.bytes),
+            format_bytes(step.coded),
+            format_percent(step.val_accuracy),
+            format_percent(step.test_accuracy),
+            "-" if step.images_per_second is None else f"{step.images_per_second:,.0f}",
+        ]
+        for step in steps
+    ]
+    return table(header, rows, words=["step"])

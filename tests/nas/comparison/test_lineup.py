@@ -1,0 +1,54 @@
+"""A comparison as a space."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nas.comparison.lineup import Entrant, Lineup, lineup_of
+from nas.config import Config, Experiment
+from nas.network import Designed, Found, grown
+from nas.recipe import Recipe
+from nas.reward import Reward
+from nas.run import Run
+from nas.samplers import EXHAUSTIVE
+from searchspaces import Compact, Mnas
+
+NETWORKS = {
+    "a:best": Found(Mnas(width=0.1), (0,) * 42),
+    "one, with a comma_and_more": Designed("mobilenet_v2@0.15"),
+    "larger": grown(Found(Compact(max_macs=2_000_000), (0,) * 38), 1.1, 1.2, 36),
+}
+
+
+@pytest.fixture
+def lineup() -> Lineup:
+    entrants = [Entrant(name, network) for name, network in NETWORKS.items()]
+    return Lineup.of(entrants, 10, 32, 2, equal_seconds=False, ensemble=True)
+
+
+def test_it_comes_back_from_its_configuration(lineup: Lineup) -> None:
+    config = Config(lineup, "tiny", Recipe(), Reward(), EXHAUSTIVE, 0)
+    again = Config.from_dict(json.loads(json.dumps(config.to_dict())))
+    assert again == config and isinstance(again.space, Experiment)
+    assert [e.network for e in again.space.entrants] == list(NETWORKS.values())  # type: ignore[attr-defined]
+    assert [e.found for e in lineup.entrants] == [True, False, True]
+
+
+def test_its_trainings_are_all_pairs_of_seed_and_network(lineup: Lineup) -> None:
+    assert lineup.size == 6
+    arch = (1, 1)
+    assert lineup.format(arch) == "seed 1, one, with a comma_and_more" and lineup.parse(lineup.format(arch)) == arch
+    assert (lineup.seed_of(arch), lineup.pixels_of(arch), lineup.network_of(arch)) == (
+        1, 32, NETWORKS["one, with a comma_and_more"],
+    )  # fmt: skip
+    for wrong in ("seed 2, larger", "seed 1, other", "larger"):
+        with pytest.raises(ValueError, match="is no training of this comparison: write seed 0, a:best"):
+            lineup.parse(wrong)
+
+
+def test_a_search_is_no_comparison(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="one searches mnas: a comparison is a run of nas compare"):
+        lineup_of(run)

@@ -1,0 +1,124 @@
+"""Awkward photographs get the same classes and probabilities from the network and from every exported file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nas.classifier import Classifier
+from nas.data.preprocessing import Preprocessing
+from nas.exports.files import Written, write_network
+from nas.exports.job import Changes, run
+from nas.exports.target import read_source
+from nas.network import Designed
+from nas.task import Task
+
+TASK = Task(("oak", "pine tree", "Ümlaut"), Preprocessing(24, (0.3, 0.4, 0.6), (0.3, 0.2, 0.25)), "folder:trees")
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Oblong, on its side by EXIF, transparent, a palette with a clear colour, 16 bits of grey, CMYK, not upright."""
+    folder, rng = tmp_path_factory.mktemp("photographs"), np.random.default_rng(0)
+    colours = rng.integers(256, size=(40, 90, 4), dtype=np.uint8)
+    grey = np.linspace(0, 65535, 50 * 30).reshape(50, 30).astype(np.uint16)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    images: dict[str, Callable[[Path], None]] = {
+        "oblong.jpg": Image.fromarray(colours[..., :3]).save,
+        "turned.jpg": lambda path: Image.fromarray(colours[..., :3]).save(path, exif=exif),
+        "clear.png": Image.fromarray(colours).save,
+        "palette.gif": lambda path: Image.fromarray(colours[..., 0]).convert("P").save(path, transparency=3),
+        "grey.png": Image.fromarray(grey).save,
+        "cmyk.jpg": Image.fromarray(colours, "CMYK").save,
+        "tall.webp": Image.fromarray(colours[..., :3].transpose(1, 0, 2).copy()).save,
+    }
+    for name, save in images.items():
+        save(folder / name)
+    return [folder / name for name in images]
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Written]]:
+    """A network as trained in `trained/`, exported to `shipped/` in every format."""
+    pytest.importorskip("onnxscript")
+    home = tmp_path_factory.mktemp("home")
+    (home / "trained").mkdir()
+    torch.manual_seed(0)
+    module = Designed("resnet8").build(3, 24)
+    with torch.no_grad():
+        module.train()(torch.randn(8, 3, 24, 24))
+    write_network(home / "trained", Designed("resnet8"), module.eval(), (3, 24), TASK.metadata())
+    source = read_source(str(home / "trained"), None, home)
+    formats = ["standalone", "state_dict", "onnx", "pt2"]
+    done = run(home / "shipped", formats, source, Changes(fold_bn=True), None, None, lambda text: None)
+    return home, done.files
+
+
+def test_all_forms_agree(shipped: tuple[Path, list[Written]], photographs: list[Path]) -> None:
+    home, files = shipped
+    assert {"network.py", "classify.py"} <= {file.path.name for file in files}
+    trained = Classifier.load(str(home / "trained"))
+    wanted = {p.path: dict(p.classes) for p in trained.predict(photographs)}
+    assert all(abs(sum(shares.values()) - 1) < 1e-5 for shares in wanted.values())
+    assert len({tuple(shares.values()) for shares in wanted.values()}) == len(photographs)  # no two are alike
+    for name in ("network.onnx", "network.pt2"):
+        for found in Classifier.load(str(home / "shipped" / name)).predict(photographs):
+            assert dict(found.classes) == pytest.approx(wanted[found.path], abs=1e-5), (name, found.path.name)
+    for program in ("network.py", "classify.py"):
+        code = f"import sys; sys.path.insert(0, '.'); from {Path(program).stem} import *\n"
+        code += "classify = predict if 'predict' in globals() else classifier()\n"
+        code += "for path in sys.argv[1:]: print(*[f'{n}={s:.7f}' for n, s in classify(path).items()], sep=';')"
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", code, *map(str, photographs)],
+            cwd=home / "shipped",
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+            env={"PYTHONIOENCODING": "utf-8"},
+        )
+        assert done.returncode == 0, done.stderr
+        for path, line in zip(photographs, done.stdout.splitlines(), strict=True):
+            found_here = {n: float(s) for n, s in (pair.split("=") for pair in line.split(";"))}
+            assert found_here == pytest.approx(wanted[path], abs=1e-5), (program, path.name)
+
+
+def test_shipped_commands(shipped: tuple[Path, list[Written]], photographs: list[Path]) -> None:
+    for program in ("network.py", "classify.py"):
+        command = [sys.executable, str(shipped[0] / "shipped" / program), str(photographs[0]), "--top", "1"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(f"{photographs[0]}  ") and done.stdout.count("%") == 1
+
+
+def test_the_file_builds_its_network_without_pillow_and_numpy(shipped: tuple[Path, list[Written]]) -> None:
+    code = "import sys; sys.modules['PIL'] = None; sys.path.insert(0, '.'); import network; network.trained()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=shipped[0] / "shipped", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    header = (shipped[0] / "shipped" / "network.py").read_text(encoding="utf-8")
+    assert not [line for line in header.splitlines() if line.startswith(("import numpy", "from PIL", "import PIL"))]
+
+
+def test_a_file_that_would_say_something_else_is_not_written(
+    shipped: tuple[Path, list[Written]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = read_source(str(shipped[0] / "trained"), None, tmp_path)
+    monkeypatch.setattr("nas.exports.photographs._PREDICT", WRONG)
+    with pytest.raises(ValueError, match=r"network\.py would not give the probabilities"):
+        run(tmp_path / "out", ["standalone"], source, Changes(), None, None, lambda text: None)
+    assert not list((tmp_path / "out").iterdir())
+
+
+WRONG = """
+def predict(path, model=None):
+    return dict.fromkeys(CLASS_NAMES, 1 / 3)
+"""
