@@ -1,7 +1,7 @@
 """How a network is found: samplers, training, engines, ledger, reports and the command line.
 
-From Python: `nas.search`, `nas.train`, `nas.compare`, `nas.predict`, `nas.export`, `nas.open` and `nas.load`, and what they
-give, `nas.Run`, `nas.Trial`, `nas.Trained` and `nas.Blueprint`. No module has the name of such a function: it would hide it.
+From Python: `nas.search`, `nas.train`, `nas.compare`, `nas.predict`, `nas.export`, `nas.open` and `nas.load`; they give
+`nas.Run`, `nas.Trial`, `nas.Trained` and `nas.Blueprint`. No module has the name of such a function: it would hide it.
 """
 
 from __future__ import annotations
