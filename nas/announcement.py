@@ -19,13 +19,13 @@ MOST_NAMED = 10  # classes
 def data_line(source: DataSource, dataset: Dataset, why: str = "") -> str:
     """The data set, where it is, its classes, and `why` it is that one: `as run flowers-1 has it`."""
     place = f" in {source.folder}" if source.folder else ""
-    return f"{dataset.name}{place}, {class_list(dataset.class_names)}{f'; {why}' if why else ''}"
+    classes = f"{dataset.num_classes} classes: {class_list(dataset.class_names)}"
+    return f"{dataset.name}{place}, {classes}{f'; {why}' if why else ''}"
 
 
 def class_list(names: tuple[str, ...]) -> str:
-    """`5 classes: daisy, dandelion, rose, sunflower, tulip`; of many the first and the last."""
-    named = names if len(names) <= MOST_NAMED else (*names[: MOST_NAMED - 2], "...", names[-1])
-    return f"{len(names)} classes: {', '.join(named)}"
+    """`daisy, dandelion, rose, sunflower, tulip`; of many the first and the last."""
+    return ", ".join(names if len(names) <= MOST_NAMED else (*names[: MOST_NAMED - 2], "...", names[-1]))
 
 
 def images_line(dataset: Dataset, recipe: Recipe, test: int | None = None) -> str:

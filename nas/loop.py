@@ -25,7 +25,7 @@ from nas.samplers import distributions, make_sampler
 from nas.spent import busy_seconds
 from nas.training import Epoch
 from nas.trial import State, TrialResult, TrialSpec, describe
-from nas.units import format_count, format_percent
+from nas.units import format_count
 from searchspaces import Arch, Space
 from searchspaces.cost import Cost, cost_of
 
@@ -182,8 +182,7 @@ class Search:
         done = f"{self.done} trial{'s' if self.done > 1 else ''}"
         so_far = f"stopped after {done}" if self.done else "stopped before any trial was done"
         if best is not None:
-            found = f"{format_percent(best.accuracy)} at {format_count(best.macs)} MACs (trial {best.number})"
-            so_far = f"{so_far}, the best {found}"
+            so_far = f"{so_far}, the best {best.in_words}"
         match sorted(self._running):
             case []:
                 return f"{so_far}."

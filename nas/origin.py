@@ -58,12 +58,6 @@ def data_of(run: Run, network: Network) -> DataSource:
     return replace(run.config.source, image_size=run.config.shape_of(network)[1])
 
 
-def run_of(target: str, runs_dir: str | Path) -> Run | None:
-    """The run that `target` names, alone or a trial of it."""
-    folder = folder_of(target.partition(":")[0], runs_dir)
-    return Run.open(folder) if folder.is_dir() and (folder / "config.json").is_file() else None
-
-
 def weights_of(target: str, origin: Origin | None) -> Path | None:
     """The file of the weights that `nas train` wrote: to the folder that `target` is, or for the trial that it is."""
     file = file_of(target)

@@ -113,7 +113,7 @@ def trial_line(row: Row, best: Row | None, seconds_left: float | None, width: in
         outcome = accuracy if chosen else f"{accuracy}  reward {row.reward:.4f}"
     else:
         accuracy = outcome = f"{row.state}: {row.reason}"
-    where = row.id if chosen else f"best {best_in_words(best)}" if best else "none is complete yet"
+    where = row.id if chosen else f"best {best.in_words}" if best else "none is complete yet"
     short = [row.id] if chosen else ["best"] if best and best.number == row.number else []
     last = [number, row.id, accuracy] if chosen else [number, accuracy]
     said: list[list[str]] = [
@@ -175,7 +175,3 @@ class Output:
         from nas.terminal import Terminal
 
         return Terminal(Plain(sys.stdout))
-
-
-def best_in_words(best: Row) -> str:
-    return f"{format_percent(best.accuracy)} at {format_count(best.macs)} MACs (trial {best.number})"

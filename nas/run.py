@@ -32,6 +32,7 @@ from nas.identity import Identity, find_study
 from nas.journal import Damaged, Journal, lock_of, sole_writer
 from nas.network import Network
 from nas.trial import State, describe
+from nas.units import format_count, format_percent
 from searchspaces import Arch, Space
 
 CONFIG, JOURNAL = "config.json", "journal.log"
@@ -56,6 +57,11 @@ class Row:
     reason: str
     duplicate_of: int | None  # the trial that had trained the same network
     arch: Arch = dataclasses.field(repr=False)
+
+    @property
+    def in_words(self) -> str:
+        """`61.2 % at 9.81M MACs (trial 3)`."""
+        return f"{format_percent(self.accuracy)} at {format_count(self.macs)} MACs (trial {self.number})"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""

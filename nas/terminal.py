@@ -11,7 +11,7 @@ from rich.console import Console
 
 from nas.console import first_that_fits
 from nas.live import live
-from nas.progress import Lines, best_in_words, trial_line
+from nas.progress import Lines, trial_line
 from nas.run import Row
 from nas.training import Epoch
 from nas.trial import TrialSpec
@@ -132,7 +132,7 @@ class Terminal(Lines):
         done = f"{self._done} done"
         if self._best is None:
             return first_that_fits([f"{done}  {clock}", clock], width)
-        best = f"{done}, best {best_in_words(self._best)}", f"best {format_percent(self._best.accuracy)}"
+        best = f"{done}, best {self._best.in_words}", f"best {format_percent(self._best.accuracy)}"
         return first_that_fits([*(f"{said}  {clock}" for said in best), clock], width)
 
 

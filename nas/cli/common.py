@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas import console
 
 if TYPE_CHECKING:
-    from nas.data.images import Dataset, Images
+    from nas.data.images import Dataset
     from nas.recipe import Recipe
 
 
@@ -40,17 +39,10 @@ def load_data(data: str, data_dir: Path | str | None, image_size: int | None, sk
         return load(data, data_dir, image_size=image_size, skip_unreadable=skip_unreadable, log=to_stderr)
 
 
-def load_test_data(data: str, data_dir: Path | str | None, image_size: int | None, skip_unreadable: bool) -> Images:
-    from nas.data import load_test
-
-    with console.passing(f"reading the test images of {data}", sys.stderr):
-        return load_test(data, data_dir, image_size=image_size, skip_unreadable=skip_unreadable, log=to_stderr)
-
-
-def listed(names: Sequence[str], most: int = 8) -> str:
-    """`5: daisy, dandelion, rose, sunflower, tulip`; of many the first."""
-    more = f", ... {names[-1]}" if len(names) > most else ""
-    return f"{len(names)}: {', '.join(names[:most])}{more}"
+def one_format(as_csv: bool, as_json: bool) -> None:
+    """Raises ValueError where both are asked for."""
+    if as_csv and as_json:
+        raise ValueError("--csv and --json are two formats: give one of them")
 
 
 def say(as_json: bool) -> Any:

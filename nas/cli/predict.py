@@ -54,21 +54,22 @@ def predict(
     They go in as the images did in the network's training: turned upright, the centre square, at its pixels.
     """
     common.load_torch()
+    from nas.announcement import class_list
     from nas.classifier import Classifier, image_files
     from nas.launch import choose_device
+    from nas.limits import COUNT
     from nas.tables import predictions_table
 
-    if top < 1:
-        raise ValueError(f"--top must be at least 1, not {top}")
-    if as_csv and as_json:
-        raise ValueError("--csv and --json are two ways to print: give one")
+    COUNT.checked("--top", top)
+    common.one_format(as_csv, as_json)
     choose_device("cpu", threads)
     files = image_files(images)
     classifier = Classifier.load(network, runs_dir, weights)
     task = classifier.task
+    classes = f"{len(task.class_names)}: {class_list(task.class_names)}{f', as in {task.data}' if task.data else ''}"
     common.say(as_json or as_csv)(
         f"network   {classifier.words}\n"
-        f"classes   {common.listed(task.class_names)}{f', as in {task.data}' if task.data else ''}\n"
+        f"classes   {classes}\n"
         f"images    {len(files):,}, at {task.preprocessing.image_size} pixels\n"
     )
     predictions = list(classifier.predict(files))

@@ -359,8 +359,7 @@ def top(
     as_json: Json = False,
 ) -> None:
     """List a run's trials, the best first."""
-    if as_csv and as_json:
-        raise ValueError("--csv and --json are two formats: give one of them")
+    common.one_format(as_csv, as_json)
     common.load_torch()
     from nas.limits import Number
     from nas.pareto import ACCURACY_AND_MACS, front

@@ -18,7 +18,7 @@ from torch import nn
 from nas.data.image_file import decode
 from nas.data.preprocessing import normalised
 from nas.exports.source import Sources, imports_of, run_source
-from nas.exports.text import render
+from nas.exports.text import in_docstring, render
 from nas.task import Task
 
 CLASSIFY = "classify.py"  # beside network.onnx
@@ -78,7 +78,7 @@ def classify_source(title: str) -> str:
     sources = reading(for_torch=False)
     imports = {"argparse": ("argparse", ""), "json": ("json", ""), **sources.imports}
     texts = "\n\n\n".join(text.rstrip() for text in sources.texts.values())
-    header = _CLASSIFY_HEADER.format(title=title.replace("\\", "/").replace('"', "'"), version=version("nas"))
+    header = _CLASSIFY_HEADER.format(title=in_docstring(title), version=version("nas"))
     return f"{header}\n\n{imports_of(imports, sources.for_types)}\n\n{texts}\n\n\n{_CLASSIFY.strip()}\n"
 
 

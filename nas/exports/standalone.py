@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from nas.exports.factor import Function, factor
 from nas.exports.photographs import for_network, reading
 from nas.exports.source import WIDTH, Sources, imports_of, run_source
-from nas.exports.text import literal, render
+from nas.exports.text import in_docstring, literal, render
 from nas.exports.tree import REQUIRED, Arg, Call, check_fields, expression_of
+from nas.show import format_size
 from nas.task import Task
 from nas.units import format_count
 from searchspaces.cost import RowCost, cost, costs_by_row
@@ -81,7 +82,6 @@ def logits_of(source: str, weights: Mapping[str, Tensor], images: Tensor) -> Ten
 
 def _header(title: str, module: nn.Module, image_size: int, num_classes: int, task: Task | None) -> str:
     size = cost(module, image_size)
-    safe = title.replace("\\", "/").replace('"', "'")
     photographs = ", and Pillow and NumPy for photographs" if task else ""
     about = (
         f"Images [B, 3, {image_size}, {image_size}] -> logits [B, {num_classes}]; {size.params:,} parameters, "
@@ -92,7 +92,7 @@ def _header(title: str, module: nn.Module, image_size: int, num_classes: int, ta
     if task:
         command += f"\n    {'python network.py PHOTO':51} # what is on it, by the weights.safetensors beside it"
     written = f"Written by nas {version('nas')} with PyTorch {torch.__version__}."
-    lines = [*_after_commas(safe, WIDTH - 3), "", *textwrap.wrap(about, WIDTH)]
+    lines = [*_after_commas(in_docstring(title), WIDTH - 3), "", *textwrap.wrap(about, WIDTH)]
     return "\n".join(['"""' + lines[0], *lines[1:], "", command, "", written, '"""'])
 
 
@@ -161,9 +161,7 @@ def _network(root: Call, rows: list[RowCost]) -> str:
 
 def _row(module: nn.Module, row: RowCost) -> str:
     """`conv 3x3/2: 112x112x32, 928 params, 10.8M MACs`."""
-    shape = row.output
-    output = "x".join(map(str, (*shape[1:], shape[0]) if len(shape) == 3 else shape))
-    said = [output, *([f"{format_count(row.cost.params)} params"] if row.cost.params else [])]
+    said = [format_size(row.output), *([f"{format_count(row.cost.params)} params"] if row.cost.params else [])]
     said += [f"{format_count(row.cost.macs)} MACs"] if row.cost.macs else []
     words: Any = describe(module)
     return f"{words}: {', '.join(said)}" if words else ", ".join(said)

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from nas.announcement import class_list
 from nas.baselines.pretrained import load_pretrained
 from nas.baselines.pretrained.naming import Naming
 from nas.network import Designed, Network
@@ -16,8 +17,6 @@ from nas.show import Shape, usual_shape
 from nas.targets import resolve
 from nas.task import Task, names_and_pixels
 from nas.transfer import UNTRAINED, Weights
-
-MOST_NAMED = 10  # classes
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def describe(source: Source) -> str:
     """The network, its classes and pixels, whose weights it has and what they were trained on: two lines."""
     weights = f"those of {source.weights.path}" if source.weights else "UNTRAINED: random"
     task, known = source.task, source.weights.class_names if source.weights else None
-    names = f": {', '.join(known)}" if known and len(known) <= MOST_NAMED else ""
+    names = f": {class_list(known)}" if known else ""
     about = f", trained on {task.data}" if task and task.data else ""
     unknown = "; they do not say how images were normalised, so no file will" if source.trained and not task else ""
     return (

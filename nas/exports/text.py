@@ -24,6 +24,11 @@ class Item:
         self.before, self.value, self.after = before, value, after
 
 
+def in_docstring(text: str) -> str:
+    """`text` without what would end a docstring, or be an escape in it."""
+    return text.replace("\\", "/").replace('"', "'")
+
+
 def render(value: Any, indent: int = 0, room: int = WIDTH) -> str:
     """`value` as Python. Where it does not fit into `room`, an argument a line, `indent` spaces in."""
     if isinstance(value, Call):
