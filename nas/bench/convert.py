@@ -4,15 +4,13 @@
 
 The archive is that of NATS-Bench (Dong et al. 2020, arXiv:2009.00437), whose topology search space are NAS-Bench-201's
 cells, as it was downloaded or unpacked. It holds a compressed pickle for each architecture, and a pickle can call
-anything: so these may name nothing but dictionaries and NumPy's numbers, and nothing in them is trusted.
+anything: so these may name nothing but dictionaries and NumPy's numbers, see `nas.pickles`.
 """
 
 from __future__ import annotations
 
 import argparse
 import bz2
-import io
-import pickle
 import re
 import sys
 import tarfile
@@ -22,6 +20,7 @@ from statistics import fmean
 from typing import Any
 
 from nas.files import write_atomically
+from nas.pickles import NUMBERS, unpickled
 from searchspaces.nasbench201 import NASBench201
 
 COLUMNS = ("cell", "val_acc_12", "test_acc_200")
@@ -78,26 +77,7 @@ def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
 
 def _unpickled(content: bytes) -> Any:
     plain = bz2.BZ2Decompressor().decompress(content, LARGEST)
-    return _Unpickler(io.BytesIO(plain)).load()
-
-
-class _Unpickler(pickle.Unpickler):
-    """Admits only what results are made of: dictionaries, lists, text, Python's numbers and NumPy's."""
-
-    _ALLOWED = frozenset(
-        {
-            ("collections", "OrderedDict"),
-            ("numpy.core.multiarray", "scalar"),
-            ("numpy._core.multiarray", "scalar"),
-            ("numpy", "dtype"),
-            ("_codecs", "encode"),  # how Python 3 writes bytes in protocol 2
-        }
-    )
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self._ALLOWED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which results never do")
-        return super().find_class(module, name)
+    return unpickled(plain, NUMBERS, "results never do")
 
 
 def _row(found: Mapping[str, Any], data: str) -> tuple[str, list[float]]:

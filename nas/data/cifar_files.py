@@ -1,17 +1,17 @@
 """One file of CIFAR, in the Python or the binary layout, to arrays.
 
 Nothing in a file is trusted: what is not exactly as https://www.cs.toronto.edu/~kriz/cifar.html says is a
-`ValueError` that names the file, and a pickle can call nothing but NumPy's own constructors.
+`ValueError` that names the file, and a pickle can call nothing, see `nas.pickles`.
 """
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from nas.pickles import ARRAYS, Array, unpickled
 
 Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
 """Pixels `[N, 3072]` (1,024 red, 1,024 green, 1,024 blue, each row by row) and labels `[N]`."""
@@ -22,8 +22,7 @@ PIXELS = 3 * 32 * 32  # bytes of one image
 def read_pickle(path: Path, *, label_key: str, num_classes: int) -> Arrays:
     """The Python layout: a pickled dictionary with `data` and `label_key`, written by Python 2 or 3."""
     try:
-        with path.open("rb") as file:
-            content = _CifarUnpickler(file, encoding="bytes").load()
+        content = unpickled(path.read_bytes(), ARRAYS, "a CIFAR batch never does", encoding="bytes")
     except Exception as error:  # a broken pickle can raise anything
         raise ValueError(f"{path} is not a CIFAR batch, or is cut off: {error}") from error
     if not isinstance(content, dict):
@@ -33,6 +32,7 @@ def read_pickle(path: Path, *, label_key: str, num_classes: int) -> Arrays:
         if key not in fields:
             raise ValueError(f"{path} is not a CIFAR batch: it has no {key!r}")
     pixels, labels = fields["data"], fields[label_key]
+    pixels = getattr(pixels, "array", None) if isinstance(pixels, Array) else pixels
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (PIXELS,):
         raise ValueError(f"{path}: 'data' must be uint8 [N, {PIXELS}], not {_described(pixels)}")
     if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
@@ -53,25 +53,6 @@ def read_binary(path: Path, *, label_bytes: int, num_classes: int) -> Arrays:
     labels = records[:, label_bytes - 1].astype(np.int64)
     _check_labels(path, labels, num_classes)
     return records[:, label_bytes:], labels
-
-
-class _CifarUnpickler(pickle.Unpickler):
-    """Admits only what the official files, or the same re-saved by any NumPy, are made of."""
-
-    _ALLOWED = frozenset(
-        {
-            ("numpy.core.multiarray", "_reconstruct"),
-            ("numpy._core.multiarray", "_reconstruct"),
-            ("numpy", "ndarray"),
-            ("numpy", "dtype"),
-            ("_codecs", "encode"),  # how Python 3 writes bytes in protocol 2
-        }
-    )
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self._ALLOWED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which a CIFAR batch never does")
-        return super().find_class(module, name)
 
 
 def _check_labels(path: Path, labels: list[int] | npt.NDArray[np.int64], num_classes: int) -> None:

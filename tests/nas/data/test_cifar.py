@@ -225,7 +225,7 @@ LABELS = [0] * BATCH
     ("content", "why"),
     [
         ({b"data": GOOD[:, :-1], b"labels": LABELS}, r"must be uint8 \[N, 3072\], not uint8 \[20, 3071\]"),
-        ({b"data": GOOD.astype(np.float32), b"labels": LABELS}, r"must be uint8 \[N, 3072\], not float32"),
+        ({b"data": GOOD.astype(np.float32), b"labels": LABELS}, "its array is of float32, not of bytes"),
         ({b"data": b"none", b"labels": LABELS}, r"must be uint8 \[N, 3072\], not bytes"),
         ({b"data": GOOD, b"labels": LABELS[:-1]}, "20 images but 19 labels"),
         ({b"data": GOOD, b"labels": [*LABELS[:-1], 10]}, "labels go from 0 to 10, not within 0 to 9"),
