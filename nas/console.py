@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TextIO
 
 NARROW = 80  # columns of a terminal that does not say how many it has
@@ -34,18 +34,6 @@ def say(text: str, out: TextIO) -> None:
     print(fitted(text, width_of(out)), file=out, flush=True)
 
 
-@contextlib.contextmanager
-def passing(what: str, out: TextIO) -> Iterator[None]:
-    """Say in a terminal, for as long as the context lasts, that `what` is being done; elsewhere say nothing."""
-    if not can_change(out):
-        yield
-        return
-    from nas.live import ticking
-
-    with ticking(out, what):
-        yield
-
-
 def fitted(text: str, width: int | None) -> str:
     """`text` with lines of at most `width` columns, broken between words; all as it is where that is None.
 
@@ -54,12 +42,18 @@ def fitted(text: str, width: int | None) -> str:
     """
     if width is None:
         return text
-    return "\n".join(_wrapped(line, width) if len(line) > width else line for line in text.split("\n"))
+    lines = text.split("\n")
+    return "\n".join(
+        line if len(line) <= width or (len(lines) > 1 and _is_a_row(line)) else _wrapped(line, width) for line in lines
+    )
+
+
+def _is_a_row(line: str) -> bool:
+    """Whether a line among others is a table's, by its columns."""
+    return len(re.findall(r"\S {2,}(?=\S)", line)) > 1
 
 
 def _wrapped(line: str, width: int) -> str:
-    if len(re.findall(r"\S {2,}(?=\S)", line)) > 1:
-        return line
     label = re.match(r"\S+ {2,}", line)
     indent = " " * (label.end() if label and label.end() <= width // 3 else 0)
     return textwrap.fill(

@@ -34,6 +34,7 @@ from nas.recipe import FIELDS, Recipe
 from nas.reward import ACCURACY, LOSS, Reward
 from nas.run import Row, Run, check_database
 from nas.samplers import StrategySampler, check_strategy, read_settings
+from nas.terminal import watch_search
 from nas.transfer import Start, Weights
 from nas.tuning import EVERYTHING, Tuning
 from nas.units import parse_count, parse_names, parse_seconds, parse_whole, parsed
@@ -353,7 +354,7 @@ def to_the_end(
             for driven in (run, control) if control else (run,):
                 if driven is control:
                     output.say(f"\n{ended}.\n\nnow random search with an equal budget, as {driven.name}:\n")
-                shown = output.watch(driven.name)
+                shown = watch_search(output.kind, driven.name)
                 watched = shown if on_trial is None or driven is control else Telling(shown, on_trial)
                 with contextlib.closing(watched):
                     ended = drive(driven, budget, dataset, device, cluster, watched)

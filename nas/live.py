@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from nas.console import elided
+from nas.console import can_change, elided
 from nas.units import format_ticking
 
 REFRESHES = 2  # a second
@@ -45,7 +47,12 @@ def live(console: Console, lines: Callable[[int], Sequence[str]]) -> Live:
     )  # fmt: skip
 
 
-def ticking(out: TextIO, what: str) -> Live:
-    """`what`, and for how many seconds it has been going on."""
+def passing(what: str, out: TextIO) -> AbstractContextManager[object]:
+    """Say in a terminal, for as long as the context lasts, that `what` is being done, and for how many seconds.
+
+    Elsewhere say nothing.
+    """
+    if not can_change(out):
+        return contextlib.nullcontext()
     began = time.monotonic()
     return live(Plain(out), lambda width: [f"{what} ...  {format_ticking(time.monotonic() - began)}"])

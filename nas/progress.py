@@ -1,4 +1,4 @@
-"""What a person, a pipe or a program sees of a search while it runs."""
+"""What a person, a pipe or a program sees of a search while it runs; what a terminal does is in `nas.terminal`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TextIO
 
-from nas.console import can_change, first_that_fits, passing, say, width_of
+from nas.console import can_change, first_that_fits, say, width_of
+from nas.live import passing
 from nas.run import Row
 from nas.training import Epoch
 from nas.trial import State, TrialSpec
@@ -155,23 +156,10 @@ class Output:
         with self.passing(what):
             yield
 
-    def passing(self, what: str) -> AbstractContextManager[None]:
+    def passing(self, what: str) -> AbstractContextManager[object]:
         """The same, but nothing elsewhere: for what takes seconds, of which a file need not tell."""
         return contextlib.nullcontext() if self.kind == "none" else passing(what, self._people)
 
     @property
     def _people(self) -> TextIO:
         return sys.stderr if self.kind == "json" else sys.stdout
-
-    def watch(self, run: str) -> Silent:
-        """The progress of `run` that fits where standard output goes."""
-        if self.kind == "none":
-            return Silent()
-        if self.kind == "json":
-            return JsonLines(sys.stdout, run)
-        if not can_change(sys.stdout):
-            return Lines(sys.stdout)
-        from nas.live import Plain
-        from nas.terminal import Terminal
-
-        return Terminal(Plain(sys.stdout))

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from nas.console import first_that_fits
-from nas.live import live
-from nas.progress import Lines, trial_line
+from nas.console import can_change, first_that_fits
+from nas.live import Plain, live
+from nas.progress import JsonLines, Lines, Silent, trial_line
 from nas.run import Row
 from nas.training import Epoch
 from nas.trial import TrialSpec
@@ -134,6 +134,15 @@ class Terminal(Lines):
             return first_that_fits([f"{done}  {clock}", clock], width)
         best = f"{done}, best {self._best.in_words}", f"best {format_percent(self._best.accuracy)}"
         return first_that_fits([*(f"{said}  {clock}" for said in best), clock], width)
+
+
+def watch_search(progress: str, run: str) -> Silent:
+    """What fits where standard output goes; `progress` is that of an `Output`, `run` the name of what is searched."""
+    if progress == "none":
+        return Silent()
+    if progress == "json":
+        return JsonLines(sys.stdout, run)
+    return Terminal(Plain(sys.stdout)) if can_change(sys.stdout) else Lines(sys.stdout)
 
 
 def _several(running: Sequence[Running], now: float, width: int) -> str:

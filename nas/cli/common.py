@@ -28,14 +28,17 @@ def by_name(changes: list[str]) -> dict[str, str]:
 
 def load_torch() -> None:
     """Import what takes the longest, and say so in a terminal, from the first moment."""
-    with console.passing("loading PyTorch", sys.stderr):
+    from nas.live import passing
+
+    with passing("loading PyTorch", sys.stderr):
         import nas.launch  # noqa: F401, which imports torch, optuna and most of what any command needs
 
 
 def load_data(data: str, data_dir: Path | str | None, image_size: int | None, skip_unreadable: bool) -> Dataset:
     from nas.data import load
+    from nas.live import passing
 
-    with console.passing(f"reading {data}", sys.stderr):
+    with passing(f"reading {data}", sys.stderr):
         return load(data, data_dir, image_size=image_size, skip_unreadable=skip_unreadable, log=to_stderr)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import time
 
 import pytest
 
-from nas.console import can_change, elided, first_that_fits, fitted, passing, say, width_of
+from nas.console import can_change, elided, first_that_fits, fitted, say, width_of
+from nas.live import passing
 
 
 class Tty(io.StringIO):
@@ -62,13 +62,3 @@ def test_a_dumb_terminal_gets_plain_lines(term: str | None, monkeypatch: pytest.
     with passing("reading shapes", out):
         pass
     assert not can_change(out) and out.getvalue() == ""
-
-
-def test_what_passes_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm-256color")
-    out, pipe = Tty(), io.StringIO()
-    with passing("reading shapes", out), passing("reading shapes", pipe):
-        time.sleep(0.8)
-    assert "reading shapes ...  0s" in out.getvalue()
-    assert out.getvalue().endswith("\x1b[2K") and pipe.getvalue() == ""
-    assert "\x1b[?25l" not in out.getvalue(), "the cursor is never hidden"

@@ -12,6 +12,7 @@ from nas.network import Designed
 from nas.progress import JsonLines, Lines, Output, trial_line
 from nas.recipe import Recipe
 from nas.run import Row
+from nas.terminal import watch_search
 from nas.training import Epoch
 from nas.trial import State, TrialSpec
 from searchspaces.cost import Cost
@@ -83,7 +84,7 @@ def test_what_takes_its_time_is_a_line_in_a_pipe(capsys: pytest.CaptureFixture[s
         output = Output(kind)
         with output.busy("timing 4 networks"), output.passing("reading shapes"):
             pass
-        output.watch("one").waiting("starting 2 workers with Ray")
+        watch_search(kind, "one").waiting("starting 2 workers with Ray")
     said = capsys.readouterr()
     lines = "timing 4 networks ...\nstarting 2 workers with Ray ...\n"
     assert said.out == lines and said.err == lines, "with json, it goes where a program does not read"
