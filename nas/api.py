@@ -130,8 +130,8 @@ def search(
     from nas.control import check as check_control
     from nas.control import create as create_control
     from nas.control import place as place_of_control
-    from nas.data import locate
     from nas.data.folder import PREFIX
+    from nas.data.source import choose_source
     from nas.plan import announce
     from nas.progress import Output
     from nas.results import Run
@@ -150,8 +150,8 @@ def search(
     repeats.check(seeds, control)
     reward = launch.choose_reward(target_macs, target_params, target_latency, w, hard, signal)
     most = launch.choose_limit(max_macs, reward)
-    data, place = locate(data, data_dir)
-    folder = launch.new_folder(Path(runs_dir), name, f"{space_class(space).name}-{data.removeprefix(PREFIX)}")
+    source = choose_source(None, data, None if data_dir is None else Path(data_dir), image_size, skip_unreadable)
+    folder = launch.new_folder(Path(runs_dir), name, f"{space_class(space).name}-{source.name.removeprefix(PREFIX)}")
     places = repeats.places(folder, seed, seeds)
     folders = [*places, place_of_control(folder)] if control else [*places]
     images = "all" if subset is None else subset
@@ -159,12 +159,12 @@ def search(
     where = launch.choose_place(cluster, device, threads)
     launch.check_free(folders, storage)
     answers = None if table is None else Path(table)
-    dataset = launch.load_data(data, place, image_size, skip_unreadable, answers, output)
+    dataset = launch.load_data(source, output, answers)
     if subset is None and answers is None and "subset" not in (recipe or {}):
         how = replace(how, subset=launch.usual_images(dataset))
     config = launch.choose_config(
-        space, width, dataset, place, how, reward, strategy, seed, where, threads, answers, most, given,
-        skip_unreadable, strategy_settings,
+        space, width, dataset, source, how, reward, strategy, seed, where, threads, answers, most, given,
+        strategy_settings,
     )  # fmt: skip
     config = launch.within_reach(launch.choose_aim(config, wanted, pruner), dataset, output)
     if control:
@@ -335,7 +335,7 @@ def compare(
     from nas import launch
     from nas.comparison.announcement import announce
     from nas.comparison.entrants import matched, named, source_of
-    from nas.comparison.experiment import check_free, comparison_config, create, finish, with_test
+    from nas.comparison.experiment import check_free, comparison_config, create, finish
     from nas.comparison.lineup import Lineup
     from nas.limits import SEEDS
     from nas.progress import Output
@@ -352,16 +352,15 @@ def compare(
     check_free(folder, equal_seconds)
     how = launch.choose_recipe(epochs, subset, source.image_size, batch_size, lr, _as_texts(recipe))
     where = launch.choose_place(cluster, device, threads)
-    with output.passing(f"reading {source.name}"):
-        dataset = source.load(output.log)
+    dataset = launch.load_data(source, output)
     if source.has_changed(dataset):
         output.say(f"the images of {source.name} are not those of before: files were added, removed or changed\n")
     shape = dataset.num_classes, how.image_size(dataset)
     if match:
         entrants = matched(entrants, *shape, output.log)
     lineup = Lineup.of(entrants, *shape, seeds, equal_seconds, ensemble)
-    config = comparison_config(lineup, dataset, how, source.folder, where, threads, source.skip_unreadable)
-    dataset = with_test(dataset, config, source.folder, output)
+    config = comparison_config(lineup, dataset, source, how, where, threads)
+    dataset = launch.with_test(dataset, config.source.again(), output)
     if progress != "none":  # it takes a few trainings in miniature
         announce(lineup, source, why, dataset, how, where, cluster, folder, output)
     run = create(folder, config)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from nas.data import shape_of
+from nas.data.images import Dataset
+from nas.data.judging import validation_of
 from nas.data.source import DataSource
 from nas.limits import COUNT, SEED, Optional
 from nas.network import Found, Network, Scaled
@@ -77,6 +79,18 @@ class Config:
         """The images, as they are read: what a network that comes from here is trained on later, too."""
         folder = None if self.data_dir is None else Path(self.data_dir)
         return DataSource(self.data, folder, self.recipe.resolution, self.skip_unreadable, self.data_sha256)
+
+    def on(self, source: DataSource, dataset: Dataset) -> Config:
+        """This with what a run keeps of its images: how `source` reads them, and which ones `dataset` has."""
+        return dataclasses.replace(
+            self,
+            data=dataset.name,
+            data_dir=None if source.folder is None else str(source.folder),
+            data_sha256=dataset.sha256,
+            skip_unreadable=source.skip_unreadable,
+            num_classes=dataset.num_classes,
+            validation=validation_of(dataset),
+        )
 
     @property
     def strategist(self) -> str:

@@ -17,7 +17,7 @@ from nas.comparison.lineup import Lineup
 from nas.comparison.trainings import Trainings
 from nas.config import Budget, Config
 from nas.data.images import Dataset
-from nas.data.judging import validation_of
+from nas.data.source import DataSource
 from nas.engines import local
 from nas.files import make_folder, resumable
 from nas.limits import SEED, THREADS
@@ -92,14 +92,18 @@ def usual_images(dataset: Dataset) -> int:
     return min(5_000 if dataset.num_classes <= 10 else 10_000, len(dataset.train))
 
 
-def load_data(
-    name: str, place: Path | str | None, image_size: int | None, skip: bool, table: Path | str | None, output: Output
-) -> Dataset:
-    """What a search needs of a data set: with a table of published results no images."""
+def load_data(source: DataSource, output: Output, table: Path | str | None = None) -> Dataset:
+    """The training and validation images of `source`; with a table of published results no images."""
     if table is not None:
-        return data.without_images(name)
-    with output.passing(f"reading {name}"):
-        return data.load(name, place, image_size=image_size, skip_unreadable=skip, log=output.log)
+        return data.without_images(source.name)
+    with output.passing(f"reading {source.name}"):
+        return source.load(output.log)
+
+
+def with_test(dataset: Dataset, source: DataSource, output: Output) -> Dataset:
+    """`dataset` with the test images of `source`: for the end of a comparison."""
+    with output.passing(f"reading the test images of {source.name}"):
+        return replace(dataset, test=source.load_test(output.log))
 
 
 def choose_reward(
@@ -130,7 +134,7 @@ def choose_config(
     space: str,
     width: float | None,
     dataset: Dataset,
-    data_dir: Path | None,
+    source: DataSource,
     recipe: Recipe,
     reward: Reward,
     strategy: str,
@@ -140,10 +144,9 @@ def choose_config(
     table: Path | None = None,
     max_macs: float | None = None,
     settings: dict[str, Any] | None = None,
-    skip_unreadable: bool = False,
     strategy_settings: Mapping[str, Any] | None = None,
 ) -> Config:
-    """The search's configuration; `settings` are the space's own.
+    """The search's configuration; `settings` are the space's own, and `dataset` is what `source` loads.
 
     Without a `width`, it is what the limit or the reward's target allows, see `_sized`. With a `table` of published
     results that width is 1, since those are of networks at their own.
@@ -157,13 +160,10 @@ def choose_config(
     if "width" not in given and table is None:
         target = reward.target if reward.cost == "macs" else None
         chosen = _sized(chosen, target, max_macs, dataset.num_classes, recipe.image_size(dataset))
-    folder = None if data_dir is None else str(data_dir.expanduser().resolve())
     config = Config(
-        chosen, dataset.name, recipe, reward, strategy, seed, folder, device, threads, max_macs=max_macs,
-        data_sha256=dataset.sha256, skip_unreadable=skip_unreadable, num_classes=dataset.num_classes,
-        validation=validation_of(dataset),
+        chosen, dataset.name, recipe, reward, strategy, seed, device=device, threads=threads, max_macs=max_macs,
         strategy_settings=of_strategy,
-    )  # fmt: skip
+    ).on(source, dataset)  # fmt: skip
     return config if table is None else _answered_by(table, config)
 
 
@@ -173,15 +173,6 @@ def choose_place(cluster: Cluster | None, device: str, threads: int) -> str:
         raise ValueError("--device is for one trial at a time: --workers are on CPUs, --gpus on GPUs")
     here = choose_device("cpu" if cluster else device, threads)
     return cluster.device if cluster else here
-
-
-def check_same_images(dataset: Dataset, sha256: str | None, what: str) -> None:
-    """Raises ValueError where `dataset` is not of the images that a `what` began with: those of `sha256`."""
-    if sha256 not in (None, dataset.sha256):
-        raise ValueError(
-            f"the images of {dataset.name} are not those that the {what} began with: files were added, removed or "
-            f"changed. Restore them, or start a new {what}"
-        )
 
 
 def check_subset(recipe: Recipe, dataset: Dataset) -> None:
@@ -369,7 +360,7 @@ def drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Clus
     """Run the search until its end; returns what was done and why it ended."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     table = table_of(run.config)
-    check_same_images(dataset, run.config.data_sha256, "run")
+    run.config.source.check_unchanged(dataset, "run")
     with run.driving() as study:
         trials = Trainings if isinstance(run.config.space, Lineup) else Search
         search = trials(run, study, budget, progress, dataset, table)

@@ -11,7 +11,7 @@ from torch import nn
 
 from nas import beside, control, launch, repeats, run
 from nas.api import Progress
-from nas.comparison.experiment import finish, with_test
+from nas.comparison.experiment import finish
 from nas.comparison.lineup import Lineup
 from nas.config import Budget
 from nas.exports.target import read_source
@@ -203,12 +203,11 @@ class Run(run.Run):
             for moved in (self, random) if random else (self,):
                 moved.config = launch.with_table_at(Path(table), moved.config)
         config = self.config
-        skip = config.skip_unreadable or config.data_sha256 is not None  # `drive` refuses another choice of images
-        place = data_dir or config.data_dir
-        dataset = launch.load_data(config.data, place, config.recipe.resolution, skip, config.table, output)
+        source = config.source.again(None if data_dir is None else Path(data_dir))
+        dataset = launch.load_data(source, output, config.table)
         where = launch.choose_device(device or config.device, config.threads) if cluster is None else "cpu"
         if isinstance(config.space, Lineup):
-            tested = with_test(dataset, config, place, output)
+            tested = launch.with_test(dataset, source, output)
             self.ended = finish(self, limit, tested, where, cluster, output)
             return self
         tell = self.telling(on_trial)

@@ -27,7 +27,7 @@ from nas.config import differences
 from nas.data.images import Dataset, Images
 from nas.exports.files import write_network
 from nas.files import make_folder, read_json, resumable, sole_process, write_atomically
-from nas.launch import check_same_images, choose_device
+from nas.launch import choose_device
 from nas.process import prepare
 from nas.progress import Output
 from nas.run import CONFIG, folder_of, versions
@@ -91,10 +91,9 @@ def resume(
         where = job.data.folder if data_dir is None else Path(data_dir).expanduser().resolve()
         device = choose_device(device or job.device, job.threads)
         job = replace(job, device=device, data=replace(job.data, folder=where))
-        skip = job.data.skip_unreadable or job.data.sha256 is not None  # another choice of images is refused below
-        source = replace(job.data, skip_unreadable=skip)
+        source = job.data.again()
         dataset, test = source.load(output.log), source.load_test(output.log)
-        check_same_images(dataset, job.data.sha256, "training")
+        job.data.check_unchanged(dataset, "training")
         prepared = _Prepared.of(job, dataset, test)
         if snapshot is not None:
             prepared.go_on(snapshot, document["taken"], folder / CHECKPOINT)

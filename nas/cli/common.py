@@ -3,22 +3,9 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nas import console
-
-if TYPE_CHECKING:
-    from nas.data.images import Dataset
-    from nas.recipe import Recipe
-
-
-def make_recipe(
-    epochs: int, subset: str, resolution: int | None, batch_size: int, lr: float, others: list[str]
-) -> Recipe:
-    from nas.launch import choose_recipe
-
-    return choose_recipe(epochs, subset, resolution, batch_size, lr, others)
 
 
 def by_name(changes: list[str]) -> dict[str, str]:
@@ -32,14 +19,6 @@ def load_torch() -> None:
 
     with passing("loading PyTorch", sys.stderr):
         import nas.launch  # noqa: F401, which imports torch, optuna and most of what any command needs
-
-
-def load_data(data: str, data_dir: Path | str | None, image_size: int | None, skip_unreadable: bool) -> Dataset:
-    from nas.data import load
-    from nas.live import passing
-
-    with passing(f"reading {data}", sys.stderr):
-        return load(data, data_dir, image_size=image_size, skip_unreadable=skip_unreadable, log=to_stderr)
 
 
 def one_format(as_csv: bool, as_json: bool) -> None:

@@ -145,8 +145,8 @@ def proxy_study(
     common.load_torch()
     from nas import launch
     from nas.config import Budget
-    from nas.data import locate
     from nas.data.folder import PREFIX
+    from nas.data.source import choose_source
     from nas.progress import Output
     from nas.proxies.draw import draw
     from nas.proxies.study import Length, study_config, usual_cuts, usual_shorts
@@ -165,28 +165,28 @@ def proxy_study(
     _check(networks, seeds, macs, full)
     settings = parse_settings(",".join(space_set))
     launch.check_ahead(space, settings, width, "random", {}, seed)
-    recipe = common.make_recipe(1, "all", resolution, batch_size, lr, other)
+    recipe = launch.choose_recipe(1, "all", resolution, batch_size, lr, other)
     if recipe.seconds is not None:
         raise ValueError("the trainings of a study are as long as --full and --short say: leave out --set seconds")
-    data, place = locate(data, data_dir)
+    source = choose_source(None, data, data_dir, resolution, skip_unreadable)
     cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
     where = launch.choose_place(cluster, device, threads)
-    folder = launch.new_folder(runs_dir, name, f"proxies-{data.removeprefix(PREFIX)}")
-    dataset = common.load_data(data, place, resolution, skip_unreadable)
+    folder = launch.new_folder(runs_dir, name, f"proxies-{source.name.removeprefix(PREFIX)}")
+    output = Output("json" if as_json else "lines")
+    dataset = launch.load_data(source, output)
     length = Length.parse(full, len(dataset.train))
     if length.pixels:
         raise ValueError(f"--full {full}: its pixels are --image-size")
     recipe = replace(recipe, epochs=length.epochs, subset=length.images)
     config = launch.choose_config(
-        space, width, dataset, place, recipe, Reward(), "random", seed, where, threads,
-        settings=settings, skip_unreadable=skip_unreadable,
+        space, width, dataset, source, recipe, Reward(), "random", seed, where, threads,
+        settings=settings,
     )  # fmt: skip
     pixels = recipe.image_size(dataset)
     at = usual_cuts(length) if cuts is None else [round(parse_count(text)) for text in parse_names(cuts)]
     texts = () if short in (None, "none") else parse_names(short)
     shorts = tuple(Length.parse(text, len(dataset.train)) for text in texts)
     shorts = usual_shorts(length, pixels) if short is None else shorts
-    output = Output("json" if as_json else "lines")
     with output.busy("drawing networks"):
         drawn = draw(config.space, networks, seed, dataset.num_classes, pixels, *_range(macs))
     config = study_config(config, drawn, shorts, at, seeds, pixels, len(dataset.train))

@@ -156,18 +156,17 @@ def search(
     origin = origin_of(base, resolve(base, runs_dir), runs_dir)
     source = choose_source(origin.data if origin else None, data, data_dir, image_size, skip_unreadable)
     folder = launch.new_folder(runs_dir, name, f"scale-{source.name.removeprefix(PREFIX)}")
-    common.make_recipe(epochs, subset or "all", image_size, batch_size, lr, other)  # while nothing is loaded
-    with output.passing(f"reading {source.name}"):
-        dataset = source.load(output.log)
+    launch.choose_recipe(epochs, subset or "all", image_size, batch_size, lr, other)  # while nothing is loaded
+    dataset = launch.load_data(source, output)
     images = subset or str(min(10_000, len(dataset.train)))
-    recipe = common.make_recipe(epochs, images, source.image_size, batch_size, lr, other)
+    recipe = launch.choose_recipe(epochs, images, source.image_size, batch_size, lr, other)
     launch.check_subset(recipe, dataset)
     grows = base_of(base, runs_dir, dataset.num_classes, source.image_size or dataset.image_size)
     with output.busy("measuring the grid"):
         found = candidates(grows, grid(step, TARGET, tolerance + WIDER), TARGET, tolerance, triples)
     if is_folder(source.name):  # from files, for the largest images
         dataset = replace(source, image_size=max(c.image_size for c in found)).load(output.log)
-    config = grid_config(grows, found, seeds, dataset, source.folder, recipe, where, threads, source.skip_unreadable)
+    config = grid_config(grows, found, seeds, dataset, source, recipe, where, threads)
     limit = Budget(config.space.size if trials is None else trials, seconds)
     output.say(
         f"data      {data_line(source, dataset, f'as {origin.words} has it' if origin and data is None else '')}"
@@ -264,7 +263,8 @@ def best_of(
     run = open_grid(name, runs_dir)
     best = best_compound(run)
     say("\n".join(in_words(results(run))) + "\n")
-    return best, base or grid_of(run).base, image_size or (None if base else grid_of(run).image_size)
+    usual = None if base else grid_of(run).image_size
+    return best, base or grid_of(run).base, usual if image_size is None else image_size
 
 
 def conclude(run: Run, as_json: bool) -> None:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas import beside, data, launch
+from nas import beside, launch
 from nas.comparison.lineup import Entrant, Lineup, lineup_of
 from nas.comparison.results import Results, results
 from nas.config import Budget, Config
 from nas.data.images import Dataset, Images
-from nas.data.judging import validation_of
+from nas.data.source import DataSource
 from nas.network import Network
 from nas.progress import Output
 from nas.recipe import Recipe
@@ -47,7 +47,7 @@ def compare(
     entrants = [Entrant(name, network) for name, network in networks.items()]
     image_size = recipe.image_size(dataset)
     lineup = Lineup.of(entrants, dataset.num_classes, image_size, seeds, equal_seconds, ensemble)
-    run = create(folder, comparison_config(lineup, dataset, recipe, device=device))
+    run = create(folder, comparison_config(lineup, dataset, DataSource(dataset.name), recipe, device))
     finish(run, run.budget, replace(dataset, test=test), device, cluster, output)
     return read(run)
 
@@ -55,7 +55,7 @@ def compare(
 def finish(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, output: Output) -> str:
     """Begin a comparison, or go on with it, to its end, and the one at equal seconds; returns why it ended.
 
-    `dataset` has its test images, see `with_test`. KeyboardInterrupt passes, as in `launch.to_the_end`.
+    `dataset` has its test images, see `launch.with_test`. KeyboardInterrupt passes, as in `launch.to_the_end`.
     """
     ended = launch.to_the_end(run, None, budget, dataset, device, cluster, output)
     again = second(run)
@@ -65,33 +65,25 @@ def finish(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Clu
     return launch.to_the_end(again, None, again.budget, dataset, device, cluster, output)
 
 
-def with_test(dataset: Dataset, config: Config, place: Path | str | None, output: Output) -> Dataset:
-    """`dataset` with the test images of the data set that `config` names, which is in the folder `place`."""
-    skip = config.skip_unreadable or config.data_sha256 is not None
-    size = config.recipe.resolution
-    with output.passing(f"reading the test images of {config.data}"):
-        test = data.load_test(config.data, place, image_size=size, skip_unreadable=skip, log=output.log)
-    return replace(dataset, test=test)
-
-
 def comparison_config(
     lineup: Lineup,
     dataset: Dataset,
+    source: DataSource,
     recipe: Recipe,
-    data_dir: Path | None = None,
     device: str = "cpu",
     threads: int = 1,
-    skip_unreadable: bool = False,
 ) -> Config:
-    """The run that trains `lineup`. Raises ValueError where a network does not take the data's images."""
+    """The run that trains `lineup` on `dataset`, which `source` loads.
+
+    Raises ValueError where a network does not take the data's images.
+    """
     _ = lineup.sizes  # which none has that takes no such images
     launch.check_subset(recipe, dataset)
-    folder = None if data_dir is None else str(data_dir)
-    return Config(
-        lineup, dataset.name, replace(recipe, resolution=lineup.image_size), Reward(), EXHAUSTIVE, 0, folder, device,
-        threads, data_sha256=dataset.sha256, skip_unreadable=skip_unreadable, num_classes=dataset.num_classes,
-        validation=validation_of(dataset),
+    config = Config(
+        lineup, dataset.name, replace(recipe, resolution=lineup.image_size), Reward(), EXHAUSTIVE, 0, device=device,
+        threads=threads,
     )  # fmt: skip
+    return config.on(source, dataset)
 
 
 def create(folder: Path, config: Config, of: str = "") -> Run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,11 @@ class DataSource:
         folder = values.get("folder")
         return cls(**{**values, "folder": None if folder is None else Path(folder)})
 
+    def again(self, folder: Path | None = None) -> DataSource:
+        """To be loaded once more, from another `folder` where it was moved: without what could not be read before."""
+        skip = self.skip_unreadable or self.sha256 is not None  # `check_unchanged` refuses another choice of images
+        return replace(self, folder=folder or self.folder, skip_unreadable=skip)
+
     def same_images(self, other: DataSource) -> bool:
         """Whether these are the same, whatever their pixels."""
         return (self.name, self.folder) == (other.name, other.folder)
@@ -62,6 +67,14 @@ class DataSource:
     def has_changed(self, dataset: Dataset) -> bool:
         """Whether files were added, removed or changed since this was noted."""
         return self.sha256 not in (None, dataset.sha256)
+
+    def check_unchanged(self, dataset: Dataset, what: str) -> None:
+        """Raises ValueError where `dataset` is not of the images that a `what` began with, which are these."""
+        if self.has_changed(dataset):
+            raise ValueError(
+                f"the images of {dataset.name} are not those that the {what} began with: files were added, removed or "
+                f"changed. Restore them, or start a new {what}"
+            )
 
 
 def choose_source(
@@ -73,8 +86,9 @@ def choose_source(
     has none, the usual ones.
     """
     usual = usual or DataSource()
-    named, place = data.locate(name or usual.name, folder or (usual.folder if name is None else None))
-    size, skip = image_size or usual.image_size, skip_unreadable or usual.skip_unreadable
+    named, place = data.locate(usual.name, folder or usual.folder) if name is None else data.locate(name, folder)
+    size = usual.image_size if image_size is None else image_size
+    skip = skip_unreadable or usual.skip_unreadable
     if name is None or (named, place) == (usual.name, usual.folder):
         return DataSource(named, place, size, skip, usual.sha256)
-    return DataSource(named, place, image_size or (size if data.is_folder(named) else None), skip_unreadable)
+    return DataSource(named, place, size if data.is_folder(named) else image_size, skip_unreadable)

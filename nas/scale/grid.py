@@ -26,7 +26,7 @@ from torch import nn
 from nas.columns import table
 from nas.config import Config
 from nas.data.images import Dataset
-from nas.data.judging import validation_of
+from nas.data.source import DataSource
 from nas.network import Network
 from nas.recipe import Recipe
 from nas.reward import Reward
@@ -268,21 +268,16 @@ def grid_config(
     found: Sequence[Candidate],
     seeds: int,
     dataset: Dataset,
-    data_dir: Path | None,
+    source: DataSource,
     recipe: Recipe,
     device: str,
     threads: int,
-    skip_unreadable: bool = False,
 ) -> Config:
-    """The run that trains `found`, which grew from `base`, `seeds` times each under `recipe`.
+    """The run that trains `found`, which grew from `base`, `seeds` times each under `recipe`, on what `source` loads.
 
     The recipe's resolution is that of the largest, at which a folder of images has to be read.
     """
     space = ScalingGrid(base.network.text, base.image_size, tuple(c.text for c in found), seeds)
     recipe = replace(recipe, resolution=max(c.image_size for c in found))
-    folder = None if data_dir is None else str(data_dir)
-    return Config(
-        space, dataset.name, recipe, Reward(), EXHAUSTIVE, 0, folder, device, threads,
-        data_sha256=dataset.sha256, skip_unreadable=skip_unreadable, num_classes=dataset.num_classes,
-        validation=validation_of(dataset),
-    )  # fmt: skip
+    config = Config(space, dataset.name, recipe, Reward(), EXHAUSTIVE, 0, device=device, threads=threads)
+    return config.on(source, dataset)

@@ -100,6 +100,8 @@ def test_what_is_said_goes_before_what_is_usual(searched: Path, monkeypatch: pyt
     assert choose_source(usual, None, None, None, False) == usual
     assert choose_source(usual, "folder:fruits", None, None, False) == usual  # from here it is the same folder
     assert choose_source(usual, None, None, 24, False).image_size == 24
+    assert choose_source(usual, None, None, 0, False).image_size == 0, "which is refused, and not taken for nothing"
+    assert choose_source(usual, "", None, None, False).name == ""
     moved = choose_source(usual, None, Path("elsewhere"), None, False)
     assert moved.folder == searched / "elsewhere" and moved.sha256 == "abc"
     other = choose_source(usual, "folder:other", None, None, False)

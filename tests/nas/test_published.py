@@ -13,6 +13,7 @@ import pytest
 
 from nas.config import Budget, Config
 from nas.data import without_images
+from nas.data.source import DataSource
 from nas.engines import local
 from nas.launch import choose_config, drive
 from nas.loop import Search
@@ -52,7 +53,7 @@ def config(file: Path) -> Config:
         "nasbench_macro",
         None,
         without_images("cifar10"),
-        None,
+        DataSource("cifar10"),
         Recipe(),
         Reward("macs", 30e6),
         "ppo",
@@ -237,7 +238,7 @@ def test_time_on_this_device_is_measured_for_a_target_of_latency(config: Config,
     ],
 )
 def test_what_a_table_has_nothing_to_say_of(file: Path, changed: dict[str, object], said: str) -> None:
-    given = {"width": None, "dataset": without_images("cifar10"), "data_dir": None, "recipe": Recipe()}
+    given = {"width": None, "dataset": without_images("cifar10"), "source": DataSource("cifar10"), "recipe": Recipe()}
     with pytest.raises(ValueError, match=said):
         choose_config(
             "nasbench_macro",

@@ -13,6 +13,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from nas.config import Budget, Config
 from nas.data import Dataset
+from nas.data.source import DataSource
 from nas.engines import local
 from nas.loop import Search
 from nas.recipe import Recipe
@@ -42,7 +43,7 @@ def found(base: Base) -> list[Candidate]:
 
 @pytest.fixture
 def config(base: Base, found: list[Candidate], tiny: Dataset) -> Config:
-    return grid_config(base, found, SEEDS, tiny, None, Recipe(batch_size=20), "cpu", 1)
+    return grid_config(base, found, SEEDS, tiny, DataSource("tiny"), Recipe(batch_size=20), "cpu", 1)
 
 
 def grid_run(path: Path, config: Config) -> Run:
