@@ -129,7 +129,7 @@ def _counted_once(module: nn.Module, image_size: int, channels: int, run: _Run[_
         image = torch.empty(1, channels, image_size, image_size, dtype=dtype, device="meta")
         with torch.no_grad(), _evaluating(parts), counter:
             return run(module, image, counter)
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, IndexError, TypeError) as error:
         if "meta" in str(error).lower():  # there are no numbers in it
             name = resolve_name(counter.last) or getattr(counter.last, "__name__", "it")
             raise Uncountable(f"the {type(module).__name__}", f"{name} needs the numbers of an image") from None
@@ -161,7 +161,7 @@ def _initialised(module: nn.Module, image_size: int, channels: int) -> nn.Module
     try:
         with torch.no_grad(), shapes_only():
             copy(torch.empty(1, channels, image_size, image_size))
-    except RuntimeError as error:
+    except (RuntimeError, IndexError) as error:
         raise ValueError(f"the network does not take {channels}x{image_size}x{image_size} images: {error}") from None
     finally:
         torch.set_rng_state(random)

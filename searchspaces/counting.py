@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from searchspaces.shapes import KEEPS_SHAPE, SHAPES, UNCOUNTED
+from searchspaces.shapes import CHECKS, KEEPS_SHAPE, SHAPES, UNCOUNTED
 
 
 class Uncountable(ValueError):
@@ -152,6 +152,8 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
             raise Uncountable(f"{func.namespace}::{name}", "nobody said how many multiply-adds it does")
         if name == "_local_scalar_dense":  # a number, which weights have and images do not
             return func(*args, **kwargs)
+        if name in CHECKS:
+            CHECKS[name](*args)
         constant = all(map(self.counter.is_constant, _tensors_in((args, kwargs))))
         out = func(*_without_numbers(args), **_without_numbers(kwargs))
         if name == "convolution":
@@ -205,8 +207,8 @@ _READS = frozenset(
 )
 """Of shapes, and of numbers, which weights have."""
 
-_KNOWN = ("aten", "prim", "prims")
-"""PyTorch's own operations."""
+_KNOWN = ("aten", "prim", "prims", "profiler")
+"""PyTorch's own operations, and marks for its profiler, which `record_function` and `DataParallel` set."""
 _PRODUCTS = {
     **dict.fromkeys(("mm", "bmm", "mv", "dot", "vdot"), 0),
     **dict.fromkeys(("addmm", "addmv", "addbmm", "baddbmm"), 1),

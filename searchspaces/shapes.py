@@ -1,7 +1,8 @@
 """What PyTorch's functions put out, as far as it follows from shapes: so a network is counted without being run.
 
 `SHAPES` has those that are counted, `UNCOUNTED` others whose meta kernels are slow Python, and `KEEPS_SHAPE` those
-whose first argument may stand for the result. What is given something out of the ordinary is left to PyTorch.
+whose first argument may stand for the result. What is given something out of the ordinary is left to PyTorch, and
+`CHECKS` has what that overlooks where tensors have no numbers.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ def _convolved(
 ) -> tuple[tuple[int, ...], int]:
     """The shape that a convolution of `dims` dimensions puts out, and the multiply-adds for each element of it."""
     out_channels, in_channels, *kernel = weight.shape
-    *batch, channels = input.shape[:-dims]
-    if len(kernel) != dims or len(batch) > 1:
+    if len(kernel) != dims or not dims < input.ndim < dims + 3:
         raise RuntimeError(f"a conv{dims}d with weights of {[*weight.shape]} is given {[*input.shape]}")
+    *batch, channels = input.shape[:-dims]
     if channels != in_channels * groups:
         raise RuntimeError(f"a convolution of {in_channels * groups} channels is given {channels}")
     if out_channels < 1 or out_channels % groups:
@@ -48,6 +49,8 @@ def _convolved(
         size = tuple(input.shape[-dims:])
     else:
         pads = _each(dims, 0 if padding == "valid" else padding)
+        if min(pads) < 0:
+            raise RuntimeError(f"a convolution has a padding of {padding}")
         size = tuple(
             (n + 2 * p - d * (k - 1) - 1) // s + 1
             for n, k, s, p, d in zip(input.shape[-dims:], kernel, strides, pads, dilations, strict=True)
@@ -88,8 +91,9 @@ def _averaged(tensor: Tensor, dim: Any = None, keepdim: bool = False, **others: 
     """The shape of a mean."""
     if others or not isinstance(dim, int | tuple | list) or not tensor.is_floating_point():
         return None
-    dims = {d + tensor.ndim if d < 0 else d for d in ((dim,) if isinstance(dim, int) else dim)}
-    if not dims or not dims <= set(range(tensor.ndim)):  # of no dimensions it is of all
+    given = (dim,) if isinstance(dim, int) else dim
+    dims = {d + tensor.ndim if d < 0 else d for d in given}
+    if not dims or len(dims) < len(given) or not dims <= set(range(tensor.ndim)):  # of no dimensions it is of all
         return None
     return tuple(1 if d in dims else n for d, n in enumerate(tensor.shape) if keepdim or d not in dims)
 
@@ -128,7 +132,7 @@ def _always(*args: Any, **kwargs: Any) -> bool:
 def _fits_into(tensor: Tensor, other: Any = None, **kwargs: Any) -> bool:
     """Whether `other` broadcasts to `tensor`'s shape, and leaves its type."""
     if not isinstance(other, Tensor):
-        return other is not None and tensor.is_floating_point()
+        return isinstance(other, int | float) and tensor.is_floating_point()
     return (
         other.dtype == tensor.dtype
         and other.ndim <= tensor.ndim
@@ -146,7 +150,49 @@ def _is_normed(tensor: Tensor, *given: Any, **named: Any) -> bool:
 
 
 def _is_layer_normed(tensor: Tensor, shape: Sequence[int] = (), *given: Any, **named: Any) -> bool:
-    return len(shape) > 0 and tuple(tensor.shape[-len(shape) :]) == tuple(shape)
+    """Of `F.layer_norm`: whether the last dimensions, the scale and the shift are of the same shape."""
+    parts = [part.shape for part in (*given, *named.values()) if isinstance(part, Tensor)]
+    return len(shape) > 0 and all(tuple(part) == tuple(shape) for part in (tensor.shape[-len(shape) :], *parts))
+
+
+# ---------------------------------------------------------------------------- what PyTorch overlooks without numbers
+
+
+def _check_convolution(
+    input: Tensor, weight: Tensor, bias: Tensor | None, stride: Sequence[int], padding: Sequence[int],
+    dilation: Sequence[int], transposed: bool, output_padding: Sequence[int], groups: int,
+) -> None:  # fmt: skip
+    """Of `aten::convolution`, to which all convolutions come but those in `SHAPES`."""
+    _check_parts("convolution", input, weight, None)
+    dims = weight.ndim - 2
+    if min(padding) < 0:
+        raise RuntimeError(f"a convolution has a padding of {[*padding]}")
+    channels, takes = input.shape[-dims - 1], weight.shape[0] if transposed else weight.shape[1] * groups
+    if channels != takes:
+        raise RuntimeError(f"a convolution of {takes} channels is given {channels}")
+    if not transposed:
+        return
+    if takes % groups or not weight.shape[1]:
+        raise RuntimeError(f"a convolution of {groups} groups has weights of {[*weight.shape]}")
+    for more, s, d in zip(*(_each(dims, value) for value in (output_padding, stride, dilation)), strict=True):
+        if more >= max(s, d):
+            raise RuntimeError(f"a convolution of stride {s} and dilation {d} has an output padding of {more}")
+
+
+def _check_layer_norm(input: Tensor, shape: Sequence[int], *parts: Any) -> None:
+    for part in parts:
+        if isinstance(part, Tensor) and [*part.shape] != [*shape]:
+            raise RuntimeError(f"a layer norm of {[*shape]} has weights of {[*part.shape]}")
+
+
+def _check_shuffle(input: Tensor, groups: int) -> None:
+    if input.shape[1] % groups:
+        raise RuntimeError(f"{input.shape[1]} channels are shuffled in {groups} groups")
+
+
+def _check_softmax(input: Tensor, dim: int, *others: Any) -> None:
+    if not -max(1, input.ndim) <= dim < max(1, input.ndim):
+        raise RuntimeError(f"a softmax over dimension {dim} is given {[*input.shape]}")
 
 
 # ---------------------------------------------------------------------------- by function
@@ -187,3 +233,13 @@ KEEPS_SHAPE: Mapping[Any, Callable[..., bool]] = (
     | dict.fromkeys(_BROADCASTS, _fits_into)
     | {F.batch_norm: _is_normed, F.layer_norm: _is_layer_normed}
 )
+
+CHECKS: Mapping[str, Callable[..., None]] = {
+    "convolution": _check_convolution,
+    "native_layer_norm": _check_layer_norm,
+    "channel_shuffle": _check_shuffle,
+    "native_channel_shuffle": _check_shuffle,
+    "_softmax": _check_softmax,
+    "_log_softmax": _check_softmax,
+}
+"""Of PyTorch's own operations, by name: these raise RuntimeError where that would with numbers."""

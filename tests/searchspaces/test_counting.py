@@ -292,7 +292,18 @@ UNFIT: dict[str, Callable[[], nn.Module]] = {
     "a stride of none": lambda: Calls(lambda x: F.conv2d(x, torch.ones(3, 3, 1, 1), stride=0)),
     "a concatenation": lambda: Calls(lambda x: torch.cat([x, x[..., :2]], 1)),
     "a mean of what is not there": lambda: Calls(lambda x: x.mean(4)),
+    "a mean of one dimension twice": lambda: Calls(lambda x: x.mean((2, 2))),
     "a kernel that is too large": lambda: nn.Conv2d(3, 3, 5),
+    "a padding below zero": lambda: nn.Conv2d(3, 3, 3, padding=-1),
+    "a transposed layer's channels": lambda: nn.Sequential(nn.Conv2d(3, 8, 1), nn.ConvTranspose2d(16, 4, 2)),
+    "a transposed layer's groups": lambda: Calls(lambda x: F.conv_transpose2d(x, torch.ones(3, 1, 1, 1), groups=2)),
+    "a transposed layer's padding below zero": lambda: nn.ConvTranspose2d(3, 4, 2, padding=-1),
+    "a transposed layer's output padding": lambda: nn.ConvTranspose2d(3, 4, 2, output_padding=1),
+    "a layer norm's weights": lambda: Calls(lambda x: F.layer_norm(x, (4,), torch.ones(3))),
+    "a softmax of what is not there": lambda: nn.Softmax(4),
+    "a log softmax of what is not there": lambda: nn.LogSoftmax(-5),
+    "a shuffle": lambda: nn.ChannelShuffle(2),
+    "an index of what is not there": lambda: Calls(lambda x: x[:, 3]),
 }
 
 
@@ -301,8 +312,22 @@ def test_layers_that_do_not_fit_are_refused_as_pytorch_does(what: str) -> None:
     network = UNFIT[what]()
     with pytest.raises((RuntimeError, IndexError, ValueError)), torch.no_grad():
         network.eval()(torch.randn(1, 3, SIZE, SIZE))
-    with pytest.raises((ValueError, IndexError)):
+    with pytest.raises(ValueError, match=f"the network does not take 3x{SIZE}x{SIZE} images"):
         cost(network, SIZE)
+
+
+def test_lazy_layers_that_do_not_fit_are_refused_alike() -> None:
+    with pytest.raises(ValueError, match="the network does not take"):
+        cost(nn.Sequential(nn.LazyConv2d(3, 1), nn.Flatten(5)), SIZE)
+
+
+def test_what_marks_a_layer_for_the_profiler_counts_nothing() -> None:
+    def marked(x: Tensor) -> Tensor:
+        with torch.profiler.record_function("a mark"):
+            return x * 2
+
+    assert cost(Calls(marked), SIZE) == cost(nn.Conv2d(3, 3, 1), SIZE)
+    assert cost(nn.DataParallel(nn.Conv2d(3, 3, 1)), SIZE) == cost(nn.Conv2d(3, 3, 1), SIZE)
 
 
 def test_one_number_stands_for_all_dimensions() -> None:
