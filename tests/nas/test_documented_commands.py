@@ -60,7 +60,7 @@ NOT_RUN = {
     r"nas\.bench\.convert": "it needs the published archive",
 }
 SLOW = (
-    r"^nas (bench|compare|export)|shipped/",
+    r"^nas (bench|compare|export)|shipped/|signs/test/(star|heart)",
     r"^nas scale (?!--phi 3)",
     r"^nas baselines( --|$)",
     r"^nas proxy-study",
