@@ -16,6 +16,20 @@ from searchspaces.cost import cost_of
 MOST_NAMED = 10  # classes
 
 
+def images_lines(source: DataSource, dataset: Dataset, recipe: Recipe, why: str = "", pixels: str = "") -> list[str]:
+    """The data, how many images have which part, what to know of them before they judge networks, and the recipe.
+
+    `dataset` is as loaded, with its test images where these are looked at. `why` as in `data_line`, `pixels` as in
+    `images_line`.
+    """
+    return [
+        f"data      {data_line(source, dataset, why)}",
+        f"images    {images_line(dataset, recipe, pixels)}",
+        *judging_lines(dataset, recipe),
+        f"recipe    {recipe_line(recipe)}",
+    ]
+
+
 def data_line(source: DataSource, dataset: Dataset, why: str = "") -> str:
     """The data set, where it is, its classes, and `why` it is that one: `as run flowers-1 has it`."""
     place = f" in {source.folder}" if source.folder else ""
@@ -28,18 +42,19 @@ def class_list(names: tuple[str, ...]) -> str:
     return ", ".join(names if len(names) <= MOST_NAMED else (*names[: MOST_NAMED - 2], "...", names[-1]))
 
 
-def images_line(dataset: Dataset, recipe: Recipe, test: int | None = None) -> str:
+def images_line(dataset: Dataset, recipe: Recipe, pixels: str = "") -> str:
     """How many images have which part, how far accuracies by them are known, and their pixels.
 
-    `dataset` is not yet `recipe.prepare`d.
+    `dataset` is not yet `recipe.prepare`d. `pixels` says in words what no number does: `each network's own`.
     """
     train = len(dataset.train) if recipe.subset is None else recipe.subset
     of = f" of {len(dataset.train):,}" if train < len(dataset.train) else ""
-    tested = f", {test:,} to test, once ({uncertainty(test)})" if test is not None else ""
-    pixels = recipe.image_size(dataset)
-    own = f" (they have {dataset.image_size})" if pixels != dataset.image_size else ""
+    test = 0 if dataset.test is None else len(dataset.test)
+    tested = f", {test:,} to test, once ({uncertainty(test)})" if test else ""
+    size = recipe.image_size(dataset)
+    own = f" (they have {dataset.image_size})" if size != dataset.image_size and not pixels else ""
     validated = f"{len(dataset.val):,} to validate ({uncertainty(len(dataset.val))})"
-    return f"{train:,}{of} to train on, {validated}{tested}; at {pixels} pixels{own}"
+    return f"{train:,}{of} to train on, {validated}{tested}; at {pixels or size} pixels{own}"
 
 
 def judging_lines(dataset: Dataset, recipe: Recipe) -> list[str]:
@@ -72,16 +87,12 @@ def training_lines(job: Job, dataset: Dataset, origin: str, folder: Path, start:
     """
     pixels = job.recipe.image_size(dataset)
     size = cost_of(partial(job.network.build, dataset.num_classes, pixels), pixels)
-    tested = None if dataset.test is None else len(dataset.test)
     changed = "; files were added, removed or changed since" if job.data.has_changed(dataset) else ""
     start = start or (f"the weights of {job.start.weights.path}" if job.start else "random weights")
     threads = f", {job.threads} thread{'s' if job.threads > 1 else ''}" if job.device == "cpu" else ""
     return "\n".join([
         f"network   {job.network.text}: {format_count(size.macs)} MACs, {format_count(size.params)} params",
-        f"data      {data_line(job.data, dataset, f'as {origin} has it{changed}' if origin else '')}",
-        f"images    {images_line(dataset, job.recipe, tested)}",
-        *judging_lines(dataset, job.recipe),
-        f"recipe    {recipe_line(job.recipe)}",
+        *images_lines(job.data, dataset, job.recipe, f"as {origin} has it{changed}" if origin else ""),
         f"start     {start}, seed {job.seed}",
         f"device    {job.device}{threads}",
         f"results   {folder}/\n",

@@ -138,7 +138,7 @@ def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cl
         ends = [f"{budget.trials} trials"] if budget.trials is not None else []
         ends += [f"at most {format_seconds(budget.seconds)}"] if budget.seconds is not None else []
         return f"nothing is trained: {', '.join(ends)}"
-    if cluster is not None and cluster.address is not None:
+    if cluster is not None and not is_here(cluster):
         return f"what the machines at {cluster.address} need"
     allowance = Allowance.of(budget)
     with timing(f"{NETWORKS} networks", config.recipe, allowance, output):
@@ -171,6 +171,18 @@ def timing(what: str, recipe: Recipe, allowance: Allowance, output: Output) -> A
     if recipe.seconds is not None:  # there is nothing to find out
         return contextlib.nullcontext()
     return output.busy(f"timing {what} in miniature, for {allowance} at most")
+
+
+def is_here(cluster: Cluster | None) -> bool:
+    """Whether trials run on this machine, so that it says how long they take."""
+    return cluster is None or cluster.address is None
+
+
+def of_all(seconds: float | None, device: str, cluster: Cluster | None) -> str:
+    """How long trainings take that one after the other would take so many `seconds`: `about 20m00s on cpu`."""
+    if seconds is None:
+        return "unknown: networks could not be timed in so short a time, or at all"
+    return f"about {format_seconds(seconds / (cluster.at_once if cluster else 1))} on {place(device, cluster)}"
 
 
 def place(device: str, cluster: Cluster | None) -> str:

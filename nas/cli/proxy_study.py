@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,15 +31,7 @@ from nas.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from nas.config import Budget, Config
-    from nas.data.images import Dataset
-    from nas.progress import Output
-    from nas.proxies.draw import Drawn
-    from nas.proxies.study import ProxyStudy
     from nas.results import Run
-    from nas.timing import Allowance
 
 MOST_NETWORKS = 10_000
 
@@ -148,6 +140,7 @@ def proxy_study(
     from nas.data.folder import PREFIX
     from nas.data.source import choose_source
     from nas.progress import Output
+    from nas.proxies.announcement import announce
     from nas.proxies.draw import draw
     from nas.proxies.study import Length, study_config, usual_cuts, usual_shorts
     from nas.results import Run
@@ -191,7 +184,7 @@ def proxy_study(
         drawn = draw(config.space, networks, seed, dataset.num_classes, pixels, *_range(macs))
     config = study_config(config, drawn, shorts, at, seeds, pixels, len(dataset.train))
     limit = Budget(config.space.size, seconds)
-    limit = replace(limit, timing=_announce(config, drawn, dataset, limit, cluster, folder, output))
+    limit = replace(limit, timing=announce(config, drawn, source, dataset, limit, cluster, folder, output))
     run = Run.create(folder, config, limit)
     run.ended = launch.to_the_end(run, None, limit, dataset, where, cluster, output)
     conclude(run, as_json)
@@ -225,67 +218,6 @@ def _range(macs: str | None) -> tuple[float, float]:
     if low > high:
         raise ValueError(f"--macs {macs}: the first is the smaller one")
     return low, high
-
-
-def _announce(
-    config: Config,
-    drawn: Sequence[Drawn],
-    dataset: Dataset,
-    limit: Budget,
-    cluster: Any,
-    folder: Path,
-    output: Output,
-) -> float:
-    """Say what will be trained, how long that takes, and where the results go; returns the seconds that timing took."""
-    from nas.plan import place
-    from nas.proxies.study import ProxyStudy
-    from nas.timing import Allowance
-    from nas.units import format_count, format_seconds
-
-    study, recipe = config.space, config.recipe
-    assert isinstance(study, ProxyStudy)
-    macs = " ".join(format_count(one.macs) for one in drawn)
-    images = recipe.epochs * (recipe.subset or len(dataset.train))
-    output.say(f"networks  {len(drawn)}, of {macs} MACs")
-    output.say(
-        f"truth     {images:,} {dataset.name} images at {study.image_size} pixels, {recipe.epochs} "
-        f"pass{'es' if recipe.epochs > 1 else ''}, judged on {len(dataset.val):,} validation images"
-    )
-    output.say(f"cuts      of it after {', '.join(format_count(cut) for cut in study.cuts) or 'no'} images")
-    output.say(f"short     {', '.join(study.shorts) or 'none'}")
-    output.say(f"seeds     {study.seeds} of each: {study.size} trainings, a seed after the other")
-    at_once = (cluster.at_once if cluster else 0) or 1
-    allowance = Allowance.of(limit)
-    if cluster is None or cluster.address is None:
-        seconds = _seconds(config, study, dataset, allowance, output)
-        if seconds is not None:
-            ends = f", ended after {format_seconds(limit.seconds)}" if limit.seconds else ""
-            where = place(config.device, cluster)
-            output.say(f"time      about {format_seconds(seconds / at_once)} for all of them on {where}{ends}")
-    output.say(f"results   {folder}/\n")
-    return allowance.spent
-
-
-def _seconds(config: Config, study: ProxyStudy, dataset: Dataset, allowance: Allowance, output: Output) -> float | None:
-    """How long the study takes, by three networks, but for the looks at cuts; None where they cannot be timed."""
-    from functools import partial
-
-    from nas.plan import timing
-    from nas.timing import Allowance, mean_training_seconds
-
-    chosen = (0, len(study.networks) // 2, len(study.networks) - 1)
-    total = 0.0
-    with timing(f"{len(chosen) * len(study.trainings)} trainings", config.recipe, allowance, output):
-        for training in range(len(study.trainings)):
-            recipe, _ = config.training((0, training, 0))
-            prepared = recipe.prepare(dataset).to(config.device)
-            builds = [partial(study.build, (0, training, network), dataset.num_classes) for network in chosen]
-            share = Allowance(allowance.share(len(study.trainings) - training))
-            of_each = mean_training_seconds(builds, prepared, recipe, share)
-            if of_each is None:
-                return None
-            total += of_each.seconds * len(study.networks) * study.seeds
-    return total
 
 
 def conclude(run: Run, as_json: bool) -> None:

@@ -14,12 +14,7 @@ from nas.cli import common, completion, panels
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nas.config import Budget, Config
-    from nas.data.images import Dataset
-    from nas.progress import Output
     from nas.results import Run
-    from nas.scale.grid import Candidate
-    from nas.timing import Allowance
     from scaling.compound import Compound
 
 Search = Annotated[
@@ -127,7 +122,6 @@ def search(
     """
 
     from nas import launch
-    from nas.announcement import data_line
     from nas.config import Budget
     from nas.data import is_folder
     from nas.data.folder import PREFIX
@@ -136,6 +130,7 @@ def search(
     from nas.origin import origin_of
     from nas.progress import Output
     from nas.results import Run
+    from nas.scale.announcement import announce
     from nas.scale.family import base_of
     from nas.scale.grid import candidates, grid_config
     from nas.targets import resolve
@@ -168,68 +163,12 @@ def search(
         dataset = replace(source, image_size=max(c.image_size for c in found)).load(output.log)
     config = grid_config(grows, found, seeds, dataset, source, recipe, where, threads)
     limit = Budget(config.space.size if trials is None else trials, seconds)
-    output.say(
-        f"data      {data_line(source, dataset, f'as {origin.words} has it' if origin and data is None else '')}"
-    )
-    limit = replace(limit, timing=_announce(config, found, dataset, limit, cluster, folder, output))
+    why = f"as {origin.words} has it" if origin and data is None else ""
+    took = announce(config, found, source, why, dataset, limit, cluster, folder, output)
+    limit = replace(limit, timing=took)
     run = Run.create(folder, config, limit)
     run.ended = launch.to_the_end(run, None, limit, dataset, where, cluster, output)
     conclude(run, as_json)
-
-
-def _announce(
-    config: Config,
-    found: Sequence[Candidate],
-    dataset: Dataset,
-    limit: Budget,
-    cluster: Any,
-    folder: Path,
-    output: Output,
-) -> float:
-    """Say what will be trained, how long that takes, and where the results go; returns the seconds that timing took."""
-    from nas.plan import place
-    from nas.scale.grid import candidates_table
-    from nas.timing import Allowance
-    from nas.units import format_seconds
-
-    recipe, space = config.recipe, config.space
-    images = f"{recipe.subset or len(dataset.train):,} {dataset.name} images"
-    output.say(candidates_table(found))
-    output.say(
-        f"\ntrial     {images}, {recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}, "
-        f"judged on {len(dataset.val):,} validation images"
-    )
-    output.say(f"seeds     {space.size // len(found)} of each network: {space.size} trainings, a seed after the other")
-    at_once = (cluster.at_once if cluster else 0) or 1
-    allowance = Allowance.of(limit)
-    if cluster is None or cluster.address is None:
-        of_all = _seconds(config, len(found), dataset, allowance, output)
-        if of_all is not None:
-            ends = f", ended after {format_seconds(limit.seconds)}" if limit.seconds else ""
-            where = place(config.device, cluster)
-            output.say(f"time      about {format_seconds(of_all / at_once)} for all of them on {where}{ends}")
-    output.say(f"results   {folder}/\n")
-    return allowance.spent
-
-
-def _seconds(config: Config, networks: int, dataset: Dataset, allowance: Allowance, output: Output) -> float | None:
-    """How long the grid takes, by the base and the last of its `networks`; None where one of both cannot be timed."""
-    from functools import partial
-
-    from nas.plan import timing
-    from nas.timing import training_seconds
-
-    timed = []
-    with timing("2 networks", config.recipe, allowance, output):
-        for waiting, number in ((2, 0), (1, networks - 1)):
-            recipe, _ = config.training((0, number))
-            build = partial(config.space.build, (0, number), dataset.num_classes)
-            prepared = recipe.prepare(dataset).to(config.device)
-            timed.append(training_seconds(build, prepared, recipe, allowance.share(waiting)))
-    of_base, of_grown = timed
-    if of_base is None or of_grown is None:
-        return None
-    return (of_base + (networks - 1) * of_grown) * (config.space.size // networks)
 
 
 def open_grid(name: str, runs_dir: Path) -> Run:

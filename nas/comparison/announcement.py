@@ -6,17 +6,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.announcement import data_line, images_line, judging_lines, recipe_line
+from nas.announcement import images_lines
 from nas.columns import table
 from nas.comparison.experiment import SECONDS
 from nas.comparison.lineup import Lineup
 from nas.data.images import Dataset
 from nas.data.source import DataSource
-from nas.plan import place, timing
+from nas.plan import is_here, of_all, timing
 from nas.progress import Output
 from nas.recipe import Recipe
 from nas.timing import LONGEST, Allowance, Estimate, mean_training_seconds
-from nas.units import format_count, format_seconds
+from nas.units import format_count
 
 if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster
@@ -38,21 +38,15 @@ def announce(
         (e.name, "found" if e.found else "hand-designed", format_count(size.macs), format_count(size.params))
         for e, size in zip(lineup.entrants, lineup.sizes, strict=True)
     ]
-    tested = None if dataset.test is None else len(dataset.test)
     output.say(f"{table(('network', '', 'MACs', 'params'), rows)}\n")
-    output.say(f"data      {data_line(source, dataset, why)}")
-    output.say(f"images    {images_line(dataset, recipe, tested)}")
-    for line in judging_lines(dataset, recipe):
+    for line in images_lines(source, dataset, recipe, why):
         output.say(line)
-    output.say(f"recipe    {recipe_line(recipe)}")
     output.say(f"seeds     {lineup.seeds} of each network: {lineup.size} trainings, a seed after the other")
-    at_once = (cluster.at_once if cluster else 0) or 1
-    if cluster is None or cluster.address is None:
+    if is_here(cluster):
         of_each = _seconds_of_each(lineup, dataset, recipe, device, output)
-        if of_each is not None:
-            twice = ", and about twice that with --equal-seconds" if lineup.equal_seconds else ""
-            total = format_seconds(of_each.seconds * lineup.size / at_once)
-            output.say(f"time      about {total} on {place(device, cluster)}{twice}{of_each.basis}")
+        total = of_all(of_each.seconds * lineup.size if of_each else None, device, cluster)
+        twice = ", and about twice that with --equal-seconds" if of_each and lineup.equal_seconds else ""
+        output.say(f"time      {total}{twice}{of_each.basis if of_each else ''}")
     then = f", then at equal seconds {folder}-{SECONDS}/" if lineup.equal_seconds else ""
     output.say(f"results   {folder}/{then}\n")
 

@@ -57,7 +57,7 @@ def in_full(proxy: Proxy) -> str:
 def results_table(found: Results) -> str:
     """A row for each proxy, the cheapest first, below what chance does."""
     kept, regret = found.by_chance
-    chance = ("random", "", "", "0.00", "", "0.00", "", f"{100 * kept:.0f} %", f"{100 * regret:.1f}", "0", "0 %", "")
+    chance = ("random", "", "", "0.00", "", "0.00", "", f"{100 * kept:.0f} %", _points(regret), "0", "0 %", "")
     return table(HEADER, [chance, *(_cells(found, judged) for judged in found.judged)], words={"training", "signal"})
 
 
@@ -73,11 +73,16 @@ def _cells(found: Results, judged: Judged) -> tuple[str, ...]:
         f"{judged.kendall.estimate:.2f}",
         _range(judged.kendall),
         f"{100 * judged.kept:.0f} %",
-        f"{100 * judged.regret:.1f}",
+        _points(judged.regret),
         format_seconds(judged.seconds) if trained else "0",
         f"{100 * judged.share:.0f} %" if judged.share >= 0.1 else f"{100 * judged.share:.1f} %" if trained else "0 %",
         "" if gain is None else f"{100 * gain:+.1f}",
     )
+
+
+def _points(share: float) -> str:
+    """`0.3`: a share that cannot be negative, in points of a percent; what rounding makes of none is `0.0`."""
+    return f"{abs(100 * share):.1f}"
 
 
 def _range(interval: Interval) -> str:
@@ -121,7 +126,7 @@ def _ceiling(found: Results) -> list[str]:
     lines = [
         f"ceiling: one full training ranks another of the same networks with {rho:.2f} "
         f"(Spearman, {_range(ceiling.spearman)}), keeps {100 * ceiling.kept:.0f} % of the best third, and its best "
-        f"loses {100 * ceiling.regret:.1f} points{without_luck}"
+        f"loses {_points(ceiling.regret)} points{without_luck}"
     ]
     if not found.ranks:
         lines.append(

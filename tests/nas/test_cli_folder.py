@@ -129,7 +129,7 @@ def test_a_run_knows_its_images(cli: Cli, tmp_path: Path) -> None:
         (("--data", "pets"), "no data set 'pets': choose one of cifar10, cifar100, shapes, or folder:PATH"),
         (("--freeze", "backbone"), "are for given weights: add --init WEIGHTS"),
         (("--init", "nothing.safetensors"), "cannot read nothing.safetensors"),
-        (("--set", "min_area=2"), "min_area is a share of the image"),
+        (("--set", "min_area=2"), "min_area must be at most 1, not 2"),
     ],
 )
 def test_a_mistake_is_one_line(cli: Cli, options: tuple[str, ...], message: str) -> None:

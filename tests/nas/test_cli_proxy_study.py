@@ -32,6 +32,7 @@ def cli(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch, call_nas
 def test_a_study_from_end_to_end(cli: Cli, tmp_path: Path) -> None:
     code, out, err = cli(*STUDY, "--budget", "1ms")
     assert code == 0, err
+    assert "\ndata      tiny, 4 classes: a, b, c, d" in out and "(±" in out and "\nrecipe    " in out
     assert "networks  3, of " in out and "cuts      of it after 40, 100 images" in out and "12 trainings" in out
     assert "nothing to judge by" in out and "missing: 11 of 12 trainings; `nas resume one`" in out
     code, out, err = cli("resume", "one", "--trials", "12", "--json")

@@ -28,6 +28,8 @@ def cli(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch, call_nas
 def test_a_grid_from_end_to_end(cli: Cli, tmp_path: Path) -> None:
     code, out, err = cli(*GRID, "--seeds", "2", "--trials", "7")
     assert code == 0, err
+    assert "\ndata      tiny, 4 classes: a, b, c, d" in out and "at each network's own pixels" in out
+    assert "\nrecipe    " in out and "\ntime      " in out
     assert "measured  same as" in out and "12 trainings, a seed after the other" in out and "results   runs/one/" in out
     assert "7 trials done: that is all that --trials allows" in out
     assert "missing: 5 of 12 trainings; `nas resume one`" in out

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from nas.looks import Look
-from nas.proxies.report import in_words, networks_csv, results_table, to_csv, to_json, to_markdown, write
+from nas.proxies.report import _points, in_words, networks_csv, results_table, to_csv, to_json, to_markdown, write
 from nas.proxies.results import CEILING, Judged, Proxy, Results
 from nas.proxies.study import ProxyStudy
 
@@ -151,7 +151,9 @@ def test_chance() -> None:
     found = made_up()
     kept, regret = found.by_chance
     assert kept == pytest.approx(1 / 3) and regret == pytest.approx(0.1, abs=0.01)
-    assert results_table(found).splitlines()[2].startswith("random ")
+    row = results_table(found).splitlines()[2]
+    assert row.startswith("random ") and "-0.0" not in row
+    assert _points(-1e-17) == "0.0", "what rounding leaves of no loss"
 
 
 def test_in_words() -> None:
