@@ -91,7 +91,7 @@ def training_lines(job: Job, dataset: Dataset, origin: str, folder: Path, start:
     start = start or (f"the weights of {job.start.weights.path}" if job.start else "random weights")
     threads = f", {job.threads} thread{'s' if job.threads > 1 else ''}" if job.device == "cpu" else ""
     return "\n".join([
-        f"network   {job.network.text}: {format_count(size.macs)} MACs, {format_count(size.params)} params",
+        f"network   {job.network.name}, {format_count(size.macs)} MACs, {format_count(size.params)} params",
         *images_lines(job.data, dataset, job.recipe, f"as {origin} has it{changed}" if origin else ""),
         f"start     {start}, seed {job.seed}",
         f"device    {job.device}{threads}",

@@ -170,7 +170,7 @@ def search(
     if control:
         check_control(config, folder)
     if seeds > 1:
-        output.say(f"seeds     {seed} to {seed + seeds - 1}, a search each, with the whole budget each, one by one")
+        output.say(f"seeds     {seed} to {seed + seeds - 1}: one search after the other, each with the whole budget")
     if progress != "none":  # it takes a few trainings in miniature
         limit = replace(limit, timing=announce(config, limit, dataset, cluster, next(iter(places)), output, control))
     beside = place_of_control(folder).name if control else ""
@@ -436,12 +436,14 @@ def export(
     if data is not None or test or changes.needs_images:
         place = None if data_dir is None else Path(data_dir)
         images = source_of_images(source, data, place, skip_unreadable)
-        read = images.load(output.log)
+        with output.passing(f"reading {images.name}"):
+            read = images.load(output.log)
         output.say(f"data      {data_line(images, read)}")
         loaded = data_for(source, read)
         tested = images.load_test(output.log).resize(source.shape[1]) if test else None
     folder = Path(out or source.network.name.replace(":", "-") + "-exported")
-    return run(folder, formats, source, changes, loaded, tested, output.say)
+    with output.passing(f"writing {', '.join(formats)}"):
+        return run(folder, formats, source, changes, loaded, tested, output.say)
 
 
 def predict(

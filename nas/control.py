@@ -109,8 +109,8 @@ class Comparison:
         """The words that a person reads, about the best: it is what a search hands over."""
         best = self.figures[0].difference
         if min(self.search, self.random) < ENOUGH:
-            few = f"of fewer than {ENOUGH} networks each whether that is chance is not known"
-            return f"no difference from random shown: {format_points(best.estimate)} points, and {few}"
+            few = f"which may be chance: that takes {ENOUGH} networks of each to say"
+            return f"no difference from random shown: {format_points(best.estimate)} points, {few}"
         points = 100 * best.estimate, 100 * best.low, 100 * best.high
         interval = f"(95 % interval {points[1]:+.1f} to {points[2]:+.1f})"
         if best.shows:

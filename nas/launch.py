@@ -367,6 +367,7 @@ def drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Clus
         _evaluate(search, dataset, device, cluster)
         if isinstance(study.sampler, StrategySampler):
             study.sampler.catch_up(study)
+        search.note_end()
     result = f"{_published_result(table, search.best)}\n" if table and search.best else ""
     return f"{result}{search.done} trials done: {search.ended}"
 

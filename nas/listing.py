@@ -20,7 +20,7 @@ from nas.columns import table
 from nas.files import read_json
 from nas.identity import Identity, find_study
 from nas.journal import Journal, lock_of
-from nas.spent import busy_seconds
+from nas.spent import ENDED_AFTER, busy_seconds
 from nas.units import format_percent
 
 CONFIG, JOURNAL, RESULT = "config.json", "journal.log", "result.json"
@@ -29,7 +29,7 @@ KINDS = {  # of runs that are no search, by the space of theirs
     "nas.scale.grid:ScalingGrid": "scaling grid",
     "nas.proxies.study:ProxyStudy": "proxy study",
 }
-CREATE_STUDY, DELETE_STUDY, CREATE_TRIAL, SET_STATE, SET_ATTRIBUTE = 0, 1, 4, 6, 8  # codes of an Optuna journal
+CREATE_STUDY, DELETE_STUDY, NOTE_OF_STUDY, CREATE_TRIAL, SET_STATE, SET_ATTRIBUTE = 0, 1, 3, 4, 6, 8  # of a journal
 SEARCH = "search"
 RUNNING, DONE, UNFINISHED, DAMAGED = "running now", "done", "unfinished", "damaged"
 
@@ -71,6 +71,22 @@ class Seen:
         return self.state.is_finished() and not {"duplicate_of", "refused"} & self.user_attrs.keys()
 
 
+@dataclass
+class Ledger:
+    """The trials of a study."""
+
+    trials: list[Seen] = field(default_factory=list)
+    ended_after: int | None = None  # so many trials, by itself
+
+    @property
+    def counted(self) -> list[Seen]:
+        return [trial for trial in self.trials if trial.counts]
+
+    def is_done(self, budget: dict[str, Any]) -> bool:
+        """Whether its search has ended by itself, and nothing came since; or would ask for no other trial."""
+        return self.ended_after == len(self.trials) or _is_spent(self.counted, budget)
+
+
 def runs_in(folder: Path) -> list[Listed]:
     """All in `folder`, by their names. What is damaged is among them, with the reason."""
     places = sorted(path for path in folder.glob("*") if path.is_dir())
@@ -95,8 +111,8 @@ def _run(place: Path) -> Listed:
     document = read_json(place / CONFIG)
     config, budget = document["config"], document["budget"]
     space = config["space"]["name"]
-    trials = _trials(place, document)
-    counted = [trial for trial in trials if trial.counts]
+    ledger = _ledger(place, document)
+    trials = ledger.trials
     rewarded = [trial for trial in trials if trial.state == TrialState.COMPLETE and trial.values]
     best = max(rewarded, key=lambda trial: trial.values[0] if trial.values else 0.0, default=None)
     ends = [trial.datetime_complete for trial in trials if trial.datetime_complete]
@@ -104,12 +120,12 @@ def _run(place: Path) -> Listed:
     return Listed(
         place.name,
         KINDS.get(space, SEARCH),
-        RUNNING if _is_driven(place) else DONE if _is_spent(counted, budget) else UNFINISHED,
+        RUNNING if _is_driven(place) else DONE if ledger.is_done(budget) else UNFINISHED,
         None if space in KINDS else space,
         config["data"],
         None if space in KINDS else config["strategy"],
         config["seed"],
-        len(counted),
+        len(ledger.counted),
         best.values[0] if best and best.values else None,
         best.user_attrs.get("accuracy") if best else None,
         max(ends, default=began),
@@ -147,48 +163,51 @@ def _is_spent(counted: Sequence[Seen], budget: dict[str, Any]) -> bool:
     seconds = [trial.user_attrs["seconds"] for trial in counted if "seconds" in trial.user_attrs]
     if budget["seconds"] is None or not seconds:
         return False
-    return bool(busy_seconds(counted) + median(seconds) > budget["seconds"])
+    return bool(budget.get("timing", 0.0) + busy_seconds(counted) + median(seconds) > budget["seconds"])
 
 
 # ------------------------------------------------------------------ ledgers
 
 
-def _trials(place: Path, document: dict[str, Any]) -> list[Seen]:
-    """Of the run in `place`; none where it has not begun."""
+def _ledger(place: Path, document: dict[str, Any]) -> Ledger:
+    """Of the run in `place`; without trials where it has not begun."""
     recorded, url = Identity.in_document(document).study, document["storage"]
     if url:
         return _in_database(url, recorded or place.name)
     if not (place / JOURNAL).exists():
         if recorded:
             raise ValueError(f"{place / JOURNAL} is gone: restore it from a copy")
-        return []
+        return Ledger()
     studies = _in_journal(Journal(place / JOURNAL).read_logs(0))
     name = find_study(list(studies), recorded, place.name, in_database=False)
     if name is None and (studies or recorded):
         raise ValueError(f"{place / JOURNAL} has no study called {recorded or place.name}")
-    return studies[name] if name else []
+    return studies[name] if name else Ledger()
 
 
-def _in_journal(logs: Iterable[dict[str, Any]]) -> dict[str, list[Seen]]:
-    """The trials of each study by its name, as Optuna's `JournalStorage` replays them."""
+def _in_journal(logs: Iterable[dict[str, Any]]) -> dict[str, Ledger]:
+    """Each study by its name, as Optuna's `JournalStorage` replays them."""
     names: list[str] = []
-    studies: list[list[Seen]] = []
+    studies: list[Ledger] = []
     trials: list[Seen] = []
     for log in logs:
         operation = log["op_code"]
         if operation == CREATE_STUDY:
             names.append(log["study_name"])
-            studies.append([])
+            studies.append(Ledger())
         elif operation == DELETE_STUDY:
             names[log["study_id"]] = ""
+        elif operation == NOTE_OF_STUDY:
+            if ENDED_AFTER in log["system_attr"]:
+                studies[log["study_id"]].ended_after = log["system_attr"][ENDED_AFTER]
         elif operation == CREATE_TRIAL:
             values = log.get("values") or (None if log.get("value") is None else [log["value"]])
             state = TrialState(log.get("state", TrialState.RUNNING))
             trials.append(Seen(state, values, _moment(log.get("datetime_complete")), log.get("user_attrs", {})))
-            studies[log["study_id"]].append(trials[-1])
+            studies[log["study_id"]].trials.append(trials[-1])
         elif operation in (SET_STATE, SET_ATTRIBUTE):
             _note(log, trials[log["trial_id"]])
-    return {name: trials for name, trials in zip(names, studies, strict=True) if name}
+    return {name: study for name, study in zip(names, studies, strict=True) if name}
 
 
 def _note(log: dict[str, Any], trial: Seen) -> None:
@@ -205,15 +224,17 @@ def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).astimezone().replace(tzinfo=None)
 
 
-def _in_database(url: str, study: str) -> list[Seen]:
+def _in_database(url: str, name: str) -> Ledger:
     import optuna
 
     try:
-        found = optuna.load_study(study_name=study, storage=url).get_trials(deepcopy=False)
+        study = optuna.load_study(study_name=name, storage=url)
+        found, notes = study.get_trials(deepcopy=False), study._storage.get_study_system_attrs(study._study_id)
     except Exception as error:  # of SQLAlchemy, of a driver that is not installed, of the database
         raise ValueError(f"cannot read it in its database: {type(error).__name__}") from None
-    return [Seen(t.state, t.values if t.state == TrialState.COMPLETE else None, t.datetime_complete, t.user_attrs)
-            for t in found]  # fmt: skip
+    trials = [Seen(t.state, t.values if t.state == TrialState.COMPLETE else None, t.datetime_complete, t.user_attrs)
+              for t in found]  # fmt: skip
+    return Ledger(trials, notes.get(ENDED_AFTER))
 
 
 # ------------------------------------------------------------------ in words

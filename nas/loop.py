@@ -22,7 +22,7 @@ from nas.pruning import make_pruner
 from nas.published import Published
 from nas.run import Row, Run, best_of
 from nas.samplers import distributions, make_sampler
-from nas.spent import busy_seconds
+from nas.spent import ENDED_AFTER, busy_seconds
 from nas.training import Epoch
 from nas.trial import State, TrialResult, TrialSpec, describe
 from nas.units import format_count
@@ -158,6 +158,12 @@ class Search:
                     self._tell_duplicate(twin, frozen)
         self._failures = self._failures + 1 if result.state == State.FAILED else 0
         self.progress.finished(row, self.best, self.seconds_left())
+
+    def note_end(self) -> None:
+        """Note in the ledger that the search has ended by itself, and after how many trials: `nas runs` says so."""
+        if self._failures < MAX_FAILURES:
+            after = len(self.study.get_trials(deepcopy=False))
+            self.study._storage.set_study_system_attr(self.study._study_id, ENDED_AFTER, after)
 
     # ------------------------------------------------------------------ where it stands
 

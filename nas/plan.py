@@ -24,7 +24,7 @@ from nas.published import benchmark_of
 from nas.recipe import Recipe
 from nas.reward import ACCURACY
 from nas.timing import NETWORKS, Allowance, estimate_trial_seconds
-from nas.units import format_count, format_seconds
+from nas.units import format_about, format_count, format_seconds
 from searchspaces import Space, get_space
 from searchspaces.cost import cost_of
 
@@ -156,7 +156,7 @@ def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cl
     else:
         assert budget.trials is not None
         about = "about" if config.pruner == NO_PRUNER else "at most"
-        extent = f"{budget.trials} trials in {about} {format_seconds(budget.trials * seconds / at_once)}"
+        extent = f"{budget.trials} trials in {about} {format_about(budget.trials * seconds / at_once)}"
     return f"about {format_seconds(seconds)} a trial on {where}: {extent}{estimate.basis}"
 
 
@@ -182,7 +182,7 @@ def of_all(seconds: float | None, device: str, cluster: Cluster | None) -> str:
     """How long trainings take that one after the other would take so many `seconds`: `about 20m00s on cpu`."""
     if seconds is None:
         return "unknown: networks could not be timed in so short a time, or at all"
-    return f"about {format_seconds(seconds / (cluster.at_once if cluster else 1))} on {place(device, cluster)}"
+    return f"about {format_about(seconds / (cluster.at_once if cluster else 1))} on {place(device, cluster)}"
 
 
 def place(device: str, cluster: Cluster | None) -> str:

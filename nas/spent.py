@@ -1,10 +1,12 @@
-"""The time that a run has taken, from its ledger."""
+"""The time that a run has taken, and whether it has ended, from its ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Protocol
+
+ENDED_AFTER = "ended_after"  # a study's system attribute: how many trials it had when its search ended by itself
 
 
 class Ended(Protocol):

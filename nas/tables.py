@@ -10,7 +10,7 @@ from nas.baselines.listing import Listed
 from nas.baselines.zoo import find
 from nas.classifier import Prediction
 from nas.columns import table
-from nas.control import Comparison
+from nas.control import ENOUGH, Comparison
 from nas.network import Found, Scaled
 from nas.repeats import Summary, spread_of
 from nas.run import Row
@@ -60,9 +60,10 @@ def predictions_table(predictions: Sequence[Prediction], top: int) -> str:
 def control_table(comparison: Comparison) -> str:
     """What `nas search --control` prints."""
     header = ("reward", "search", "random", "difference", "95 % interval")
+    few = min(comparison.search, comparison.random) < ENOUGH
     rows = [
-        (f.name, f"{f.search:.4f}", f"{f.random:.4f}", f"{f.difference.estimate:+.4f}", _signed(f.difference))
-        for f in comparison.figures
+        (f.name, f"{f.search:.4f}", f"{f.random:.4f}", f"{d.estimate:+.4f}", "-" if few else _signed(d))
+        for f, d in ((figure, figure.difference) for figure in comparison.figures)
     ]
     counted = f"{comparison.search} networks trained to the end in the search, {comparison.random} in its control"
     return f"{table(header, rows)}\n\n{counted}.\n{comparison.verdict}"

@@ -97,6 +97,11 @@ def format_seconds(seconds: float | None) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
+def format_about(seconds: float) -> str:
+    """0.85 -> `1s`, 75 -> `1m15s`: how long something will take, as a person would say it."""
+    return format_ticking(max(1, round(seconds)))
+
+
 def format_points(share: float) -> str:
     """`+0.3`: a difference of shares, in points of a percent; never `-0.0`."""
     return f"{round(100 * share, 1) + 0.0:+.1f}"

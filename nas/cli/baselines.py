@@ -51,7 +51,7 @@ def baselines(context: typer.Context, sort: Sort = "year", data: Data = None, as
     if as_json:
         common.print_json([network.to_dict() for network in networks])
     else:
-        print(baselines_table(networks))
+        common.to_stdout(baselines_table(networks))
 
 
 @app.command(cls=Command, epilog=examples("nas baselines show resnet50", "nas baselines show resnet20 --data cifar10"))
@@ -68,4 +68,4 @@ def show(name: Name, data: Data = None, as_json: Json = False) -> None:
     if as_json:
         common.print_json(network.to_dict() | {"rows": [asdict(row) for row in rows]})
     else:
-        print(baseline_table(network, rows))
+        common.to_stdout(baseline_table(network, rows))

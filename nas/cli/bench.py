@@ -121,7 +121,7 @@ def bench(
     if as_json:
         common.print_json(to_json(report))
         return
-    print(report.text())
+    common.to_stdout(report.text())
 
 
 def _numbers(option: str, text: str) -> list[int]:
@@ -148,5 +148,5 @@ def _drawing(path: Path) -> ModuleType:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise
-        raise ValueError("--plot needs matplotlib: pip install 'nas[plots]'") from None
+        raise ValueError("--plot needs matplotlib: pip install matplotlib") from None
     return plot

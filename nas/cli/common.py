@@ -29,7 +29,12 @@ def one_format(as_csv: bool, as_json: bool) -> None:
 
 def say(as_json: bool) -> Any:
     """Where words for people go: with --json, standard output is for the program that reads it."""
-    return to_stderr if as_json else lambda text: console.say(text, sys.stdout)
+    return to_stderr if as_json else to_stdout
+
+
+def to_stdout(text: str) -> None:
+    """In a terminal no wider than that."""
+    console.say(text, sys.stdout)
 
 
 def to_stderr(text: str) -> None:

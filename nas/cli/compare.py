@@ -194,7 +194,7 @@ def _check_files(*files: Path | None) -> None:
     if plot and plot.suffix not in (".png", ".svg"):
         raise ValueError(f"--plot writes .png or .svg, not {plot.name}")
     if plot and not find_spec("matplotlib"):
-        raise ValueError("--plot needs matplotlib: pip install 'nas[plots]'")
+        raise ValueError("--plot needs matplotlib: pip install matplotlib")
 
 
 def show(

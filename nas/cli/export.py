@@ -134,8 +134,8 @@ def export(
         checked = f"  max logit difference {file.difference:.2g}" if file.difference is not None else ""
         original = f" ({file.from_original:.2g} from the original)" if file.from_original is not None else ""
         largest = f" of logits up to {file.largest:.2g}" if (file.difference or file.from_original) else ""
-        print(f"wrote {file.path}  {format_bytes(file.bytes)}{checked}{original}{largest}")
+        common.to_stdout(f"wrote {file.path}  {format_bytes(file.bytes)}{checked}{original}{largest}")
     if done.steps:
         form = "onnxruntime" if "onnx" in to else "PyTorch"
-        print(f"\n{steps_table(done.steps)}\n")
-        print(f"accuracy and images/s by {form}, batches of 100, on {threads} CPU thread(s)")
+        common.to_stdout(f"\n{steps_table(done.steps)}\n")
+        common.to_stdout(f"accuracy and images/s by {form}, batches of 100, on {threads} CPU thread(s)")

@@ -58,6 +58,7 @@ def predict(
     from nas.classifier import Classifier, image_files
     from nas.launch import choose_device
     from nas.limits import COUNT
+    from nas.live import passing
     from nas.tables import predictions_table
 
     COUNT.checked("--top", top)
@@ -72,14 +73,15 @@ def predict(
         f"classes   {classes}\n"
         f"images    {len(files):,}, at {task.preprocessing.image_size} pixels\n"
     )
-    predictions = list(classifier.predict(files))
+    with passing("looking at the images", sys.stderr):
+        predictions = list(classifier.predict(files))
     readable = [prediction for prediction in predictions if not prediction.reason]
     if as_json:
         common.print_json([_as_json(prediction, top) for prediction in predictions])
     elif as_csv:
         _print_csv(readable, top)
     elif readable:
-        print(predictions_table(readable, top))
+        common.to_stdout(predictions_table(readable, top))
     unreadable = [prediction.reason for prediction in predictions if prediction.reason]
     if unreadable:
         for reason in unreadable:

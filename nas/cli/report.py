@@ -78,7 +78,7 @@ def report(
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {path.parent} for the report: make it, or choose another --out")
     write_atomically(path, page(several))
-    print(f"wrote {path}, {path.stat().st_size / 1000:,.0f} kB")
+    common.to_stdout(f"wrote {path}, {path.stat().st_size / 1000:,.0f} kB")
 
 
 def dashboard(
@@ -101,9 +101,9 @@ def dashboard(
     except ModuleNotFoundError as error:
         if error.name != "optuna_dashboard":
             raise
-        raise ValueError("nas dashboard needs optuna-dashboard: pip install 'nas[dashboard]'") from None
+        raise ValueError("nas dashboard needs optuna-dashboard: pip install optuna-dashboard") from None
     address = f"http://127.0.0.1:{port}/dashboard/studies/{number}"
-    print(f"{run} is at {address} until Ctrl-C", flush=True)
+    common.to_stdout(f"{run} is at {address} until Ctrl-C")
     if not no_browser:
         _open_soon(address)
     try:

@@ -16,7 +16,9 @@ def runs(runs_dir: RunsDir = Path("runs"), as_json: Json = False) -> None:
     if as_json:
         common.print_json([run.to_dict() for run in found])
     elif not found:
-        print(f"there is no run in {runs_dir}: `nas search` makes one")
+        common.to_stdout(f"there is no run in {runs_dir}: `nas search` makes one")
     else:
-        print(runs_table(found))
-        print("\nbest: the accuracy of the best reward, on validation images; of a training, on test images.")
+        common.to_stdout(runs_table(found))
+        common.to_stdout(
+            "\nbest: the accuracy of the best reward, on validation images; of a training, on test images."
+        )

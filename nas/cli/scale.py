@@ -207,7 +207,7 @@ def scale(
     elif as_json:
         common.print_json([facts(m, batch_size) for m in members])
     else:
-        print(family_table(members, batch_size))
+        common.to_stdout(family_table(members, batch_size))
 
 
 def _limits(
@@ -249,7 +249,7 @@ def _one(found: Member, batch_size: int, device: str | None, out: Path | None, a
         timed = {"seconds_per_image": took, "device": device}
         common.print_json(facts(found, batch_size) | timed | {"written": [str(path) for path in written]})
         return
-    print(explained(found, batch_size, took, device or ""))
+    common.to_stdout(explained(found, batch_size, took, device or ""))
     size = "" if found.data else f" --image-size {found.image_size}"  # else the file says it, and the data
     trained = f"nas train {written[0]}{size}"
-    print(f"\nwrote {', '.join(map(str, written))}{' (untrained)' if folder else ''}; `{trained}` trains it")
+    common.to_stdout(f"\nwrote {', '.join(map(str, written))}{' (untrained)' if folder else ''}; `{trained}` trains it")

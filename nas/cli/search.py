@@ -379,7 +379,7 @@ def top(
     if as_csv:
         print(trials_csv(opened, rows), end="")
         return
-    print(trials_table(rows[:limit] if limit and not pareto else rows))
+    common.to_stdout(trials_table(rows[:limit] if limit and not pareto else rows))
     config = opened.config
     accuracy = benchmark_of(config.space, Path(config.table)).observed if config.table else "validation"
     say = common.say(as_json)
@@ -387,7 +387,7 @@ def top(
     if pareto:
         say(f"{len(rows)} of {len(ranked)} trials: no other is as good in {', '.join(objectives)} and better in one.")
     elif rows and rows[0].reward is not None:
-        print(f"best: {opened.name}:{rows[0].number}, {opened.network(rows[0]).text}")
+        say(f"best: {opened.name}:{rows[0].number}, {opened.network(rows[0]).text}")
 
 
 def _conclude(run: Run, as_json: bool) -> None:
@@ -423,7 +423,7 @@ def _conclude_set(runs: list[Run], as_json: bool) -> None:
     if as_json:
         print(json.dumps(summary.to_dict()))
         return
-    print(f"\n{set_table(summary)}\n`nas report {summary.name}` shows them on one page.")
+    common.to_stdout(f"\n{set_table(summary)}\n`nas report {summary.name}` shows them on one page.")
 
 
 def _compare_with_control(run: Run, control: Run, as_json: bool) -> None:
@@ -436,6 +436,6 @@ def _compare_with_control(run: Run, control: Run, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"run": run.name, "control": comparison and comparison.to_dict()}))
     elif comparison is None:
-        print("no comparison with random search: one of the two has no network that was trained to the end")
+        common.to_stdout("no comparison with random search: one of the two has no network that was trained to the end")
     else:
-        print(f"\n{run.name} beside {control.name}\n\n{control_table(comparison)}")
+        common.to_stdout(f"\n{run.name} beside {control.name}\n\n{control_table(comparison)}")

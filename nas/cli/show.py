@@ -75,7 +75,7 @@ def show(
         shown = shown_of(found, shape) if picture else None
     else:
         shown = shown_of(found, shape)
-        common.print_json(shown.to_dict()) if as_json else print(network_table(shown))
+        common.print_json(shown.to_dict()) if as_json else common.to_stdout(network_table(shown))
     if draw and picture and shown:
         picture.draw(shown.graphs(), draw, shown.caption, shown.details())
         common.to_stderr(f"wrote {draw}")
@@ -88,6 +88,6 @@ def _pictures(path: Path) -> ModuleType:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise
-        raise ValueError("--draw needs matplotlib: pip install 'nas[plots]'") from None
+        raise ValueError("--draw needs matplotlib: pip install matplotlib") from None
     draw.check(path)
     return draw

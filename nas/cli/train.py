@@ -116,7 +116,7 @@ def conclude(result: dict[str, Any], where: str, as_json: bool) -> None:
     if as_json:
         common.print_json(result)
         return
-    print(
+    common.to_stdout(
         f"test accuracy {format_percent(result['test_accuracy'])} (validation "
         f"{format_percent(result['val_accuracy'])}), {format_count(result['macs'])} MACs, "
         f"{format_count(result['params'])} params\n{where}"

@@ -67,7 +67,7 @@ def _quantization(dynamic: bool) -> tuple[Any, Any, Any]:
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
         from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
     except ModuleNotFoundError:
-        raise ValueError("--quantize needs torchao: pip install 'nas[export]'") from None
+        raise ValueError("--quantize needs torchao: pip install torchao") from None
     config = x86.get_default_x86_inductor_quantization_config(is_dynamic=dynamic)
     quantizer = x86.X86InductorQuantizer()
     if dynamic:

@@ -135,7 +135,9 @@ def _onnx() -> tuple[ModuleType, ModuleType]:
         import onnxruntime
         import onnxscript  # noqa: F401
     except ModuleNotFoundError:
-        raise ValueError("ONNX needs onnx, onnxscript and onnxruntime: pip install 'nas[export]'") from None
+        raise ValueError(
+            "ONNX needs onnx, onnxscript and onnxruntime: pip install onnx onnxscript onnxruntime"
+        ) from None
     return onnx, onnxruntime
 
 

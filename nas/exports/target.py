@@ -97,7 +97,7 @@ def describe(source: Source) -> str:
     about = f", trained on {task.data}" if task and task.data else ""
     unknown = "; they do not say how images were normalised, so no file will" if source.trained and not task else ""
     return (
-        f"network   {source.network.text}, for {source.shape[0]} classes at {source.shape[1]} pixels{names}\n"
+        f"network   {source.network.name}, for {source.shape[0]} classes at {source.shape[1]} pixels{names}\n"
         f"weights   {weights}{about}{unknown}"
     )
 

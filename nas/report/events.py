@@ -26,7 +26,7 @@ def write(several: Sequence[Numbers], folder: Path) -> list[Path]:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "tensorboard":
             raise
-        raise ValueError("--tensorboard needs tensorboard: pip install 'nas[tensorboard]'") from None
+        raise ValueError("--tensorboard needs tensorboard: pip install tensorboard") from None
     places = [folder / numbers.run.name for numbers in several]
     if there := [place for place in places if place.exists()]:
         raise ValueError(f"{there[0]} exists: remove it, or choose another folder")

@@ -67,7 +67,7 @@ def _picture(shown: Shown) -> Markup:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise
-        return note("Its picture needs matplotlib: pip install 'nas[plots]'.")
+        return note("Its picture needs matplotlib: pip install matplotlib.")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.svg"
         draw.draw(shown.graphs(), path, details=shown.details())

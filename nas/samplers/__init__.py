@@ -82,7 +82,7 @@ def check_strategy(name: str, settings: Mapping[str, Any] | None = None) -> Sett
     if name not in STRATEGIES:
         raise ValueError(f"there is no strategy {name!r}: choose one of {', '.join(STRATEGIES)}")
     if name == "gp" and find_spec("scipy") is None:
-        raise ValueError("the strategy gp, Optuna's Gaussian process, needs scipy: pip install 'nas[gp]'")
+        raise ValueError("the strategy gp, Optuna's Gaussian process, needs scipy: pip install scipy")
     return changed(STRATEGIES[name], read_settings(name, settings)) if settings else STRATEGIES[name]
 
 

@@ -64,8 +64,8 @@ def _origin(m: Member) -> str:
 
 def _units(batch_size: int) -> str:
     return (
-        "MACs: multiply-adds of convolutions and linear layers for one image. memory: the most that the tensors of a "
-        f"training\nstep of {batch_size} images take in float32, computed, without what kernels and the framework take."
+        "MACs: multiply-adds of convolutions and linear layers for one image.\nmemory: the most that the tensors of a "
+        f"training step of {batch_size} images take in float32, computed, without what kernels and the framework take."
     )
 
 
@@ -92,7 +92,7 @@ def _why(m: Member, formula: Member) -> str:
     base = by_formula(m.base, 0.0, m.compound)
     grown = (
         f"alpha, beta, gamma are {m.compound}: multiply-adds grow {m.compound.ratio**m.phi:.3g} times by the formula, "
-        f"{formula.cost.macs / base.cost.macs:.3g} times\nin the network that it builds"
+        f"{formula.cost.macs / base.cost.macs:.3g} times in the network that it builds"
     )
     if not m.published:
         return f"{grown}.\nUsed is the formula, with channels, layers and pixels rounded."
@@ -102,7 +102,7 @@ def _why(m: Member, formula: Member) -> str:
     which = f"it would be phi {', '.join(said)}" if m.phi else "at phi 0 they are the same"
     return (
         f"{grown}, {m.cost.macs / base.cost.macs:.3g} times in the published one.\n"
-        f"Used is what its authors published, chosen by hand;\nby the formula {which}."
+        f"Used is what its authors published, chosen by hand; by the formula {which}."
     )
 
 

@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from nas.columns import table
 from nas.console import can_change, elided, first_that_fits, fitted, say, width_of
 from nas.live import passing
 
@@ -25,9 +26,51 @@ def test_a_line_goes_on_below_its_words() -> None:
     assert fitted(f"\n{line}\n", 80).count("\n") == 3, "empty lines stay"
 
 
-def test_the_row_of_a_table_stays_whole() -> None:
-    row = "resnet8   11.5 ± 0.8 %  10.8 ± 0.9 %  12.2M   75.3k        73.7k   307 kB  512 in 1.9s       276"
-    assert fitted(f"{row}\n{'-' * 90}", 80) == f"{row}\n{'-' * 90}"
+HEADER = ("network", "test accuracy", "MACs", "trained on", "activations")
+ROWS = [("resnet8@0.57", "36.7 ± 2.5 %", "3.98M", "7.94k in 20s", "41.5k"), ("one:best", "35.4 %", "4M", "-", "")]
+
+
+def test_a_table_that_is_too_wide_goes_on_below_with_its_first_column() -> None:
+    lines = table(HEADER, ROWS).splitlines()
+    lines.insert(2, "up to 4M MACs:")
+    said = fitted("\n".join(["before", "", *lines, "", "after"]), 44)
+    assert said.splitlines() == [
+        "before",
+        "",
+        "network       test accuracy   MACs",
+        "----------------------------------",
+        "up to 4M MACs:",
+        "resnet8@0.57   36.7 ± 2.5 %  3.98M",
+        "one:best             35.4 %     4M",
+        "",
+        "network         trained on  activations",
+        "---------------------------------------",
+        "up to 4M MACs:",
+        "resnet8@0.57  7.94k in 20s        41.5k",
+        "one:best                 -",
+        "",
+        "after",
+    ]
+    assert fitted("\n".join(lines), 80) == fitted("\n".join(lines), None) == "\n".join(lines)
+
+
+@pytest.mark.parametrize("width", range(27, 70))
+def test_no_cell_of_a_table_is_lost_or_broken(width: int) -> None:
+    said = fitted(table(HEADER, ROWS), width)
+    assert max(map(len, said.splitlines())) <= width
+    assert all(cell in said for cell in (*HEADER, *ROWS[0], *ROWS[1]))
+
+
+def test_words_in_the_last_column_go_on_below_themselves() -> None:
+    then = "star 14.1 %, half-disc 11.6 %"
+    said = fitted(table(("image", "class", "then"), [("a.jpg", "square", then), ("b.jpg", "disc", "ring 1 %")]), 36)
+    assert said.splitlines() == [
+        "image  class   then",
+        "-------------------------------",
+        "a.jpg  square  star 14.1 %,",
+        "               half-disc 11.6 %",
+        "b.jpg  disc    ring 1 %",
+    ]
 
 
 def test_a_word_stays_whole() -> None:

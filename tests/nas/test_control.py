@@ -46,7 +46,7 @@ def test_of_few_networks_no_difference_is_shown(networks: int) -> None:
     """A single network, drawn again and again, is always as good: that says nothing of chance."""
     found = control.compare(rows([0.9] * networks), drawn(40, 0.5, 0))
     assert found and found.verdict.startswith("no difference from random shown: +")
-    assert found.verdict.endswith("and of fewer than 10 networks each whether that is chance is not known")
+    assert found.verdict.endswith("points, which may be chance: that takes 10 networks of each to say")
     assert not any(figure.difference.shows for figure in found.figures)
 
 

@@ -17,6 +17,7 @@ from nas import listing
 from nas.config import Budget, Config
 from nas.data import Dataset
 from nas.engines import local
+from nas.launch import drive
 from nas.listing import Listed, runs_in
 from nas.loop import Search
 from nas.run import CONFIG, JOURNAL, Run
@@ -43,10 +44,13 @@ class Nobody:
 
 
 def test_codes_are_optunas() -> None:
-    ours = (listing.CREATE_STUDY, listing.DELETE_STUDY, listing.CREATE_TRIAL, listing.SET_STATE, listing.SET_ATTRIBUTE)
+    ours = (
+        listing.CREATE_STUDY, listing.DELETE_STUDY, listing.NOTE_OF_STUDY,
+        listing.CREATE_TRIAL, listing.SET_STATE, listing.SET_ATTRIBUTE,
+    )  # fmt: skip
     assert ours == (
-        JournalOperation.CREATE_STUDY, JournalOperation.DELETE_STUDY, JournalOperation.CREATE_TRIAL,
-        JournalOperation.SET_TRIAL_STATE_VALUES, JournalOperation.SET_TRIAL_USER_ATTR,
+        JournalOperation.CREATE_STUDY, JournalOperation.DELETE_STUDY, JournalOperation.SET_STUDY_SYSTEM_ATTR,
+        JournalOperation.CREATE_TRIAL, JournalOperation.SET_TRIAL_STATE_VALUES, JournalOperation.SET_TRIAL_USER_ATTR,
     )  # fmt: skip
 
 
@@ -78,6 +82,22 @@ def test_a_time_budget_is_done_when_no_other_trial_fits(tmp_path: Path, config: 
             trial.set_user_attr("seconds", 10.0 if expected == "unfinished" else 20.0)
             study.tell(trial, 0.5)
         assert only(tmp_path / "runs").state == expected
+
+
+@pytest.mark.parametrize("storage", [None, "sqlite:///{}/ledger.db"])
+def test_a_search_that_ended_by_itself_is_done_until_something_is_added(
+    tmp_path: Path, config: Config, tiny: Dataset, pretended: None, storage: str | None
+) -> None:
+    """Where starting workers took most of the time, trials that were trained do not fill the budget."""
+    run = Run.create(tmp_path / "runs" / "hasty", config, Budget(seconds=0.2), storage and storage.format(tmp_path))
+    drive(run, run.budget, tiny, "cpu", None, Nobody())
+    with run.driving() as study:
+        assert sum(trial.user_attrs["seconds"] for trial in study.get_trials()) < 0.2
+        assert only(tmp_path / "runs").state == "running now"
+    assert only(tmp_path / "runs").state == "done"
+    with run.driving() as study:
+        study.ask(distributions(config.space))
+    assert only(tmp_path / "runs").state == "unfinished"
 
 
 def test_repeats_and_what_was_too_large_do_not_count_and_what_others_added_does(run: Run) -> None:

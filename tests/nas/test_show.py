@@ -125,4 +125,4 @@ def test_without_matplotlib_one_line_says_what_to_install(nas: Nas, monkeypatch:
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     code, _, err = nas("show", "resnet20", "--draw", "a.svg")
-    assert code == 2 and err == "nas: --draw needs matplotlib: pip install 'nas[plots]'\n"
+    assert code == 2 and err == "nas: --draw needs matplotlib: pip install matplotlib\n"

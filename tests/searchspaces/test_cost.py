@@ -14,7 +14,7 @@ from nas import baselines
 from searchspaces import Mnas
 from searchspaces.cost import Cost, cost, costs_by_row, shapes_only
 
-fvcore = pytest.importorskip("fvcore.nn", reason="fvcore is the reference: pip install 'nas[dev]'")
+fvcore = pytest.importorskip("fvcore.nn", reason="fvcore is the reference: pip install fvcore")
 logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
 
 

@@ -91,7 +91,7 @@ def test_every_spelling_of_a_layer(how: str, without_numbers: bool) -> None:
     assert cost(layer, SIZE) == Cost(params, OUT * FEATURES, OUT)
 
 
-fvcore = pytest.importorskip("fvcore.nn", reason="fvcore is the reference: pip install 'nas[dev]'")
+fvcore = pytest.importorskip("fvcore.nn", reason="fvcore is the reference: pip install fvcore")
 BY_FVCORE = ("F.linear", "@", "torch.matmul", "torch.bmm", "torch.addmm", "torch.einsum", "a convolution")
 
 
