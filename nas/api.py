@@ -130,12 +130,11 @@ def search(
     from nas.control import check as check_control
     from nas.control import create as create_control
     from nas.control import place as place_of_control
-    from nas.data.folder import PREFIX
     from nas.data.source import choose_source
     from nas.plan import announce
     from nas.progress import Output
     from nas.results import Run
-    from searchspaces import Space, space_class
+    from searchspaces import Space
 
     output = Output(progress)
     if isinstance(space, Space):
@@ -151,7 +150,7 @@ def search(
     reward = launch.choose_reward(target_macs, target_params, target_latency, w, hard, signal)
     most = launch.choose_limit(max_macs, reward)
     source = choose_source(None, data, None if data_dir is None else Path(data_dir), image_size, skip_unreadable)
-    folder = launch.new_folder(Path(runs_dir), name, f"{space_class(space).name}-{source.name.removeprefix(PREFIX)}")
+    folder = launch.new_folder(Path(runs_dir), name, launch.usual_name(space, source.name))
     places = repeats.places(folder, seed, seeds)
     folders = [*places, place_of_control(folder)] if control else [*places]
     images = "all" if subset is None else subset
@@ -479,28 +478,39 @@ def predict(
     return list(Classifier.load(str(network), runs_dir, file).predict(files))
 
 
-def open(run: Path | str, *, runs_dir: Path | str = "runs") -> Run:
+def open(
+    run: Path | str, *, runs_dir: Path | str = "runs", trust_space: str | Sequence[str] = (), storage: str | None = None
+) -> Run:
     """The run of that name in `runs_dir`, or in that folder where `run` has a slash: `open("runs/x")`.
 
     It may be at work, have ended or have been interrupted; `.resume()` continues it. Raises ValueError where there is
     none.
+
+    A run names the space that it searched, and may name a database that its ledger is in. What it names is not imported
+    and not connected to: a space of your own is one that you have imported, or that `trust_space` names
+    (`mypackage.module:MySpace`), and the database that of `storage`, else of $NAS_STORAGE.
     """
     from nas.results import Run
     from nas.run import folder_of
+    from nas.trust import trust
 
-    return Run.open(folder_of(str(run), Path(runs_dir)))
+    trust([trust_space] if isinstance(trust_space, str) else trust_space)
+    return Run.open(folder_of(str(run), Path(runs_dir)), storage)
 
 
-def load(target: Path | str, *, runs_dir: Path | str = "runs") -> Blueprint:
+def load(target: Path | str, *, runs_dir: Path | str = "runs", trust_space: str | Sequence[str] = ()) -> Blueprint:
     """The network that `target` means, to build: `load("runs/x:best").build()` is a torch module.
 
     A trial (`x:best`, `x:17`, or with the run's folder `runs/x:best`), a baseline (`resnet20`, `mobilenet_v2@0.5`), an
     architecture's text (`mnas@0.25:...`), or a .json file that `nas train` wrote. Raises ValueError where it is none of
-    these.
+    these. `trust_space` is as in `nas.open`, for a space of your own that a run or a file names.
     """
     from nas.results import Blueprint
     from nas.show import usual_shape
     from nas.targets import resolve
+    from nas.trust import trust
+
+    trust([trust_space] if isinstance(trust_space, str) else trust_space)
 
     network = resolve(str(target), Path(runs_dir))
     return Blueprint(network, *usual_shape(str(target), network, Path(runs_dir)))

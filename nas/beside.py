@@ -23,10 +23,10 @@ def find(run: Run, what: str) -> Run | None:
     """What stands beside `run`; None where nothing does. Raises ValueError where it is damaged."""
     usual = usual_place(run.path, what)
     if not run.identity.id:  # made by an older version: by its name alone
-        return Run.open(usual) if (usual / CONFIG).is_file() else None
+        return Run.open(usual, run.storage_url) if (usual / CONFIG).is_file() else None
     for path in (usual, *_elsewhere(run)):
         if _is_of(path, run):
-            return Run.open(path)
+            return Run.open(path, run.storage_url)
     return None
 
 

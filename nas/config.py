@@ -18,7 +18,8 @@ from nas.network import Found, Network, Scaled
 from nas.pruning import NO_PRUNER
 from nas.recipe import Recipe
 from nas.reward import Reward
-from searchspaces import Arch, Space, get_space
+from nas.trust import space_of_file
+from searchspaces import Arch, Space
 
 Direction = Literal["maximize", "minimize"]
 
@@ -137,7 +138,7 @@ class Config:
     def from_dict(cls, values: dict[str, Any]) -> Config:
         """Raises ValueError, TypeError or KeyError where `values` are not of a configuration."""
         parts = {
-            "space": get_space(values["space"]["name"], **values["space"]["settings"]),
+            "space": space_of_file(values["space"]["name"], **values["space"]["settings"]),
             "recipe": Recipe(**values["recipe"]),
             "reward": Reward(**values["reward"]),
             "objectives": tuple(values.get("objectives", ())),

@@ -88,10 +88,10 @@ def write_all(files: Mapping[Path, str | bytes]) -> list[Path]:
     return list(files)
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes, private: bool = False) -> None:
     """Write `content` to a temporary file beside `path`, force it to disk, and rename it. Text is UTF-8 everywhere.
 
-    What UTF-8 cannot hold, of a file's name that is not UTF-8 itself, is escaped.
+    What UTF-8 cannot hold, of a file's name that is not UTF-8 itself, is escaped. A `private` file is for its owner.
     """
     data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -100,7 +100,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(0o600 if private else 0o644)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

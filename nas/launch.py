@@ -16,6 +16,7 @@ from nas import data, repeats
 from nas.comparison.lineup import Lineup
 from nas.comparison.trainings import Trainings
 from nas.config import Budget, Config
+from nas.data.folder import PREFIX
 from nas.data.images import Dataset
 from nas.data.source import DataSource
 from nas.engines import local
@@ -36,9 +37,10 @@ from nas.run import Row, Run, check_database
 from nas.samplers import StrategySampler, check_strategy, read_settings
 from nas.terminal import watch_search
 from nas.transfer import Start, Weights
+from nas.trust import class_of_person, space_of_person
 from nas.tuning import EVERYTHING, Tuning
 from nas.units import parse_count, parse_names, parse_seconds, parse_whole, parsed
-from searchspaces import Space, get_space
+from searchspaces import Space
 from searchspaces.scaled import ScaledSpace
 
 if TYPE_CHECKING:
@@ -154,9 +156,9 @@ def choose_config(
     of_strategy = read_settings(strategy, strategy_settings or {})
     check_subset(recipe, dataset)
     given = (settings or {}) | ({} if width is None else {"width": width})
-    if "image_size" in get_space(space, **given).settings():
+    if "image_size" in space_of_person(space, **given).settings():
         given = {"image_size": recipe.image_size(dataset)} | given
-    chosen = get_space(space, **given)
+    chosen = space_of_person(space, **given)
     if "width" not in given and table is None:
         target = reward.target if reward.cost == "macs" else None
         chosen = _sized(chosen, target, max_macs, dataset.num_classes, recipe.image_size(dataset))
@@ -198,7 +200,7 @@ def check_ahead(
     SEED.checked("--seed", seed)
     if width is not None and "width" in settings:
         raise ValueError("--width is the setting width of the space: give one of them")
-    get_space(space, **settings | ({} if width is None else {"width": width}))
+    space_of_person(space, **settings | ({} if width is None else {"width": width}))
     if objectives is not None:
         parse_objectives(objectives)
     FIELDS["epochs"].checked("epochs", epochs)
@@ -291,6 +293,11 @@ def choose_cluster(
     return ray_tune.Cluster(workers, gpus, gpus_per_trial, address, threads)
 
 
+def usual_name(space: str, data: str) -> str:
+    """What a search is called, but for its number. Raises ValueError where there is no such space."""
+    return f"{class_of_person(space).name}-{data.removeprefix(PREFIX)}"
+
+
 def new_folder(runs_dir: Path, name: str | None, stem: str) -> Path:
     """Where a new run goes: `name`, or the first of stem-1, stem-2, ... that is free.
 
@@ -338,7 +345,7 @@ def to_the_end(
     KeyboardInterrupt passes, with a note of how to go on. Raises ValueError where the ledger cannot be written.
     """
     prepare()
-    goes_on = f"`nas resume {repeats.name_of(run)}` continues"
+    goes_on = f"`nas resume {repeats.name_of(run)}{run.permissions}` continues"
     ended = ""
     try:
         with resumable(run.path, goes_on):

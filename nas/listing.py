@@ -17,6 +17,7 @@ from typing import Any
 from optuna.trial import TrialState
 
 from nas.columns import table
+from nas.database import Unnamed, named, opened
 from nas.files import read_json
 from nas.identity import Identity, find_study
 from nas.journal import Journal, lock_of
@@ -31,6 +32,7 @@ KINDS = {  # of runs that are no search, by the space of theirs
 }
 CREATE_STUDY, DELETE_STUDY, NOTE_OF_STUDY, CREATE_TRIAL, SET_STATE, SET_ATTRIBUTE = 0, 1, 3, 4, 6, 8  # of a journal
 SEARCH = "search"
+ELSEWHERE = "in a database"  # which nobody named
 RUNNING, DONE, UNFINISHED, DAMAGED = "running now", "done", "unfinished", "damaged"
 
 
@@ -111,7 +113,10 @@ def _run(place: Path) -> Listed:
     document = read_json(place / CONFIG)
     config, budget = document["config"], document["budget"]
     space = config["space"]["name"]
-    ledger = _ledger(place, document)
+    try:
+        ledger = _ledger(place, document)
+    except Unnamed:
+        return _elsewhere(place, config)
     trials = ledger.trials
     rewarded = [trial for trial in trials if trial.state == TrialState.COMPLETE and trial.values]
     best = max(rewarded, key=lambda trial: trial.values[0] if trial.values else 0.0, default=None)
@@ -130,6 +135,13 @@ def _run(place: Path) -> Listed:
         best.user_attrs.get("accuracy") if best else None,
         max(ends, default=began),
     )
+
+
+def _elsewhere(place: Path, config: dict[str, Any]) -> Listed:
+    """Of a run whose trials are in a database that nobody named: what its configuration says."""
+    space, began = config["space"]["name"], datetime.fromtimestamp((place / CONFIG).stat().st_mtime)
+    searched = None if space in KINDS else space, config["data"], None if space in KINDS else config["strategy"]
+    return Listed(place.name, KINDS.get(space, SEARCH), ELSEWHERE, *searched, config["seed"], when=began)
 
 
 def _training(place: Path) -> Listed | None:
@@ -173,7 +185,7 @@ def _ledger(place: Path, document: dict[str, Any]) -> Ledger:
     """Of the run in `place`; without trials where it has not begun."""
     recorded, url = Identity.in_document(document).study, document["storage"]
     if url:
-        return _in_database(url, recorded or place.name)
+        return _in_database(named(url, None, place / CONFIG), recorded or place.name)
     if not (place / JOURNAL).exists():
         if recorded:
             raise ValueError(f"{place / JOURNAL} is gone: restore it from a copy")
@@ -228,7 +240,7 @@ def _in_database(url: str, name: str) -> Ledger:
     import optuna
 
     try:
-        study = optuna.load_study(study_name=name, storage=url)
+        study = optuna.load_study(study_name=name, storage=opened(url, new=False))
         found, notes = study.get_trials(deepcopy=False), study._storage.get_study_system_attrs(study._study_id)
     except Exception as error:  # of SQLAlchemy, of a driver that is not installed, of the database
         raise ValueError(f"cannot read it in its database: {type(error).__name__}") from None

@@ -144,13 +144,13 @@ class Run(run.Run):
     def control(self) -> Run | None:
         """The random search with an equal budget that stands beside it, if one was begun."""
         found = control.find(self)
-        return Run.open(found.path) if found else None
+        return Run.open(found.path, self.storage_url) if found else None
 
     @property
     def repeats(self) -> list[Run]:
         """The searches with other seeds that it was begun with, itself among them; it alone where there are none."""
         found = repeats.find(self.path.with_name(repeats.name_of(self)))
-        return [Run.open(path) for path in found] or [self]
+        return [Run.open(path, self.storage_url) for path in found] or [self]
 
     @property
     def updates(self) -> list[Update]:
@@ -198,6 +198,9 @@ class Run(run.Run):
         seconds = None if budget is None else parsed("--budget", parse_seconds, budget)
         limit = Budget(trials, seconds, self.budget.timing) if new else self.budget
         random = control.find(self)
+        for one in (self, random):
+            if one is not None and one.in_database:
+                one.database()  # whether it is named, before the data are read
         self._say_what_moved(output)
         if table is not None:
             for moved in (self, random) if random else (self,):
@@ -216,7 +219,7 @@ class Run(run.Run):
 
     def _say_what_moved(self, output: Output) -> None:
         """Where its folder is not what it was made as, and that has consequences."""
-        if self.storage_url and self.identity.study not in ("", self.name):
+        if self.in_database and self.identity.study not in ("", self.name):
             output.say(f"{self.name} was {self.identity.study}, and goes on with that study of its database")
         if note := beside.note_of_loss(self, control.RANDOM):
             output.say(note)

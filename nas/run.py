@@ -23,15 +23,17 @@ from pathlib import Path
 from typing import Any, Self
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.config import Budget, Config, differences
+from nas.database import has_secret, named, opened, public, without_secrets
 from nas.files import read_json, write_atomically
 from nas.identity import Identity, find_study
 from nas.journal import Damaged, Journal, lock_of, sole_writer
 from nas.network import Network
 from nas.trial import State, describe
+from nas.trust import is_own
 from nas.units import format_count, format_percent
 from searchspaces import Arch, Space
 
@@ -75,9 +77,10 @@ class Run:
     """
 
     def __init__(
-        self, path: str | Path, config: Config, budget: Budget, storage_url: str | None, document: dict[str, Any]
+        self, path: str | Path, config: Config, budget: Budget, document: dict[str, Any], storage_url: str | None = None
     ) -> None:
-        self.path, self.config, self.budget, self.storage_url = Path(path), config, budget, storage_url
+        self.path, self.config, self.budget = Path(path), config, budget
+        self.storage_url = storage_url  # as a person named it; None where nobody did
         self.document, self.identity = document, Identity.in_document(document)
 
     @property
@@ -99,18 +102,19 @@ class Run:
     ) -> Self:
         """A new run in the new folder `path`, with its ledger. Raises ValueError where that exists or cannot be made.
 
-        `of` and `beside` are of its `Identity`.
+        `of` and `beside` are of its `Identity`. Of `storage_url` the password is not kept, see `nas.database`.
         """
         path = Path(path)
+        private = storage_url is not None and has_secret(storage_url)
         document = {
             **Identity.new(path.name, of, beside).to_dict(),
             "config": config.to_dict(),
             "budget": dataclasses.asdict(budget),
-            "storage": storage_url,
+            "storage": None if storage_url is None else public(storage_url),
             "versions": versions(),
-            "command": sys.argv,
+            "command": without_secrets(sys.argv),
         }
-        run = cls(path, config, budget, storage_url, document)
+        run = cls(path, config, budget, document, storage_url)
         try:
             path.mkdir(parents=True)
         except FileExistsError:
@@ -120,7 +124,7 @@ class Run:
         study = None
         try:
             study = run._begin_ledger()
-            write_atomically(path / CONFIG, json.dumps(document, indent=2) + "\n")  # which makes the folder a run
+            write_atomically(path / CONFIG, json.dumps(document, indent=2) + "\n", private)  # now it is a run
         except BaseException:
             if study is not None and storage_url:
                 optuna.delete_study(study_name=study.study_name, storage=study._storage)
@@ -129,8 +133,11 @@ class Run:
         return run
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
-        """The run in `path`. Raises ValueError where there is none, or its config.json is damaged."""
+    def open(cls, path: str | Path, storage_url: str | None = None) -> Self:
+        """The run in `path`. Raises ValueError where there is none, or its config.json is damaged.
+
+        `storage_url` is the database that a person says its ledger is in, see `nas.database.named`.
+        """
         path = Path(path)
         path = path.resolve() if path.name in ("", "..") else path
         if not (path / CONFIG).is_file():
@@ -140,7 +147,9 @@ class Run:
         document = read_json(path / CONFIG)
         try:
             config, budget = Config.from_dict(document["config"]), Budget(**document["budget"])
-            return cls(path, config, budget, document["storage"], document)
+            if not isinstance(document["storage"], str | None):
+                raise TypeError("storage is a text or null")
+            return cls(path, config, budget, document, storage_url)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path / CONFIG} is damaged ({describe(error)}): restore it from a copy") from None
         except ValueError as error:
@@ -166,11 +175,19 @@ class Run:
                     f"{self.path / CONFIG} was edited since the run began ({'; '.join(changed)}): "
                     "undo that, or start a new run with the new settings"
                 )
-            if not self.identity.study:  # now a run of an older version can be moved, too
-                self.document = {"study": study.study_name} | self.document
-                self.identity = Identity.in_document(self.document)
-                write_atomically(self.path / CONFIG, json.dumps(self.document, indent=2) + "\n")
+            self._bring_up_to_date(study)
             yield study
+
+    def _bring_up_to_date(self, study: optuna.Study) -> None:
+        """Have the `config.json` of an older version name its study, so that it can be moved, and no password."""
+        now, private = dict(self.document), self.in_database and has_secret(self.document["storage"])
+        if not self.identity.study:
+            now = {"study": study.study_name} | now
+        if private:
+            now |= {"storage": public(now["storage"]), "command": without_secrets(now.get("command", []))}
+        if now != self.document:
+            self.document, self.identity = now, Identity.in_document(now)
+            write_atomically(self.path / CONFIG, json.dumps(now, indent=2) + "\n", private)
 
     # ------------------------------------------------------------------ the ledger
 
@@ -183,15 +200,27 @@ class Run:
         return study
 
     @property
+    def permissions(self) -> str:
+        """What is added to a command that opens it, where its space is a person's own, or it is in a database."""
+        space = self.config.space.reference
+        trust = f" --trust-space {space}" if is_own(space) else ""
+        return f"{trust} --storage {public(self.document['storage'])}" if self.in_database else trust
+
+    @property
+    def in_database(self) -> bool:
+        """Whether its ledger is in a database, not in a journal of its own."""
+        return bool(self.document["storage"])
+
+    @property
     def _began_before(self) -> bool:
         """Whether there must be a ledger: an older version made it when the run was first driven."""
-        return bool(self.identity.study or self.storage_url or lock_of(self.path / JOURNAL).exists())
+        return bool(self.identity.study or self.in_database or lock_of(self.path / JOURNAL).exists())
 
     def _found(self, must: bool) -> optuna.Study | None:
         """The ledger. None where there is none yet; where there `must` be one, that is a ValueError."""
-        storage = self.storage() if self.storage_url or (self.path / JOURNAL).exists() else None
+        storage = self.storage() if self.in_database or (self.path / JOURNAL).exists() else None
         names = optuna.get_all_study_names(storage) if storage else []
-        name = find_study(names, self.identity.study, self.name, bool(self.storage_url))
+        name = find_study(names, self.identity.study, self.name, self.in_database)
         if storage and name:
             return optuna.load_study(study_name=name, storage=storage)
         if names or must:
@@ -202,7 +231,7 @@ class Run:
         """What to do where the ledger has the studies `names` and none of them is this run's."""
         recorded, config = self.identity.study, self.path / CONFIG
         there = f"it has {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else "it has none"
-        if self.storage_url:
+        if self.in_database:
             then = "restore it, or start a new run"
             if not recorded:
                 then = f'if the folder had another name when the run began, add "study": "THAT NAME" to {config}'
@@ -224,14 +253,22 @@ class Run:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         name = self.identity.study or self.name
         try:
-            return optuna.create_study(study_name=name, storage=self.storage(), directions=self.config.directions)
+            storage = self.storage(new=True)
+            return optuna.create_study(study_name=name, storage=storage, directions=self.config.directions)
         except optuna.exceptions.DuplicatedStudyError:
             raise ValueError(f"the database has a run called {name} already: choose another --name") from None
 
-    def storage(self) -> BaseStorage:
-        """Where the ledger is, opened anew. Raises ValueError where it cannot be, or is damaged."""
-        if self.storage_url:
-            return _database(self.storage_url)
+    def database(self) -> str:
+        """The URL of the database that it is in. Raises ValueError where no person named that, see `nas.database`."""
+        return named(self.document["storage"], self.storage_url, self.path / CONFIG)
+
+    def storage(self, new: bool = False) -> BaseStorage:
+        """Where the ledger is, opened anew. Raises ValueError where it cannot be, or is damaged.
+
+        A database is one that a person named, and it is not made here, but for a `new` run.
+        """
+        if self.in_database:
+            return opened(self.database(), new)
         try:
             return JournalStorage(self._journal)
         except Damaged:
@@ -245,7 +282,7 @@ class Run:
 
     def together(self) -> AbstractContextManager[None]:
         """Within it, what is noted of trials reaches the ledger at once, see `Journal.together`."""
-        return contextlib.nullcontext() if self.storage_url else self._journal.together()
+        return contextlib.nullcontext() if self.in_database else self._journal.together()
 
     # ------------------------------------------------------------------ reading
 
@@ -295,17 +332,10 @@ class Run:
 
 def check_database(url: str, names: Sequence[str]) -> None:
     """Raises ValueError where the database at `url` cannot be opened, or has one of `names`, of new runs."""
-    taken = set(optuna.get_all_study_names(_database(url)))
+    taken = set(optuna.get_all_study_names(opened(url, new=True)))
     for name in names:
         if name in taken:
             raise ValueError(f"the database has a run called {name} already: choose another --name")
-
-
-def _database(url: str) -> BaseStorage:
-    try:
-        return RDBStorage(url)
-    except Exception as error:  # of SQLAlchemy, of a driver that is not installed, of the database
-        raise ValueError(f"cannot open the database of --storage: {describe(error)}") from None
 
 
 def folder_of(name: str, runs_dir: str | Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from nas.baselines.zoo import BASELINES, UnknownName, find
 from nas.files import parse_json, read_text
 from nas.network import Designed, Found, Network, Scaled, grown
 from nas.run import Run, folder_of
+from nas.trust import space_of_file, space_of_person
 from nas.units import parse_count, parse_names
-from searchspaces import SPACES, Arch, Compact, Mnas, Space, get_space
+from searchspaces import SPACES, Arch, Compact, Mnas, Space
 from searchspaces.blockstrings import parse_blocks
 
 ARCHITECTURE = "architecture.json"
@@ -45,19 +47,15 @@ def resolve(target: str, runs_dir: str | Path) -> Network:
     also what a name means which a folder has too, and `./NAME` is the folder. `@WIDTHxDEPTH-PIXELS` after any of them
     is that network scaled: `RUN:best@1.1x1.2-36`.
     """
-    multiplied = re.fullmatch(r"(?P<base>.+:.+)@(?P<width>[\d.]+)x(?P<depth>[\d.]+)-(?P<size>\d+)", target)
-    if multiplied:
-        width, depth = (_multiplier(target, multiplied[what]) for what in ("width", "depth"))
-        return grown(resolve(multiplied["base"], runs_dir), width, depth, int(multiplied["size"]))
+    if multiplied := _SCALED.fullmatch(target):
+        return _grown(multiplied, resolve(multiplied["base"], runs_dir))
     if file := file_of(target):
         return _from_file(file)
     prefix, colon, rest = target.partition(":")
-    match = re.fullmatch(r"(?P<space>[\w.]+:\w+|\w+)(@(?P<settings>[^:]*))?:(?P<text>.*)", target)
     if prefix in SPACES and re.fullmatch(r"best|\d+", rest) and (run := folder_of(prefix, runs_dir)).is_dir():
         raise ValueError(f"{prefix}:... is an architecture of the space: {run}:{rest} is a trial of the run called so")
-    if match and (match["space"] in SPACES or ":" in match["space"]):
-        space = get_space(match["space"], **parse_settings(match["settings"] or ""))
-        return Found(space, _architecture(space, match["text"]))
+    if written := _written(target):
+        return _architecture(written, space_of_person)
     if colon:
         return _from_run(Run.open(folder_of(prefix, runs_dir)), rest)
     if not _is_baseline(target):
@@ -68,6 +66,35 @@ def resolve(target: str, runs_dir: str | Path) -> Network:
             "architecture (mnas:...), its .json file, or the folder of a training"
         )
     return Designed(target)
+
+
+def described(text: str) -> Network:
+    """The network that a file describes by its `text`: an architecture or a baseline, scaled or not.
+
+    No other file is opened for it, and nothing imported. Raises ValueError where it is neither.
+    """
+    if multiplied := _SCALED.fullmatch(text):
+        return _grown(multiplied, described(multiplied["base"]))
+    if written := _written(text):
+        return _architecture(written, space_of_file)
+    if not _is_baseline(text):
+        raise ValueError(f"{text!r} is no architecture of a space that there is, and no baseline")
+    return Designed(text)
+
+
+_SCALED = re.compile(r"(?P<base>.+:.+)@(?P<width>[\d.]+)x(?P<depth>[\d.]+)-(?P<size>\d+)")
+_WRITTEN = re.compile(r"(?P<space>[\w.]+:\w+|\w+)(@(?P<settings>[^:]*))?:(?P<text>.*)")
+
+
+def _grown(multiplied: re.Match[str], base: Network) -> Network:
+    width, depth = (_multiplier(multiplied[0], multiplied[what]) for what in ("width", "depth"))
+    return grown(base, width, depth, int(multiplied["size"]))
+
+
+def _written(text: str) -> re.Match[str] | None:
+    """The parts of an architecture's text: its space, settings and own text; None of what is none."""
+    match = _WRITTEN.fullmatch(text)
+    return match if match and (match["space"] in SPACES or ":" in match["space"]) else None
 
 
 def file_of(target: str) -> Path | None:
@@ -95,12 +122,18 @@ def from_document(document: dict[str, Any]) -> Network:
         if not isinstance(document["baseline"], str):
             raise TypeError("its baseline is no text")
         return Designed(document["baseline"])
-    space = get_space(document["space"], **document["settings"])
+    space = space_of_file(document["space"], **document["settings"])
     found = Found(space, space.from_json(json.dumps(document)))
     return Scaled(found, **document["scaled"]) if "scaled" in document else found
 
 
-def _architecture(space: Space, text: str) -> Arch:
+def _architecture(written: re.Match[str], space_by: Callable[..., Space]) -> Found:
+    """What is `written`, of the space that `space_by` gives for its name and settings."""
+    space = space_by(written["space"], **parse_settings(written["settings"] or ""))
+    return Found(space, _arch(space, written["text"]))
+
+
+def _arch(space: Space, text: str) -> Arch:
     """By the space's own text, or by block strings joined by commas."""
     if isinstance(space, Mnas | Compact) and text.startswith(("cn_", "ds_", "ir_")):
         return parse_blocks(space, text.split(","))

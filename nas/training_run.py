@@ -25,6 +25,7 @@ from nas import checkpoints
 from nas.announcement import training_lines
 from nas.config import differences
 from nas.data.images import Dataset, Images
+from nas.database import without_secrets
 from nas.exports.files import write_network
 from nas.files import make_folder, read_json, resumable, sole_process, write_atomically
 from nas.launch import choose_device
@@ -60,7 +61,7 @@ def begin(folder: Path, job: Job, dataset: Dataset, test: Images, output: Output
             "job": job.to_dict(),
             "taken": None if prepared.taken is None else asdict(prepared.taken),
             "versions": versions(),
-            "command": sys.argv,
+            "command": without_secrets(sys.argv),
         }
         write_atomically(folder / TRAINING, json.dumps(document, indent=2) + "\n")
         if prepared.taken is not None:

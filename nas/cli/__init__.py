@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +19,7 @@ from nas.cli import baselines, bench, compare, export, predict, proxy_study, rep
 from nas.cli.characters import spell_plainly
 from nas.cli.help import Command, Group, Stopped, examples, prose
 from nas.cli.mistakes import UsageError, in_a_line
+from nas.cli.opening import opening
 
 app = typer.Typer(
     cls=Group,
@@ -65,10 +65,13 @@ COMMANDS: dict[str, dict[Callable[..., None], tuple[str, ...]]] = {
     },
 }
 """The panels of `nas --help`, the commands in them, and examples of each."""
+OPENS_NOTHING = (search.search, bench.bench)
+"""Commands that open neither runs nor networks of files."""
 
 for panel, commands in COMMANDS.items():
     for command, lines in commands.items():
-        app.command(cls=Command, help=prose(command), rich_help_panel=panel, epilog=examples(*lines))(command)
+        whole = command if command in OPENS_NOTHING else opening(command)
+        app.command(cls=Command, help=prose(command), rich_help_panel=panel, epilog=examples(*lines))(whole)
 app.add_typer(baselines.app, name="baselines", rich_help_panel=STUDY)
 
 
@@ -91,7 +94,6 @@ def main() -> None:
     """Run the command line: a user's mistake is one line on standard error and exit code 2."""
     spell_plainly(sys.stdout, sys.stderr)
     process.prepare()
-    sys.path.append(str(Path.cwd()))  # --space mypackage.module:MySpace is looked for here, too
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="nas", standalone_mode=False)
     except (ValueError, UsageError) as error:

@@ -97,8 +97,8 @@ def bench(
     from nas.published import read
     from nas.samplers import read_settings
     from nas.targets import parse_settings
+    from nas.trust import space_of_person
     from nas.units import parse_count, parsed
-    from searchspaces import get_space
 
     names = list(dict.fromkeys(strategy)) or ["controller", "evolution", "random"]
     given = {name: tuple(read_settings(name, common.by_name(strategy_set)).items()) for name in names}
@@ -108,7 +108,7 @@ def bench(
     points, at_once = _numbers("--evaluations", evaluations), _numbers("--workers", workers)
     drawing = _drawing(plot) if plot else None
     target = None if target_macs is None else parsed("--target-macs", parse_count, target_macs)
-    found = read(get_space(space, **parse_settings(",".join(space_set))), table)
+    found = read(space_of_person(space, **parse_settings(",".join(space_set))), table)
     task = choose_task(found, reward, target, w, common.to_stderr)
     setups = [Setup(name, number, repeats, given[name]) for name in names for number in at_once]
     results = run(

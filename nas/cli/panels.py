@@ -16,10 +16,11 @@ TRAINING = "How to train"
 START = "Which weights to start from"
 COMPARISON = "What else to compare"
 MACHINE = "What to run on"
+OPENING = "What a file may do"
 OUTPUT = "Output"
 
 ORDER = (
     SPACE, NETWORKS, FORMATS, GROWTH, COEFFICIENTS, SHAPE, CHANGES, SEARCHING, LENGTHS, COMPARISON, DATA, GOAL, GRID,
-    TRAINING, START, MACHINE, OUTPUT,
+    TRAINING, START, MACHINE, OPENING, OUTPUT,
 )  # fmt: skip
 """As they stand below one another; those of a command's own stand before them."""

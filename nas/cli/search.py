@@ -406,8 +406,8 @@ def _conclude(run: Run, as_json: bool) -> None:
     if isinstance(run.config.space, ProxyStudy):
         proxy_study.conclude(run, as_json)
         return
-    then = f"`nas compare {run.name}` sets the best beside hand-designed networks"
-    say(f"\n{run.ended}. `nas top {run.name}` lists them, {then}.")
+    then = f"`nas compare {run.name}{run.permissions}` sets the best beside hand-designed networks"
+    say(f"\n{run.ended}. `nas top {run.name}{run.permissions}` lists them, {then}.")
     if (control := run.control) is not None:
         _compare_with_control(run, control, as_json)
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import ClassVar
 
 from torch import nn
 
 from nas.network import Designed, Network
 from nas.run import Run
-from nas.targets import resolve
+from nas.targets import described
 from searchspaces import Arch, Choice, Space
 from searchspaces.cost import Cost, cost_of
 
@@ -74,7 +73,7 @@ class Lineup(Space):
     @cached_property
     def entrants(self) -> tuple[Entrant, ...]:
         """In the order of the choice."""
-        return tuple(Entrant(n, resolve(text, Path())) for n, text in zip(self.names, self.networks, strict=True))
+        return tuple(Entrant(n, described(text)) for n, text in zip(self.names, self.networks, strict=True))
 
     @cached_property
     def sizes(self) -> tuple[Cost, ...]:

@@ -15,7 +15,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import ClassVar
 
 from torch import nn
@@ -25,7 +24,7 @@ from nas.network import Found, Network
 from nas.proxies.draw import Drawn
 from nas.recipe import Recipe
 from nas.samplers import EXHAUSTIVE
-from nas.targets import resolve
+from nas.targets import described
 from nas.units import parse_count
 from searchspaces import Arch, Choice, Space
 
@@ -141,7 +140,7 @@ class ProxyStudy(Space):
     # what `nas.config.VariedExperiment` asks for
 
     def network_of(self, arch: Arch) -> Network:
-        return resolve(self.networks[arch[2]], Path())
+        return described(self.networks[arch[2]])
 
     def seed_of(self, arch: Arch) -> int:
         return arch[0]

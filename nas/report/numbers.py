@@ -21,6 +21,7 @@ import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, create_trial
 
+from nas.database import without_secrets
 from nas.pareto import front
 from nas.run import Row, Run, best_of
 from nas.samplers import distributions
@@ -95,8 +96,7 @@ class Numbers:
     def command(self) -> str:
         """What was typed to begin the run, without a database's password; empty where an older version began it."""
         argv = self.document.get("command", [])
-        typed = shlex.join([Path(argv[0]).name, *argv[1:]]) if argv else ""
-        return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", typed)
+        return shlex.join([Path(argv[0]).name, *without_secrets(argv[1:])]) if argv else ""
 
     @cached_property
     def trained(self) -> list[Row]:

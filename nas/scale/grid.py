@@ -18,7 +18,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 from functools import cache, cached_property
-from pathlib import Path
 from typing import ClassVar
 
 from torch import nn
@@ -32,7 +31,7 @@ from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.samplers import EXHAUSTIVE
 from nas.scale.family import Base
-from nas.targets import resolve
+from nas.targets import described
 from nas.units import format_count
 from scaling.compound import PAPER, Compound, image_size_at, largest, measured
 from searchspaces import Arch, Choice, Space
@@ -229,7 +228,7 @@ class ScalingGrid(Space):
 
     @cached_property
     def grows(self) -> Base:
-        return Base(resolve(self.base, Path()), 10, self.image_size)
+        return Base(described(self.base), 10, self.image_size)
 
     def compound(self, arch: Arch) -> Compound:
         return self.compounds[arch[1]]

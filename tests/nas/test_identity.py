@@ -52,7 +52,10 @@ def test_a_copy_has_a_ledger_of_its_own(run: Run) -> None:
     assert (len(run.rows()), len(copy.rows())) == (2, 3)
 
 
-def test_in_a_database_a_renamed_run_keeps_its_study(tmp_path: Path, config: Config) -> None:
+def test_in_a_database_a_renamed_run_keeps_its_study(
+    tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAS_STORAGE", f"sqlite:///{tmp_path}/ledger.db")
     run = told(Run.create(tmp_path / "one", config, Budget(trials=9), f"sqlite:///{tmp_path}/ledger.db"))
     moved = Run.open(run.path.rename(tmp_path / "two"))
     assert len(told(moved).rows()) == 4

@@ -143,10 +143,11 @@ def test_a_config_may_have_a_mark(run: Run) -> None:
 
 
 def test_a_database_can_hold_the_ledger(tmp_path: Path, config: Config) -> None:
-    run = Run.create(tmp_path / "db", config, Budget(trials=1), f"sqlite:///{tmp_path}/ledger.db")
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    run = Run.create(tmp_path / "db", config, Budget(trials=1), url)
     with run.driving() as study:
         study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
-    assert [row.state for row in Run.open(run.path).rows()] == [State.FAILED]
+    assert [row.state for row in Run.open(run.path, url).rows()] == [State.FAILED]
 
 
 @pytest.mark.parametrize("url", ["nonsense", "sqlite:////nowhere/at/all.db", "mysql://localhost/x"])

@@ -1,0 +1,77 @@
+"""Spaces that a file names: importing one runs its code, so that only happens where a person named it, too.
+
+`mypackage.module:MySpace` is text in a run's `config.json` and in a network's `.json`, and whoever wrote the file chose
+it. Such a name is taken for what is imported already, and never imports anything.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from searchspaces import Space, get_space, space_class
+
+EXPERIMENTS = ("nas.comparison.lineup:Lineup", "nas.scale.grid:ScalingGrid", "nas.proxies.study:ProxyStudy")
+"""Spaces of ours that stand in files by where they are."""
+
+
+def space_of_person(name: str, **settings: Any) -> Space:
+    """As `get_space`: a person named the space, and one of their own may be in the current folder."""
+    _look_here_too(name)
+    return get_space(name, **settings)
+
+
+def class_of_person(name: str) -> type[Space]:
+    """As `space_class`, likewise."""
+    _look_here_too(name)
+    return space_class(name)
+
+
+def space_of_file(name: Any, **settings: Any) -> Space:
+    """As `get_space`: a file named the space. Raises ValueError where it would have to be imported."""
+    if isinstance(name, str) and is_own(name) and not _is_imported(name):
+        if not re.fullmatch(r"[\w.]+:\w+", name):
+            raise ValueError(f"{name!r} is no name of a space")
+        raise ValueError(
+            f"the space {name} is named by a file, and importing it runs its code: where you trust that code, add "
+            f"--trust-space {name}"
+        )
+    return get_space(name, **settings)
+
+
+def trust(names: Iterable[str]) -> None:
+    """Import the modules of spaces, `mypackage.module:MySpace`, whose names a person gave, or `mypackage.module`.
+
+    Raises ValueError where there is none.
+    """
+    for name in names:
+        module, colon, _ = name.partition(":")
+        _look_here_too(f"{module}:")
+        if colon:
+            space_class(name)
+            continue
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise ValueError(f"cannot import {name} of --trust-space: {error}") from None
+
+
+def is_own(name: str) -> bool:
+    """Whether the space of that name is a person's own, and none of ours."""
+    return ":" in name and name not in EXPERIMENTS
+
+
+def _is_imported(name: str) -> bool:
+    module, _, attribute = name.partition(":")
+    return module in sys.modules and attribute in vars(sys.modules[module])
+
+
+def _look_here_too(name: str) -> None:
+    """Have modules of the current folder imported as well, once a person names a space of their own."""
+    here = str(Path.cwd())
+    if ":" in name and here not in sys.path:
+        sys.path.append(here)
