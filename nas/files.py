@@ -12,10 +12,12 @@ import fcntl
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+_INSTANT = 0.5  # seconds
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 """What editors write before the text, and what that then is; without a mark it is UTF-8."""
 
@@ -62,6 +64,8 @@ def parse_json(text: str, path: Path) -> dict[str, Any]:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is damaged in line {error.lineno}: no JSON, {error.msg}") from None
+    except ValueError as error:  # of a number of thousands of digits
+        raise ValueError(f"{path} is damaged: {error}") from None
     except RecursionError:
         raise ValueError(f"{path} is damaged: its JSON is nested too deeply") from None
     if not isinstance(value, dict):
@@ -111,14 +115,33 @@ def write_atomically(path: Path, content: str | bytes, private: bool = False) ->
 def sole_process(lock: Path, busy: str) -> Iterator[None]:
     """Be the one process that holds `lock`. Raises ValueError where another one does, which is `busy` then.
 
-    The lock is the operating system's, on that file: it is gone with its process, however that ended.
+    The lock is the operating system's, on that file: it is gone with its process, however that ended. Those who ask
+    `is_busy` have it for an instant, which is waited for.
     """
     with lock.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another process is {busy}: wait for it, or stop it first") from None
+        until = time.monotonic() + _INSTANT
+        while not _locked(file, fcntl.LOCK_EX):
+            if time.monotonic() > until:
+                raise ValueError(f"another process is {busy}: wait for it, or stop it first")
+            time.sleep(_INSTANT / 50)
         yield
+
+
+def is_busy(lock: Path) -> bool:
+    """Whether a process holds `lock`, see `sole_process`."""
+    if not lock.exists():
+        return False
+    with lock.open("rb") as file:
+        return not _locked(file, fcntl.LOCK_SH)
+
+
+def _locked(file: IO[bytes], kind: int) -> bool:
+    """Whether the lock of that `kind` on `file` is to be had: it is now."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

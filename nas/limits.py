@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import numbers
+import reprlib
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -33,12 +34,14 @@ class Number:
 
     def checked(self, name: str, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise ValueError(f"{name} must be {self._kind}, not {value!r}")
+            raise ValueError(f"{name} must be {self._kind}, not {_quoted(value)}")
         if self.whole and not isinstance(value, numbers.Integral):
-            raise ValueError(f"{name} must be {self._kind}, not {value}")
+            raise ValueError(f"{name} must be {self._kind}, not {_quoted(value)}")
         number: Any = int(value) if isinstance(value, numbers.Integral) else float(value)
         if isinstance(number, float) and not math.isfinite(number):
             raise ValueError(f"{name} must be a finite number, not {number}")
+        if isinstance(number, int) and abs(number) > LARGEST:
+            raise ValueError(f"{name} must be at most {_short(min(self.most, LARGEST))}, not {_short(number)}")
         if number < self.least or (self.above and number == self.least):
             raise ValueError(f"{name} must be {self._from}{self.of and ' '}{self.of}, not {_short(number)}")
         if number > self.most:
@@ -48,8 +51,8 @@ class Number:
     def parsed(self, name: str, text: str) -> Any:
         try:
             value = json.loads(text)
-        except json.JSONDecodeError:
-            raise ValueError(f"{text!r} is no value for {name}: it must be {self._kind}") from None
+        except (ValueError, RecursionError):
+            raise ValueError(f"{_quoted(text)} is no value for {name}: it must be {self._kind}") from None
         return self.checked(name, value)
 
     @property
@@ -71,7 +74,7 @@ class Word:
 
     def checked(self, name: str, value: Any) -> Any:
         if value not in self.known:
-            raise ValueError(f"{name} is one of {', '.join(self.known)}, not {value!r}")
+            raise ValueError(f"{name} is one of {', '.join(self.known)}, not {_quoted(value)}")
         return value
 
     def parsed(self, name: str, text: str) -> Any:
@@ -84,12 +87,12 @@ class Flag:
 
     def checked(self, name: str, value: Any) -> Any:
         if not isinstance(value, bool):
-            raise ValueError(f"{name} must be true or false, not {value!r}")
+            raise ValueError(f"{name} must be true or false, not {_quoted(value)}")
         return value
 
     def parsed(self, name: str, text: str) -> Any:
         if text.lower() not in ("true", "false"):
-            raise ValueError(f"{text!r} is no value for {name}: it must be true or false")
+            raise ValueError(f"{_quoted(text)} is no value for {name}: it must be true or false")
         return text.lower() == "true"
 
 
@@ -106,11 +109,20 @@ class Optional:
         return None if text.lower() in ("null", "none") else self.kind.parsed(name, text)
 
 
+LARGEST = 2**63 - 1  # whole number, for PyTorch and for any sum of it with others
+
 COUNT = Number(1, whole=True)
-SEED = Number(0, 2**63 - 1, whole=True)  # what torch's generators take
+SEED = Number(0, LARGEST, whole=True)  # what torch's generators take
 SEEDS = Number(1, 10_000, whole=True)  # trainings of a network, or searches, each with its own
 THREADS = Number(1, 1024, whole=True)
 
 
+def _quoted(value: Any) -> str:
+    """`value` as Python writes it; of a long one the beginning and the end."""
+    return repr(value) if isinstance(value, float) else reprlib.repr(value)
+
+
 def _short(value: float) -> str:
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return f"a number of {math.floor(math.log10(abs(value))) + 1} digits"
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"

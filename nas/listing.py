@@ -6,7 +6,6 @@ A journal is read for what is listed alone: its trials' ends, and three of their
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +17,7 @@ from optuna.trial import TrialState
 
 from nas.columns import table
 from nas.database import Unnamed, named, opened
-from nas.files import read_json
+from nas.files import is_busy, read_json
 from nas.identity import Identity, find_study
 from nas.journal import Journal, lock_of
 from nas.spent import ENDED_AFTER, busy_seconds
@@ -53,9 +52,22 @@ class Listed:
     when: datetime | None = None  # something last happened
     reason: str = ""  # why it is damaged
 
+    def __post_init__(self) -> None:
+        """Raises TypeError where a file has said something of another kind: a damaged one is no reason to list none."""
+        for name, kinds in _KINDS.items():
+            if not isinstance(value := getattr(self, name), kinds):
+                raise TypeError(f"its {name} cannot be {str(value)[:40]!r}")
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
         return dataclasses.asdict(self) | {"when": self.when and self.when.isoformat(timespec="seconds")}
+
+
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("space", "data", "strategy"), str | None),
+    "seed": int | None,
+    **dict.fromkeys(("reward", "accuracy"), float | int | None),
+}
 
 
 @dataclass
@@ -125,7 +137,7 @@ def _run(place: Path) -> Listed:
     return Listed(
         place.name,
         KINDS.get(space, SEARCH),
-        RUNNING if _is_driven(place) else DONE if ledger.is_done(budget) else UNFINISHED,
+        RUNNING if is_busy(lock_of(place / JOURNAL)) else DONE if ledger.is_done(budget) else UNFINISHED,
         None if space in KINDS else space,
         config["data"],
         None if space in KINDS else config["strategy"],
@@ -153,19 +165,6 @@ def _training(place: Path) -> Listed | None:
         place.name, "training", DONE, result["network"], result["data"], seed=result.get("seed"),
         accuracy=result["test_accuracy"], when=datetime.fromtimestamp((place / RESULT).stat().st_mtime),
     )  # fmt: skip
-
-
-def _is_driven(place: Path) -> bool:
-    """Whether a process is writing to its ledger."""
-    lock = lock_of(place / JOURNAL)
-    if not lock.exists():
-        return False
-    with lock.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def _is_spent(counted: Sequence[Seen], budget: dict[str, Any]) -> bool:

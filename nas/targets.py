@@ -150,7 +150,7 @@ def parse_settings(text: str) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
-    with contextlib.suppress(json.JSONDecodeError):
+    with contextlib.suppress(ValueError, RecursionError):
         return json.loads(text)
     with contextlib.suppress(ValueError):
         return round(parse_count(text))

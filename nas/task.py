@@ -90,5 +90,5 @@ def class_names(value: Any) -> tuple[str, ...]:
 def _json(name: str, text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"its {name} is damaged: {error}") from None

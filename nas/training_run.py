@@ -131,10 +131,17 @@ def check_free(folder: Path) -> None:
 
 
 def result_of(folder: Path) -> dict[str, Any] | None:
-    """What `result.json` in `folder` says; None where the training there has not ended."""
+    """What `result.json` in `folder` says; None where the training there has not ended.
+
+    Raises ValueError where that is damaged.
+    """
     if not (folder / RESULT).is_file():
         return None
-    return read_json(folder / RESULT)
+    result = read_json(folder / RESULT)
+    for name in ("test_accuracy", "val_accuracy", "macs", "params"):
+        if not isinstance(result.get(name), int | float):
+            raise ValueError(f"{folder / RESULT} is damaged: it has no number {name}; restore it from a copy")
+    return result
 
 
 # ------------------------------------------------------------------ the work

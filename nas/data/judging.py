@@ -66,7 +66,8 @@ def warnings_of(dataset: Dataset, subset: int | None = None) -> list[str]:
 def _few(images: int) -> str | None:
     if points(images) < FEW:
         return None
-    known = f"an accuracy by {images:,} validation images is uncertain by {uncertainty(images)} (95 %)"
+    by = f"{images:,} validation image{'s' if images > 1 else ''}"
+    known = f"an accuracy by {by} is uncertain by {uncertainty(images)} (95 %)"
     return f"{known}: smaller differences may be luck"
 
 
@@ -79,7 +80,7 @@ def _uneven(dataset: Dataset) -> str | None:
     """Where a network that says the same of every image is right often."""
     of_each = counts(dataset, dataset.train)
     least, most = min(of_each, key=of_each.__getitem__), max(of_each, key=of_each.__getitem__)
-    if of_each[least] * UNEVEN >= of_each[most]:
+    if max(1, of_each[least]) * UNEVEN >= of_each[most]:
         return None
     right = 100 * counts(dataset, dataset.val)[most] / len(dataset.val)
     return (

@@ -99,7 +99,7 @@ def _full_name(name: str, known: Mapping[str, Any], strategy: str) -> str:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return None if text == "none" else text
 
 

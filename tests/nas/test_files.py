@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import errno
+import fcntl
+import threading
 from pathlib import Path
 
 import pytest
 
-from nas.files import read_json, read_text, resumable, sole_process
+from nas.files import is_busy, read_json, read_text, resumable, sole_process
 
 DOCUMENT = '{\n"café": 1}\n'
 
@@ -80,3 +82,22 @@ def test_a_disk_that_takes_nothing_is_said(tmp_path: Path, number: int) -> None:
 def test_what_is_no_such_disk_passes(tmp_path: Path, other: BaseException) -> None:
     with pytest.raises(type(other)), resumable(tmp_path, "x continues"):
         raise other
+
+
+def test_who_looks_whether_a_lock_is_held_refuses_nobody(tmp_path: Path) -> None:
+    lock = tmp_path / "driver"
+    assert not is_busy(lock)
+    lock.touch()
+    with lock.open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        threading.Timer(0.1, looking.close).start()
+        with sole_process(lock, "busy here"):
+            assert is_busy(lock)
+    assert not is_busy(lock)
+
+
+def test_a_number_that_python_does_not_read_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"a": ' + "9" * 5_000 + "}")
+    with pytest.raises(ValueError, match=r"a\.json is damaged"):
+        read_json(path)

@@ -113,6 +113,13 @@ def test_repeats_and_what_was_too_large_do_not_count_and_what_others_added_does(
     assert (listed.trials, listed.reward, listed.accuracy) == (2, 0.9, 0.8)
 
 
+def change(path: Path, **values: Any) -> None:
+    """Have the configuration of the run in `path` say these."""
+    document = json.loads((path / CONFIG).read_text())
+    document["config"] |= values
+    (path / CONFIG).write_text(json.dumps(document))
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
@@ -122,6 +129,10 @@ def test_repeats_and_what_was_too_large_do_not_count_and_what_others_added_does(
         (lambda path: (path / CONFIG).unlink(), "config.json is gone"),
         (lambda path: (path / JOURNAL).unlink(), "journal.log is gone"),
         (lambda path: (path / JOURNAL).write_bytes(b"\0\0\0\0\n" + (path / JOURNAL).read_bytes()), "4 NUL bytes"),
+        (lambda path: change(path, data=5), "its data cannot be '5'"),
+        (lambda path: change(path, strategy=[]), "its strategy cannot be"),
+        (lambda path: change(path, space={"name": True}), "its space cannot be"),
+        (lambda path: change(path, seed="x"), "its seed cannot be"),
         (lambda path: (path / JOURNAL).write_text('{"op_code": 6, "trial_id": 7}\n'), "damaged in line 1"),
     ],
 )

@@ -287,6 +287,13 @@ def test_a_damaged_training_is_said(damage: str, epoch: int, tiny: Dataset, tmp_
         resume(tmp_path / "a")
 
 
+@pytest.mark.parametrize("damage", ["{}", '{"test_accuracy": 0.5, "val_accuracy": "x", "macs": 1, "params": 1}'])
+def test_a_damaged_result_is_said(damage: str, tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text(damage)
+    with pytest.raises(ValueError, match=r"result\.json is damaged: it has no number (test|val)_accuracy"):
+        resume(tmp_path)
+
+
 def test_a_torn_checkpoint_is_said_and_a_begun_one_removed(tiny: Dataset, tmp_path: Path, stop_in) -> None:
     folder = tmp_path / "a"
     stop_in(2, lambda: begin(folder, JOB, tiny, tiny.val))

@@ -1,0 +1,48 @@
+"""What a number may be, of a person's or of a file's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nas.limits import COUNT, LARGEST, SEED, Flag, Number, Optional, Word
+from nas.recipe import FIELDS, Recipe
+from nas.samplers import read_settings
+from nas.targets import parse_settings
+
+
+@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("value", [10**400, -(10**400), 1e400, float("nan"), [], "", True + 0j])
+def test_no_value_of_a_recipe_is_beyond_all_measure(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=name) as caught:
+        Recipe(**{name: value})
+    assert len(str(caught.value)) < 120
+
+
+def test_whole_numbers_end_where_pytorchs_do() -> None:
+    assert COUNT.checked("n", LARGEST) == LARGEST == SEED.most
+    with pytest.raises(ValueError, match="n must be at most 9,223,372,036,854,775,807, not a number of 19 digits"):
+        COUNT.checked("n", LARGEST + 1)
+    with pytest.raises(ValueError, match="n must be at most 5, not a number of 401 digits"):
+        Number(most=5, whole=True).checked("n", 10**400)
+
+
+@pytest.mark.parametrize("text", ["9" * 5_000, "[" * 100_000, "", "x", "1e", "1 2"])
+@pytest.mark.parametrize("kind", [COUNT, Number(), Optional(Number()), Word(("a", "b")), Flag()])
+def test_a_text_that_is_no_value_is_said_to_be_none(kind: Any, text: str) -> None:
+    with pytest.raises(ValueError, match="n"):
+        kind.parsed("n", text)
+
+
+@pytest.mark.parametrize("text", ["9" * 5_000, "[" * 100_000])
+def test_settings_that_json_cannot_read_are_words(text: str) -> None:
+    assert isinstance(parse_settings(f"a={text}")["a"], str)
+    with pytest.raises(ValueError, match="batch"):
+        read_settings("controller", {"batch": text})
+
+
+@pytest.mark.parametrize("pixels", [7, 16_385, 10**30])
+def test_images_have_a_size_that_a_machine_can_hold(pixels: int) -> None:
+    with pytest.raises(ValueError, match="resolution must be at"):
+        Recipe(resolution=pixels)
