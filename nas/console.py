@@ -38,7 +38,8 @@ def say(text: str, out: TextIO) -> None:
 def fitted(text: str, width: int | None) -> str:
     """`text` with lines of at most `width` columns, broken between words; all as it is where that is None.
 
-    What goes on is set below the words that it goes on from: in `time      about 2 s a trial`, below `about`. A word
+    What goes on is set below the words that it goes on from: in `time      about 2 s a trial`, below `about`; so of a
+    mistake, `nas: there is no run`. A word
     that is wider than that stays whole. A table that is wider is broken between its columns, see `folded`.
     """
     if width is None:
@@ -62,7 +63,7 @@ def _table_lines(lines: Sequence[str]) -> int:
 
 
 def _wrapped(line: str, width: int) -> str:
-    label = re.match(r"\S+ {2,}", line)
+    label = re.match(r"\S+ {2,}|nas: ", line)
     indent = " " * (label.end() if label and label.end() <= width // 3 else 0)
     return textwrap.fill(
         line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True,

@@ -17,6 +17,7 @@ import nas
 from nas import process
 from nas.cli import baselines, bench, compare, export, predict, proxy_study, report, runs, scale, search, show, train
 from nas.cli.characters import spell_plainly
+from nas.cli.common import to_stderr
 from nas.cli.help import Command, Group, Stopped, examples, prose
 from nas.cli.mistakes import UsageError, in_a_line
 from nas.cli.opening import opening
@@ -97,13 +98,13 @@ def main() -> None:
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="nas", standalone_mode=False)
     except (ValueError, UsageError) as error:
-        print(f"nas: {in_a_line(error)}", file=sys.stderr)
+        to_stderr(f"nas: {in_a_line(error)}")
         code = 2
     except BrokenPipeError:  # `nas top RUN | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as error:  # no space, no permission
-        print(f"nas: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        to_stderr(f"nas: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
         code = 2
     except (Stopped, KeyboardInterrupt, typer.Abort) as stop:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # once more: at once, whatever is still being tidied up

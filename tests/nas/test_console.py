@@ -23,6 +23,8 @@ def test_a_line_goes_on_below_its_words() -> None:
         "          left of 3m00s",
     ]
     assert fitted(line, None) == fitted(line, 120) == line
+    mistake = "nas: no run called slow in runs: there are compare-1, many-seed0, many-seed1"
+    assert fitted(mistake, 72).splitlines() == [mistake[: mistake.index("many-seed1") - 1], "     many-seed1"]
     assert fitted(f"\n{line}\n", 80).count("\n") == 3, "empty lines stay"
 
 
