@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from nas.console import visible
 from nas.data.images import Dataset
 from nas.data.judging import uncertainty, warnings_of
 from nas.data.source import DataSource
@@ -39,7 +40,8 @@ def data_line(source: DataSource, dataset: Dataset, why: str = "") -> str:
 
 def class_list(names: tuple[str, ...]) -> str:
     """`daisy, dandelion, rose, sunflower, tulip`; of many the first and the last."""
-    return ", ".join(names if len(names) <= MOST_NAMED else (*names[: MOST_NAMED - 2], "...", names[-1]))
+    named = names if len(names) <= MOST_NAMED else (*names[: MOST_NAMED - 2], "...", names[-1])
+    return ", ".join(map(visible, named))
 
 
 def images_line(dataset: Dataset, recipe: Recipe, pixels: str = "") -> str:

@@ -239,9 +239,8 @@ def train(
     """
     from nas import launch, training_run
     from nas.announcement import training_lines
-    from nas.data.source import choose_source
     from nas.limits import SEED
-    from nas.origin import origin_of
+    from nas.origin import origin_of, source_for
     from nas.progress import Output
     from nas.results import Trained
     from nas.targets import resolve
@@ -252,7 +251,7 @@ def train(
     found = resolve(str(network), runs_dir)
     origin = origin_of(str(network), found, runs_dir)
     place = None if data_dir is None else Path(data_dir)
-    source = choose_source(origin.data if origin else None, data, place, image_size, skip_unreadable)
+    source = source_for([str(network)], origin, data, place, image_size, skip_unreadable)
     weights = None if init is None else Path(init)
     start, tuning = launch.choose_start(weights, fresh, freeze, train_last, backbone_lr)
     how = launch.choose_recipe(epochs, subset, source.image_size, batch_size, lr, _as_texts(recipe))
@@ -505,6 +504,7 @@ def load(target: Path | str, *, runs_dir: Path | str = "runs", trust_space: str 
     architecture's text (`mnas@0.25:...`), or a .json file that `nas train` wrote. Raises ValueError where it is none of
     these. `trust_space` is as in `nas.open`, for a space of your own that a run or a file names.
     """
+    from nas.origin import origin_of
     from nas.results import Blueprint
     from nas.show import usual_shape
     from nas.targets import resolve
@@ -513,7 +513,8 @@ def load(target: Path | str, *, runs_dir: Path | str = "runs", trust_space: str 
     trust([trust_space] if isinstance(trust_space, str) else trust_space)
 
     network = resolve(str(target), Path(runs_dir))
-    return Blueprint(network, *usual_shape(str(target), network, Path(runs_dir)))
+    origin = origin_of(str(target), network, runs_dir)
+    return Blueprint(network, *usual_shape(str(target), network, Path(runs_dir)), origin.data if origin else None)
 
 
 def _as_texts(values: Texts | None) -> list[str]:

@@ -35,6 +35,11 @@ def say(text: str, out: TextIO) -> None:
     print(fitted(text, width_of(out)), file=out, flush=True)
 
 
+def visible(text: str) -> str:
+    """`text`, a file's or a class's name, in a line: what cannot be seen, as a line's end, is spelled as in Python."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def fitted(text: str, width: int | None) -> str:
     """`text` with lines of at most `width` columns, broken between words; all as it is where that is None.
 

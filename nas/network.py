@@ -78,15 +78,16 @@ class Scaled:
 
     @property
     def name(self) -> str:
-        return f"{self.base.name}{self._multipliers}"
+        return f"{self.base.name}{self.multipliers}"
 
     @property
     def text(self) -> str:
         """What a person can type for it: `mnas:...@1.1x1.2-36`."""
-        return f"{self.base.text}{self._multipliers}"
+        return f"{self.base.text}{self.multipliers}"
 
     @property
-    def _multipliers(self) -> str:
+    def multipliers(self) -> str:
+        """What stands behind the base's name or text: `@1.1x1.2-36`."""
         return f"@{self.width:g}x{self.depth:g}-{self.image_size}"
 
     def build(self, num_classes: int, image_size: int) -> nn.Module:

@@ -6,18 +6,20 @@ with those, unless it is said otherwise: nobody has to say again which data that
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nas.data.source import DataSource
+from nas.data.source import DataSource, choose_source
 from nas.files import read_json
-from nas.network import Network
+from nas.network import Network, Scaled
 from nas.run import Run, folder_of
-from nas.targets import file_of
+from nas.targets import ARCHITECTURE, file_of
 
 WEIGHTS = "weights.safetensors"  # in the folder of a training
-_SCALED = re.compile(r"@[\d.]+x[\d.]+-\d+$")
+_SCALED = re.compile(r"(@[\d.]+x[\d.]+-\d+)+$")
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,15 @@ def origin_of(target: str, network: Network, runs_dir: str | Path) -> Origin | N
     if not which or not folder.is_dir():
         return None
     run = Run.open(folder)
-    scaled = _SCALED.search(which)
-    number = _SCALED.sub("", which)
-    if number == "best":
-        number = str(run.best_row().number)
-    trained = folder / f"trained-{number}{scaled[0] if scaled else ''}"
-    return Origin(f"run {run.name}", data_of(run, network), trained)
+    return Origin(f"run {run.name}", data_of(run, network), folder / f"trained-{_trial(run, which, network)}")
+
+
+def document_of(network: Network, shape: tuple[int, int], data: DataSource | None = None) -> str:
+    """What an `architecture.json` says: the network, its classes and pixels, and the data that it comes from."""
+    document = json.loads(network.to_json()) | {"num_classes": shape[0], "image_size": shape[1]}
+    if data is not None:
+        document["data"] = data.to_dict()
+    return json.dumps(document, indent=2) + "\n"
 
 
 def data_of(run: Run, network: Network) -> DataSource:
@@ -64,6 +69,52 @@ def weights_of(target: str, origin: Origin | None) -> Path | None:
     folder = file.parent if file and not target.endswith(".json") else origin.trained if origin else None
     weights = folder / WEIGHTS if folder else None
     return weights if weights and weights.is_file() else None
+
+
+def source_for(
+    targets: Sequence[str],
+    origin: Origin | None,
+    name: str | None,
+    folder: Path | None,
+    image_size: int | None,
+    skip: bool,
+) -> DataSource:
+    """The images for `targets`: what the options say, else those of their `origin`, else CIFAR-10: `choose_source`.
+
+    Raises ValueError where one is a file of a network for others than CIFAR-10, and nothing says where those are.
+    """
+    if name is None and origin is None:
+        for file in filter(None, map(file_of, targets)):
+            _check_is_for_cifar10(file)
+    return choose_source(origin.data if origin else None, name, folder, image_size, skip)
+
+
+def trained_on(weights: Path) -> Origin | None:
+    """Where the file `weights` comes from, by the network's file beside it; None where there is none that says so."""
+    beside = weights.with_name(ARCHITECTURE)
+    return _of_file(beside) if beside.is_file() else None
+
+
+def _trial(run: Run, which: str, network: Network) -> str:
+    """The trial of `run` that `which` means, `best` or 17, larger or not: as one text, however it was spelled."""
+    number, larger = _SCALED.sub("", which), _SCALED.search(which)
+    if number == "best":
+        number = str(run.best_row().number)
+    if larger is None:
+        return number
+    return number + (network.multipliers if isinstance(network, Scaled) else larger[0])
+
+
+def _check_is_for_cifar10(file: Path) -> None:
+    """Raises ValueError where a network's `file`, or the result of its training, says that it is for something else."""
+    result = file.with_name("result.json")
+    classes = read_json(file).get("num_classes", 10)
+    data = read_json(result).get("data", "cifar10") if file.name == ARCHITECTURE and result.is_file() else "cifar10"
+    if (classes, data) != (10, "cifar10"):
+        on = f", trained on {data}," if data != "cifar10" else ""
+        raise ValueError(
+            f"{file} is of a network for {classes} classes{on} and does not say where its images are: give --data"
+        )
 
 
 def _of_file(path: Path) -> Origin | None:

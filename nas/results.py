@@ -14,8 +14,10 @@ from nas.api import Progress
 from nas.comparison.experiment import finish
 from nas.comparison.lineup import Lineup
 from nas.config import Budget
+from nas.data.source import DataSource
 from nas.exports.target import read_source
 from nas.network import Network
+from nas.origin import data_of, document_of
 from nas.progress import Output
 from nas.run import Row, rank
 from nas.samplers.strategy import Update
@@ -26,11 +28,15 @@ from searchspaces.cost import Cost, cost_of
 
 @dataclass(frozen=True)
 class Blueprint:
-    """A network to build, and what for: so many classes, and images of so many pixels a side, unless told otherwise."""
+    """A network to build, and what for: so many classes, and images of so many pixels a side, unless told otherwise.
+
+    `data` are those that it was searched or trained on; None of one that comes from nowhere.
+    """
 
     network: Network
     num_classes: int
     image_size: int
+    data: DataSource | None = None
 
     @property
     def name(self) -> str:
@@ -58,8 +64,8 @@ class Blueprint:
         )
 
     def to_json(self) -> str:
-        """What `nas.load` takes from a file."""
-        return self.network.to_json()
+        """What `nas.load` and every command take from a file: with the classes, the pixels and the data."""
+        return document_of(self.network, (self.num_classes, self.image_size), self.data)
 
 
 @dataclass(frozen=True)
@@ -164,7 +170,8 @@ class Run(run.Run):
     def trial(self, row: Row) -> Trial:
         """`row` of the ledger with its network."""
         network = self.network(row)
-        return Trial(**vars(row), blueprint=Blueprint(network, *self.config.shape_of(network)))
+        shape, data = self.config.shape_of(network), data_of(self, network)
+        return Trial(**vars(row), blueprint=Blueprint(network, *shape, data))
 
     def telling(self, on_trial: Callable[[Trial], None] | None) -> Callable[[Row], None] | None:
         """`on_trial` for the rows that a search notes."""

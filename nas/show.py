@@ -14,7 +14,7 @@ from nas.baselines.zoo import find
 from nas.files import read_json
 from nas.limits import COUNT
 from nas.network import Designed, Found, Network, Scaled
-from nas.origin import Origin
+from nas.origin import Origin, document_of
 from nas.run import Run, folder_of
 from nas.targets import file_of
 from nas.units import format_count
@@ -114,16 +114,15 @@ def usual_shape(target: str, network: Network, runs_dir: str | Path) -> Shape:
     return Run.open(folder).config.shape_of(network) if of_run else (classes, pixels)
 
 
-def written(network: Network, form: str, image_size: int, origin: Origin | None = None) -> str:
-    """`network` in one of `FORMS`; as JSON with the data that it comes from.
+def written(network: Network, form: str, shape: Shape, origin: Origin | None = None) -> str:
+    """`network` in one of `FORMS`; as JSON with the data that it comes from, if any, and the `shape` that it has there.
 
     Raises ValueError where it has no such form, or there is none.
     """
     if form not in FORMS:
         raise ValueError(f"--format is table, {', '.join(FORMS)}, not {form!r}")
     if form == "json":
-        data = {"data": origin.data.to_dict()} if origin else {}
-        return json.dumps(json.loads(network.to_json()) | data, indent=2)
+        return document_of(network, shape, origin.data).rstrip() if origin else network.to_json()
     if form == "text" and isinstance(network, Scaled):
         return network.text
     if not isinstance(network, Found):
@@ -132,7 +131,7 @@ def written(network: Network, form: str, image_size: int, origin: Origin | None 
         case NASNet() as space if form == "genotype":
             return format_genotype(space.genotype(network.arch))
         case Mnas() | Compact() as space if form == "blocks":
-            return "\n".join(format_blocks(space, network.arch, image_size))
+            return "\n".join(format_blocks(space, network.arch, shape[1]))
     if form != "text":
         raise ValueError(
             f"{network.space.name} has no --format {form}: blocks are of mnas and compact, genotypes of nasnet"

@@ -21,6 +21,9 @@ from searchspaces.blockstrings import parse_blocks
 ARCHITECTURE = "architecture.json"
 """The network's file in the folder of a training."""
 
+TRAINING = "training.json"
+"""What the folder of a training has from its beginning on, see `nas.training_run`."""
+
 SMALL = (
     "resnet8", "resnet20", "preact_resnet20", "wrn16-2", "se_resnet18", "densenet_bc_40_12", "squeezenet1_1+bn",
     "mobilenet_v1", "mobilenet_v2", "shufflenet_v2_x1_0", "mnasnet_a1", "efficientnet_b0",
@@ -61,6 +64,8 @@ def resolve(target: str, runs_dir: str | Path) -> Network:
     if not _is_baseline(target):
         if "/" not in target and folder_of(target, runs_dir).is_dir():
             raise ValueError(f"{target} is a run: {target}:best is its best network, {target}:17 that of a trial")
+        if (Path(target) / TRAINING).is_file():
+            raise ValueError(f"the training in {target} has not ended: `nas resume {target}` continues it")
         raise ValueError(
             f"{target!r} is no network: name a baseline (`nas baselines` lists them), a trial (RUN:best or RUN:17), an "
             "architecture (mnas:...), its .json file, or the folder of a training"

@@ -29,9 +29,11 @@ from nas.database import without_secrets
 from nas.exports.files import write_network
 from nas.files import make_folder, read_json, resumable, sole_process, write_atomically
 from nas.launch import choose_device
+from nas.origin import origin_of
 from nas.process import prepare
 from nas.progress import Output
 from nas.run import CONFIG, folder_of, versions
+from nas.targets import TRAINING, resolve
 from nas.training import Diverged, Snapshot, Training, accuracy, predict
 from nas.training_job import Job, changes
 from nas.training_progress import watch_training
@@ -39,7 +41,7 @@ from nas.transfer import Taken, metadata
 from nas.trial import describe
 from searchspaces.cost import Cost, cost
 
-TRAINING, CHECKPOINT, RESULT = "training.json", "checkpoint.pt", "result.json"
+CHECKPOINT, RESULT = "checkpoint.pt", "result.json"
 _LOCK = "training.driver"
 SILENT = Output("none")
 
@@ -107,10 +109,13 @@ def resume(
 def find(name: str, runs_dir: Path) -> Path | None:
     """The folder of the training that `name` means; None where it means a run in `runs_dir`, or nothing.
 
-    Raises ValueError where it means both.
+    That of a trial may be named as the trial is, `RUN:best`, and from `runs_dir` on. Raises ValueError where a name
+    means both.
     """
     run = folder_of(name, runs_dir)
-    there = [path for path in dict.fromkeys((Path(name), run)) if (path / TRAINING).is_file()]
+    if ":" in name and folder_of(name.partition(":")[0], runs_dir).is_dir():
+        return _of_trial(name, runs_dir)
+    there = [path for path in dict.fromkeys((Path(name), run, runs_dir / name)) if (path / TRAINING).is_file()]
     if not there:
         there = [path for path in (Path(name),) if (path / RESULT).is_file()]  # before there was a training.json
     if (run / CONFIG).is_file():
@@ -118,6 +123,15 @@ def find(name: str, runs_dir: Path) -> Path | None:
             raise ValueError(f"{name} is a run and the folder of a training: say {run} or ./{there[0]}")
         return None
     return there[0] if there else None
+
+
+def _of_trial(name: str, runs_dir: Path) -> Path:
+    """The folder in which the trial `name` is trained. Raises ValueError where it is not."""
+    origin = origin_of(name, resolve(name, runs_dir), runs_dir)
+    folder = origin.trained if origin else None
+    if folder is None or not (folder / TRAINING).is_file():
+        raise ValueError(f"there is no training of {name} to continue: `nas train {name}` begins one")
+    return folder
 
 
 def check_free(folder: Path) -> None:

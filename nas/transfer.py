@@ -53,6 +53,10 @@ class Weights:
             path = path / "weights.safetensors"
         tensors, metadata = read_checkpoint(path), _metadata(path)
         trained = metadata.get("trained") != UNTRAINED["trained"]
+        if broken := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+            raise ValueError(
+                f"{path} is damaged, or of a training that diverged: {broken[0]} has values that are no numbers"
+            )
         try:
             task = Task.from_metadata(metadata) or Task.from_result(path.parent / "result.json")
             names, size = metadata.get("class_names"), metadata.get("image_size")

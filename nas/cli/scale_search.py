@@ -125,9 +125,8 @@ def search(
     from nas.config import Budget
     from nas.data import is_folder
     from nas.data.folder import PREFIX
-    from nas.data.source import choose_source
     from nas.limits import COUNT, SEEDS, Number, Optional
-    from nas.origin import origin_of
+    from nas.origin import origin_of, source_for
     from nas.progress import Output
     from nas.results import Run
     from nas.scale.announcement import announce
@@ -149,7 +148,7 @@ def search(
     cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
     where = launch.choose_place(cluster, device, threads)
     origin = origin_of(base, resolve(base, runs_dir), runs_dir)
-    source = choose_source(origin.data if origin else None, data, data_dir, image_size, skip_unreadable)
+    source = source_for([base], origin, data, data_dir, image_size, skip_unreadable)
     folder = launch.new_folder(runs_dir, name, f"scale-{source.name.removeprefix(PREFIX)}")
     launch.choose_recipe(epochs, subset or "all", image_size, batch_size, lr, other)  # while nothing is loaded
     dataset = launch.load_data(source, output)

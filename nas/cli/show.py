@@ -71,7 +71,7 @@ def show(
     usual = shape_of(data) if data else usual_shape(network, found, runs_dir)
     shape = usual[0] if classes is None else classes, usual[1] if image_size is None else image_size
     if form != "table" and not as_json:
-        print(written(found, form, shape[1], origin_of(network, found, runs_dir)))
+        print(written(found, form, shape, origin_of(network, found, runs_dir)))
         shown = shown_of(found, shape) if picture else None
     else:
         shown = shown_of(found, shape)

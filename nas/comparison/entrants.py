@@ -9,12 +9,12 @@ from pathlib import Path
 
 from nas.baselines.zoo import with_width
 from nas.comparison.lineup import Entrant
-from nas.data.source import DataSource, choose_source
+from nas.data.source import DataSource
 from nas.names import is_network
 from nas.network import Designed, Found, Network
-from nas.origin import Origin, origin_of
+from nas.origin import Origin, origin_of, source_for
 from nas.run import Run, folder_of, rank
-from nas.targets import expand, resolve
+from nas.targets import expand, file_of, resolve
 from nas.units import format_count, parse_names
 from scaling.compound import largest
 
@@ -66,7 +66,8 @@ def source_of(
     Raises ValueError where these come from different data, or from different pixels, and nothing is said.
     """
     usual: Origin | None = None
-    for name in dict.fromkeys(name for target in targets for name in _expanded(target, runs_dir)):
+    names = list(dict.fromkeys(name for target in targets for name in _expanded(target, runs_dir)))
+    for name in names:
         origin = origin_of(name, resolve(name, runs_dir), runs_dir)
         if origin and usual is None:
             usual = origin
@@ -79,7 +80,7 @@ def source_of(
                 f"{usual.words} has {usual.data.image_size} pixels, {name} {origin.data.image_size}: choose for all by "
                 "--image-size"
             )
-    chosen = choose_source(usual.data if usual else None, named, folder, image_size, skip)
+    chosen = source_for(names, usual, named, folder, image_size, skip)
     return chosen, f"as {usual.words} has it" if usual and chosen.same_images(usual.data) else ""
 
 
@@ -91,6 +92,8 @@ def _built(network: Network) -> str:
 
 
 def _expanded(target: str, runs_dir: Path) -> list[str]:
+    if file_of(target):
+        return [target]
     run, _, which = target.partition(":")
     folder = folder_of(run, runs_dir)
     if not which and folder.is_dir() and not is_network(run):
@@ -100,7 +103,7 @@ def _expanded(target: str, runs_dir: Path) -> list[str]:
         if not best:
             raise ValueError(f"{run} has no completed trial: `nas top {run}` shows what it has")
         return [f"{run}:{row.number}" for row in best[: int(which[3:])]]
-    return expand(target) if ":" not in target and not target.endswith(".json") else [target]
+    return [target] if ":" in target else expand(target)
 
 
 # ------------------------------------------------------------------ like beside like

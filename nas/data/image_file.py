@@ -7,13 +7,14 @@ cropping the centre give. The image is turned as its EXIF data say. Grey and CMY
 A file is known by its content, its ending only says that it is meant to be an image. The kinds are listed, since some
 that Pillow knows are drawings that run a program (EPS, WMF), films or tables of data.
 
-The text of `decode` and of what it calls also stands in exported files, see `nas.exports.photographs`: NumPy and Pillow
-are imported where they are used, since such a file builds its network without them.
+The text of `read_image` and of what it calls also stands in exported files, see `nas.exports.photographs`: NumPy and
+Pillow are imported where they are used, since such a file builds its network without them.
 """
 
 from __future__ import annotations
 
 import threading
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,18 @@ def decode(path: Path, size: int) -> npt.NDArray[np.uint8]:
             left, top = (upright.width - side) / 2, (upright.height - side) / 2
             square = (left, top, left + side, top + side)
             return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR, box=square))
+
+
+def read_image(path: Path, size: int) -> npt.NDArray[np.uint8]:
+    """As `decode`, without Pillow's warnings. Raises ValueError, in one line, where the file cannot be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd EXIF data and of many pixels, which are no reason not to go on
+        try:
+            return decode(path, size)
+        except ImportError:
+            raise
+        except Exception as error:  # the many ways of Pillow and its codecs to say that a file is damaged
+            raise ValueError(f"{path} cannot be read as an image: {why_unreadable(error, path)}") from None
 
 
 def why_unreadable(error: Exception, path: Path) -> str:

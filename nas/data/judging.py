@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import torch
 
+from nas.console import visible
 from nas.data.images import Dataset, Images
 from nas.data.splits import some
 
@@ -82,10 +83,10 @@ def _uneven(dataset: Dataset) -> str | None:
     least, most = min(of_each, key=of_each.__getitem__), max(of_each, key=of_each.__getitem__)
     if max(1, of_each[least]) * UNEVEN >= of_each[most]:
         return None
-    right = 100 * counts(dataset, dataset.val)[most] / len(dataset.val)
+    right, often = 100 * counts(dataset, dataset.val)[most] / len(dataset.val), visible(most)
     return (
-        f"classes are uneven (training images: {least} {of_each[least]:,}, {most} {of_each[most]:,}): "
-        f"always saying {most} has a validation accuracy of {right:.1f} %"
+        f"classes are uneven (training images: {visible(least)} {of_each[least]:,}, {often} {of_each[most]:,}): "
+        f"always saying {often} has a validation accuracy of {right:.1f} %"
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.data.image_file import decode, why_unreadable
+from nas.data.image_file import read_image
 from nas.data.images import MIN_SIZE, RGB, Dataset
 
 
@@ -46,13 +45,7 @@ class Preprocessing:
         Turned as its EXIF data say, on white, its centre square, bilinear and antialiased. Raises ValueError where the
         file cannot be read.
         """
-        path = Path(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd EXIF data and of many pixels, which are no reason not to go on
-            try:
-                return torch.from_numpy(decode(path, self.image_size).copy())
-            except Exception as error:  # the many ways of Pillow and its codecs to say that a file is damaged
-                raise ValueError(f"{path} cannot be read as an image: {why_unreadable(error, path)}") from None
+        return torch.from_numpy(read_image(Path(path), self.image_size).copy())
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """uint8 `[N, H, W, 3]` to float32 `[N, 3, H, W]`, channels_last: what a network takes, as in training."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from nas.data.source import DataSource
 from nas.exports.formats import PROGRAMS, largest_difference, to_program
 from nas.exports.photographs import CLASSIFY, check_classify, check_network, classify_source
 from nas.exports.standalone import logits_of, standalone_source
-from nas.files import make_folder, write_atomically
+from nas.files import make_folder, write_all, write_atomically
 from nas.network import Network
+from nas.origin import document_of
+from nas.targets import from_document
 from nas.task import Task
 
 FILES = {
@@ -67,12 +70,21 @@ def write_network(
 
     `data` are what later commands take by default for the network of the folder.
     """
-    weights = {name: tensor.contiguous().cpu() for name, tensor in module.state_dict().items()}
-    write_atomically(folder / "weights.safetensors", in_order(save(weights, dict(metadata))))
-    if not architecture:
-        return [folder / "weights.safetensors"]
-    write_atomically(folder / "architecture.json", document_of(network, shape, data))
-    return [folder / "weights.safetensors", folder / "architecture.json"]
+    files: dict[Path, str | bytes] = {folder / "weights.safetensors": weights_bytes(module, metadata)}
+    if architecture:
+        files[folder / "architecture.json"] = document_of(network, shape, data)
+    return write_all(files)
+
+
+def weights_bytes(module: nn.Module, metadata: Mapping[str, str]) -> bytes:
+    """The content of a `weights.safetensors`."""
+    weights = {name: _apart(tensor) for name, tensor in module.state_dict().items()}
+    return in_order(save(weights, dict(metadata)))
+
+
+def _apart(tensor: Tensor) -> Tensor:
+    """A copy for a file, which takes no two that share memory, as tied weights do, and none with gaps."""
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def in_order(content: bytes) -> bytes:
@@ -86,14 +98,6 @@ def in_order(content: bytes) -> bytes:
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)  # as the format has it: tensors begin at a multiple of 8
     return len(text).to_bytes(8, "little") + text + content[8 + length :]
-
-
-def document_of(network: Network, shape: tuple[int, int], data: DataSource | None = None) -> str:
-    """What an `architecture.json` says: the network, its classes and pixels, and the data that it comes from."""
-    document = json.loads(network.to_json()) | {"num_classes": shape[0], "image_size": shape[1]}
-    if data is not None:
-        document["data"] = data.to_dict()
-    return json.dumps(document, indent=2) + "\n"
 
 
 def check_new(folder: Path, formats: Sequence[str], more: Sequence[str] = ()) -> None:
@@ -122,22 +126,27 @@ def export(
     metadata: Mapping[str, str],
     changed: bool = False,
     original: Original | None = None,
+    data: DataSource | None = None,
 ) -> Iterator[Written]:
     """Write `module` to `folder` in `formats`, each checked first; yields what was written.
 
     `changed`: its modules are no longer those that `network` builds, so its weights are without an architecture.json.
-    `original`: what `module` was made of, if it is not as it was. Raises ValueError where a format cannot hold the
-    network.
+    `original`: what `module` was made of, if it is not as it was. `data`: as of `write_network`. Raises
+    ValueError where a format cannot hold the network.
     """
     module = module.cpu().eval()
     images = example_images(shape[1])
-    with torch.no_grad():
-        logits = module(images)
+    logits = _logits(module, images)
     task = Task.from_metadata(metadata)
     for name in formats:
         if name == "state_dict":
-            for path in write_network(folder, network, module, shape, metadata, architecture=not changed):
-                yield Written(path, path.stat().st_size)
+            again = deepcopy(module) if changed else _built_again(document_of(network, shape, data), shape)
+            found = _logits(_with_weights(again, weights_bytes(module, metadata)), images)
+            difference = check_same(
+                "weights.safetensors would not give the network's logits", found, logits, exact=True
+            )
+            for path in write_network(folder, network, module, shape, metadata, not changed, data):
+                yield Written(path, path.stat().st_size, difference)
         elif name == "standalone":
             source = standalone_source(module, network.text, shape[1], shape[0], task)
             if task:
@@ -156,6 +165,27 @@ def export(
             check_classify(source, content, module, task)
             write_atomically(folder / CLASSIFY, source)
             yield Written(folder / CLASSIFY, len(source.encode()))
+
+
+def _built_again(document: str, shape: tuple[int, int]) -> nn.Module:
+    """The network of an `architecture.json`."""
+    return from_document(json.loads(document)).build(*shape).eval()
+
+
+def _with_weights(module: nn.Module, content: bytes) -> nn.Module:
+    """`module` with the weights of a file's `content`."""
+    try:
+        module.load_state_dict(load(content))
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()[:200]
+        raise ValueError(f"architecture.json would be of another network than weights.safetensors: {reason}") from None
+    return module
+
+
+def _logits(module: nn.Module, images: Tensor) -> Tensor:
+    with torch.no_grad():
+        out: Tensor = module(images)
+    return out
 
 
 def _write(

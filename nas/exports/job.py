@@ -83,7 +83,17 @@ def run(
     original = Original(logits, kept=changes.prune is None) if len(stages) > 1 else None
     new_files(folder, formats, others)
     written = list(
-        export(folder, formats, source.network, module, source.shape, source.metadata, changes.fold_bn, original)
+        export(
+            folder,
+            formats,
+            source.network,
+            module,
+            source.shape,
+            source.metadata,
+            changes.fold_bn,
+            original,
+            source.data,
+        )
     )
     if not forms or changes == Changes():
         return Exported(source.trained, written, [])
@@ -145,12 +155,11 @@ def source_of_images(source: Source, data: str | None, folder: Path | None, skip
 
     Raises ValueError where neither is said.
     """
-    usual = source.origin.data if source.origin else None
-    if data is None and usual is None:
+    if data is None and source.data is None:
         raise ValueError(
             "--test and --quantize static need images, and nothing says on which the network was trained: give --data"
         )
-    chosen = choose_source(usual, data, folder, None, skip_unreadable)
+    chosen = choose_source(source.data, data, folder, None, skip_unreadable)
     return replace(chosen, image_size=source.shape[1])
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from nas.data.image_file import decode
+from nas.data.image_file import read_image
 from nas.data.preprocessing import normalised
 from nas.exports.source import Sources, imports_of, run_source
 from nas.exports.text import in_docstring, render
@@ -29,7 +29,7 @@ TOLERANCE = 1e-3  # of a probability
 def reading(for_torch: bool) -> Sources:
     """The definitions that turn a file into pixels, and with PyTorch also pixels into a network's input."""
     sources = Sources([])
-    for function in (decode, normalised) if for_torch else (decode,):
+    for function in (read_image, normalised) if for_torch else (read_image,):
         sources.add(function)
     return sources
 
@@ -62,7 +62,7 @@ def predict(path: str | Path, model: nn.Module | None = None) -> dict[str, float
 
     The image goes in as images did in training: turned as its EXIF data say, on white, its centre square.
     """
-    pixels = torch.from_numpy(decode(Path(path), IMAGE_SIZE).copy())[None]
+    pixels = torch.from_numpy(read_image(Path(path), IMAGE_SIZE).copy())[None]
     images = normalised(pixels, MEAN, STD).permute(0, 3, 1, 2)
     with torch.no_grad():
         probabilities = (trained() if model is None else model)(images).softmax(1)[0].tolist()
@@ -76,10 +76,12 @@ def predict(path: str | Path, model: nn.Module | None = None) -> dict[str, float
 def classify_source(title: str) -> str:
     """The text of a Python file that classifies photographs by the ONNX file beside it: `classify.py`."""
     sources = reading(for_torch=False)
-    imports = {"argparse": ("argparse", ""), "json": ("json", ""), **sources.imports}
+    imports = {"argparse": ("argparse", ""), "json": ("json", ""), **SAY_IMPORTS, **sources.imports}
     texts = "\n\n\n".join(text.rstrip() for text in sources.texts.values())
     header = _CLASSIFY_HEADER.format(title=in_docstring(title), version=version("nas"))
-    return f"{header}\n\n{imports_of(imports, sources.for_types)}\n\n{texts}\n\n\n{_CLASSIFY.strip()}\n"
+    return (
+        f"{header}\n\n{imports_of(imports, sources.for_types)}\n\n{texts}\n\n\n{SAY.strip()}\n\n\n{_CLASSIFY.strip()}\n"
+    )
 
 
 _CLASSIFY_HEADER = '''"""What is on a photograph, by network.onnx: python classify.py PHOTO...
@@ -87,6 +89,28 @@ _CLASSIFY_HEADER = '''"""What is on a photograph, by network.onnx: python classi
 It needs ONNX Runtime, NumPy and Pillow, and neither PyTorch nor nas. Classes, pixels, mean and deviation are in the
 metadata of network.onnx. Of {title}. Written by nas {version}.
 """'''
+
+SAY = '''
+def say(classify: Callable[[Path], dict[str, float]], photos: Sequence[Path], top: int) -> None:
+    """Print what is on each photograph; those that cannot be read are named, and the exit code is 2 then."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of classes may have any character
+    unreadable = 0
+    for photo in photos:
+        try:
+            shares = list(classify(photo).items())[:top]
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            unreadable += 1
+        else:
+            print(f"{photo}  " + ", ".join(f"{name} {share:.1%}" for name, share in shares))
+    if unreadable:
+        sys.exit(2)
+'''
+SAY_IMPORTS = {
+    "sys": ("sys", ""),
+    "Callable": ("collections.abc", "Callable"),
+    "Sequence": ("collections.abc", "Sequence"),
+}
 
 _CLASSIFY = '''
 def classifier(file: str | Path = Path(__file__).with_name("network.onnx")) -> Any:
@@ -99,7 +123,7 @@ def classifier(file: str | Path = Path(__file__).with_name("network.onnx")) -> A
     names, size, mean, std = (json.loads(about[name]) for name in ("class_names", "image_size", "mean", "std"))
 
     def classify(path: str | Path) -> dict[str, float]:
-        pixels = decode(Path(path), size)  # [size, size, 3]
+        pixels = read_image(Path(path), size)  # [size, size, 3]
         image = ((pixels / 255 - mean) / std).astype(np.float32)
         (logits,) = session.run(None, {"images": image.transpose(2, 0, 1)[None]})  # [1, 3, size, size]
         shares = np.exp(logits[0] - logits[0].max())
@@ -115,10 +139,9 @@ def main() -> None:
     parser.add_argument("--network", type=Path, default=Path(__file__).with_name("network.onnx"))
     parser.add_argument("--top", type=int, default=3, help="so many classes, the likeliest first")
     options = parser.parse_args()
-    classify = classifier(options.network)
-    for photo in options.photos:
-        shares = list(classify(photo).items())[: options.top]
-        print(f"{photo}  " + ", ".join(f"{name} {share:.1%}" for name, share in shares))
+    if not options.network.is_file():
+        sys.exit(f"there is no file {options.network}")
+    say(classifier(options.network), options.photos, options.top)
 
 
 if __name__ == "__main__":

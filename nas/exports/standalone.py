@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.exports.factor import Function, factor
-from nas.exports.photographs import for_network, reading
+from nas.exports.photographs import SAY, SAY_IMPORTS, for_network, reading
 from nas.exports.source import WIDTH, Sources, imports_of, run_source
 from nas.exports.text import in_docstring, literal, render
 from nas.exports.tree import REQUIRED, Arg, Call, check_fields, expression_of
@@ -43,8 +43,9 @@ def standalone_source(
     photographs = reading(for_torch=True) if task else Sources([])
     if twice := sources.texts.keys() & photographs.texts.keys():
         raise ValueError(f"{min(twice)} is also what reads photographs in the file: rename the network's own")
-    ours = {NAME, "read", "trained", "predict", "main"}
-    reserved = {*sources.texts, *sources.imports, *photographs.texts, *photographs.imports, *_COMMAND_IMPORTS, *ours}
+    command = _COMMAND_IMPORTS | (SAY_IMPORTS | {"partial": ("functools", "partial")} if task else {})
+    ours = {NAME, "read", "trained", "predict", "check", "say", "main"}
+    reserved = {*sources.texts, *sources.imports, *photographs.texts, *photographs.imports, *command, *ours}
     functions, root = factor(expression_of(module), reserved)
     rows = costs_by_row(module, image_size) if isinstance(module, nn.Sequential) else []
     parts = [
@@ -58,7 +59,7 @@ def standalone_source(
     ]
     text = "\n\n\n".join(parts)
     ordered = {"OrderedDict": ("collections", "OrderedDict")} if "OrderedDict(" in text else {}
-    imports = imports_of(_COMMAND_IMPORTS | ordered | sources.imports | photographs.imports, photographs.for_types)
+    imports = imports_of(command | ordered | sources.imports | photographs.imports, photographs.for_types)
     return f"{_header(title, module, image_size, num_classes, task)}\n\n{imports}\n\n{text}\n"
 
 
@@ -219,6 +220,8 @@ if __name__ == "__main__":
 
 _CLASSIFYING = (
     _CHECK
+    + "\n"
+    + SAY
     + """
 
 def main() -> None:
@@ -229,10 +232,10 @@ def main() -> None:
     options = parser.parse_args()
     if not options.photos:
         return check(options.weights)
-    model = trained(options.weights or WEIGHTS)
-    for photo in options.photos:
-        shares = list(predict(photo, model).items())[: options.top]
-        print(f"{photo}  " + ", ".join(f"{name} {share:.1%}" for name, share in shares))
+    weights = options.weights or WEIGHTS
+    if not weights.is_file():
+        sys.exit(f"there are no weights {weights}: --weights FILE says where they are")
+    say(partial(predict, model=trained(weights)), options.photos, options.top)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,11 @@ from torch import nn
 from nas.announcement import class_list
 from nas.baselines.pretrained import load_pretrained
 from nas.baselines.pretrained.naming import Naming
+from nas.data.source import DataSource
 from nas.network import Designed, Network
-from nas.origin import Origin, origin_of, weights_of
+from nas.origin import Origin, origin_of, trained_on, weights_of
 from nas.show import Shape, usual_shape
-from nas.targets import resolve
+from nas.targets import TRAINING, resolve
 from nas.task import Task, names_and_pixels
 from nas.transfer import UNTRAINED, Weights
 
@@ -23,7 +24,7 @@ from nas.transfer import UNTRAINED, Weights
 class Source:
     """`module` is `network` for `shape`, classes and pixels. `weights`: their file, None of an untrained one.
 
-    `origin` is the run or the training that it comes from, if it comes from one.
+    `origin` is the training that the weights are of, else the run or the file that the network comes from, if any.
     """
 
     network: Network
@@ -43,6 +44,11 @@ class Source:
         if task is None or len(task.class_names) != self.shape[0]:
             return None
         return replace(task, preprocessing=replace(task.preprocessing, image_size=self.shape[1]))
+
+    @property
+    def data(self) -> DataSource | None:
+        """The data that it comes from, at the pixels that it is built for."""
+        return None if self.origin is None else replace(self.origin.data, image_size=self.shape[1])
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -78,6 +84,7 @@ def read_source(
     weights = weights or (None if allow_untrained else weights_of(target, origin))
     read = Weights.read(weights) if weights else None
     if read is not None:
+        origin = trained_on(read.path) or origin
         usual = len(read.class_names or ()) or usual[0], read.image_size or usual[1]
     shape = usual[0] if num_classes is None else num_classes, usual[1] if image_size is None else image_size
     if min(shape) < 1:
@@ -106,6 +113,8 @@ def _untrained(target: str, source: Source) -> str:
     """What to say where trained weights are needed and there are none."""
     if source.weights is not None:
         return f"{source.weights.path} has untrained weights: `nas train {target}` trains the network"
+    if source.origin and source.origin.trained and (source.origin.trained / TRAINING).is_file():
+        return f"the training of {target} has not ended: `nas resume {source.origin.trained}` continues it"
     if source.origin and source.origin.trained:
         return f"{target} is not trained yet: `nas train {target}` does that; --untrained exports random weights"
     return (

@@ -18,13 +18,13 @@ from torch import nn
 
 from nas.baselines.zoo import find
 from nas.data.source import DataSource
-from nas.exports.files import document_of, write_network
+from nas.exports.files import write_network
 from nas.exports.standalone import standalone_source
 from nas.files import write_atomically
 from nas.latency import latency
 from nas.memory import inference_memory, training_memory
 from nas.network import Designed, Network, grown
-from nas.origin import origin_of
+from nas.origin import document_of, origin_of
 from nas.show import usual_shape
 from nas.targets import resolve
 from nas.transfer import UNTRAINED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from nas.origin import Origin, origin_of
 from nas.scale.family import base_of, member
 from nas.targets import resolve
 from nas.task import Task
+from nas.training_run import find
 from searchspaces import Compact
 
 CallNas = Callable[..., tuple[int, str, str]]
@@ -62,6 +64,11 @@ def test_a_trial_is_for_its_runs_images(home: Path, searched: Path) -> None:
     assert len(found.data.load(lambda text: None).class_names) == 3 and found.data.sha256
     number = nas.open("fruity").best.number
     assert found.trained == Path("runs/fruity") / f"trained-{number}"
+    for spelled in ("fruity:1@1.1x1-20", "fruity:1@1.10x1.0-20", "fruity:1@1.1x1-18@1x1-20"):
+        found = origin(spelled)
+        assert found is not None and found.trained == Path("runs/fruity/trained-1@1.1x1-20"), spelled
+    found = origin("fruity:best@1.1x1-18@1x1-20")  # by its number: the best may be another one later
+    assert found is not None and found.trained == Path(f"runs/fruity/trained-{number}@1.1x1-20")
     larger = origin("fruity:1@1.1x1-20")
     assert (
         larger is not None and larger.data.image_size == 20 and larger.trained == Path("runs/fruity/trained-1@1.1x1-20")
@@ -76,6 +83,12 @@ def test_files_carry_it_on(home: Path, call_nas: CallNas) -> None:
     Path("found.json").write_text(out, encoding="utf-8")
     of_run, of_file = origin("fruity:best"), origin("found.json")
     assert of_run is not None and of_file is not None and of_file.data == of_run.data and of_file.trained is None
+    for blueprint in (nas.load("fruity:best"), nas.open("fruity").best.blueprint):
+        Path("python.json").write_text(blueprint.to_json(), encoding="utf-8")
+        of_python = origin("python.json")
+        assert of_python is not None and of_python.data == of_run.data
+        for file in ("found.json", "python.json"):
+            assert (nas.load(file).num_classes, nas.load(file).image_size) == (3, 16), file
     grown = member(base_of("fruity:best", "runs"), 1)
     Path("grown.json").write_text(json.dumps(grown.architecture()), encoding="utf-8")
     of_grown = origin("grown.json")
@@ -83,6 +96,23 @@ def test_files_carry_it_on(home: Path, call_nas: CallNas) -> None:
     assert of_grown.data.image_size == grown.image_size > 16
     of_others = member(base_of("fruity:best", "runs", num_classes=7), 1)
     assert of_others.data is None  # for seven classes it is no longer
+
+
+def test_what_is_for_other_data_is_not_trained_on_cifar10(home: Path, call_nas: CallNas) -> None:
+    document = json.loads(nas.load("fruity:best").to_json())
+    del document["data"]  # as older versions wrote them
+    Path("old.json").write_text(json.dumps(document), encoding="utf-8")
+    Path("old").mkdir()
+    Path("old/architecture.json").write_text(json.dumps(document | {"num_classes": 10}), encoding="utf-8")
+    Path("old/result.json").write_text('{"data": "folder:fruits"}', encoding="utf-8")
+    commands = (["train"], ["compare"], ["scale", "--search", "--base"])
+    for command, (target, says) in itertools.product(
+        commands, {"old.json": "3 classes", "old": "folder:fruits"}.items()
+    ):
+        code, out, err = call_nas(*command, target)
+        assert (code, out) == (2, ""), (command, target)
+        assert err.count("\n") == 1 and says in err and "does not say where its images are: give --data" in err
+    assert choose_source(None, None, None, None, False).name == "cifar10"  # of what is for no data
 
 
 @pytest.mark.parametrize(
@@ -145,3 +175,39 @@ def test_exports_take_the_trained_weights(home: Path, call_nas: CallNas) -> None
     again = read_source(str(found.trained), None, Path("runs"))
     assert again.trained and again.origin is not None and again.origin.data == found.data
     assert not read_source("fruity:best", None, Path("runs"), allow_untrained=True).trained
+
+
+def test_the_folder_of_a_training_takes_part_in_a_comparison(home: Path, searched: Path) -> None:
+    nas.train("fruity:1", epochs=1, batch_size=10)
+    run = nas.compare("runs/fruity/trained-1", baselines="none", epochs=1, seeds=1, batch_size=10)
+    assert run.config.source.same_images(nas.open("fruity").config.source) and run.config.num_classes == 3
+    assert run.best.text == nas.load("fruity:1").text
+
+
+def test_an_export_is_for_the_data_of_its_weights(home: Path, searched: Path, call_nas: CallNas) -> None:
+    shutil.copytree(searched / "fruits", home / "other")  # of the same classes
+    nas.train("fruity:1", data=f"folder:{home / 'other'}", epochs=1, batch_size=10)
+    code, out, err = call_nas(
+        "export", "fruity:1", "--to", "state_dict,standalone", "--out", "out", "--test", "--prune", "0.1"
+    )
+    assert code == 0, err
+    assert f"data      folder:other in {home}" in out
+    found = origin("out")
+    assert found is not None and found.data.name == "folder:other" and found.data.image_size == 16
+    code, out, err = call_nas("train", "out", "--epochs", "1", "--set", "batch_size=10")
+    assert code == 0, err
+    assert f"data      folder:other in {home}, 3 classes: apple, fig, quince; as out/architecture.json has it" in out
+
+
+def test_a_training_that_has_not_ended_is_said(home: Path, call_nas: CallNas) -> None:
+    Path("runs/fruity/trained-1").mkdir()
+    Path("runs/fruity/trained-1/training.json").write_text("{}")
+    for command in (["predict", "fruity:1", "fruits"], ["export", "fruity:1"], ["export", "runs/fruity/trained-1"]):
+        Path("fruits").mkdir(exist_ok=True)
+        Image.new("RGB", (9, 9)).save("fruits/one.png")
+        code, _, err = call_nas(*command)
+        assert code == 2 and "not ended: `nas resume runs/fruity/trained-1` continues it" in err, err
+    for name in ("fruity:1", "fruity/trained-1", "runs/fruity/trained-1"):
+        assert find(name, Path("runs")) == Path("runs/fruity/trained-1"), name
+    with pytest.raises(ValueError, match="no training of fruity:0 to continue: `nas train fruity:0` begins one"):
+        find("fruity:0", Path("runs"))

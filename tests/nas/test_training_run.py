@@ -344,13 +344,19 @@ def test_what_is_no_longer_as_it_was_is_said(tiny: Dataset, tmp_path: Path, stop
 
 def test_what_a_name_means(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for file in ("a/training.json", "runs/b/training.json", "old/result.json", "runs/run/config.json"):
+    for file in (
+        "a/training.json",
+        "runs/b/training.json",
+        "old/result.json",
+        "runs/run/config.json",
+        "runs/run/trained-1/training.json",
+    ):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text("{}")
     runs = Path("runs")
     for name, meant in (
         ("a", "a"), ("a/", "a"), ("./a", "a"), ("b", "runs/b"), ("runs/b", "runs/b"), ("old", "old"), ("run", None),
-        ("runs/run", None), ("nothing", None),
+        ("runs/run", None), ("nothing", None), ("run/trained-1", "runs/run/trained-1"),
     ):  # fmt: skip
         assert find(name, runs) == (Path(meant) if meant else None), name
     (tmp_path / "runs" / "a").mkdir()

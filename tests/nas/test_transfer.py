@@ -173,6 +173,9 @@ def test_no_weights(tmp_path: Path) -> None:
     (tmp_path / "text.pth").write_text("text")
     with pytest.raises(ValueError, match="is no checkpoint of tensors alone"):
         Weights.read(tmp_path / "text.pth")
+    save_file({"a": torch.ones(2), "b": torch.tensor([1.0, float("nan")])}, tmp_path / "diverged.safetensors")
+    with pytest.raises(ValueError, match=r"diverged: b has values that are no numbers"):
+        Weights.read(tmp_path / "diverged.safetensors")
 
 
 def test_a_training_starts_from_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nas.data.preprocessing import Preprocessing
 from nas.exports.compress import prune
-from nas.exports.files import FILES, example_images, export, new_files, write_network
+from nas.exports.files import FILES, example_images, export, new_files, weights_bytes, write_network
 from nas.exports.formats import pt2_bytes, run_onnx, run_pt2, to_program
 from nas.exports.job import Changes
 from nas.exports.job import run as run_job
@@ -35,17 +35,37 @@ def small() -> nn.Module:
     return module.eval()
 
 
-def test_every_format_gives_the_same_logits(small: nn.Module, tmp_path: Path) -> None:
+def test_every_format_gives_the_same_logits(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
+    small = Designed("resnet8").build(*SHAPE).eval()
     written = list(export(new_files(tmp_path, list(FILES)), list(FILES), Designed("resnet8"), small, SHAPE, {}))
     assert {file.path.name for file in written} == {name for names in FILES.values() for name in names}
     assert all(file.bytes == file.path.stat().st_size for file in written)
     checked = {file.path.name: file.difference for file in written if file.difference is not None}
-    assert checked["network.py"] == 0.0 and checked["network.pt2"] < 1e-5 and checked["network.onnx"] < 1e-5
+    assert checked["network.py"] == checked["weights.safetensors"] == checked["architecture.json"] == 0.0
+    assert checked["network.pt2"] < 1e-5 and checked["network.onnx"] < 1e-5
     assert not any(b"searchspaces/" in file.path.read_bytes() for file in written)  # no paths of this machine
     one = example_images(PIXELS)[:1]
     with torch.no_grad():
         assert torch.allclose(run_onnx((tmp_path / "network.onnx").read_bytes())(one), small(one), atol=1e-5)
+
+
+def test_weights_are_read_back(small: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match=r"architecture\.json would be of another network than weights\.safetensors"):
+        list(export(tmp_path, ["state_dict"], Designed("resnet8"), small, SHAPE, {}))
+    module = Designed("resnet8").build(*SHAPE)
+    other = weights_bytes(Designed("resnet8").build(*SHAPE), {})
+    monkeypatch.setattr("nas.exports.files.weights_bytes", lambda module, metadata: other)
+    with pytest.raises(ValueError, match=r"weights\.safetensors would not give the network's logits"):
+        list(export(tmp_path, ["state_dict"], Designed("resnet8"), module, SHAPE, {}))
+    assert not list(tmp_path.iterdir())
+
+
+def test_tied_weights_are_written(small: nn.Module, tmp_path: Path) -> None:
+    module = nn.Sequential(small, small)  # one module at two places
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(weights_bytes(module, {}))
+    assert len(load_file(path)) == 2 * len(small.state_dict())
 
 
 def test_batches_are_of_any_size(small: nn.Module) -> None:

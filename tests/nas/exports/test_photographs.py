@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,6 +98,30 @@ def test_shipped_commands(shipped: tuple[Path, list[Written]], photographs: list
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(f"{photographs[0]}  ") and done.stdout.count("%") == 1
+
+
+def test_shipped_commands_name_what_they_cannot_read(
+    shipped: tuple[Path, list[Written]], photographs: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "text.jpg").write_text("text")
+    (tmp_path / "empty.png").touch()
+    photos = [tmp_path / "text.jpg", tmp_path / "missing.jpg", photographs[0], tmp_path / "empty.png"]
+    for program in ("network.py", "classify.py"):
+        command = [sys.executable, str(shipped[0] / "shipped" / program), *map(str, photos)]
+        plain = os.environ | {"PYTHONIOENCODING": "ascii"}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=plain)
+        assert done.returncode == 2 and done.stdout.startswith(f"{photographs[0]}  ") and "\\xdcmlaut" in done.stdout
+        assert done.stderr.splitlines() == [
+            f"{tmp_path}/text.jpg cannot be read as an image: cannot identify image file",
+            f"{tmp_path}/missing.jpg cannot be read as an image: No such file or directory",
+            f"{tmp_path}/empty.png cannot be read as an image: the file is empty",
+        ]
+    for program, missing in (("network.py", "there are no weights"), ("classify.py", "there is no file")):
+        alone = tmp_path / program
+        shutil.copy(shipped[0] / "shipped" / program, alone)
+        command = [sys.executable, str(alone), str(photographs[0])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and done.stderr.startswith(missing) and done.stderr.count("\n") == 1
 
 
 def test_the_file_builds_its_network_without_pillow_and_numpy(shipped: tuple[Path, list[Written]]) -> None:
