@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from nas.console import visible
 from nas.data.images import Dataset
 from nas.data.judging import uncertainty, warnings_of
 from nas.data.source import DataSource
 from nas.recipe import Recipe
 from nas.training_job import Job
 from nas.units import format_count, format_seconds
+from nas.visible import visible_in_line
 from searchspaces.cost import cost_of
 
 MOST_NAMED = 10  # classes
@@ -41,7 +41,7 @@ def data_line(source: DataSource, dataset: Dataset, why: str = "") -> str:
 def class_list(names: tuple[str, ...]) -> str:
     """`daisy, dandelion, rose, sunflower, tulip`; of many the first and the last."""
     named = names if len(names) <= MOST_NAMED else (*names[: MOST_NAMED - 2], "...", names[-1])
-    return ", ".join(map(visible, named))
+    return ", ".join(map(visible_in_line, named))
 
 
 def images_line(dataset: Dataset, recipe: Recipe, pixels: str = "") -> str:

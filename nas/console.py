@@ -9,6 +9,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import TextIO
 
+from nas.visible import visible
+
 NARROW = 80  # columns of a terminal that does not say how many it has
 GAP = re.compile(r" {2,}(?=\S)")  # between two columns of a table
 
@@ -31,13 +33,8 @@ def can_change(out: TextIO) -> bool:
 
 
 def say(text: str, out: TextIO) -> None:
-    """Print `text`; in a terminal its lines are no wider than that."""
-    print(fitted(text, width_of(out)), file=out, flush=True)
-
-
-def visible(text: str) -> str:
-    """`text`, a file's or a class's name, in a line: what cannot be seen, as a line's end, is spelled as in Python."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    """Print `text`, in which nothing acts, see `nas.visible`; in a terminal its lines are no wider than that."""
+    print(fitted(visible(text), width_of(out)), file=out, flush=True)
 
 
 def fitted(text: str, width: int | None) -> str:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from nas.console import can_change, elided
 from nas.units import format_ticking
+from nas.visible import visible_in_line
 
 REFRESHES = 2  # a second
 
@@ -39,7 +40,9 @@ def live(console: Console, lines: Callable[[int], Sequence[str]]) -> Live:
 
     def render() -> Text:
         width = max(1, console.width - 1)  # in the last column a terminal may go on to the next line
-        return Text("\n".join(elided(line, width) for line in lines(width)), no_wrap=True, overflow="crop")
+        return Text(
+            "\n".join(elided(visible_in_line(line), width) for line in lines(width)), no_wrap=True, overflow="crop"
+        )
 
     return Live(
         get_renderable=render, console=console, refresh_per_second=REFRESHES, transient=True,

@@ -16,6 +16,7 @@ from nas.run import Row
 from nas.training import Epoch
 from nas.trial import State, TrialSpec
 from nas.units import format_count, format_percent, format_seconds, format_ticking
+from nas.visible import visible, visible_in_line
 from searchspaces.cost import Cost
 
 
@@ -57,7 +58,7 @@ class Lines(Silent):
         self._line(trial_line(row, best, seconds_left, width_of(self.out)))
 
     def _line(self, text: str) -> None:
-        print(text, file=self.out, flush=True)
+        print(visible(text), file=self.out, flush=True)
 
 
 class JsonLines(Lines):
@@ -68,7 +69,7 @@ class JsonLines(Lines):
         self.run = run
 
     def waiting(self, what: str) -> None:
-        print(f"{what} ...", file=sys.stderr, flush=True)
+        say(f"{what} ...", sys.stderr)
 
     def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
         self._line(json.dumps({"run": self.run} | row.to_dict() | {"seconds_left": seconds_left}))
@@ -113,7 +114,7 @@ def trial_line(row: Row, best: Row | None, seconds_left: float | None, width: in
         accuracy = f"{format_percent(row.accuracy):>6}"
         outcome = accuracy if chosen else f"{accuracy}  reward {row.reward:.4f}"
     else:
-        accuracy = outcome = f"{row.state}: {row.reason}"
+        accuracy = outcome = f"{row.state}: {visible_in_line(row.reason)}"
     where = row.id if chosen else f"best {best.in_words}" if best else "none is complete yet"
     short = [row.id] if chosen else ["best"] if best and best.number == row.number else []
     last = [number, row.id, accuracy] if chosen else [number, accuracy]

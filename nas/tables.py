@@ -10,7 +10,6 @@ from nas.baselines.listing import Listed
 from nas.baselines.zoo import find
 from nas.classifier import Prediction
 from nas.columns import table
-from nas.console import visible
 from nas.control import ENOUGH, Comparison
 from nas.network import Found, Scaled
 from nas.repeats import Summary, spread_of
@@ -49,11 +48,14 @@ def trials_table(rows: Sequence[Row]) -> str:
 
 def predictions_table(predictions: Sequence[Prediction], top: int) -> str:
     """What `nas predict` prints: of each image the most probable class, then the next ones."""
-    then = [
-        ", ".join(f"{visible(name)} {format_percent(share)}" for name, share in p.classes[1:top]) for p in predictions
-    ]
+    then = [", ".join(f"{name} {format_percent(share)}" for name, share in p.classes[1:top]) for p in predictions]
     rows = [
-        (visible(str(p.path)), visible(p.name), format_percent(p.classes[0][1]), *([others] if top > 1 else []))
+        (
+            str(p.path),
+            p.name,
+            format_percent(p.classes[0][1]),
+            *([others] if top > 1 else []),
+        )
         for p, others in zip(predictions, then, strict=True)
     ]
     header = ("image", "class", "probability", *(["then"] if top > 1 else []))

@@ -16,6 +16,7 @@ from nas.run import Row
 from nas.training import Epoch
 from nas.trial import TrialSpec
 from nas.units import format_count, format_percent, format_ticking
+from nas.visible import visible
 from searchspaces.cost import Cost
 
 FEW = 4  # trials at once that have a line each
@@ -106,7 +107,7 @@ class Terminal(Lines):
         return running
 
     def _line(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True)
+        self._console.print(visible(text), soft_wrap=True)
 
     # ------------------------------------------------------------------ what changes
 

@@ -13,6 +13,7 @@ from nas.live import Plain, live
 from nas.recipe import Recipe
 from nas.training import Epoch, Moment
 from nas.units import format_percent, format_seconds, format_ticking
+from nas.visible import visible
 
 
 class SilentTraining:
@@ -41,7 +42,7 @@ class TrainingLines(SilentTraining):
         )
 
     def _line(self, text: str) -> None:
-        print(text, file=self.out, flush=True)
+        print(visible(text), file=self.out, flush=True)
 
 
 class TrainingTerminal(TrainingLines):
@@ -85,7 +86,7 @@ class TrainingTerminal(TrainingLines):
         self._live.stop()
 
     def _line(self, text: str) -> None:
-        self._console.print(fitted(text, self._console.width), soft_wrap=True)
+        self._console.print(fitted(visible(text), self._console.width), soft_wrap=True)
 
 
 class TrainingJson(SilentTraining):

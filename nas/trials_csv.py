@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 
 from nas.run import Row, Run
+from nas.visible import visible
 
 NOTED = ("loss", "seed")  # of a trial's attributes, besides what a row has
 
@@ -27,4 +28,4 @@ def trials_csv(run: Run, rows: Sequence[Row]) -> str:
         noted = [attributes[row.number].get(name) for name in NOTED]
         options = list(space.options(row.arch).values()) if row.arch else [None] * len(choices)
         writer.writerow([*row.to_dict().values(), *noted, *options])
-    return text.getvalue()
+    return visible(text.getvalue())

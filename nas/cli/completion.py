@@ -41,4 +41,4 @@ def networks(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def _runs(ctx: typer.Context) -> list[str]:
     folder = Path(ctx.params.get("runs_dir") or os.environ.get("NAS_RUNS") or "runs")
-    return sorted(config.parent.name for config in folder.glob("*/config.json"))
+    return sorted(name for config in folder.glob("*/config.json") if (name := config.parent.name).isprintable())

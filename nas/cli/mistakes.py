@@ -7,15 +7,17 @@ from typing import Any
 
 import typer
 
+from nas.visible import visible
+
 UsageError: Any = typer.BadParameter.__base__  # click's, which typer carries with it and does not name
 
 
 def in_a_line(error: Exception) -> str:
     """The text of `error`. Of a command line that is none also where its command says how it is used."""
     if not isinstance(error, UsageError):
-        return " ".join(str(error).split())
+        return visible(" ".join(str(error).split()))
     usage: Any = error
-    message = " ".join(_message(usage).split())
+    message = visible(" ".join(_message(usage).split()))
     if usage.ctx is None:
         return message
     return (

@@ -11,6 +11,7 @@ import typer
 
 from nas.cli import common, completion, panels
 from nas.cli.options import Json, RunsDir, Threads
+from nas.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,4 +100,4 @@ def _print_csv(predictions: Iterable[Prediction], top: int) -> None:
     out.writerow(["image", "rank", "class", "probability"])
     for prediction in predictions:
         for rank, (name, share) in enumerate(prediction.classes[:top], start=1):
-            out.writerow([prediction.path, rank, name, f"{share:.6f}"])
+            out.writerow([visible(str(prediction.path)), rank, visible(name), f"{share:.6f}"])

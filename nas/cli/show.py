@@ -65,13 +65,14 @@ def show(
     from nas.show import usual_shape, written
     from nas.tables import network_table
     from nas.targets import resolve
+    from nas.visible import visible
 
     found = resolve(network, runs_dir)
     picture = _pictures(draw) if draw else None
     usual = shape_of(data) if data else usual_shape(network, found, runs_dir)
     shape = usual[0] if classes is None else classes, usual[1] if image_size is None else image_size
     if form != "table" and not as_json:
-        print(written(found, form, shape, origin_of(network, found, runs_dir)))
+        print(visible(written(found, form, shape, origin_of(network, found, runs_dir))))
         shown = shown_of(found, shape) if picture else None
     else:
         shown = shown_of(found, shape)

@@ -21,6 +21,7 @@ from nas.files import write_all
 from nas.tables import spread
 from nas.trial import INFERENCE_BATCH
 from nas.units import format_bytes, format_count, format_points, format_seconds
+from nas.visible import visible
 
 # ------------------------------------------------------------------ for people
 
@@ -286,7 +287,7 @@ def to_csv(read: Sequence[Results]) -> str:
     writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return out.getvalue()
+    return visible(out.getvalue())
 
 
 def write(

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 
 import torch
 
-from nas.console import visible
 from nas.data.images import Dataset, Images
 from nas.data.splits import some
+from nas.visible import visible_in_line
 
 FEW = 5.0  # points of uncertainty from which a user is warned: below 385 images
 UNEVEN = 5  # times as many images as the smallest class has, in the largest
@@ -83,9 +83,10 @@ def _uneven(dataset: Dataset) -> str | None:
     least, most = min(of_each, key=of_each.__getitem__), max(of_each, key=of_each.__getitem__)
     if max(1, of_each[least]) * UNEVEN >= of_each[most]:
         return None
-    right, often = 100 * counts(dataset, dataset.val)[most] / len(dataset.val), visible(most)
+    right, often = 100 * counts(dataset, dataset.val)[most] / len(dataset.val), visible_in_line(most)
+    seldom = visible_in_line(least)
     return (
-        f"classes are uneven (training images: {visible(least)} {of_each[least]:,}, {often} {of_each[most]:,}): "
+        f"classes are uneven (training images: {seldom} {of_each[least]:,}, {often} {of_each[most]:,}): "
         f"always saying {often} has a validation accuracy of {right:.1f} %"
     )
 

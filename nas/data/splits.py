@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nas.console import visible
 from nas.data.image_file import is_image
 from nas.data.listing import Passed, entries, holds_an_image, is_folder, is_hidden
+from nas.visible import visible_in_line
 
 SPLITS = ("train", "val", "test")
 SPELLINGS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
@@ -86,7 +86,7 @@ class Layout:
 def some(texts: Sequence[str]) -> str:
     """The first few of `texts`, and how many more there are; line ends, and bytes that are no text, show as such."""
     more = f" and {len(texts) - NAMED:,} more" if len(texts) > NAMED else ""
-    return ", ".join(map(visible, texts[:NAMED])) + more
+    return ", ".join(map(visible_in_line, texts[:NAMED])) + more
 
 
 def no_images(folder: Path) -> str:

@@ -20,6 +20,7 @@ from nas.proxies.results import AREA, BUDGETS, CEILING, USUAL_BUDGET, Judged, Pr
 from nas.reward import ACCURACY, LOSS
 from nas.statistics import Interval
 from nas.units import format_count, format_seconds
+from nas.visible import visible
 
 HEADER = (
     "training", "signal", "seeds", "Spearman", "95 % interval", "Kendall", "95 % interval", "best third", "regret",
@@ -290,7 +291,7 @@ def _lines(rows: Sequence[dict[str, Any]]) -> str:
     writer = csv.DictWriter(out, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return out.getvalue()
+    return visible(out.getvalue())
 
 
 def to_markdown(found: Results) -> str:

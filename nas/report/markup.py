@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 
+from nas.visible import visible
+
 _EMPTY = {"meta", "img", "path", "line", "circle", "wbr"}
 
 
@@ -16,7 +18,7 @@ class Markup(str):
 
 def tag(name: str, attributes: Mapping[str, object] | None = None, *children: object) -> Markup:
     """An element: `tag("p", {"class": "note"}, "a < b")`. Children that are no `Markup` are text; None is nothing."""
-    given = "".join(f' {key}="{html.escape(str(value))}"' for key, value in (attributes or {}).items())
+    given = "".join(f' {key}="{html.escape(visible(str(value)))}"' for key, value in (attributes or {}).items())
     content = join(*children)
     if name in _EMPTY:
         return Markup(f"<{name}{given}/>" if not content else f"<{name}{given}>{content}</{name}>")
@@ -29,4 +31,4 @@ def join(*children: object) -> Markup:
 
 
 def _escaped(child: object) -> str:
-    return child if isinstance(child, Markup) else html.escape(str(child), quote=False)
+    return child if isinstance(child, Markup) else html.escape(visible(str(child)), quote=False)

@@ -22,6 +22,7 @@ from nas.scale.results import CONFIDENCE, Result, Results
 from nas.statistics import Interval
 from nas.tables import spread
 from nas.units import format_count, format_points
+from nas.visible import visible
 from scaling.compound import Compound
 
 # ------------------------------------------------------------------ for people
@@ -206,7 +207,7 @@ def to_csv(found: Results) -> str:
     writer = csv.DictWriter(out, [*columns, "n"], extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(row | {"n": len(row["accuracies"])} for row in rows)
-    return out.getvalue()
+    return visible(out.getvalue())
 
 
 def to_markdown(found: Results) -> str:

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from nas.columns import table
-from nas.console import can_change, elided, first_that_fits, fitted, say, visible, width_of
+from nas.console import can_change, elided, first_that_fits, fitted, say, width_of
 from nas.live import passing
 
 
@@ -85,11 +85,6 @@ def test_what_is_too_long_is_cut_with_an_ellipsis() -> None:
     assert elided("failed: out of memory", 21) == "failed: out of memory"
     assert elided("failed: out of memory", 20) == "failed: out of me..." and len(elided("a" * 99, 20)) == 20
     assert first_that_fits(["all of it", "less"], 6) == "less" and first_that_fits(["all", "le"], None) == "all"
-
-
-def test_a_name_is_one_line() -> None:
-    assert visible("café 😀, b") == "café 😀, b"
-    assert visible("line\nbreak\t\udce9\x1b[0m") == "line\\nbreak\\t\\udce9\\x1b[0m"
 
 
 def test_a_pipe_has_any_width_and_a_terminal_the_one_it_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,9 +86,10 @@ def test_a_time_budget_is_done_when_no_other_trial_fits(tmp_path: Path, config: 
 
 @pytest.mark.parametrize("storage", [None, "sqlite:///{}/ledger.db"])
 def test_a_search_that_ended_by_itself_is_done_until_something_is_added(
-    tmp_path: Path, config: Config, tiny: Dataset, pretended: None, storage: str | None
+    tmp_path: Path, config: Config, tiny: Dataset, pretended: None, storage: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where starting workers took most of the time, trials that were trained do not fill the budget."""
+    monkeypatch.setenv("NAS_STORAGE", (storage or "").format(tmp_path))
     run = Run.create(tmp_path / "runs" / "hasty", config, Budget(seconds=0.2), storage and storage.format(tmp_path))
     drive(run, run.budget, tiny, "cpu", None, Nobody())
     with run.driving() as study:
