@@ -152,11 +152,10 @@ def search(
     source = choose_source(None, data, None if data_dir is None else Path(data_dir), image_size, skip_unreadable)
     folder = launch.new_folder(Path(runs_dir), name, launch.usual_name(space, source.name))
     places = repeats.places(folder, seed, seeds)
-    folders = [*places, place_of_control(folder)] if control else [*places]
     images = "all" if subset is None else subset
     how = launch.choose_recipe(epochs, images, image_size, batch_size, lr, _as_texts(recipe))
     where = launch.choose_place(cluster, device, threads)
-    launch.check_free(folders, storage)
+    launch.check_free([*places], control, storage)
     answers = None if table is None else Path(table)
     dataset = launch.load_data(source, output, answers)
     if subset is None and answers is None and "subset" not in (recipe or {}):

@@ -9,9 +9,9 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from nas.files import read_json
+from nas.files import CONFIG, read_json
 from nas.identity import Identity
-from nas.run import CONFIG, Run
+from nas.run import Run
 
 
 def usual_place(path: Path, what: str) -> Path:

@@ -55,12 +55,17 @@ def create(run: Run) -> Run:
 
 def check(config: Config, path: Path) -> None:
     """Raises ValueError where a control of a run of `config` in `path` would say nothing, or has no room."""
-    if place(path).exists():
-        raise ValueError(f"{place(path)} exists, where the control goes: choose another --name")
+    check_room(path)
     if config.strategy == RANDOM:
         raise ValueError("--control compares with random search: choose another --strategy, or leave it out")
     if config.objectives:
         raise ValueError("--control compares one reward: leave out --objectives, or give a --target-macs instead")
+
+
+def check_room(path: Path) -> None:
+    """Raises ValueError where there is something already where the control of the run in `path` goes."""
+    if place(path).exists():
+        raise ValueError(f"{place(path)} exists, where the control goes: choose another --name")
 
 
 def find(run: Run) -> Run | None:

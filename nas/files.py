@@ -17,6 +17,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+CONFIG, JOURNAL = "config.json", "journal.log"
+"""What a run's folder has."""
+WEIGHTS, ARCHITECTURE, RESULT = "weights.safetensors", "architecture.json", "result.json"
+"""What the folder of a training has when it has ended."""
+
 _INSTANT = 0.5  # seconds
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 """What editors write before the text, and what that then is; without a mark it is UTF-8."""

@@ -16,11 +16,13 @@ from nas import data, repeats
 from nas.comparison.lineup import Lineup
 from nas.comparison.trainings import Trainings
 from nas.config import Budget, Config
+from nas.control import check_room as check_room_of_control
+from nas.control import place as place_of_control
 from nas.data.folder import PREFIX
 from nas.data.images import Dataset
 from nas.data.source import DataSource
 from nas.engines import local
-from nas.files import make_folder, resumable
+from nas.files import WEIGHTS, resumable
 from nas.limits import SEED, THREADS
 from nas.loop import Progress, Search
 from nas.names import as_name, check_name, check_room
@@ -317,20 +319,19 @@ def _is_taken(folder: Path) -> bool:
     return folder.exists() or bool(repeats.find(folder))
 
 
-def check_free(folders: Sequence[Path], storage_url: str | None) -> None:
-    """Raises ValueError where one of `folders`, of new runs, is there, or the database cannot have their studies."""
-    for folder in folders:
-        if folder.exists():
-            raise ValueError(f"{folder} exists, where the control goes: choose another --name")
+def check_free(runs: Sequence[Path], with_control: bool, storage_url: str | None) -> None:
+    """Raises ValueError where the control of a new run has no room, or the database cannot have their studies."""
+    controls = [place_of_control(run) for run in runs] if with_control else []
+    for run in runs if with_control else ():
+        check_room_of_control(run)
     if storage_url is not None:
-        check_database(storage_url, [folder.name for folder in folders])
+        check_database(storage_url, [folder.name for folder in (*runs, *controls)])
 
 
-def output_folder(path: Path) -> Path:
-    """`path`, made now, so that a training does not end with nowhere to go. Refused where weights are in it already."""
-    if (path / "weights.safetensors").exists():
-        raise ValueError(f"{path} has the weights of another training: choose another --out, or remove them")
-    return make_folder(path)
+def check_no_weights(folder: Path) -> None:
+    """Raises ValueError where weights are in `folder`, which others would be written over."""
+    if (folder / WEIGHTS).exists():
+        raise ValueError(f"{folder} has the weights of another training: choose another --out, or remove them")
 
 
 # ------------------------------------------------------------------ the search

@@ -17,13 +17,12 @@ from optuna.trial import TrialState
 
 from nas.columns import table
 from nas.database import Unnamed, named, opened
-from nas.files import is_busy, read_json
+from nas.files import CONFIG, JOURNAL, RESULT, is_busy, read_json
 from nas.identity import Identity, find_study
 from nas.journal import Journal, lock_of
 from nas.spent import ENDED_AFTER, busy_seconds
 from nas.units import format_percent
 
-CONFIG, JOURNAL, RESULT = "config.json", "journal.log", "result.json"
 KINDS = {  # of runs that are no search, by the space of theirs
     "nas.comparison.lineup:Lineup": "comparison",
     "nas.scale.grid:ScalingGrid": "scaling grid",

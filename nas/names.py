@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from nas.baselines.zoo import UnknownName, find
+from nas.files import CONFIG
 from searchspaces import SPACES
 
 SETS = ("none", "small", "all-cifar")  # of baselines, for `nas compare`
@@ -35,7 +36,7 @@ def is_network(name: str) -> bool:
 
 def check_room(folder: Path) -> None:
     """Raises ValueError where `folder`, a new run's, is there already or cannot be made."""
-    if (folder / "config.json").exists():
+    if (folder / CONFIG).exists():
         raise ValueError(f"{folder} exists: `nas resume {folder.name}` continues it, --name starts another")
     if folder.exists() or folder.is_symlink():
         raise ValueError(f"{folder} exists, and is no run: choose another --name")

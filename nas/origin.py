@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nas.data.source import DataSource, choose_source
-from nas.files import read_json
+from nas.files import ARCHITECTURE, RESULT, WEIGHTS, read_json
 from nas.network import Network, Scaled
 from nas.run import Run, folder_of
-from nas.targets import ARCHITECTURE, file_of
+from nas.targets import file_of
 
-WEIGHTS = "weights.safetensors"  # in the folder of a training
 _SCALED = re.compile(r"(@[\d.]+x[\d.]+-\d+)+$")
 
 
@@ -107,7 +106,7 @@ def _trial(run: Run, which: str, network: Network) -> str:
 
 def _check_is_for_cifar10(file: Path) -> None:
     """Raises ValueError where a network's `file`, or the result of its training, says that it is for something else."""
-    result = file.with_name("result.json")
+    result = file.with_name(RESULT)
     classes = read_json(file).get("num_classes", 10)
     data = read_json(result).get("data", "cifar10") if file.name == ARCHITECTURE and result.is_file() else "cifar10"
     if (classes, data) != (10, "cifar10"):

@@ -14,8 +14,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 from nas.config import Config
+from nas.files import CONFIG
 from nas.limits import SEEDS
-from nas.run import CONFIG, Row, Run, best_of
+from nas.run import Row, Run, best_of
 
 LIMIT = 1e100  # of a value that has a mean with others
 

@@ -28,7 +28,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.config import Budget, Config, differences
 from nas.database import has_secret, named, opened, public, without_secrets
-from nas.files import read_json, write_atomically
+from nas.files import CONFIG, JOURNAL, read_json, write_atomically
 from nas.identity import Identity, find_study
 from nas.journal import Damaged, Journal, lock_of, sole_writer
 from nas.network import Network
@@ -37,7 +37,6 @@ from nas.trust import is_own
 from nas.units import format_count, format_percent
 from searchspaces import Arch, Space
 
-CONFIG, JOURNAL = "config.json", "journal.log"
 _MAY_CHANGE = ("data_dir", "device", "table")  # of a configuration: where things are, what computes
 
 

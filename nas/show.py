@@ -83,11 +83,17 @@ class Shown:
         return named | document | size | {"rows": rows}
 
 
+def choose_shape(usual: Shape, num_classes: int | None, image_size: int | None) -> Shape:
+    """What is given, else what is `usual`. Raises ValueError where there are no such classes or pixels."""
+    shape = usual[0] if num_classes is None else num_classes, usual[1] if image_size is None else image_size
+    if min(shape) < 1:
+        raise ValueError(f"--classes and --image-size must be at least 1, not {shape[0]} and {shape[1]}")
+    return shape
+
+
 def show(network: Network, shape: Shape) -> Shown:
     """`network` for `shape`, classes and pixels. Raises ValueError where it does not take such images."""
     num_classes, image_size = shape
-    if num_classes < 1 or image_size < 1:
-        raise ValueError(f"--classes and --image-size must be at least 1, not {num_classes} and {image_size}")
     with shapes_only():
         module = network.build(num_classes, image_size)
     rows = module if isinstance(module, nn.Sequential) else nn.Sequential(module)

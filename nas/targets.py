@@ -10,16 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from nas.baselines.zoo import BASELINES, UnknownName, find
-from nas.files import parse_json, read_text
+from nas.files import ARCHITECTURE, parse_json, read_text
 from nas.network import Designed, Found, Network, Scaled, grown
 from nas.run import Run, folder_of
 from nas.trust import space_of_file, space_of_person
 from nas.units import parse_count, parse_names
 from searchspaces import SPACES, Arch, Compact, Mnas, Space
 from searchspaces.blockstrings import parse_blocks
-
-ARCHITECTURE = "architecture.json"
-"""The network's file in the folder of a training."""
 
 TRAINING = "training.json"
 """What the folder of a training has from its beginning on, see `nas.training_run`."""

@@ -27,12 +27,12 @@ from nas.config import differences
 from nas.data.images import Dataset, Images
 from nas.database import without_secrets
 from nas.exports.files import write_network
-from nas.files import make_folder, read_json, resumable, sole_process, write_atomically
-from nas.launch import choose_device
+from nas.files import CONFIG, RESULT, make_folder, read_json, resumable, sole_process, write_atomically
+from nas.launch import check_no_weights, choose_device
 from nas.origin import origin_of
 from nas.process import prepare
 from nas.progress import Output
-from nas.run import CONFIG, folder_of, versions
+from nas.run import folder_of, versions
 from nas.targets import TRAINING, resolve
 from nas.training import Diverged, Snapshot, Training, accuracy, predict
 from nas.training_job import Job, changes
@@ -41,7 +41,7 @@ from nas.transfer import Taken, metadata
 from nas.trial import describe
 from searchspaces.cost import Cost, cost
 
-CHECKPOINT, RESULT = "checkpoint.pt", "result.json"
+CHECKPOINT = "checkpoint.pt"
 _LOCK = "training.driver"
 SILENT = Output("none")
 
@@ -140,8 +140,7 @@ def check_free(folder: Path) -> None:
         raise ValueError(
             f"{folder} has a training that has not ended: {_goes_on(folder)} it, another --out starts anew"
         )
-    if (folder / "weights.safetensors").exists():
-        raise ValueError(f"{folder} has the weights of another training: choose another --out, or remove them")
+    check_no_weights(folder)
 
 
 def result_of(folder: Path) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from nas.baselines.pretrained import naming_of, read_checkpoint
 from nas.baselines.pretrained.naming import Naming, our_tensors
 from nas.data.images import Dataset
+from nas.files import RESULT, WEIGHTS
 from nas.network import Designed, Network
 from nas.task import Task, class_names
 from searchspaces.cost import shapes_only
@@ -50,7 +51,7 @@ class Weights:
         """
         path = Path(path)
         if path.is_dir():
-            path = path / "weights.safetensors"
+            path = path / WEIGHTS
         tensors, metadata = read_checkpoint(path), _metadata(path)
         trained = metadata.get("trained") != UNTRAINED["trained"]
         if broken := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
@@ -58,7 +59,7 @@ class Weights:
                 f"{path} is damaged, or of a training that diverged: {broken[0]} has values that are no numbers"
             )
         try:
-            task = Task.from_metadata(metadata) or Task.from_result(path.parent / "result.json")
+            task = Task.from_metadata(metadata) or Task.from_result(path.parent / RESULT)
             names, size = metadata.get("class_names"), metadata.get("image_size")
             classes = class_names(json.loads(names)) if names else None
             return cls(path, tensors, classes, int(size) if size else None, task, trained)

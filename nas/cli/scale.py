@@ -233,15 +233,17 @@ def _one(found: Member, batch_size: int, device: str | None, out: Path | None, a
     """Say all about one network, and write it. It is timed on `device`, if one is given."""
     import json
 
-    from nas.files import write_atomically
-    from nas.launch import output_folder
+    from nas.files import make_folder, write_atomically
+    from nas.launch import check_no_weights
     from nas.scale.family import seconds, write_untrained
     from nas.scale.tables import explained, facts
 
-    folder = output_folder(out) if out else None
+    if out:
+        check_no_weights(out)
+        make_folder(out)  # now, so that the work does not end with nowhere to go
     took = seconds(found, device) if device else None
-    if folder:
-        written = write_untrained(folder, found)
+    if out:
+        written = write_untrained(out, found)
     else:
         written = [Path(found.network.name.replace(":", "-").replace("/", "-") + ".json")]
         write_atomically(written[0], json.dumps(found.architecture(), indent=2) + "\n")
@@ -252,4 +254,4 @@ def _one(found: Member, batch_size: int, device: str | None, out: Path | None, a
     common.to_stdout(explained(found, batch_size, took, device or ""))
     size = "" if found.data else f" --image-size {found.image_size}"  # else the file says it, and the data
     trained = f"nas train {written[0]}{size}"
-    common.to_stdout(f"\nwrote {', '.join(map(str, written))}{' (untrained)' if folder else ''}; `{trained}` trains it")
+    common.to_stdout(f"\nwrote {', '.join(map(str, written))}{' (untrained)' if out else ''}; `{trained}` trains it")

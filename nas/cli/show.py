@@ -61,8 +61,8 @@ def show(
     common.load_torch()
     from nas.data import shape_of
     from nas.origin import origin_of
+    from nas.show import choose_shape, usual_shape, written
     from nas.show import show as shown_of
-    from nas.show import usual_shape, written
     from nas.tables import network_table
     from nas.targets import resolve
     from nas.visible import visible
@@ -70,7 +70,7 @@ def show(
     found = resolve(network, runs_dir)
     picture = _pictures(draw) if draw else None
     usual = shape_of(data) if data else usual_shape(network, found, runs_dir)
-    shape = usual[0] if classes is None else classes, usual[1] if image_size is None else image_size
+    shape = choose_shape(usual, classes, image_size)
     if form != "table" and not as_json:
         print(visible(written(found, form, shape, origin_of(network, found, runs_dir))))
         shown = shown_of(found, shape) if picture else None

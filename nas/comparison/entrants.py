@@ -10,6 +10,7 @@ from pathlib import Path
 from nas.baselines.zoo import with_width
 from nas.comparison.lineup import Entrant
 from nas.data.source import DataSource
+from nas.files import CONFIG
 from nas.names import is_network
 from nas.network import Designed, Found, Network
 from nas.origin import Origin, origin_of, source_for
@@ -32,7 +33,7 @@ def choose(targets: Sequence[str], baselines: str, runs_dir: Path, say: Say) -> 
     """
     wanted = (*targets, *parse_names(baselines))
     for target in wanted:
-        if is_network(target) and (folder_of(target, runs_dir) / "config.json").is_file():
+        if is_network(target) and (folder_of(target, runs_dir) / CONFIG).is_file():
             say(f"{target} is taken for the baseline; the best network of the run called so is {target}:best")
     names = [name for target in wanted for name in _expanded(target, runs_dir)]
     chosen: dict[str, Entrant] = {}

@@ -96,9 +96,7 @@ def create(folder: Path, config: Config, of: str = "") -> Run:
 
 
 def check_free(folder: Path, equal_seconds: bool) -> None:
-    """Raises ValueError where a new comparison has no room."""
-    if folder.exists():
-        raise ValueError(f"{folder} exists: `nas resume {folder.name}` continues it, --name starts another")
+    """Raises ValueError where there is something already where the second run of a new comparison goes."""
     if equal_seconds and (second_run := beside.usual_place(folder, SECONDS)).exists():
         raise ValueError(f"{second_run} exists, where the trainings at equal seconds go: choose another --name")
 

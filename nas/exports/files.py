@@ -16,14 +16,14 @@ from nas.data.source import DataSource
 from nas.exports.formats import PROGRAMS, largest_difference, to_program
 from nas.exports.photographs import CLASSIFY, check_classify, check_network, classify_source
 from nas.exports.standalone import logits_of, standalone_source
-from nas.files import make_folder, write_all, write_atomically
+from nas.files import ARCHITECTURE, WEIGHTS, make_folder, write_all, write_atomically
 from nas.network import Network
 from nas.origin import document_of
 from nas.targets import from_document
 from nas.task import Task
 
 FILES = {
-    "state_dict": ("weights.safetensors", "architecture.json"),
+    "state_dict": (WEIGHTS, ARCHITECTURE),
     "standalone": ("network.py",),
     "onnx": ("network.onnx",),
     "pt2": ("network.pt2",),
@@ -70,9 +70,9 @@ def write_network(
 
     `data` are what later commands take by default for the network of the folder.
     """
-    files: dict[Path, str | bytes] = {folder / "weights.safetensors": weights_bytes(module, metadata)}
+    files: dict[Path, str | bytes] = {folder / WEIGHTS: weights_bytes(module, metadata)}
     if architecture:
-        files[folder / "architecture.json"] = document_of(network, shape, data)
+        files[folder / ARCHITECTURE] = document_of(network, shape, data)
     return write_all(files)
 
 

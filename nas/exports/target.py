@@ -14,7 +14,7 @@ from nas.baselines.pretrained.naming import Naming
 from nas.data.source import DataSource
 from nas.network import Designed, Network
 from nas.origin import Origin, origin_of, trained_on, weights_of
-from nas.show import Shape, usual_shape
+from nas.show import Shape, choose_shape, usual_shape
 from nas.targets import TRAINING, resolve
 from nas.task import Task, names_and_pixels
 from nas.transfer import UNTRAINED, Weights
@@ -86,9 +86,7 @@ def read_source(
     if read is not None:
         origin = trained_on(read.path) or origin
         usual = len(read.class_names or ()) or usual[0], read.image_size or usual[1]
-    shape = usual[0] if num_classes is None else num_classes, usual[1] if image_size is None else image_size
-    if min(shape) < 1:
-        raise ValueError(f"--classes and --image-size must be at least 1, not {shape[0]} and {shape[1]}")
+    shape = choose_shape(usual, num_classes, image_size)
     torch.manual_seed(0)
     source = Source(network, _module(network, shape, read), shape, read, origin)
     if not source.trained and not allow_untrained:

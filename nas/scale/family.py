@@ -25,7 +25,7 @@ from nas.latency import latency
 from nas.memory import inference_memory, training_memory
 from nas.network import Designed, Network, grown
 from nas.origin import document_of, origin_of
-from nas.show import usual_shape
+from nas.show import choose_shape, usual_shape
 from nas.targets import resolve
 from nas.transfer import UNTRAINED
 from nas.units import format_bytes, format_count, format_seconds
@@ -78,16 +78,10 @@ class Base:
 def base_of(target: str, runs_dir: str | Path, num_classes: int | None = None, image_size: int | None = None) -> Base:
     """What `target` means, for its own classes and pixels, or those given. Raises ValueError where it does not grow."""
     network = resolve(target, runs_dir)
-    classes, pixels = usual_shape(target, network, runs_dir)
+    usual = usual_shape(target, network, runs_dir)
     origin = origin_of(target, network, runs_dir)
-    base = Base(
-        network,
-        classes if num_classes is None else num_classes,
-        pixels if image_size is None else image_size,
-        origin.data if origin and num_classes in (None, classes) else None,
-    )
-    if min(base.num_classes, base.image_size) < 1:
-        raise ValueError(f"--classes and --image-size must be at least 1, not {base.num_classes} and {base.image_size}")
+    shape = choose_shape(usual, num_classes, image_size)
+    base = Base(network, *shape, origin.data if origin and shape[0] == usual[0] else None)
     with shapes_only():  # now, rather than where a larger one is asked for
         base.scaled(1.1, 1.1, base.image_size).build(base.num_classes, base.image_size)
     return base

@@ -20,7 +20,8 @@ from nas import baselines, launch, results
 from nas.config import Budget
 from nas.data import Dataset
 from nas.data.images import Images
-from nas.run import CONFIG, JOURNAL, Run
+from nas.files import CONFIG, JOURNAL
+from nas.run import Run
 from nas.timing import Estimate
 
 Cli = "Callable[..., tuple[int, str, str]]"

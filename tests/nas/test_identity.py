@@ -11,8 +11,9 @@ import pytest
 
 from nas import beside, control
 from nas.config import Budget, Config
+from nas.files import CONFIG, JOURNAL
 from nas.identity import find_study
-from nas.run import CONFIG, JOURNAL, Run
+from nas.run import Run
 
 
 def told(run: Run, trials: int = 2) -> Run:

@@ -17,10 +17,11 @@ from nas import listing
 from nas.config import Budget, Config
 from nas.data import Dataset
 from nas.engines import local
+from nas.files import CONFIG, JOURNAL
 from nas.launch import drive
 from nas.listing import Listed, runs_in
 from nas.loop import Search
-from nas.run import CONFIG, JOURNAL, Run
+from nas.run import Run
 from nas.samplers import distributions
 
 

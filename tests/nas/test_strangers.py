@@ -19,12 +19,13 @@ from nas.config import Budget, Config
 from nas.control import compare
 from nas.data import Dataset
 from nas.engines import local
+from nas.files import JOURNAL
 from nas.loop import Search
 from nas.pareto import front
 from nas.report.numbers import Numbers
 from nas.report.page import page
 from nas.reward import Reward
-from nas.run import JOURNAL, Run, rank
+from nas.run import Run, rank
 from nas.samplers import EXHAUSTIVE, STRATEGIES, distributions, make_sampler
 from nas.tables import trials_table
 from nas.trial import State
