@@ -145,7 +145,10 @@ def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cl
         prepared = config.recipe.prepare(dataset).to(config.device)
         estimate = estimate_trial_seconds(config.space, prepared, config.recipe, allowance)
     if estimate is None:
-        return f"unknown: none of {NETWORKS} random networks could be trained in {allowance}; a lower --lr may help"
+        return (
+            f"unknown: none of {NETWORKS} random networks could be timed in {allowance}: trainings take longer, or "
+            "fail, for which a lower --lr may help"
+        )
     seconds = estimate.seconds
     _check_fits(seconds, config, budget)
     at_once = cluster.at_once if cluster else 1
@@ -164,6 +167,13 @@ def _left_of(budget: Budget, left: float) -> str:
     """`20m00s`, or where timing took some of these, `the 19m30s left of 20m00s`."""
     now, whole = format_seconds(left), format_seconds(budget.seconds)
     return whole if now == whole else f"the {now} left of {whole}"
+
+
+def going_on(name: str, data: str, budget: Budget, where: str) -> str:
+    """What is said of a run that goes on: to which totals, and `where` it trains; "" where nothing is trained."""
+    ends = [f"{budget.trials:,} trials"] if budget.trials is not None else []
+    ends += [format_seconds(budget.seconds)] if budget.seconds is not None else []
+    return f"{name} goes on with {data}, to {' or '.join(ends)} in all{where and f', on {where}'}"
 
 
 def timing(what: str, recipe: Recipe, allowance: Allowance, output: Output) -> AbstractContextManager[None]:

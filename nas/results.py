@@ -18,6 +18,7 @@ from nas.data.source import DataSource
 from nas.exports.target import read_source
 from nas.network import Network
 from nas.origin import data_of, document_of
+from nas.plan import going_on, place
 from nas.progress import Output
 from nas.run import Row, rank
 from nas.samplers.strategy import Update
@@ -220,6 +221,7 @@ class Run(run.Run):
             tested = launch.with_test(dataset, source, output)
             self.ended = finish(self, limit, tested, where, cluster, output)
             return self
+        output.say(going_on(self.name, config.data, limit, "" if config.table else place(where, cluster)))
         tell = self.telling(on_trial)
         self.ended = launch.to_the_end(self, random, limit, dataset, where, cluster, output, tell)
         return self

@@ -121,7 +121,8 @@ def test_at_one_width_a_limit_leaves_out_what_is_larger(cli, pretended: None, si
 def test_resume_goes_on(cli, pretended: None) -> None:
     cli(*SEARCH, "--trials", "2", "--name", "one")
     code, out, _ = cli("resume", "one", "--trials", "5")
-    assert code == 0 and out.count("\ntrial") + out.startswith("trial") == 3
+    assert code == 0 and out.startswith("one goes on with tiny, to 5 trials in all, on cpu\n")
+    assert out.count("\ntrial") == 3
     assert len(json.loads(cli("top", "one", "--json")[1])) == 5
 
 
