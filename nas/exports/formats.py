@@ -54,8 +54,7 @@ def pt2_bytes(program: torch.export.ExportedProgram, metadata: Metadata = NOTHIN
 
 def run_pt2(content: bytes) -> Logits:
     """What the content of a .pt2 file computes."""
-    with quietly():
-        module = torch.export.load(io.BytesIO(content)).module()
+    module = _load_pt2(content, {}).module()
 
     def logits(images: Tensor) -> Tensor:
         with torch.no_grad():
@@ -68,9 +67,16 @@ def run_pt2(content: bytes) -> Logits:
 def pt2_metadata(content: bytes) -> dict[str, str]:
     """What the content of a .pt2 file says of the network; nothing in one that we did not write."""
     found = {PT2_METADATA: ""}
-    with quietly():
-        torch.export.load(io.BytesIO(content), extra_files=found)
+    _load_pt2(content, found)
     return dict(json.loads(found[PT2_METADATA] or "{}"))
+
+
+def _load_pt2(content: bytes, extra_files: dict[str, str]) -> torch.export.ExportedProgram:
+    """The program in the content of a .pt2 file; `extra_files` are filled."""
+    import torch.ao.quantization.fx._decomposed  # whose operations int8 is of: PyTorch knows them from then on
+
+    with quietly():
+        return torch.export.load(io.BytesIO(content), extra_files=extra_files)
 
 
 def onnx_bytes(program: torch.export.ExportedProgram, metadata: Metadata = NOTHING) -> bytes:

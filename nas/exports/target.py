@@ -100,6 +100,8 @@ def describe(source: Source) -> str:
     task, known = source.task, source.weights.class_names if source.weights else None
     names = f": {class_list(known)}" if known else ""
     about = f", trained on {task.data}" if task and task.data else ""
+    other = source.weights is not None and source.weights.image_size not in (None, source.shape[1])
+    about += f", at {source.weights.image_size} pixels" if source.weights and other else ""
     unknown = "; they do not say how images were normalised, so no file will" if source.trained and not task else ""
     return (
         f"network   {source.network.name}, for {source.shape[0]} classes at {source.shape[1]} pixels{names}\n"

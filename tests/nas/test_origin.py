@@ -194,6 +194,8 @@ def test_an_export_is_for_the_data_of_its_weights(home: Path, searched: Path, ca
     assert f"data      folder:other in {home}" in out
     found = origin("out")
     assert found is not None and found.data.name == "folder:other" and found.data.image_size == 16
+    code, out, err = call_nas("export", "fruity:1", "--image-size", "20", "--out", "larger")
+    assert code == 0 and "trained on folder:other, at 16 pixels\n" in out, err
     code, out, err = call_nas("train", "out", "--epochs", "1", "--set", "batch_size=10")
     assert code == 0, err
     assert f"data      folder:other in {home}, 3 classes: apple, fig, quince; as out/architecture.json has it" in out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from torch import nn
 
 from nas.data import Dataset
 from nas.exports.job import Changes, data_for, run
-from nas.exports.steps import steps_table
+from nas.exports.steps import calibration_batches, int8_bytes, steps_table
 from nas.exports.target import Source
 from nas.network import Designed
 from nas.recipe import Recipe
@@ -46,6 +48,18 @@ def test_static_int8_is_a_quarter_and_about_as_good(trained: nn.Module, tiny: Da
 
 
 @pytest.mark.slow
+def test_int8_is_read_by_another_process(trained: nn.Module, tiny: Dataset, tmp_path: Path) -> None:
+    (content,) = int8_bytes(trained, tiny.image_size, ["pt2"], calibration_batches(tiny), {"about": "it"})
+    (tmp_path / "network.int8.pt2").write_bytes(content)
+    code = (
+        "import pathlib, torch; from nas.exports.formats import pt2_metadata, run_pt2\n"
+        "content = pathlib.Path('network.int8.pt2').read_bytes()\n"
+        f"print(pt2_metadata(content), len(run_pt2(content)(torch.zeros(2, 3, {tiny.image_size}, {tiny.image_size}))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout == "{'about': 'it'} 2\n", done.stderr
+
+
 def test_static_int8_as_onnx(trained: nn.Module, tiny: Dataset, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     source = Source(Designed("resnet8"), trained, (4, 16), None)
