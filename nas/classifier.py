@@ -71,7 +71,7 @@ class Classifier:
     def _of_program(cls, path: Path) -> Classifier:
         program = PROGRAMS[path.suffix[1:]]
         try:
-            content = path.read_bytes()
+            content = program.checked(path.read_bytes())
             task, logits = Task.from_metadata(program.metadata(content)), program.run(content)
         except OSError as error:
             raise ValueError(f"cannot read {path}: {error.strerror}") from None

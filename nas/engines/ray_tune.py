@@ -47,6 +47,7 @@ for _name, _value in ENVIRONMENT.items():  # here, since some are read when Ray 
 try:
     import ray
     from ray import tune
+    from ray._private import ray_constants
     from ray.air.execution._internal import actor_manager
     from ray.exceptions import OutOfMemoryError, RayActorError
     from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
@@ -126,21 +127,37 @@ def _connected(cluster: Cluster, object_bytes: int, folder: str) -> Iterator[Clu
     """Ray, for as long as the context lasts. Yields `cluster` with what its address alone had left open."""
     try:
         if cluster.address is None:
-            ray.init(
-                "local",
-                num_cpus=cluster.at_once * cluster.threads,
-                num_gpus=cluster.gpus or 0,
-                include_dashboard=False,
-                object_store_memory=object_bytes + 100_000_000,  # Ray wants 75 MB at least
-                _temp_dir=folder,
-                **SILENT,
-            )
+            with _on_loopback():
+                ray.init(
+                    "local",
+                    num_cpus=cluster.at_once * cluster.threads,
+                    num_gpus=cluster.gpus or 0,
+                    include_dashboard=False,
+                    object_store_memory=object_bytes + 100_000_000,  # Ray wants 75 MB at least
+                    _temp_dir=folder,
+                    **SILENT,
+                )
         else:
             _join(cluster.address)
             cluster = _settled(cluster, ray.cluster_resources())  # type: ignore[no-untyped-call]
         yield cluster
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _on_loopback() -> Iterator[None]:
+    """What Ray starts within it listens at 127.0.0.1 alone: whoever reaches its ports can have it run anything.
+
+    That is Ray's own way where a machine is no part of a cluster, which it takes Macs and Windows for. Its option
+    `_node_ip_address` does not do it: Ray 2.60 puts this machine's address in the place of 127.0.0.1.
+    """
+    in_clusters = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = in_clusters
 
 
 def _join(address: str) -> None:

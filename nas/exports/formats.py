@@ -20,6 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nas.exports.inspected import checked_pt2
+
 Logits = Callable[[Tensor], Tensor]  # images [B, 3, H, W] -> logits [B, num_classes]
 Metadata = Mapping[str, str]
 NOTHING: Metadata = MappingProxyType({})
@@ -178,9 +180,10 @@ class Program:
     to_bytes: Callable[[torch.export.ExportedProgram, Metadata], bytes]
     run: Callable[[bytes], Logits]
     metadata: Callable[[bytes], dict[str, str]]
+    checked: Callable[[bytes], bytes]  # of a file that anybody may have written, before it is run or asked
 
 
 PROGRAMS = {
-    "onnx": Program(onnx_bytes, run_onnx, onnx_metadata),
-    "pt2": Program(pt2_bytes, run_pt2, pt2_metadata),
+    "onnx": Program(onnx_bytes, run_onnx, onnx_metadata, lambda content: content),
+    "pt2": Program(pt2_bytes, run_pt2, pt2_metadata, checked_pt2),
 }

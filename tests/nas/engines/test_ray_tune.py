@@ -277,3 +277,34 @@ def test_the_searchs_own_pruner_stops_trials_on_workers(tiny: Dataset, tmp_path:
     for row in rows:
         assert epochs[row.number] == (3 if row.state == State.COMPLETE else 1)
         assert row.accuracy is not None and (row.state == State.COMPLETE) == (row.reason == "")
+
+
+LISTENS = "0A"  # the state of a socket, in /proc/net/tcp
+LOOPBACK = ("0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000")
+
+
+def _family(process: int) -> list[int]:
+    """`process` and all that it started."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [process, *(one for child in children for one in _family(int(child)))]
+
+
+def _listening(processes: list[int]) -> list[str]:
+    """At which addresses, as the kernel writes them."""
+    ends = [end for process in processes for end in Path(f"/proc/{process}/fd").iterdir()]
+    sockets = {str(end.readlink()) for end in ends if end.is_symlink()}
+    lines = [
+        line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    return [line[1].partition(":")[0] for line in lines if line[3] == LISTENS and f"socket:[{line[9]}]" in sockets]
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's /proc")
+def test_nobody_else_can_reach_what_runs_on_this_machine_alone(tmp_path: Path) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="nas-") as folder,
+        ray_tune._connected(ray_tune.Cluster(workers=1), 0, folder),
+    ):
+        addresses = _listening(_family(os.getpid()))
+    assert len(addresses) > 2 and set(addresses) <= set(LOOPBACK)
+    assert ray_tune.ray_constants.ENABLE_RAY_CLUSTER, "as it was, for a cluster that is joined next"
