@@ -31,7 +31,11 @@ EventFiles = Annotated[
 def report(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN", autocompletion=completion.runs, help="One run or set of --seeds, or several."),
+        typer.Argument(
+            metavar="RUN",
+            autocompletion=completion.runs,
+            help="A run, or the name that searches of --seeds share; several stand side by side.",
+        ),
     ],
     out: Out = None,
     tensorboard: EventFiles = None,

@@ -65,7 +65,7 @@ MemoryFor = Annotated[
     ),
 ]
 BatchSize = Annotated[
-    int, typer.Option(help="Images at once in training, for its memory.", rich_help_panel=panels.GROWTH)
+    int, typer.Option(help="Images at once in training, for its memory and in the grid.", rich_help_panel=panels.GROWTH)
 ]
 Alpha = Annotated[
     float | None,

@@ -278,7 +278,8 @@ def resume(
 ) -> None:
     """Continue a run or a training, however it ended.
 
-    With a new total of trials or time a run goes on beyond its end. Its control is continued, too, and all of a set.
+    With a new total of trials or time a run goes on beyond its end. With a search its random control goes on, too. The
+    name that searches of --seeds share continues all of them.
     """
     common.load_torch()
     from nas import repeats, training_run
