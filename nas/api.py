@@ -267,7 +267,7 @@ def train(
 
 
 def compare(
-    networks: str | Sequence[str],
+    networks: str | Path | Sequence[str | Path],
     *,
     baselines: str | None = None,
     match_macs: bool | None = None,
@@ -340,7 +340,8 @@ def compare(
 
     SEEDS.checked("--seeds", seeds)
     output, home = Output(progress), Path(runs_dir)
-    targets = [networks] if isinstance(networks, str) else list(networks)
+    targets = [networks] if isinstance(networks, str | Path) else networks
+    targets = [str(target) for target in targets]
     cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
     entrants, match = named(targets, baselines, match_macs, home, output.log)
     place = None if data_dir is None else Path(data_dir)

@@ -23,7 +23,7 @@ from nas.data.images import Dataset
 from nas.data.source import DataSource
 from nas.engines import local
 from nas.files import WEIGHTS, resumable
-from nas.limits import SEED, THREADS
+from nas.limits import SEED, TEXT, THREADS
 from nas.loop import Progress, Search
 from nas.names import as_name, check_name, check_room
 from nas.pareto import parse_objectives
@@ -198,7 +198,8 @@ def check_ahead(
     seed: int, pruner: str = NO_PRUNER, epochs: int = 1, objectives: str | None = None,
 ) -> None:  # fmt: skip
     """What can be said of a search before its data are loaded. Raises ValueError where one of these cannot be."""
-    check_strategy(strategy, strategy_settings)
+    TEXT.checked("the space", space)
+    check_strategy(TEXT.checked("the strategy", strategy), strategy_settings)
     SEED.checked("--seed", seed)
     if width is not None and "width" in settings:
         raise ValueError("--width is the setting width of the space: give one of them")

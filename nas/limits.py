@@ -82,6 +82,19 @@ class Word:
 
 
 @dataclass(frozen=True)
+class Text:
+    """Any text."""
+
+    def checked(self, name: str, value: Any) -> Any:
+        if not isinstance(value, str):
+            raise ValueError(f"{name} must be a text, not {_quoted(value)}")
+        return value
+
+    def parsed(self, name: str, text: str) -> Any:
+        return text
+
+
+@dataclass(frozen=True)
 class Flag:
     """Yes or no."""
 
@@ -115,6 +128,9 @@ COUNT = Number(1, whole=True)
 SEED = Number(0, LARGEST, whole=True)  # what torch's generators take
 SEEDS = Number(1, 10_000, whole=True)  # trainings of a network, or searches, each with its own
 THREADS = Number(1, 1024, whole=True)
+CLASSES = Number(1, 1_000_000, whole=True)
+PIXELS = Number(1, 16_384, whole=True, of="pixels")  # a side of what a network takes
+TEXT = Text()
 
 
 def _quoted(value: Any) -> str:

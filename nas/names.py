@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nas.baselines.zoo import UnknownName, find
 from nas.files import CONFIG
+from nas.limits import TEXT
 from searchspaces import SPACES
 
 SETS = ("none", "small", "all-cifar")  # of baselines, for `nas compare`
@@ -17,7 +18,7 @@ _MEANS_MORE = ":/\\@,"  # in the names of networks
 
 def check_name(name: str) -> None:
     """Raises ValueError where no run can have this name, with the reason."""
-    if fault := _fault_of(name):
+    if fault := _fault_of(TEXT.checked("the name of a run", name)):
         raise ValueError(f"a run cannot be called {name!r}: {fault}")
 
 

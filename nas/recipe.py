@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas.data.batches import Augment
-from nas.data.images import MAX_SIZE, MIN_SIZE, Dataset
-from nas.limits import Flag, Kind, Number, Optional, Word
+from nas.data.images import MIN_SIZE, Dataset
+from nas.limits import PIXELS, Flag, Kind, Number, Optional, Word
 
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("onecycle", "cosine", "constant")
@@ -19,7 +19,7 @@ FIELDS: dict[str, Kind] = {  # what each of a recipe's may be
     "epochs": Number(0, above=True, whole=True),
     "seconds": Optional(Number(0, above=True)),
     "subset": Optional(Number(2, whole=True, of="images")),  # batch norm compares images
-    "resolution": Optional(Number(MIN_SIZE, MAX_SIZE, whole=True, of="pixels")),
+    "resolution": Optional(Number(MIN_SIZE, PIXELS.most, whole=True, of="pixels")),
     "batch_size": Number(2, whole=True, of="images"),
     "optimizer": Word(OPTIMIZERS),
     "schedule": Word(SCHEDULES),

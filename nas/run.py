@@ -338,7 +338,12 @@ def check_database(url: str, names: Sequence[str]) -> None:
 
 
 def folder_of(name: str, runs_dir: str | Path) -> Path:
-    """Where the run `name` is: in `runs_dir`; where it has a slash, it is the folder itself."""
+    """Where the run `name` is: in `runs_dir`; where it has a slash, it is the folder itself.
+
+    Raises ValueError for an empty name, as a variable of a shell has that was not set.
+    """
+    if not name or name.isspace():
+        raise ValueError(f"{name!r} names no run and no network: it is empty")
     return Path(name) if "/" in name else Path(runs_dir) / name
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from nas.baselines.zoo import find
 from nas.files import read_json
-from nas.limits import COUNT
+from nas.limits import CLASSES, COUNT, PIXELS
 from nas.network import Designed, Found, Network, Scaled
 from nas.origin import Origin, document_of
 from nas.run import Run, folder_of
@@ -86,8 +86,8 @@ class Shown:
 def choose_shape(usual: Shape, num_classes: int | None, image_size: int | None) -> Shape:
     """What is given, else what is `usual`. Raises ValueError where there are no such classes or pixels."""
     shape = usual[0] if num_classes is None else num_classes, usual[1] if image_size is None else image_size
-    if min(shape) < 1:
-        raise ValueError(f"--classes and --image-size must be at least 1, not {shape[0]} and {shape[1]}")
+    CLASSES.checked("--classes", shape[0])
+    PIXELS.checked("--image-size", shape[1])
     return shape
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from nas import data
 from nas.data.download import Log
 from nas.data.images import Dataset, Images
+from nas.limits import TEXT, Optional
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def choose_source(
     has none, the usual ones.
     """
     usual = usual or DataSource()
+    Optional(TEXT).checked("the name of the data", name)
     named, place = data.locate(usual.name, folder or usual.folder) if name is None else data.locate(name, folder)
     size = usual.image_size if image_size is None else image_size
     skip = skip_unreadable or usual.skip_unreadable

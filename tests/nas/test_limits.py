@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import nas
 from nas.limits import COUNT, LARGEST, SEED, Flag, Number, Optional, Word
 from nas.recipe import FIELDS, Recipe
 from nas.samplers import read_settings
@@ -46,3 +49,21 @@ def test_settings_that_json_cannot_read_are_words(text: str) -> None:
 def test_images_have_a_size_that_a_machine_can_hold(pixels: int) -> None:
     with pytest.raises(ValueError, match="resolution must be at"):
         Recipe(resolution=pixels)
+
+
+@pytest.mark.parametrize("value", [5, 0.5, b"x", ["x"], Path("pictures"), {}])
+@pytest.mark.parametrize("name", ["space", "strategy", "name", "data"])
+def test_what_is_no_text_is_said_to_be_none(name: str, value: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=rf"the .*must be a text, not {re.escape(repr(value)[:5])}"):
+        nas.search(trials=1, runs_dir=tmp_path, **{name: value})
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("option", ["--classes", "--image-size"])
+@pytest.mark.parametrize("value", ["0", "9" * 400])
+@pytest.mark.parametrize(
+    "command", [("show", "resnet8"), ("scale", "--phi", "1"), ("export", "resnet8", "--untrained", "--to", "json")]
+)
+def test_a_network_has_so_many_classes_and_pixels(call_nas, command: tuple[str, ...], option: str, value: str) -> None:
+    code, out, err = call_nas(*command, option, value)
+    assert code == 2 and not out and err.startswith(f"nas: {option} must be at ") and len(err) < 120

@@ -11,7 +11,7 @@ import optuna
 import pytest
 
 from nas.config import Budget, Config, differences
-from nas.run import Run
+from nas.run import Run, folder_of
 from nas.trial import State
 
 
@@ -193,3 +193,10 @@ def test_differences_are_named() -> None:
         "c: 2 -> None",
         "d: None -> 4",
     ]
+
+
+@pytest.mark.parametrize("name", ["", " ", "\n"])
+def test_an_empty_name_names_nothing(name: str, tmp_path: Path) -> None:
+    """`nas top "$RUN"`, where that is not set, does not mean the folder of all runs."""
+    with pytest.raises(ValueError, match="names no run and no network: it is empty"):
+        folder_of(name, tmp_path)
