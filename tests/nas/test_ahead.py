@@ -159,7 +159,7 @@ def test_every_option_of_a_search_is_checked_first(
         (("scale", "--search", "--tolerance", "nan"), "--tolerance must be a finite number, not nan"),
         (("proxy-study", "--full", "0"), "'0' is no training: it has at least one image"),
         (("proxy-study", "--networks", "1000000"), "--networks must be at most 10,000, not 1,000,000"),
-        (("show", "resnet20", "--classes", "0"), "--classes and --image-size must be at least 1"),
+        (("show", "resnet20", "--classes", "0"), "--classes must be at least 1, not 0"),
         (("scale", "--target-latency", "20"), "--target-latency: '20' has no unit"),
         (("bench", "--space", "nasbench201", "--table", "t", "--first-seed", "-1"), "--first-seed must be at least 0"),
         (("bench", "--space", "nasbench201", "--table", "t", "--seeds", "0"), "--seeds must be at least 1"),

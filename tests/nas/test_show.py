@@ -102,7 +102,7 @@ def test_other_notations(nas: Nas, tmp_path: Path) -> None:
         (("resnet20", "--format", "blocks"), "resnet20 is no architecture of a space"),
         ((MNAS, "--format", "genotype"), "mnas has no --format genotype"),
         ((MNAS, "--format", "xml"), "--format is table, text"),
-        ((MNAS, "--image-size", "-1"), "--classes and --image-size must be at least 1"),
+        ((MNAS, "--image-size", "-1"), "--image-size must be at least 1 pixels, not -1"),
         ((MNAS, "--draw", "a.gif"), "end its name in .svg or .png"),
         (("nonsense",), "is no network"),
     ],
