@@ -340,8 +340,7 @@ def compare(
 
     SEEDS.checked("--seeds", seeds)
     output, home = Output(progress), Path(runs_dir)
-    targets = [networks] if isinstance(networks, str | Path) else networks
-    targets = [str(target) for target in targets]
+    targets = [str(one) for one in ([networks] if isinstance(networks, str | Path) else networks)]
     cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
     entrants, match = named(targets, baselines, match_macs, home, output.log)
     place = None if data_dir is None else Path(data_dir)
