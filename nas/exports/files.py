@@ -151,6 +151,8 @@ def export(
             source = standalone_source(module, network.text, shape[1], shape[0], task)
             if task:
                 check_network(source, module, task)
+            if "state_dict" not in formats:
+                _check_weights_beside(folder / "weights.safetensors", module)
             found = logits_of(source, module.state_dict(), images)
             yield _write(folder / FILES[name][0], source.encode(), found, logits, original, exact=True)
     programs = [name for name in formats if name in PROGRAMS]
@@ -165,6 +167,15 @@ def export(
             check_classify(source, content, module, task)
             write_atomically(folder / CLASSIFY, source)
             yield Written(folder / CLASSIFY, len(source.encode()))
+
+
+def _check_weights_beside(path: Path, module: nn.Module) -> None:
+    """Raises ValueError where the weights that a network.py would take by itself are not those of `module`."""
+    if not path.is_file():
+        return
+    there, ours = load(path.read_bytes()), load(weights_bytes(module, {}))
+    if there.keys() != ours.keys() or not all(torch.equal(there[name], ours[name]) for name in ours):
+        raise ValueError(f"{path} has other weights, which network.py beside it would take: choose another --out")
 
 
 def _built_again(document: str, shape: tuple[int, int]) -> nn.Module:

@@ -61,6 +61,14 @@ def test_weights_are_read_back(small: nn.Module, tmp_path: Path, monkeypatch: py
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_is_not_put_beside_weights_of_another_network(tmp_path: Path) -> None:
+    one, other = (Designed("resnet8").build(*SHAPE) for _ in range(2))
+    list(export(tmp_path, ["state_dict"], Designed("resnet8"), one, SHAPE, {}))
+    with pytest.raises(ValueError, match=r"weights\.safetensors has other weights, which network\.py beside it would"):
+        list(export(tmp_path, ["standalone"], Designed("resnet8"), other, SHAPE, {}))
+    list(export(tmp_path, ["standalone"], Designed("resnet8"), one, SHAPE, {}))
+
+
 def test_tied_weights_are_written(small: nn.Module, tmp_path: Path) -> None:
     module = nn.Sequential(small, small)  # one module at two places
     path = tmp_path / "weights.safetensors"
