@@ -140,6 +140,13 @@ def test_what_is_said_goes_before_what_is_usual(searched: Path, monkeypatch: pyt
     assert choose_source(None, None, None, None, False) == DataSource("cifar10")
 
 
+def test_what_is_loaded_again_leaves_out_what_was_left_out() -> None:
+    noted = DataSource("folder:fruits", Path("here"), 16, False, "abc")
+    assert noted.again() == DataSource("folder:fruits", Path("here"), 16, True, "abc"), "other images are refused later"
+    assert noted.again(Path("there")).folder == Path("there")
+    assert DataSource("shapes").again() == DataSource("shapes")
+
+
 def test_comparisons_take_the_data_of_the_found(home: Path, searched: Path) -> None:
     def chosen(targets: list[str], data: str | None = None, pixels: int | None = None) -> tuple[DataSource, str]:
         return source_of(targets, data, None, pixels, False, Path("runs"))
