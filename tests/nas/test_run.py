@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import optuna
 import pytest
 
 from nas.config import Budget, Config, differences
+from nas.data import Dataset
+from nas.data.source import DataSource
 from nas.run import Run, folder_of
 from nas.trial import State
 
@@ -200,3 +203,12 @@ def test_an_empty_name_names_nothing(name: str, tmp_path: Path) -> None:
     """`nas top "$RUN"`, where that is not set, does not mean the folder of all runs."""
     with pytest.raises(ValueError, match="names no run and no network: it is empty"):
         folder_of(name, tmp_path)
+
+
+def test_what_a_run_keeps_of_its_images(config: Config, tiny: Dataset) -> None:
+    source = DataSource("folder:fruits", Path("/here"), 16, skip_unreadable=True)
+    dataset = dataclasses.replace(tiny, name="folder:fruits", sha256="abc")
+    kept = Config.from_dict(config.on(source, dataset).to_dict())
+    assert (kept.data, kept.data_dir, kept.data_sha256, kept.skip_unreadable) == ("folder:fruits", "/here", "abc", True)
+    assert kept.num_classes == 4 and kept.validation == {"a": 5, "b": 5, "c": 5, "d": 5}
+    assert kept.source == dataclasses.replace(source, sha256="abc", image_size=config.recipe.resolution)
