@@ -77,7 +77,7 @@ RUNS = ("found", "mnas-cifar10-1", "compact-cifar10-1", "compact-ppo", "nasnet-c
 def commands(page: Path) -> Iterator[str]:
     """Those of the page's code blocks, fenced or indented: in console `$ nas top`, in sh every line, else `nas top`."""
     text = page.read_text()
-    for language, block in re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+    for language, block in re.findall(r"^```(\w*).*?\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         if language in ("", "sh", "console"):
             yield from _commands(language, block)
     for block in re.findall(r"(?:^ {4}.*\n)+", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE), re.M):
