@@ -392,6 +392,7 @@ def _evaluate(search: Search, dataset: Dataset, device: str, cluster: Cluster | 
             search.progress.waiting(f"starting {cluster}")
             ray_tune.run(search, dataset, cluster)
     except KeyboardInterrupt as stop:
+        search.take_back()
         stop.add_note(search.interrupted)
         raise
 

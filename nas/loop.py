@@ -146,6 +146,12 @@ class Search:
             self._count_start(trial)
             trial.set_user_attr("reason", f"{reason}; trained again")
 
+    def take_back(self) -> None:
+        """Note that what is under way has not begun, after an interruption: a network is not to blame for that."""
+        for trial in self._running.values():
+            if not self._ended(trial):
+                trial.set_user_attr("starts", max(0, int(trial.user_attrs.get("starts", 0)) - 1))
+
     def tell(self, spec: TrialSpec, result: TrialResult) -> None:
         """Write what came of a trial to the ledger, and to those that waited for the same network."""
         trial = self._running.pop(spec.number)

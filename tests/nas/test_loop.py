@@ -337,6 +337,15 @@ def test_an_interruption_says_what_it_costs(run: Run, tiny: Dataset) -> None:
         assert search.interrupted.endswith("). Trial 2 was under way, and will begin anew.")
 
 
+def test_interruptions_are_no_fault_of_a_network(run: Run, tiny: Dataset) -> None:
+    for _ in range(MAX_STARTS + 2):
+        with run.driving() as study:
+            search = Search(run, study, Budget(trials=1), Silent(), tiny)
+            assert search.ask() is not None
+            search.take_back()
+    assert [row.reason for row in run.rows()] == [""]
+
+
 def test_time_spent_side_by_side_counts_once(run: Run, tiny: Dataset) -> None:
     with run.driving() as study:
         search = Search(run, study, Budget(trials=3), Silent(), tiny)
