@@ -91,6 +91,12 @@ metadata of network.onnx. Of {title}. Written by nas {version}.
 """'''
 
 SAY = '''
+def need(packages: dict[str, str]) -> None:
+    """End with what to install, by the modules that are wanted, where one of them is missing."""
+    if missing := [package for module, package in packages.items() if find_spec(module) is None]:
+        sys.exit(f"photographs need what is not installed here: pip install {' '.join(missing)}")
+
+
 def say(classify: Callable[[Path], dict[str, float]], photos: Sequence[Path], top: int) -> None:
     """Print what is on each photograph; those that cannot be read are named, and the exit code is 2 then."""
     sys.stdout.reconfigure(errors="backslashreplace")  # names of classes may have any character
@@ -108,6 +114,7 @@ def say(classify: Callable[[Path], dict[str, float]], photos: Sequence[Path], to
 '''
 SAY_IMPORTS = {
     "sys": ("sys", ""),
+    "find_spec": ("importlib.util", "find_spec"),
     "Callable": ("collections.abc", "Callable"),
     "Sequence": ("collections.abc", "Sequence"),
 }
@@ -139,6 +146,7 @@ def main() -> None:
     parser.add_argument("--network", type=Path, default=Path(__file__).with_name("network.onnx"))
     parser.add_argument("--top", type=int, default=3, help="so many classes, the likeliest first")
     options = parser.parse_args()
+    need({"numpy": "numpy", "PIL": "pillow", "onnxruntime": "onnxruntime"})
     if not options.network.is_file():
         sys.exit(f"there is no file {options.network}")
     say(classifier(options.network), options.photos, options.top)

@@ -134,6 +134,18 @@ def test_the_file_builds_its_network_without_pillow_and_numpy(shipped: tuple[Pat
     assert not [line for line in header.splitlines() if line.startswith(("import numpy", "from PIL", "import PIL"))]
 
 
+@pytest.mark.parametrize("program", ["network.py", "classify.py"])
+def test_what_is_not_installed_is_said(program: str, shipped: tuple[Path, list[Written]]) -> None:
+    code = "import sys, importlib.util as u; find = u.find_spec; sys.argv = ['x', 'photo.jpg']\n"
+    code += "u.find_spec = lambda name: None if name == 'PIL' else find(name)\n"
+    code += f"sys.path.insert(0, '.'); import {Path(program).stem} as shipped; shipped.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=shipped[0] / "shipped", capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "photographs need what is not installed here: pip install pillow\n"
+
+
 def test_a_file_that_would_say_something_else_is_not_written(
     shipped: tuple[Path, list[Written]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
