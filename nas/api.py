@@ -392,7 +392,7 @@ def export(
     Args:
         network: What was trained: "x:best" of a run or "x:17", a training's folder; with `weights` or `untrained`
             whatever `nas.load` takes.
-        to: Of standalone (a Python file), state_dict, onnx and pt2.
+        to: Of standalone (a Python file, with its weights where there are any), state_dict, onnx and pt2.
         out: Folder for the files; by default NAME-exported.
         weights: A file of weights; by default what `nas.train` made of the network.
         untrained: Write random weights: the network as it is before any training.
@@ -416,7 +416,7 @@ def export(
     """
     from nas import launch
     from nas.announcement import data_line
-    from nas.exports.job import Changes, data_for, run, source_of_images
+    from nas.exports.job import Changes, data_for, run, source_of_images, with_weights
     from nas.exports.target import describe, read_source
     from nas.progress import Output
     from nas.units import parse_names
@@ -429,6 +429,7 @@ def export(
     file = None if weights is None else Path(weights)
     source = read_source(str(network), file, Path(runs_dir), classes, image_size, untrained)
     output.say(describe(source))
+    formats = with_weights(formats, source)
     images = loaded = tested = None
     if data is not None or test or changes.needs_images:
         place = None if data_dir is None else Path(data_dir)

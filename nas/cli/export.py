@@ -24,7 +24,7 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            help="Formats, joined by commas: standalone (a Python file), state_dict, onnx, pt2.",
+            help="Formats, joined by commas: standalone (a Python file, and its weights), state_dict, onnx, pt2.",
             rich_help_panel=panels.FORMATS,
         ),
     ] = "standalone,state_dict",

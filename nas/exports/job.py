@@ -150,6 +150,14 @@ def _int8(path: Path, content: bytes, logits: Tensor, original: Tensor | None, i
     return Written(path, len(content), largest_difference(found, logits), logits.abs().max().item(), from_original)
 
 
+def with_weights(formats: Sequence[str], source: Source) -> list[str]:
+    """`formats`; beside the Python file of a trained network also its weights, which that needs to be of any use."""
+    if not source.trained or "standalone" not in formats or "state_dict" in formats:
+        return list(formats)
+    after = formats.index("standalone") + 1
+    return [*formats[:after], "state_dict", *formats[after:]]
+
+
 def source_of_images(source: Source, data: str | None, folder: Path | None, skip_unreadable: bool) -> DataSource:
     """The images by which an export is measured: `data`, else what the network was trained on.
 

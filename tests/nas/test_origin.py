@@ -179,6 +179,11 @@ def test_exports_take_the_trained_weights(home: Path, call_nas: CallNas) -> None
     write_network(found.trained, network, network.build(3, 16), (3, 16), task.metadata(), data=found.data)
     source = read_source("fruity:best", None, Path("runs"))
     assert source.trained and source.task == task and source.shape == (3, 16)
+    assert {file.path.name for file in nas.export("fruity:best", to="standalone", out="py").files} == {
+        "network.py",
+        "weights.safetensors",
+        "architecture.json",
+    }
     again = read_source(str(found.trained), None, Path("runs"))
     assert again.trained and again.origin is not None and again.origin.data == found.data
     assert not read_source("fruity:best", None, Path("runs"), allow_untrained=True).trained
