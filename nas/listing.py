@@ -25,6 +25,7 @@ from nas.units import format_percent
 
 KINDS = {  # of runs that are no search, by the space of theirs
     "nas.comparison.lineup:Lineup": "comparison",
+    "nas.compare.lineup:Lineup": "comparison",  # as older versions have it, see `nas.trust.MOVED`
     "nas.scale.grid:ScalingGrid": "scaling grid",
     "nas.proxies.study:ProxyStudy": "proxy study",
 }

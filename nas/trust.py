@@ -19,6 +19,10 @@ EXPERIMENTS = ("nas.comparison.lineup:Lineup", "nas.scale.grid:ScalingGrid", "na
 """Spaces of ours that stand in files by where they are."""
 
 
+MOVED = {"nas.compare.lineup:Lineup": "nas.comparison.lineup:Lineup"}
+"""What older files call a space of ours, and where it is now."""
+
+
 def space_of_person(name: str, **settings: Any) -> Space:
     """As `get_space`: a person named the space, and one of their own may be in the current folder."""
     _look_here_too(name)
@@ -33,6 +37,7 @@ def class_of_person(name: str) -> type[Space]:
 
 def space_of_file(name: Any, **settings: Any) -> Space:
     """As `get_space`: a file named the space. Raises ValueError where it would have to be imported."""
+    name = MOVED.get(name, name) if isinstance(name, str) else name
     if isinstance(name, str) and is_own(name) and not _is_imported(name):
         if not re.fullmatch(r"[\w.]+:\w+", name):
             raise ValueError(f"{name!r} is no name of a space")

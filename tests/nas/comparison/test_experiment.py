@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,11 @@ import torch
 
 from nas.comparison.ensembles import ensembles
 from nas.comparison.experiment import compare, read, second
-from nas.comparison.results import Results
+from nas.comparison.results import Results, results
 from nas.comparison.trainings import LABELS, _keep, predictions
 from nas.data import Dataset
 from nas.engines import local
+from nas.listing import runs_in
 from nas.network import Designed, Found
 from nas.progress import Output
 from nas.recipe import Recipe
@@ -60,6 +62,21 @@ def test_every_network_is_trained_with_every_seed_and_tested_once(compared: Path
     params = {r.name: r.size.params for r in images.all}["resnet8@0.1"]
     assert 4 * params < size < 4 * params + 12_000
     assert images.verdict(images.all[0])
+
+
+def test_comparisons_of_older_versions_open_and_go_on(compared: Path, tmp_path: Path) -> None:
+    """They call the space by the module that it was in then."""
+    older = tmp_path / "older"
+    shutil.copytree(compared, older)
+    for name in ("config.json", "journal.log"):
+        text = (older / name).read_text(encoding="utf-8")
+        assert "nas.comparison.lineup:Lineup" in text
+        (older / name).write_text(text.replace("nas.comparison.lineup", "nas.compare.lineup"), encoding="utf-8")
+    run = Run.open(older)
+    assert accuracies(results(run)) == accuracies(results(Run.open(compared)))
+    with run.driving() as study:
+        assert len(study.trials) == 6
+    assert [found.kind for found in runs_in(tmp_path)] == ["comparison"]
 
 
 def test_at_equal_seconds_the_found_networks_time_is_everyones(compared: Path) -> None:
