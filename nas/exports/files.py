@@ -70,10 +70,13 @@ def write_network(
 
     `data` are what later commands take by default for the network of the folder.
     """
-    files: dict[Path, str | bytes] = {folder / WEIGHTS: weights_bytes(module, metadata)}
-    if architecture:
-        files[folder / ARCHITECTURE] = document_of(network, shape, data)
-    return write_all(files)
+    document = document_of(network, shape, data) if architecture else None
+    return write_all(_network_files(folder, weights_bytes(module, metadata), document))
+
+
+def _network_files(folder: Path, weights: bytes, document: str | None) -> dict[Path, str | bytes]:
+    """What is written of a network: its weights and, where it has one, the `document` of its architecture."""
+    return {folder / WEIGHTS: weights} | ({} if document is None else {folder / ARCHITECTURE: document})
 
 
 def weights_bytes(module: nn.Module, metadata: Mapping[str, str]) -> bytes:
@@ -136,16 +139,18 @@ def export(
     """
     module = module.cpu().eval()
     images = example_images(shape[1])
-    logits = _logits(module, images)
+    logits = example_logits(module, shape[1])
     task = Task.from_metadata(metadata)
     for name in formats:
         if name == "state_dict":
-            again = deepcopy(module) if changed else _built_again(document_of(network, shape, data), shape)
-            found = _logits(_with_weights(again, weights_bytes(module, metadata)), images)
+            weights = weights_bytes(module, metadata)
+            document = None if changed else document_of(network, shape, data)
+            again = deepcopy(module) if document is None else _built_again(document, shape)
+            found = example_logits(_with_weights(again, weights), shape[1])
             difference = check_same(
                 "weights.safetensors would not give the network's logits", found, logits, exact=True
             )
-            for path in write_network(folder, network, module, shape, metadata, not changed, data):
+            for path in write_all(_network_files(folder, weights, document)):
                 yield Written(path, path.stat().st_size, difference)
         elif name == "standalone":
             source = standalone_source(module, network.text, shape[1], shape[0], task)
@@ -193,12 +198,6 @@ def _with_weights(module: nn.Module, content: bytes) -> nn.Module:
     return module
 
 
-def _logits(module: nn.Module, images: Tensor) -> Tensor:
-    with torch.no_grad():
-        out: Tensor = module(images)
-    return out
-
-
 def _write(
     path: Path, content: bytes, found: Tensor, logits: Tensor, original: Original | None, exact: bool = False
 ) -> Written:
@@ -217,6 +216,13 @@ def check_same(wrong: str, found: Tensor, logits: Tensor, exact: bool = False) -
     if not difference <= (0.0 if exact else TOLERANCE * max(1.0, largest)):
         raise ValueError(f"{wrong}: they differ by {difference:.2g}, and are up to {largest:.2g}; it is not written")
     return difference
+
+
+def example_logits(module: nn.Module, image_size: int) -> Tensor:
+    """What `module`, in evaluation mode from then on, gives for `example_images`."""
+    with torch.no_grad():
+        logits: Tensor = module.cpu().eval()(example_images(image_size))
+    return logits
 
 
 def example_images(image_size: int) -> Tensor:

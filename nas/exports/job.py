@@ -6,14 +6,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from nas.data.images import Dataset, Images
 from nas.data.preprocessing import Preprocessing
 from nas.data.source import DataSource, choose_source
 from nas.exports.compress import prune
-from nas.exports.files import Original, Written, check_new, check_same, example_images, export, new_files
+from nas.exports.files import (
+    Original,
+    Written,
+    check_new,
+    check_same,
+    example_images,
+    example_logits,
+    export,
+    new_files,
+)
 from nas.exports.fold import fold_batch_norms
 from nas.exports.formats import PROGRAMS, largest_difference
 from nas.exports.photographs import CLASSIFY
@@ -77,7 +85,7 @@ def run(
     int8 = [f"network.int8.{form}" for form in forms] if changes.quantize else []
     others = [*int8, *([CLASSIFY] if source.task and "onnx" in formats else [])]
     check_new(folder, formats, others)
-    logits = _logits(source.module, pixels)
+    logits = example_logits(source.module, pixels)
     stages = list(_stages(source.module, logits, changes, pixels, say))
     module = stages[-1][1]
     original = Original(logits, kept=changes.prune is None) if len(stages) > 1 else None
@@ -112,7 +120,7 @@ def run(
         batches = calibration_batches(data) if changes.quantize == "static" and data is not None else []
         contents = list(int8_bytes(module, pixels, forms, batches, source.metadata))
         written += [
-            _int8(folder / name, content, _logits(module, pixels), None if original is None else logits, pixels)
+            _int8(folder / name, content, example_logits(module, pixels), None if original is None else logits, pixels)
             for name, content in zip(int8, contents, strict=True)
         ]
         steps.append(measure(f"int8, {changes.quantize}", contents[0], forms[0], data, test))
@@ -127,19 +135,12 @@ def _stages(
     if changes.fold_bn:
         module, folded, norms = fold_batch_norms(module, image_size)
         wrong = "with --fold-bn the network would give other logits (try without)"
-        difference = check_same(wrong, _logits(module, image_size), logits)
+        difference = check_same(wrong, example_logits(module, image_size), logits)
         stay = f"; {norms - folded} stay, since no layer can do their work" if folded < norms else ""
         say(f"folded {folded} of {norms} batch norms{stay}; max logit difference {difference:.2g}")
         yield "batch norms folded", module
     if changes.prune is not None:
         yield f"{100 * changes.prune:g} % pruned", prune(module, changes.prune)
-
-
-def _logits(module: nn.Module, image_size: int) -> Tensor:
-    """What `module` gives for `example_images`."""
-    with torch.no_grad():
-        logits: Tensor = module.cpu().eval()(example_images(image_size))
-    return logits
 
 
 def _int8(path: Path, content: bytes, logits: Tensor, original: Tensor | None, image_size: int) -> Written:
