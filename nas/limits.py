@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 
-class Kind(Protocol):
-    """What values a setting has."""
+class Checks(Protocol):
+    """What values something has."""
 
     def checked(self, name: str, value: Any) -> Any:
         """`value` as plain Python has it. Raises ValueError, by its `name`, where it is none of these."""
         ...
+
+
+class Kind(Checks, Protocol):
+    """What values a setting has, which may be written as a text."""
 
     def parsed(self, name: str, text: str) -> Any:
         """The value that `text` means. Raises ValueError where it means none."""
@@ -34,9 +38,9 @@ class Number:
 
     def checked(self, name: str, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise ValueError(f"{name} must be {self._kind}, not {_quoted(value)}")
+            raise ValueError(f"{name} must be {self._kind}, not {quoted(value)}")
         if self.whole and not isinstance(value, numbers.Integral):
-            raise ValueError(f"{name} must be {self._kind}, not {_quoted(value)}")
+            raise ValueError(f"{name} must be {self._kind}, not {quoted(value)}")
         number: Any = int(value) if isinstance(value, numbers.Integral) else float(value)
         if isinstance(number, float) and not math.isfinite(number):
             raise ValueError(f"{name} must be a finite number, not {number}")
@@ -52,8 +56,18 @@ class Number:
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
-            raise ValueError(f"{_quoted(text)} is no value for {name}: it must be {self._kind}") from None
+            raise ValueError(f"{quoted(text)} is no value for {name}: it must be {self._kind}") from None
         return self.checked(name, value)
+
+    @property
+    def words(self) -> str:
+        """`1 to 1,024`, `1 or more`, `above 0`: what a help text says of it; "" where it is any number."""
+        most = f"{'up' if self.above else ''} to {_short(self.most)}" if self.most < LARGEST else ""
+        if self.above:
+            return f"above {_short(self.least)}{most and ', '}{most}"
+        if self.least == -math.inf:
+            return f"at most {_short(self.most)}" if most else ""
+        return f"{_short(self.least)}{most or ' or more'}"
 
     @property
     def _kind(self) -> str:
@@ -74,7 +88,7 @@ class Word:
 
     def checked(self, name: str, value: Any) -> Any:
         if value not in self.known:
-            raise ValueError(f"{name} is one of {', '.join(self.known)}, not {_quoted(value)}")
+            raise ValueError(f"{name} is one of {', '.join(self.known)}, not {quoted(value)}")
         return value
 
     def parsed(self, name: str, text: str) -> Any:
@@ -87,7 +101,7 @@ class Text:
 
     def checked(self, name: str, value: Any) -> Any:
         if not isinstance(value, str):
-            raise ValueError(f"{name} must be a text, not {_quoted(value)}")
+            raise ValueError(f"{name} must be a text, not {quoted(value)}")
         return value
 
     def parsed(self, name: str, text: str) -> Any:
@@ -100,12 +114,12 @@ class Flag:
 
     def checked(self, name: str, value: Any) -> Any:
         if not isinstance(value, bool):
-            raise ValueError(f"{name} must be true or false, not {_quoted(value)}")
+            raise ValueError(f"{name} must be true or false, not {quoted(value)}")
         return value
 
     def parsed(self, name: str, text: str) -> Any:
         if text.lower() not in ("true", "false"):
-            raise ValueError(f"{_quoted(text)} is no value for {name}: it must be true or false")
+            raise ValueError(f"{quoted(text)} is no value for {name}: it must be true or false")
         return text.lower() == "true"
 
 
@@ -130,10 +144,25 @@ SEEDS = Number(1, 10_000, whole=True)  # trainings of a network, or searches, ea
 THREADS = Number(1, 1024, whole=True)
 CLASSES = Number(1, 1_000_000, whole=True)
 PIXELS = Number(1, 16_384, whole=True, of="pixels")  # a side of what a network takes
+NATURAL = Number(0, whole=True)
+SHARE = Number(0, 1)
+PART = Number(0, 1, above=True)  # a share, and not none
 TEXT = Text()
 
+# What a training and a search may be asked for: what is more is a slip of the hand, or no machine has it.
+EPOCHS = Number(1, 1_000_000, whole=True)
+SECONDS = Number(0, 1e9, above=True)  # thirty years
+IMAGES = Number(2, 1_000_000_000, whole=True, of="images")  # batch norm compares images
+BATCH = Number(2, 1_000_000, whole=True, of="images")
+RATE = Number(0, 1_000, above=True)  # of learning
+DECAY = Number(0, 1_000)
+TRIALS = Number(1, 1_000_000_000, whole=True)
+MACS = Number(1, 1e18)
+EXPONENT = Number(-10, 10)
+WORKERS = Number(1, 10_000, whole=True)
 
-def _quoted(value: Any) -> str:
+
+def quoted(value: Any) -> str:
     """`value` as Python writes it; of a long one the beginning and the end."""
     return repr(value) if isinstance(value, float) else reprlib.repr(value)
 

@@ -10,26 +10,41 @@ from typing import Any
 
 from nas.data.batches import Augment
 from nas.data.images import MIN_SIZE, Dataset
-from nas.limits import PIXELS, Flag, Kind, Number, Optional, Word
+from nas.limits import (
+    BATCH,
+    DECAY,
+    EPOCHS,
+    IMAGES,
+    PART,
+    PIXELS,
+    RATE,
+    SECONDS,
+    SHARE,
+    Flag,
+    Kind,
+    Number,
+    Optional,
+    Word,
+)
 
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("onecycle", "cosine", "constant")
 
 FIELDS: dict[str, Kind] = {  # what each of a recipe's may be
-    "epochs": Number(0, above=True, whole=True),
-    "seconds": Optional(Number(0, above=True)),
-    "subset": Optional(Number(2, whole=True, of="images")),  # batch norm compares images
+    "epochs": EPOCHS,
+    "seconds": Optional(SECONDS),
+    "subset": Optional(IMAGES),
     "resolution": Optional(Number(MIN_SIZE, PIXELS.most, whole=True, of="pixels")),
-    "batch_size": Number(2, whole=True, of="images"),
+    "batch_size": BATCH,
     "optimizer": Word(OPTIMIZERS),
     "schedule": Word(SCHEDULES),
-    "lr": Number(0, above=True),
-    "warmup": Number(0, 1),
-    "momentum": Number(0, 1),
-    "weight_decay": Number(0),
-    "label_smoothing": Number(0, 1),
-    "cutout": Number(0, whole=True, of="pixels"),
-    "min_area": Optional(Number(0, 1, above=True)),
+    "lr": RATE,
+    "warmup": SHARE,
+    "momentum": SHARE,
+    "weight_decay": DECAY,
+    "label_smoothing": SHARE,
+    "cutout": Number(0, PIXELS.most, whole=True, of="pixels"),
+    "min_area": Optional(PART),
     "bf16": Optional(Flag()),
 }
 
