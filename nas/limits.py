@@ -62,7 +62,7 @@ class Number:
     @property
     def words(self) -> str:
         """`1 to 1,024`, `1 or more`, `above 0`: what a help text says of it; "" where it is any number."""
-        most = f"{'up' if self.above else ''} to {_short(self.most)}" if self.most < LARGEST else ""
+        most = f"{'up ' if self.above else ' '}to {_short(self.most)}" if self.most < LARGEST else ""
         if self.above:
             return f"above {_short(self.least)}{most and ', '}{most}"
         if self.least == -math.inf:
@@ -76,7 +76,7 @@ class Number:
     @property
     def _from(self) -> str:
         if self.above:
-            return f"above {_short(self.least)}" if self.least or self.most < math.inf else "positive"
+            return f"above {_short(self.least)}"
         return f"at least {_short(self.least)}"
 
 

@@ -253,7 +253,7 @@ def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest
         (("train", "compact@max_macs=8M,depth=3:abc"), "the space compact has no depth"),
         (("search", "--w", "0.5"), "positive exponent"),
         (("search", "--strategy", "guess"), "no strategy 'guess': choose one of"),
-        (("search", "--epochs", "0"), "epochs must be positive, not 0"),
+        (("search", "--epochs", "0"), "epochs must be at least 1, not 0"),
         (("search", "--pruner", "asha"), "--pruner asha compares networks after each epoch but the last: add --epochs"),
         (("search", "--pruner", "axe"), "no pruner 'axe': choose one of none, asha, hyperband, median"),
         (("search", "--pruner", "asha", "--set", "seconds=3"), "--pruner compares networks after equal epochs"),
