@@ -96,8 +96,8 @@ def read_settings(strategy: str, given: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"the strategy {strategy} is Optuna's and has no settings here: leave out --strategy-set")
     if not given:
         return {}
-    values = read(chosen, given, strategy)
     try:
+        values = read(chosen, given, strategy)
         changed(chosen, values)
     except ValueError as error:
         raise ValueError(f"--strategy-set: {error}") from None

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.samplers.random_search import draw
-from nas.samplers.settings import Count, check
+from nas.samplers.settings import Count, Draws, check
 from nas.samplers.strategy import Experience, Proposal, Situation, derived_seed
 from searchspaces.space import Arch, Choice
 
@@ -35,7 +35,7 @@ class Evolution:
 
     population: Count = 20
     sample: Count = 10  # of which the best is mutated
-    tries: Count = 20  # mutants of a number of mutations
+    tries: Draws = 20  # mutants of a number of mutations
 
     def __post_init__(self) -> None:
         check(self)

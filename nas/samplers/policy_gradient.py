@@ -33,9 +33,10 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
+from nas.limits import Number
 from nas.samplers.controller import Controller
 from nas.samplers.ranks import Powers, Ranks
-from nas.samplers.settings import Count, Natural, Positive, Share, Weight, Within, check
+from nas.samplers.settings import Count, Draws, Natural, Positive, Rounds, Share, Weight, check
 from nas.samplers.strategy import Experience, Proposal, Situation, Update, derived_seed
 from searchspaces.space import Arch, Choice
 
@@ -75,16 +76,16 @@ class PolicyGradient:
     """Settings of a learner. `epochs` and `clip` are PPO's; REINFORCE takes one step a batch."""
 
     algorithm: Literal["reinforce", "ppo"]
-    hidden: Annotated[int, Within(1, 4096)] = 32  # LSTM units of a layer
-    layers: Annotated[int, Within(1, 16)] = 1
+    hidden: Annotated[int, Number(1, 4096, whole=True)] = 32  # LSTM units of a layer
+    layers: Annotated[int, Number(1, 16, whole=True)] = 1
     tie: bool = False  # weights tied across choices of a kind, see Controller
     learning_rate: Positive = 0.01  # of Adam
     batch: Count = 5  # architectures an update
     entropy_weight: Weight = 0.1  # to the mean over choices, beside advantages of variance 1
     baseline_decay: Share = 0.9  # an update
-    epochs: Count = 3
+    epochs: Rounds = 3
     clip: Positive = 0.2
-    tries: Annotated[int, Within(1, 10_000)] = 32  # draws to find an architecture that is not a repeat
+    tries: Draws = 32  # draws to find an architecture that is not a repeat
     queue: Natural = 0  # the best so far that the policy is trained on as on examples, beside each batch
     queue_weight: Weight = 1.0  # of their mean log-probability
     init: Weight = 0.1  # weights begin uniform in [-init, init]

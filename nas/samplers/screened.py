@@ -30,9 +30,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nas.limits import Number
 from nas.samplers.policy_gradient import PolicyGradient
 from nas.samplers.ranks import Ranks
-from nas.samplers.settings import Count, Natural, Share, Weight, Within, check
+from nas.samplers.settings import Count, Share, Weight, check
 from nas.samplers.strategy import Experience, Proposal, Situation, Update, derived_seed
 from nas.samplers.surrogate import Array, GaussianProcess
 from searchspaces.space import Arch, Choice
@@ -49,15 +50,15 @@ class Screened:
 
     policy: PolicyGradient = POLICY
     initial: Count = 5  # trained before the surrogate says anything
-    samples: Annotated[int, Within(1, MOST)] = 100  # of the policy, in a pool
-    mutants: Annotated[int, Within(0, MOST)] = (
+    samples: Annotated[int, Number(1, MOST, whole=True)] = 100  # of the policy, in a pool
+    mutants: Annotated[int, Number(0, MOST, whole=True)] = (
         100  # of other samples; every second pool also has as many of the best as one has neighbours
     )
-    random: Annotated[int, Within(0, MOST)] = 100  # architectures, uniform
+    random: Annotated[int, Number(0, MOST, whole=True)] = 100  # architectures, uniform
     parents: Count = 10  # the best
-    remembered: Annotated[int, Within(2)] = 400  # by the surrogate; half of them are the best
+    remembered: Annotated[int, Number(2, 10_000, whole=True)] = 400  # by the surrogate; half of them are the best
     rate: Share = 0.35  # chance of a choice to mutate, in mutants of samples
-    steps: Natural = 5  # of gradient, whenever the surrogate learns
+    steps: Annotated[int, Number(0, 1_000, whole=True)] = 5  # of gradient, whenever the surrogate learns
     growth: Weight = 0.05  # of the number of results, after which it learns again; at least a batch of the policy
 
     def __post_init__(self) -> None:

@@ -10,45 +10,28 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from nas.limits import COUNT, NATURAL, SHARE, Flag, Kind, Number, Optional, Word
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Within:
-    """What a number may be: from `low`, or where it must be `above` that, to `high`."""
-
-    low: float
-    high: float = math.inf
-    above: bool = False
-
-    def has(self, number: float) -> bool:
-        return (self.low < number if self.above else self.low <= number) and number <= self.high
-
-    def __str__(self) -> str:
-        if self.high < math.inf:
-            return f"from {self.low:g} to {self.high:g}"
-        return f"above {self.low:g}" if self.above else f"of at least {self.low:g}"
-
-
-Count = Annotated[int, Within(1)]
-Natural = Annotated[int, Within(0)]
-Weight = Annotated[float, Within(0)]
-Share = Annotated[float, Within(0, 1)]
-Positive = Annotated[float, Within(0, above=True)]
+Count = Annotated[int, COUNT]
+Natural = Annotated[int, NATURAL]
+Rounds = Annotated[int, Number(1, 1_000, whole=True)]  # of a computation that each proposal or update waits for
+Draws = Annotated[int, Number(1, 10_000, whole=True)]
+Weight = Annotated[float, Number(0, 1e6)]
+Share = Annotated[float, SHARE]
+Positive = Annotated[float, Number(0, 1e6, above=True)]
 
 
 def check(settings: Any) -> None:
     """Raises ValueError where a field of `settings`, a dataclass, is not what it may be."""
-    for name, hint in _hints(type(settings)).items():
-        value = getattr(settings, name)
-        if not dataclasses.is_dataclass(value) and not _fits(value, hint):
-            raise ValueError(f"{name} is {_words(hint)}, not {value!r}")
+    for name, kind in _kinds(type(settings)).items():
+        kind.checked(name, getattr(settings, name))
 
 
 def defaults(settings: Any) -> dict[str, Any]:
@@ -67,7 +50,8 @@ def read(settings: Any, given: Mapping[str, Any], strategy: str) -> dict[str, An
     """
     known = defaults(settings)
     found = {_full_name(name, known, strategy): value for name, value in given.items()}
-    return {name: _value(value) if isinstance(value, str) else value for name, value in found.items()}
+    kinds = _kinds_of(settings)
+    return {name: kinds[name].parsed(name, value) if isinstance(value, str) else value for name, value in found.items()}
 
 
 def changed(settings: T, values: Mapping[str, Any]) -> T:
@@ -96,37 +80,28 @@ def _full_name(name: str, known: Mapping[str, Any], strategy: str) -> str:
     raise ValueError(f"the strategy {strategy} has no setting {name!r}; it has {there}")
 
 
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None if text == "none" else text
+def _kinds_of(settings: Any) -> dict[str, Kind]:
+    """What each of the `settings` may be, by the names of `defaults`."""
+    found = _kinds(type(settings))
+    for field in dataclasses.fields(settings):
+        if dataclasses.is_dataclass(value := getattr(settings, field.name)):
+            found |= _kinds_of(value)
+    return found
 
 
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind, include_extras=True)
+def _kinds(declared: type) -> dict[str, Kind]:
+    """What each field of a dataclass may be, but for those that are dataclasses themselves."""
+    hints = get_type_hints(declared, include_extras=True)
+    return {name: _kind(hint) for name, hint in hints.items() if not dataclasses.is_dataclass(hint)}
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def _kind(hint: Any) -> Kind:
     if get_origin(hint) is Annotated:
-        kind, within = get_args(hint)
-        return _fits(value, kind) and within.has(value)
+        kind: Kind = get_args(hint)[1]
+        return kind
     if get_origin(hint) is Literal:
-        return value in get_args(hint)
+        return Word(get_args(hint))
     if get_origin(hint) in (Union, UnionType):
-        return any(_fits(value, part) for part in get_args(hint))
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
-
-
-def _words(hint: Any) -> str:
-    if get_origin(hint) is Annotated:
-        kind, within = get_args(hint)
-        return f"{_words(kind)} {within}"
-    if get_origin(hint) in (Literal, Union, UnionType):
-        parts = get_args(hint)
-        return " or ".join(part if isinstance(part, str) else _words(part) for part in parts)
-    return {int: "a whole number", float: "a number", bool: "true or false", NoneType: "none"}[hint]
+        (of,) = [part for part in get_args(hint) if part is not NoneType]
+        return Optional(_kind(of))
+    return {bool: Flag()}[hint]

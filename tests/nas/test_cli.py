@@ -434,7 +434,7 @@ def test_a_run_from_before_there_were_such_settings_goes_on(cli, tmp_path: Path,
 
 @pytest.mark.parametrize(
     ("setting", "message"),
-    [("nope=1", "it has algorithm="), ("batch=0", "batch is a whole number of at least 1, not 0")],
+    [("nope=1", "it has algorithm="), ("batch=0", "batch must be at least 1, not 0")],
 )
 def test_a_wrong_setting_of_the_strategy_writes_nothing(cli, tmp_path: Path, setting: str, message: str) -> None:
     code, _, err = cli(*SEARCH, "--trials", "1", "--name", "one", "--strategy-set", setting)

@@ -53,20 +53,20 @@ def test_they_change_what_they_name_and_nothing_else() -> None:
         ("ppo", {"": "1"}, r"no setting ''"),
         ("random", {"tries": "1"}, r"the strategy random has no settings"),
         ("tpe", {"tries": "1"}, r"the strategy tpe is Optuna's"),
-        ("ppo", {"batch": "0"}, r"--strategy-set: batch is a whole number of at least 1, not 0"),
-        ("ppo", {"batch": "2.5"}, r"batch is a whole number of at least 1, not 2.5"),
-        ("ppo", {"batch": "true"}, r"batch is a whole number of at least 1, not True"),
-        ("ppo", {"hidden": "1000000000"}, r"hidden is a whole number from 1 to 4096"),
-        ("ppo", {"learning_rate": "0"}, r"learning_rate is a number above 0, not 0"),
-        ("ppo", {"learning_rate": "NaN"}, r"learning_rate is a number above 0, not nan"),
-        ("ppo", {"entropy": "1e999"}, r"entropy_weight is a number of at least 0, not inf"),
-        ("ppo", {"baseline": "1.5"}, r"baseline_decay is a number from 0 to 1, not 1.5"),
-        ("ppo", {"tie": "1"}, r"tie is true or false, not 1"),
-        ("ppo", {"algorithm": "a2c"}, r"algorithm is reinforce or ppo, not 'a2c'"),
-        ("ppo", {"power": "-1"}, r"power is a number above 0 or none, not -1"),
-        ("ppo", {"clip": ""}, r"clip is a number above 0, not ''"),
-        ("controller", {"remembered": "1"}, r"remembered is a whole number of at least 2, not 1"),
-        ("evolution", {"sample": [3]}, r"sample is a whole number of at least 1, not \[3\]"),
+        ("ppo", {"batch": "0"}, r"--strategy-set: batch must be at least 1, not 0"),
+        ("ppo", {"batch": "2.5"}, r"batch must be a whole number, not 2.5"),
+        ("ppo", {"batch": "true"}, r"batch must be a whole number, not True"),
+        ("ppo", {"hidden": "1000000000"}, r"hidden must be at most 4,096, not 1,000,000,000"),
+        ("ppo", {"learning_rate": "0"}, r"learning_rate must be above 0, not 0"),
+        ("ppo", {"learning_rate": "NaN"}, r"learning_rate must be a finite number, not nan"),
+        ("ppo", {"entropy": "1e999"}, r"entropy_weight must be a finite number, not inf"),
+        ("ppo", {"baseline": "1.5"}, r"baseline_decay must be at most 1, not 1.5"),
+        ("ppo", {"tie": "1"}, r"'1' is no value for tie: it must be true or false"),
+        ("ppo", {"algorithm": "a2c"}, r"algorithm is one of reinforce, ppo, not 'a2c'"),
+        ("ppo", {"power": "-1"}, r"power must be above 0, not -1"),
+        ("ppo", {"clip": ""}, r"'' is no value for clip: it must be a number"),
+        ("controller", {"remembered": "1"}, r"remembered must be at least 2, not 1"),
+        ("evolution", {"sample": [3]}, r"sample must be a whole number, not \[3\]"),
     ],
 )
 def test_a_mistake_is_one_line(strategy: str, given: dict[str, Any], message: str) -> None:
@@ -76,9 +76,9 @@ def test_a_mistake_is_one_line(strategy: str, given: dict[str, Any], message: st
 
 
 def test_settings_made_in_python_are_checked_too() -> None:
-    with pytest.raises(ValueError, match="population is a whole number of at least 1, not 0"):
+    with pytest.raises(ValueError, match="population must be at least 1, not 0"):
         Evolution(population=0)
-    with pytest.raises(ValueError, match="clip is a number above 0, not -1"):
+    with pytest.raises(ValueError, match="clip must be above 0, not -1"):
         PolicyGradient("ppo", clip=-1)
 
 
@@ -87,7 +87,7 @@ def test_every_number_has_a_range() -> None:
     for settings in filter(lambda s: isinstance(s, Settings), STRATEGIES.values()):
         for name, value in defaults(settings).items():
             if isinstance(value, int | float) and not isinstance(value, bool):
-                with pytest.raises(ValueError, match=f"{name} is "):
+                with pytest.raises(ValueError, match=f"{name} must be "):
                     read_settings(next(n for n, s in STRATEGIES.items() if s is settings), {name: -1})
 
 
