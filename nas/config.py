@@ -136,7 +136,7 @@ class Config:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Config:
-        """Raises ValueError, TypeError or KeyError where `values` are not of a configuration."""
+        """Of `values` that are of `nas.schemas.CONFIG`. Raises ValueError where they do not fit together."""
         parts = {
             "space": space_of_file(values["space"]["name"], **values["space"]["settings"]),
             "recipe": Recipe(**values["recipe"]),

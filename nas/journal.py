@@ -13,14 +13,15 @@ import contextlib
 import json
 import logging
 import os
+import shlex
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 from optuna.storages.journal import JournalFileBackend
-from optuna.storages.journal._storage import JournalOperation
 
 from nas.files import sole_process
+from nas.journal_lines import Before, after, checked
 
 _logger = logging.getLogger(__name__)
 
@@ -29,8 +30,10 @@ class Damaged(ValueError):
     """A line before the end of a journal that is none."""
 
     def __init__(self, path: Path, line: int, what: str) -> None:
-        whole = f"or go on from what stands before it, `head -n {line - 1} {path}` put in its place" if line > 1 else ""
-        super().__init__(f"{path} is damaged in line {line} ({what}): restore it from a copy{whole and ', '}{whole}")
+        super().__init__(
+            f"{path} is damaged in line {line} ({what}): restore it from a copy, or have `nas repair "
+            f"{shlex.quote(str(path.parent))}` keep what can be read"
+        )
 
 
 class Journal(JournalFileBackend):
@@ -42,7 +45,7 @@ class Journal(JournalFileBackend):
         self.last_line = 0
         """The number, from 1, of the last line that was read."""
         self._waiting: list[dict[str, Any]] | None = None
-        self._starts = {0: (0, 0)}  # where in the file a log begins, by its number, and how many trials began before
+        self._starts = {0: (0, Before())}  # where in the file a log begins, by its number, and what those before made
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """Optuna's way to read the logs from that number on, up to a torn end.
@@ -52,21 +55,23 @@ class Journal(JournalFileBackend):
         number = log_number_from if log_number_from in self._starts else 0
         torn = None
         with self.path.open("rb") as file:
-            position, trials = self._starts[number]
+            position, before = self._starts[number]
             file.seek(position)
             for line in file:
-                log = _log_in(line)
+                log = log_in(line)
                 if log is None:
                     torn = torn or line
                     continue
                 if torn is not None:
-                    raise Damaged(self.path, number + 1, _what_is_wrong_with(torn))
-                trials += log.get("op_code") == JournalOperation.CREATE_TRIAL
-                if (of := log.get("trial_id", 0)) and isinstance(of, int) and of >= trials:
-                    raise Damaged(self.path, number + 1, f"no line before it begins trial {of}: one is lost")
+                    raise Damaged(self.path, number + 1, what_is_wrong_with(torn))
+                try:
+                    log = checked(log, before)
+                except ValueError as error:
+                    raise Damaged(self.path, number + 1, str(error)) from None
+                before = after(log, before)
                 position += len(line)
                 number += 1
-                self._starts[number] = position, trials
+                self._starts[number] = position, before
                 if number > log_number_from:
                     self.last_line = number
                     yield log
@@ -129,10 +134,10 @@ def drop_torn_lines(journal: Path) -> int:
     with journal.open("r+b") as file:
         size = file.seek(0, os.SEEK_END)
         keep = size
-        while keep and _log_in(line := _last_line(file.fileno(), keep)) is None:
+        while keep and log_in(line := _last_line(file.fileno(), keep)) is None:
             keep -= len(line)
         if size and not keep:
-            raise Damaged(journal, 1, _what_is_wrong_with(line))
+            raise Damaged(journal, 1, what_is_wrong_with(line))
         if keep < size:
             file.truncate(keep)
             file.flush()
@@ -152,7 +157,7 @@ def _last_line(descriptor: int, end: int) -> bytes:
         length *= 2
 
 
-def _log_in(line: bytes) -> dict[str, Any] | None:
+def log_in(line: bytes) -> dict[str, Any] | None:
     """What a whole line says; None of one that is torn."""
     if not line.endswith(b"\n"):
         return None
@@ -163,7 +168,8 @@ def _log_in(line: bytes) -> dict[str, Any] | None:
     return log if isinstance(log, dict) else None
 
 
-def _what_is_wrong_with(line: bytes) -> str:
+def what_is_wrong_with(line: bytes) -> str:
+    """In words, of a line in which there is no log."""
     if nuls := line.count(b"\0"):
         return f"{nuls} NUL bytes"
     return "it is empty" if not line.strip() else "it is no JSON object"

@@ -33,10 +33,11 @@ from nas.progress import Output, Telling
 from nas.pruning import NO_PRUNER, make_pruner
 from nas.published import Published, read, table_of
 from nas.reach import check_reach
-from nas.recipe import FIELDS, Recipe
+from nas.recipe import Recipe
 from nas.reward import ACCURACY, LOSS, Reward
 from nas.run import Row, Run, check_database
 from nas.samplers import StrategySampler, check_strategy, read_settings
+from nas.schemas import RECIPE_FIELDS
 from nas.terminal import watch_search
 from nas.transfer import Start, Weights
 from nas.trust import class_of_person, space_of_person
@@ -206,7 +207,7 @@ def check_ahead(
     space_of_person(space, **settings | ({} if width is None else {"width": width}))
     if objectives is not None:
         parse_objectives(objectives)
-    FIELDS["epochs"].checked("epochs", epochs)
+    RECIPE_FIELDS["epochs"].checked("epochs", epochs)
     make_pruner(pruner, max(epochs, 2))  # whether it has enough of them, `choose_aim` says, who knows the recipe
 
 

@@ -143,6 +143,7 @@ SEED = Number(0, LARGEST, whole=True)  # what torch's generators take
 SEEDS = Number(1, 10_000, whole=True)  # trainings of a network, or searches, each with its own
 THREADS = Number(1, 1024, whole=True)
 CLASSES = Number(1, 1_000_000, whole=True)
+MIN_SIZE = 8  # height and width in pixels of the least images that are trained on
 PIXELS = Number(1, 16_384, whole=True, of="pixels")  # a side of what a network takes
 NATURAL = Number(0, whole=True)
 SHARE = Number(0, 1)

@@ -6,6 +6,7 @@ A journal is read for what is listed alone: its trials' ends, and three of their
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,11 +16,13 @@ from typing import Any
 
 from optuna.trial import TrialState
 
+from nas import schema, schemas
 from nas.columns import table
 from nas.database import Unnamed, named, opened
 from nas.files import CONFIG, JOURNAL, RESULT, is_busy, read_json
 from nas.identity import Identity, find_study
 from nas.journal import Journal, lock_of
+from nas.journal_lines import UNREADABLE
 from nas.spent import ENDED_AFTER, busy_seconds
 from nas.units import format_percent
 
@@ -80,6 +83,12 @@ class Seen:
     user_attrs: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def is_rewarded(self) -> bool:
+        """Whether it has a reward, as `nas.run.Row` has it."""
+        good = self.state == TrialState.COMPLETE and UNREADABLE not in self.user_attrs
+        return good and bool(self.values) and math.isfinite(self.values[0] if self.values else math.nan)
+
+    @property
     def counts(self) -> bool:
         """Whether it is in the budget, as in a search: it ended, and neither repeats a network nor was too large."""
         return self.state.is_finished() and not {"duplicate_of", "refused"} & self.user_attrs.keys()
@@ -122,7 +131,7 @@ def _listed(place: Path) -> Listed | None:
 
 
 def _run(place: Path) -> Listed:
-    document = read_json(place / CONFIG)
+    document = schema.read(place / CONFIG, schemas.RUN)
     config, budget = document["config"], document["budget"]
     space = config["space"]["name"]
     try:
@@ -130,7 +139,7 @@ def _run(place: Path) -> Listed:
     except Unnamed:
         return _elsewhere(place, config)
     trials = ledger.trials
-    rewarded = [trial for trial in trials if trial.state == TrialState.COMPLETE and trial.values]
+    rewarded = [trial for trial in trials if trial.is_rewarded]
     best = max(rewarded, key=lambda trial: trial.values[0] if trial.values else 0.0, default=None)
     ends = [trial.datetime_complete for trial in trials if trial.datetime_complete]
     began = datetime.fromtimestamp((place / CONFIG).stat().st_mtime)
@@ -161,6 +170,7 @@ def _training(place: Path) -> Listed | None:
     result = read_json(place / RESULT)
     if not {"network", "data", "test_accuracy"} <= result.keys():
         return None
+    result = schema.checked(place / RESULT, schemas.RESULT, result)
     return Listed(
         place.name, "training", DONE, result["network"], result["data"], seed=result.get("seed"),
         accuracy=result["test_accuracy"], when=datetime.fromtimestamp((place / RESULT).stat().st_mtime),
@@ -169,12 +179,12 @@ def _training(place: Path) -> Listed | None:
 
 def _is_spent(counted: Sequence[Seen], budget: dict[str, Any]) -> bool:
     """Whether a search of that budget would ask for no other trial, as `nas.loop` judges it."""
-    if budget["trials"] is not None and len(counted) >= budget["trials"]:
+    if (trials := budget.get("trials")) is not None and len(counted) >= trials:
         return True
     seconds = [trial.user_attrs["seconds"] for trial in counted if "seconds" in trial.user_attrs]
-    if budget["seconds"] is None or not seconds:
+    if (limit := budget.get("seconds")) is None or not seconds:
         return False
-    return bool(budget.get("timing", 0.0) + busy_seconds(counted) + median(seconds) > budget["seconds"])
+    return bool(budget.get("timing", 0.0) + busy_seconds(counted) + median(seconds) > limit)
 
 
 # ------------------------------------------------------------------ ledgers
@@ -203,7 +213,7 @@ def _in_journal(logs: Iterable[dict[str, Any]]) -> dict[str, Ledger]:
     trials: list[Seen] = []
     for log in logs:
         operation = log["op_code"]
-        if operation == CREATE_STUDY:
+        if operation == CREATE_STUDY and log["study_name"] not in names:
             names.append(log["study_name"])
             studies.append(Ledger())
         elif operation == DELETE_STUDY:

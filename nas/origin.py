@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nas import schema, schemas
 from nas.data.source import DataSource, choose_source
-from nas.files import ARCHITECTURE, RESULT, WEIGHTS, read_json
+from nas.files import ARCHITECTURE, RESULT, WEIGHTS
 from nas.network import Network, Scaled
 from nas.run import Run, folder_of
 from nas.targets import file_of
@@ -107,8 +108,12 @@ def _trial(run: Run, which: str, network: Network) -> str:
 def _check_is_for_cifar10(file: Path) -> None:
     """Raises ValueError where a network's `file`, or the result of its training, says that it is for something else."""
     result = file.with_name(RESULT)
-    classes = read_json(file).get("num_classes", 10)
-    data = read_json(result).get("data", "cifar10") if file.name == ARCHITECTURE and result.is_file() else "cifar10"
+    classes = schema.read(file, schemas.NETWORK).get("num_classes", 10)
+    data = (
+        schema.read(result, schemas.RESULT).get("data", "cifar10")
+        if file.name == ARCHITECTURE and result.is_file()
+        else "cifar10"
+    )
     if (classes, data) != (10, "cifar10"):
         on = f", trained on {data}," if data != "cifar10" else ""
         raise ValueError(
@@ -118,10 +123,5 @@ def _check_is_for_cifar10(file: Path) -> None:
 
 def _of_file(path: Path) -> Origin | None:
     """What a network's file says."""
-    document = read_json(path)
-    if "data" not in document:
-        return None
-    try:
-        return Origin(str(path), DataSource.from_dict(document["data"]))
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
+    document = schema.read(path, schemas.NETWORK)
+    return Origin(str(path), DataSource.from_dict(document["data"])) if "data" in document else None

@@ -9,44 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas.data.batches import Augment
-from nas.data.images import MIN_SIZE, Dataset
-from nas.limits import (
-    BATCH,
-    DECAY,
-    EPOCHS,
-    IMAGES,
-    PART,
-    PIXELS,
-    RATE,
-    SECONDS,
-    SHARE,
-    Flag,
-    Kind,
-    Number,
-    Optional,
-    Word,
-)
-
-OPTIMIZERS = ("sgd", "adamw")
-SCHEDULES = ("onecycle", "cosine", "constant")
-
-FIELDS: dict[str, Kind] = {  # what each of a recipe's may be
-    "epochs": EPOCHS,
-    "seconds": Optional(SECONDS),
-    "subset": Optional(IMAGES),
-    "resolution": Optional(Number(MIN_SIZE, PIXELS.most, whole=True, of="pixels")),
-    "batch_size": BATCH,
-    "optimizer": Word(OPTIMIZERS),
-    "schedule": Word(SCHEDULES),
-    "lr": RATE,
-    "warmup": SHARE,
-    "momentum": SHARE,
-    "weight_decay": DECAY,
-    "label_smoothing": SHARE,
-    "cutout": Number(0, PIXELS.most, whole=True, of="pixels"),
-    "min_area": Optional(PART),
-    "bf16": Optional(Flag()),
-}
+from nas.data.images import Dataset
+from nas.schemas import RECIPE_FIELDS
 
 
 @dataclass(frozen=True)
@@ -76,7 +40,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value = FIELDS[field.name].checked(field.name, getattr(self, field.name))
+            value = RECIPE_FIELDS[field.name].checked(field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
 
     def augment(self) -> Augment:
@@ -106,9 +70,9 @@ class Recipe:
         values: dict[str, Any] = {}
         for change in changes:
             name, _, text = change.partition("=")
-            if name not in FIELDS:
-                raise ValueError(f"a recipe has no {name!r}; it has {', '.join(FIELDS)}")
-            values[name] = FIELDS[name].parsed(name, text)
+            if name not in RECIPE_FIELDS:
+                raise ValueError(f"a recipe has no {name!r}; it has {', '.join(RECIPE_FIELDS)}")
+            values[name] = RECIPE_FIELDS[name].parsed(name, text)
         return dataclasses.replace(self, **values)
 
     def rate(self, progress: float) -> float:

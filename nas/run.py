@@ -26,11 +26,13 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from nas import schema, schemas
 from nas.config import Budget, Config, differences
 from nas.database import has_secret, named, opened, public, without_secrets
-from nas.files import CONFIG, JOURNAL, read_json, write_atomically
+from nas.files import CONFIG, JOURNAL, write_atomically
 from nas.identity import Identity, find_study
 from nas.journal import Damaged, Journal, lock_of, sole_writer
+from nas.journal_lines import UNREADABLE
 from nas.network import Network
 from nas.trial import State, describe
 from nas.trust import is_own
@@ -143,16 +145,12 @@ class Run:
             known = ", ".join(sorted(p.parent.name for p in path.parent.glob(f"*/{CONFIG}")))
             there = f"there are {known}" if known else "there are none yet, `nas search` makes one"
             raise ValueError(f"no run called {path.name} in {path.parent}: {there}")
-        document = read_json(path / CONFIG)
+        document = schema.read(path / CONFIG, schemas.RUN)
         try:
             config, budget = Config.from_dict(document["config"]), Budget(**document["budget"])
-            if not isinstance(document["storage"], str | None):
-                raise TypeError("storage is a text or null")
-            return cls(path, config, budget, document, storage_url)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path / CONFIG} is damaged ({describe(error)}): restore it from a copy") from None
         except ValueError as error:
             raise ValueError(f"{path / CONFIG}: {error}") from None
+        return cls(path, config, budget, document, storage_url)
 
     @contextlib.contextmanager
     def driving(self) -> Iterator[optuna.Study]:
@@ -166,16 +164,21 @@ class Run:
             study = self._found(began_before) or self._begin_ledger()
             now = self.config.to_dict()
             began = study.user_attrs.get("config")
-            began = began and Config.from_dict(began).to_dict()  # with the defaults of what came later
             if began is None:
                 study.set_user_attr("config", now)
-            elif changed := differences(began, now | {where: began.get(where) for where in _MAY_CHANGE}):
+            elif changed := self._changes_since(began):
                 raise ValueError(
                     f"{self.path / CONFIG} was edited since the run began ({'; '.join(changed)}): "
                     "undo that, or start a new run with the new settings"
                 )
             self._bring_up_to_date(study)
             yield study
+
+    def _changes_since(self, began: Any) -> list[str]:
+        """What differs from the configuration that it `began` with, as the ledger has that."""
+        values = schema.checked(self.path / JOURNAL, schemas.CONFIG, began)
+        before = Config.from_dict(values).to_dict()  # with the defaults of what came later
+        return differences(before, self.config.to_dict() | {where: before[where] for where in _MAY_CHANGE})
 
     def _bring_up_to_date(self, study: optuna.Study) -> None:
         """Have the `config.json` of an older version name its study, so that it can be moved, and no password."""
@@ -293,6 +296,7 @@ class Run:
         """`trial` of the ledger in our words."""
         attrs, space = trial.user_attrs, self.config.space
         arch, fault = read_arch(trial, space)
+        fault = fault or attrs.get(UNREADABLE, "")
         reward = trial.values[0] if trial.state == TrialState.COMPLETE and not fault else None
         if reward is not None and not math.isfinite(reward):
             fault, reward = f"its reward is {reward}", None

@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import nn
 
+from nas import schema, schemas
 from nas.baselines.zoo import find
-from nas.files import read_json
-from nas.limits import CLASSES, COUNT, PIXELS
+from nas.limits import CLASSES, PIXELS
 from nas.network import Designed, Found, Network, Scaled
 from nas.origin import Origin, document_of
 from nas.run import Run, folder_of
@@ -111,10 +111,8 @@ def usual_shape(target: str, network: Network, runs_dir: str | Path) -> Shape:
         classes, pixels = settings.get("num_classes") or 10, settings.get("image_size", 32)
         pixels = network.image_size if isinstance(network, Scaled) else pixels
     if file := file_of(target):
-        document = read_json(file)
-        said = (("num_classes", classes), ("image_size", pixels))
-        classes, pixels = (COUNT.checked(f"{file}: {name}", document.get(name, usual)) for name, usual in said)
-        return classes, pixels
+        document = schema.read(file, schemas.NETWORK)
+        return document.get("num_classes", classes), document.get("image_size", pixels)
     folder = folder_of(target.partition(":")[0], runs_dir)
     of_run = ":" in target and folder.is_dir()
     return Run.open(folder).config.shape_of(network) if of_run else (classes, pixels)

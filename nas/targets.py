@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nas import schema, schemas
 from nas.baselines.zoo import BASELINES, UnknownName, find
-from nas.files import ARCHITECTURE, parse_json, read_text
+from nas.files import ARCHITECTURE
 from nas.network import Designed, Found, Network, Scaled, grown
 from nas.run import Run, folder_of
 from nas.trust import space_of_file, space_of_person
@@ -119,11 +120,12 @@ def _is_baseline(name: str) -> bool:
 
 
 def from_document(document: dict[str, Any]) -> Network:
-    """The network that `document` is, which its `to_json` gave. Raises KeyError, TypeError or ValueError for others."""
+    """The network that `document` is, which is of `nas.schemas.NETWORK`. Raises ValueError where it is none."""
     if "baseline" in document:
-        if not isinstance(document["baseline"], str):
-            raise TypeError("its baseline is no text")
+        find(document["baseline"])
         return Designed(document["baseline"])
+    if missing := [name for name in ("space", "settings", "options") if name not in document]:
+        raise ValueError(f"it has no {missing[0]}, and no baseline")
     space = space_of_file(document["space"], **document["settings"])
     found = Found(space, space.from_json(json.dumps(document)))
     return Scaled(found, **document["scaled"]) if "scaled" in document else found
@@ -186,9 +188,8 @@ def _from_run(run: Run, which: str) -> Network:
 
 
 def _from_file(path: Path) -> Network:
-    text = read_text(path)
-    document = parse_json(text, path)
+    document = schema.read(path, schemas.NETWORK)
     try:
         return from_document(document)
-    except (KeyError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise ValueError(f"{path} is not an architecture that nas wrote: {error}") from None

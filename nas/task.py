@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nas import schema
 from nas.data.images import Dataset
 from nas.data.preprocessing import Preprocessing
-from nas.files import read_json
+from nas.schemas import RESULT, TASK
 
 KIND, METRIC = "classification", "accuracy"
 HOW = (
@@ -55,12 +56,12 @@ class Task:
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Task | None:
         """What a file's metadata say; None where they don't say it. Raises ValueError where they are damaged."""
-        if not {"class_names", "image_size", "mean", "std"} <= metadata.keys():
+        if not set(TASK.needed) <= metadata.keys():
             return None
         if metadata.get("task", KIND) != KIND:
             raise ValueError(f"its task is {metadata['task']!r}, which this nas does not know: {KIND} alone")
-        values = {name: _json(name, metadata[name]) for name in ("class_names", "image_size", "mean", "std")}
-        names = class_names(values.pop("class_names"))
+        values = TASK.checked("", {name: _json(name, metadata[name]) for name in TASK.needed})
+        names = tuple(values["class_names"])
         return cls(names, Preprocessing.from_dict(values), metadata.get("data", ""), metadata.get("metric", METRIC))
 
     @classmethod
@@ -68,23 +69,15 @@ class Task:
         """What the `result.json` of a training says, whose weights were written before they said so themselves."""
         if not path.is_file():
             return None
-        document = read_json(path)
-        if "mean" not in document:
+        document = schema.read(path, RESULT)
+        if not set(TASK.needed) <= document.keys():
             return None
-        names, preprocessing = class_names(document.get("class_names")), Preprocessing.from_dict(document)
-        return cls(names, preprocessing, str(document.get("data", "")))
+        return cls(tuple(document["class_names"]), Preprocessing.from_dict(document), document.get("data", ""))
 
 
 def names_and_pixels(names: tuple[str, ...], image_size: int) -> dict[str, str]:
     """What the metadata of older files say alone."""
     return {"class_names": json.dumps(names, ensure_ascii=False), "image_size": str(image_size)}
-
-
-def class_names(value: Any) -> tuple[str, ...]:
-    """`value`, read from a file, as the names of two or more classes. Raises ValueError where it is none such."""
-    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(name, str) for name in value):
-        raise ValueError(f"its class_names are not a list of two or more texts: {str(value)[:60]}")
-    return tuple(value)
 
 
 def _json(name: str, text: str) -> Any:

@@ -54,7 +54,7 @@ class Job:
     def from_dict(cls, values: Mapping[str, Any], with_start: bool) -> Job:
         """The inverse of `to_dict`; only `with_start` are the weights to start with read.
 
-        Raises ValueError where these are gone or changed, KeyError or TypeError where `values` are of no training.
+        `values` are of `nas.schemas.JOB`. Raises ValueError where the weights are gone or changed.
         """
         tuning = dict(values["tuning"])
         return cls(

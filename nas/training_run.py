@@ -21,13 +21,13 @@ from typing import Any
 
 import torch
 
-from nas import checkpoints
+from nas import checkpoints, schema, schemas
 from nas.announcement import training_lines
 from nas.config import differences
 from nas.data.images import Dataset, Images
 from nas.database import without_secrets
 from nas.exports.files import write_network
-from nas.files import CONFIG, RESULT, make_folder, read_json, resumable, sole_process, write_atomically
+from nas.files import CONFIG, RESULT, make_folder, resumable, sole_process, write_atomically
 from nas.launch import check_no_weights, choose_device
 from nas.origin import origin_of
 from nas.process import prepare
@@ -38,7 +38,6 @@ from nas.training import Diverged, Snapshot, Training, accuracy, predict
 from nas.training_job import Job, changes
 from nas.training_progress import watch_training
 from nas.transfer import Taken, metadata
-from nas.trial import describe
 from searchspaces.cost import Cost, cost
 
 CHECKPOINT = "checkpoint.pt"
@@ -89,7 +88,7 @@ def resume(
             return result
         for torn in folder.glob(f".{CHECKPOINT}.*"):  # of a process that was killed while it wrote
             torn.unlink()
-        job = _job(folder, document["job"], with_start=not (folder / CHECKPOINT).exists())
+        job = Job.from_dict(document["job"], with_start=not (folder / CHECKPOINT).exists())
         snapshot = _snapshot(folder, document["job"])
         where = job.data.folder if data_dir is None else Path(data_dir).expanduser().resolve()
         device = choose_device(device or job.device, job.threads)
@@ -150,11 +149,7 @@ def result_of(folder: Path) -> dict[str, Any] | None:
     """
     if not (folder / RESULT).is_file():
         return None
-    result = read_json(folder / RESULT)
-    for name in ("test_accuracy", "val_accuracy", "macs", "params"):
-        if not isinstance(result.get(name), int | float):
-            raise ValueError(f"{folder / RESULT} is damaged: it has no number {name}; restore it from a copy")
-    return result
+    return schema.read(folder / RESULT, schemas.RESULT)
 
 
 # ------------------------------------------------------------------ the work
@@ -285,17 +280,7 @@ def _goes_on(folder: Path) -> str:
 
 def _document(folder: Path) -> dict[str, Any]:
     """What `training.json` says. Raises ValueError where there is none, or it is damaged."""
-    document = read_json(folder / TRAINING)
-    if missing := {"job", "taken", "versions"} - document.keys():
-        raise ValueError(f"{folder / TRAINING} is damaged: it has no {min(missing)}; restore it from a copy")
-    return document
-
-
-def _job(folder: Path, values: dict[str, Any], with_start: bool) -> Job:
-    try:
-        return Job.from_dict(values, with_start)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{folder / TRAINING} is damaged ({describe(error)}): restore it from a copy") from None
+    return schema.read(folder / TRAINING, schemas.TRAINING)
 
 
 def _snapshot(folder: Path, job: dict[str, Any]) -> Snapshot | None:

@@ -20,8 +20,10 @@ from nas.baselines.pretrained import naming_of, read_checkpoint
 from nas.baselines.pretrained.naming import Naming, our_tensors
 from nas.data.images import Dataset
 from nas.files import RESULT, WEIGHTS
+from nas.limits import PIXELS
 from nas.network import Designed, Network
-from nas.task import Task, class_names
+from nas.schemas import NAMES
+from nas.task import Task
 from searchspaces.cost import shapes_only
 
 UNTRAINED = {"trained": "no"}
@@ -61,8 +63,9 @@ class Weights:
         try:
             task = Task.from_metadata(metadata) or Task.from_result(path.parent / RESULT)
             names, size = metadata.get("class_names"), metadata.get("image_size")
-            classes = class_names(json.loads(names)) if names else None
-            return cls(path, tensors, classes, int(size) if size else None, task, trained)
+            classes = None if names is None else tuple(NAMES.checked("class_names", json.loads(names)))
+            pixels = None if size is None else PIXELS.parsed("image_size", size)
+            return cls(path, tensors, classes, pixels, task, trained)
         except ValueError as error:
             raise ValueError(f"{path} is damaged: {error}") from None
 

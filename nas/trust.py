@@ -23,7 +23,7 @@ MOVED = {"nas.compare.lineup:Lineup": "nas.comparison.lineup:Lineup"}
 """What older files call a space of ours, and where it is now."""
 
 
-def space_of_person(name: str, **settings: Any) -> Space:
+def space_of_person(name: str, /, **settings: Any) -> Space:
     """As `get_space`: a person named the space, and one of their own may be in the current folder."""
     _look_here_too(name)
     return get_space(name, **settings)
@@ -35,7 +35,7 @@ def class_of_person(name: str) -> type[Space]:
     return space_class(name)
 
 
-def space_of_file(name: Any, **settings: Any) -> Space:
+def space_of_file(name: Any, /, **settings: Any) -> Space:
     """As `get_space`: a file named the space. Raises ValueError where it would have to be imported."""
     name = MOVED.get(name, name) if isinstance(name, str) else name
     if isinstance(name, str) and is_own(name) and not _is_imported(name):

@@ -36,7 +36,7 @@ SPACES: dict[str, type[Space]] = {
 }
 
 
-def get_space(name: str, **settings: Any) -> Space:
+def get_space(name: str, /, **settings: Any) -> Space:
     """The space called `name`, with its settings: `get_space("mnas", image_size=32, width=0.5)`.
 
     Raises ValueError for an unknown name or setting, with those that there are.

@@ -15,7 +15,21 @@ import typer
 
 import nas
 from nas import process
-from nas.cli import baselines, bench, compare, export, predict, proxy_study, report, runs, scale, search, show, train
+from nas.cli import (
+    baselines,
+    bench,
+    compare,
+    export,
+    predict,
+    proxy_study,
+    repair,
+    report,
+    runs,
+    scale,
+    search,
+    show,
+    train,
+)
 from nas.cli.characters import spell_plainly
 from nas.cli.common import to_stderr
 from nas.cli.help import Command, Group, Stopped, examples, prose
@@ -49,6 +63,7 @@ COMMANDS: dict[str, dict[Callable[..., None], tuple[str, ...]]] = {
         search.top: ("nas top pictures", "nas top pictures --pareto"),
         report.report: ("nas report pictures", "nas report pictures others --out both.html"),
         report.dashboard: ("nas dashboard pictures",),
+        repair.repair: ("nas repair pictures",),
     },
     "Train and compare": {
         train.train: ("nas train pictures:best --epochs 30", "nas train resnet20 --data cifar10 --epochs 30"),

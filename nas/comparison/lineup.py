@@ -16,6 +16,7 @@ from torch import nn
 
 from nas.network import Designed, Network
 from nas.run import Run
+from nas.schemas import LINEUP
 from nas.targets import described
 from searchspaces import Arch, Choice, Space
 from searchspaces.cost import Cost, cost_of
@@ -52,10 +53,11 @@ class Lineup(Space):
     name: ClassVar[str] = "comparison"
 
     def __post_init__(self) -> None:
+        LINEUP.checked("", self.settings())
         for field in ("names", "networks"):
             object.__setattr__(self, field, tuple(getattr(self, field)))  # JSON has lists
-        if self.seeds < 1:
-            raise ValueError(f"--seeds must be at least 1, not {self.seeds}")
+        if len(self.names) != len(self.networks):
+            raise ValueError(f"a comparison has {len(self.names)} names and {len(self.networks)} networks")
 
     @classmethod
     def of(

@@ -24,10 +24,10 @@ import torch
 
 from nas.data.decoded import decoded
 from nas.data.download import Log
-from nas.data.images import MIN_SIZE, VAL_SHARE, Dataset, Images
+from nas.data.images import VAL_SHARE, Dataset, Images
 from nas.data.listing import Listing, images_below
 from nas.data.splits import NAMED, SPLITS, Layout, Split, no_images, some
-from nas.limits import PIXELS, Number
+from nas.schemas import SIDE
 
 PREFIX = "folder:"  # of the name of such a data set: `folder:PATH`
 TEST_SEED = 1  # of the images held out for the test
@@ -49,7 +49,7 @@ class ImageFolder:
     workers: int | None = None  # threads that decode; None: one a core
 
     def __post_init__(self) -> None:
-        Number(MIN_SIZE, PIXELS.most, whole=True, of="pixels").checked("--image-size", self.image_size)
+        SIDE.checked("--image-size", self.image_size)
         _ = self.layout  # which raises where it is another
 
     @cached_property

@@ -20,9 +20,6 @@ VAL_SHARE = 10
 VAL_SEED = 0
 """Which ones: fixed for good, so that every search, baseline and machine has the same 45,000/5,000 split."""
 
-MIN_SIZE = 8
-"""Height and width of the least images that are trained on."""
-
 CHUNK = 1024
 """Images that are in floating point at a time, where a whole split is worked on."""
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from nas.data.image_file import read_image
-from nas.data.images import MIN_SIZE, RGB, Dataset
+from nas.data.images import RGB, Dataset
+from nas.schemas import SIDE
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,7 @@ class Preprocessing:
     std: RGB
 
     def __post_init__(self) -> None:
-        if self.image_size < MIN_SIZE:
-            raise ValueError(f"a preprocessing's image_size must be at least {MIN_SIZE} pixels, not {self.image_size}")
+        SIDE.checked("a preprocessing's image_size", self.image_size)
         if not all(0 <= value <= 1 for value in self.mean):
             raise ValueError(f"a preprocessing's mean is of pixels in 0..1, not {_listed(self.mean)}")
         if not all(0 < value < math.inf for value in self.std):

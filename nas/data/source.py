@@ -44,15 +44,8 @@ class DataSource:
         return values | {"skip_unreadable": self.skip_unreadable, "sha256": self.sha256}
 
     @classmethod
-    def from_dict(cls, values: Any) -> DataSource:
-        """Raises ValueError where `values`, read from a file, are not of a data set."""
-        known = {"name": str, "folder": str | None, "image_size": int | None, "skip_unreadable": bool}
-        known["sha256"] = str | None
-        if not isinstance(values, Mapping) or "name" not in values:
-            raise ValueError(f"its data have no name: {str(values)[:60]}")
-        for name, value in values.items():
-            if name not in known or not isinstance(value, known[name]):
-                raise ValueError(f"its data cannot have {name} {str(value)[:60]!r}")
+    def from_dict(cls, values: Mapping[str, Any]) -> DataSource:
+        """Of `values` that are of `nas.schemas.SOURCE`."""
         folder = values.get("folder")
         return cls(**{**values, "folder": None if folder is None else Path(folder)})
 

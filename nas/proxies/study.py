@@ -24,6 +24,7 @@ from nas.network import Found, Network
 from nas.proxies.draw import Drawn
 from nas.recipe import Recipe
 from nas.samplers import EXHAUSTIVE
+from nas.schemas import STUDY
 from nas.targets import described
 from nas.units import parse_count
 from searchspaces import Arch, Choice, Space
@@ -107,10 +108,9 @@ class ProxyStudy(Space):
     name: ClassVar[str] = "proxies"
 
     def __post_init__(self) -> None:
+        STUDY.checked("", self.settings())
         for field in ("networks", "shorts", "cuts"):
             object.__setattr__(self, field, tuple(getattr(self, field)))  # JSON has lists
-        if self.seeds < 1:
-            raise ValueError(f"--seeds must be at least 1, not {self.seeds}")
 
     @property
     def choices(self) -> tuple[Choice, ...]:

@@ -26,7 +26,8 @@ from nas.pareto import front
 from nas.run import Row, Run, best_of
 from nas.samplers import distributions
 from nas.samplers.strategy import Update
-from nas.samplers.strategy_sampler import LOG_PROBS, updates_of
+from nas.samplers.strategy_sampler import updates_of
+from nas.schemas import LOG_PROBS
 from nas.trial import State
 from searchspaces import Choice
 

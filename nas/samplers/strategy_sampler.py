@@ -27,11 +27,10 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.samplers.screened import Screened
 from nas.samplers.strategy import Experience, Learning, Settings, Situation, Strategy, Update, derived_seed
 from nas.samplers.trials import Distributions, arch_of, completion, fixed_in
+from nas.schemas import LOG_PROBS, UPDATE_PREFIX
 from searchspaces.space import Arch, Choice
 
 TEACHES = (TrialState.COMPLETE, TrialState.PRUNED)
-LOG_PROBS = "policy:log_probs"  # the trial attribute {choice: log-probability of its option when it was proposed}
-UPDATE = "policy:update:"  # the study's attributes, each with the number of an update behind it: the fields of `Update`
 
 
 class StrategySampler(BaseSampler):
@@ -203,7 +202,7 @@ class _Known:
             self._noted = len(updates_of(study))
         for number in range(self._noted, len(self._completed_by)):
             update = replace(self.strategy.updates[number], trial=self._completed_by[number])
-            study._storage.set_study_system_attr(study._study_id, f"{UPDATE}{number}", asdict(update))
+            study._storage.set_study_system_attr(study._study_id, f"{UPDATE_PREFIX}{number}", asdict(update))
         self._noted = max(self._noted, len(self._completed_by))
 
 
@@ -213,8 +212,8 @@ def updates_of(study: Study) -> list[Update]:
     None where the strategy has no policy, or the study was made before this was noted.
     """
     noted = study._storage.get_study_system_attrs(study._study_id)
-    numbers = sorted(int(name.removeprefix(UPDATE)) for name in noted if name.startswith(UPDATE))
-    return [Update(**noted[f"{UPDATE}{number}"]) for number in numbers]
+    numbers = sorted(int(name.removeprefix(UPDATE_PREFIX)) for name in noted if name.startswith(UPDATE_PREFIX))
+    return [Update(**noted[f"{UPDATE_PREFIX}{number}"]) for number in numbers]
 
 
 def _choice(name: str, distribution: CategoricalDistribution) -> Choice:

@@ -31,6 +31,7 @@ from nas.recipe import Recipe
 from nas.reward import Reward
 from nas.samplers import EXHAUSTIVE
 from nas.scale.family import Base
+from nas.schemas import GRID
 from nas.targets import described
 from nas.units import format_count
 from scaling.compound import PAPER, Compound, image_size_at, largest, measured
@@ -212,9 +213,8 @@ class ScalingGrid(Space):
     name: ClassVar[str] = "scaling"
 
     def __post_init__(self) -> None:
+        GRID.checked("", self.settings())
         object.__setattr__(self, "triples", tuple(self.triples))  # JSON has lists
-        if self.seeds < 1:
-            raise ValueError(f"--seeds must be at least 1, not {self.seeds}")
 
     @property
     def choices(self) -> tuple[Choice, ...]:

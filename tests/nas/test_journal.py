@@ -15,7 +15,10 @@ from optuna.trial import FrozenTrial
 
 from nas.journal import Damaged, Journal, drop_torn_lines, sole_writer
 
-WHOLE = b'{"op_code":0}\n{"op_code":4,"x":[1,2]}\n'
+STUDY = b'{"op_code":0,"worker_id":"w","study_name":"s","directions":[2]}'
+TRIAL = b'{"op_code":4,"worker_id":"w","study_id":0,"datetime_start":"2026-01-01T00:00:00","x":[1,2]}'
+NOTE = {"op_code": 8, "worker_id": "w", "trial_id": 0, "user_attr": {"a": 1}}
+WHOLE = STUDY + b"\n" + TRIAL + b"\n"
 
 
 @pytest.mark.parametrize(
@@ -39,16 +42,19 @@ def test_only_the_torn_end_is_dropped(tmp_path: Path, tail: bytes, dropped: int)
 @pytest.mark.parametrize("damage", [b"\0\0\0\0", b'{"op', b"\xff\xfe", b"", b"[1]", b"\0\0\0{"])
 def test_damage_before_the_end_is_named_with_its_line_and_at_the_end_passed_over(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "journal.log"
-    for lines in ([damage, b'{"op_code":4}'], [b'{"op_code":0}', damage, b'{"op_code":4}']):
-        path.write_bytes(b"\n".join([b'{"op_code":0}', *lines, b""]))
-        with pytest.raises(Damaged, match=f"journal.log is damaged in line {len(lines)} .*head -n {len(lines) - 1} "):
+    for lines in ([damage, TRIAL], [TRIAL, damage, TRIAL]):
+        path.write_bytes(b"\n".join([STUDY, *lines, b""]))
+        with pytest.raises(
+            Damaged,
+            match=f"journal.log is damaged in line {len(lines)} .*`nas repair {tmp_path}` ",
+        ):
             list(Journal(path).read_logs(0))
     path.write_bytes(WHOLE + damage + b"\n")
     journal = Journal(path)
     assert [log["op_code"] for log in journal.read_logs(0)] == [0, 4]
     drop_torn_lines(path)
-    journal.append_logs([{"op_code": 5}])
-    assert [log["op_code"] for log in journal.read_logs(2)] == [5] and journal.last_line == 3
+    journal.append_logs([NOTE])
+    assert [log["op_code"] for log in journal.read_logs(2)] == [8] and journal.last_line == 3
 
 
 def test_a_lost_line_that_began_a_trial_is_noticed(tmp_path: Path) -> None:
@@ -66,7 +72,7 @@ def test_a_lost_line_that_began_a_trial_is_noticed(tmp_path: Path) -> None:
 def test_what_is_no_journal_at_all_is_not_cut_to_nothing(tmp_path: Path) -> None:
     path = tmp_path / "journal.log"
     path.write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(Damaged, match=r"journal.log is damaged in line 1 .*: restore it from a copy$"):
+    with pytest.raises(Damaged, match=r"journal.log is damaged in line 1 .*: restore it from a copy, or have"):
         drop_torn_lines(path)
     assert path.read_bytes() == b"\x89PNG\r\n\x1a\n"
 

@@ -10,8 +10,9 @@ import pytest
 
 import nas
 from nas.limits import COUNT, LARGEST, SEED, Flag, Number, Optional, Word
-from nas.recipe import FIELDS, Recipe
+from nas.recipe import Recipe
 from nas.samplers import read_settings
+from nas.schemas import RECIPE_FIELDS as FIELDS
 from nas.targets import parse_settings
 
 

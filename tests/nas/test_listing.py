@@ -108,12 +108,23 @@ def test_repeats_and_what_was_too_large_do_not_count_and_what_others_added_does(
     with run.driving() as study:
         for name in ("duplicate_of", "refused", "accuracy"):
             trial = study.ask(distributions(space))
-            trial.set_user_attr(name, 0)
+            trial.set_user_attr(name, name == "refused" or 0)
             study.tell(trial, 0.1)
         study.add_trial(optuna.trial.create_trial(value=0.9, user_attrs={"accuracy": 0.8}))
         optuna.create_study(study_name="another", storage=run.storage()).add_trial(optuna.trial.create_trial(value=5.0))
     listed = only(run.path.parent)
     assert (listed.trials, listed.reward, listed.accuracy) == (2, 0.9, 0.8)
+
+
+RESULT = {
+    "network": "resnet20",
+    "data": "shapes",
+    "seed": 1,
+    "macs": 9,
+    "params": 9,
+    "val_accuracy": 0.6,
+    "test_accuracy": 0.7,
+}
 
 
 def change(path: Path, **values: Any) -> None:
@@ -127,15 +138,15 @@ def change(path: Path, **values: Any) -> None:
     ("damage", "reason"),
     [
         (lambda path: (path / CONFIG).write_text("{"), "config.json is damaged in line 1"),
-        (lambda path: (path / CONFIG).write_text('{"config": {}}'), "KeyError"),
+        (lambda path: (path / CONFIG).write_text('{"config": {}}'), "is missing"),
         (lambda path: (path / CONFIG).write_text("[]"), "config.json"),
         (lambda path: (path / CONFIG).unlink(), "config.json is gone"),
         (lambda path: (path / JOURNAL).unlink(), "journal.log is gone"),
         (lambda path: (path / JOURNAL).write_bytes(b"\0\0\0\0\n" + (path / JOURNAL).read_bytes()), "4 NUL bytes"),
-        (lambda path: change(path, data=5), "its data cannot be '5'"),
-        (lambda path: change(path, strategy=[]), "its strategy cannot be"),
-        (lambda path: change(path, space={"name": True}), "its space cannot be"),
-        (lambda path: change(path, seed="x"), "its seed cannot be"),
+        (lambda path: change(path, data=5), "config.data must be a text, not 5"),
+        (lambda path: change(path, strategy=[]), "config.strategy must be a text"),
+        (lambda path: change(path, space={"name": True}), "config.space"),
+        (lambda path: change(path, seed="x"), "config.seed must be a whole number"),
         (lambda path: (path / JOURNAL).write_text('{"op_code": 6, "trial_id": 7}\n'), "damaged in line 1"),
     ],
 )
@@ -154,7 +165,7 @@ def test_kinds_and_folders_that_are_no_run(tmp_path: Path, config: Config) -> No
     document = json.loads((made.path / CONFIG).read_text())
     document["config"]["space"] = {"name": "nas.comparison.lineup:Lineup", "settings": {}}
     (made.path / CONFIG).write_text(json.dumps(document))
-    for name, content in (("b", {"network": "resnet20", "data": "shapes", "test_accuracy": 0.7, "seed": 1}), ("c", {})):
+    for name, content in (("b", RESULT), ("c", {})):
         (runs / name).mkdir()
         (runs / name / "result.json").write_text(json.dumps(content))
     (runs / "notes.txt").touch()

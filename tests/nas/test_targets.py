@@ -49,8 +49,8 @@ def test_an_architecture_s_file_may_have_a_mark_and_its_damage_is_named(tmp_path
         (whole[:-40], r"a.json is damaged in line \d\d+: no JSON"),
         (whole.replace(chr(10), chr(10) + chr(0), 1), "a.json is damaged in line 2: it has NUL bytes"),
         ("[]", "it has a list where an object should be"),
-        ('{"baseline": 5}', "a.json is not an architecture that nas wrote: its baseline is no text"),
-        ('{"space": "mnas"}', "a.json is not an architecture that nas wrote: 'settings'"),
+        ('{"baseline": 5}', "a.json is damaged: baseline must be a text, not 5"),
+        ('{"space": "mnas"}', "a.json is not an architecture that nas wrote: it has no settings"),
     ):
         file.write_text(damaged, encoding="utf-8")
         with pytest.raises(ValueError, match=said):

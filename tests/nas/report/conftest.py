@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.config import Budget, Config
 from nas.run import Run
 from nas.samplers import distributions
-from nas.samplers.strategy_sampler import LOG_PROBS
+from nas.schemas import LOG_PROBS
 from searchspaces import Arch
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")

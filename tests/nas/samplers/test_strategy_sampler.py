@@ -24,7 +24,8 @@ from nas.samplers.evolution import Evolution
 from nas.samplers.policy_gradient import PPO, REINFORCE, Learner, PolicyGradient
 from nas.samplers.screened import POLICY, Screened
 from nas.samplers.strategy import Learning, Settings
-from nas.samplers.strategy_sampler import LOG_PROBS, UPDATE, StrategySampler, updates_of
+from nas.samplers.strategy_sampler import StrategySampler, updates_of
+from nas.schemas import LOG_PROBS, UPDATE_PREFIX
 from searchspaces.space import Choice
 
 CHOICES = tuple(Choice(f"layer{i}.op", ("a", "b", "c", "d")) for i in range(6))
@@ -126,7 +127,7 @@ def test_what_updates_did_is_noted_once_however_often_it_is_replayed(settings: S
     noted = updates_of(whole)
     batch = settings.policy.batch if isinstance(settings, Screened) else PPO.batch
     assert [update.trial for update in noted] == [batch * n - 1 for n in range(1, 19 // batch + 1)]
-    assert journal.read_text().count(UPDATE) == len(noted)
+    assert journal.read_text().count(UPDATE_PREFIX) == len(noted)
     assert isinstance(whole.sampler, StrategySampler) and isinstance(whole.sampler.strategy, Learning)
     for made, read in zip(whole.sampler.strategy.updates, noted, strict=True):
         assert dataclasses.replace(made, trial=read.trial) == read

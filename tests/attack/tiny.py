@@ -1,0 +1,26 @@
+"""A space of nine networks, whose table of results is nine lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from searchspaces import Arch, Choice, Space
+from searchspaces.layers import conv, head, network
+
+
+@dataclass(frozen=True)
+class Tiny(Space):
+    """Two convolutions, each of one of three kernels."""
+
+    name: ClassVar[str] = "tiny"
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        return tuple(Choice(f"layer{number}.kernel", (1, 3, 5)) for number in range(2))
+
+    def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
+        kernels = [choice.options[index] for choice, index in zip(self.choices, arch, strict=True)]
+        return network(*(conv(8, kernel=int(kernel)) for kernel in kernels), head(num_classes))
