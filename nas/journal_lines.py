@@ -8,6 +8,8 @@ has the attribute `UNREADABLE` in its place, which says so, and counts as failed
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -47,16 +49,16 @@ def checked(log: dict[str, Any], before: Before) -> dict[str, Any]:
     operation = log.get("op_code")
     if operation == Operation.SET_TRIAL_PARAM and _is_usual(log, before):
         return log
-    if not isinstance(operation, int) or operation not in SCHEMAS:
+    if type(operation) is not int or operation not in SCHEMAS:
         raise ValueError(f"op_code must be one of Optuna's operations, not {quoted(operation)}")
     SCHEMAS[operation].checked("", log)
-    trial, study = log.get("trial_id", 0), log.get("study_id")
-    if trial and trial >= before.trials:
+    trial, study = log.get("trial_id"), log.get("study_id")
+    if trial is not None and trial >= before.trials:
         raise Lost(f"no line before it begins trial {trial}: one is lost")
     if study is not None and (study >= len(before.studies) or before.studies[study] is None):
         raise ValueError(f"no line before it begins study {study}: one is lost")
     if operation == Operation.SET_TRIAL_PARAM:
-        _check_parameter(log["distribution"], log["param_value_internal"])
+        _check_parameter(log["distribution"], float(log["param_value_internal"]))
     elif operation == Operation.SET_TRIAL_STATE_VALUES:
         _check_end(log, log["state"], log["values"], before)
     elif operation == Operation.SET_TRIAL_USER_ATTR:
@@ -183,7 +185,7 @@ SCHEMAS: dict[int, Object] = {
 def _is_usual(log: Mapping[str, Any], before: Before) -> bool:
     """Whether a parameter's line is as nearly all lines of a journal are: said in a tenth of the time."""
     try:
-        _check_parameter(log["distribution"], log["param_value_internal"])
+        _check_parameter(log["distribution"], float(log["param_value_internal"]))
         known = type(log["trial_id"]) is int and 0 <= log["trial_id"] < before.trials
         return known and type(log["param_name"]) is str and type(log["worker_id"]) is str
     except (KeyError, TypeError, ValueError):
@@ -194,21 +196,20 @@ def _is_usual(log: Mapping[str, Any], before: Before) -> bool:
 def _check_parameter(distribution: str, value: float) -> None:
     """Raises ValueError where `value`, as Optuna keeps it, is none of `distribution`, which is JSON."""
     of = _distribution(distribution)
-    whole = not isinstance(of, CategoricalDistribution) or value == int(value)
-    if not whole or not of._contains(value):
+    whole = not isinstance(of, CategoricalDistribution) or value.is_integer()
+    if not math.isfinite(value) or not whole or not of._contains(value):
         raise ValueError(f"param_value_internal cannot be {value:g} in {of}")
 
 
 @lru_cache(maxsize=1 << 12)
 def _distribution(text: str) -> BaseDistribution:
     try:
-        found = json_to_distribution(text)
+        options = json.loads(text)["attributes"].get("choices", [])
+        if not all(isinstance(option, str | int | float | None) for option in options):
+            raise ValueError("its options are neither texts nor numbers")
+        return json_to_distribution(text)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"distribution is none of Optuna's: {quoted(text)} ({type(error).__name__})") from None
-    plain = str | int | float | None
-    if isinstance(found, CategoricalDistribution) and not all(isinstance(option, plain) for option in found.choices):
-        raise ValueError(f"distribution has options that are neither texts nor numbers: {quoted(text)}")
-    return found
+        raise ValueError(f"distribution is none of Optuna's: {quoted(text)} ({error})") from None
 
 
 def _check_end(log: Mapping[str, Any], state: int, values: Any, before: Before) -> None:
@@ -232,7 +233,7 @@ def _checked_trial(log: dict[str, Any], before: Before) -> dict[str, Any]:
     for name, chosen in log.get("params", {}).items():
         if name not in distributions:
             raise ValueError(f"distributions.{name} is missing")
-        _check_parameter(distributions[name], chosen)
+        _check_parameter(distributions[name], float(chosen))
     if wrong := [step for step in log.get("intermediate_values", {}) if not step.isdecimal()]:
         raise ValueError(f"intermediate_values are by numbers of steps, not by {quoted(wrong[0])}")
     return {**log, "user_attrs": _readable(log["user_attrs"])} if "user_attrs" in log else log

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,9 @@ def repair(run: Path) -> Repaired:
     if not journal.is_file():
         raise ValueError(f"{journal} is gone: restore it from a copy")
     with sole_process(lock_of(journal), f"writing to {journal}"):
-        lines = journal.read_bytes().splitlines(keepends=True)
-        found = _Reading(lines, _study(document, run)).read()
-        if not found.damaged and not found.put_back:
+        content = journal.read_bytes()
+        found = _Reading(BytesIO(content).readlines(), _study(document, run)).read()
+        if b"".join(found.kept) == content:
             return Repaired(len(found.kept), found.before.trials, {}, (), None)
         original = _free(journal.with_name(f"{JOURNAL}.damaged"))
         os.link(journal, original)

@@ -42,10 +42,11 @@ def attack(tries: int, seed: int, folder: Path) -> Iterator[Outcome]:
     with mock.patch.dict(os.environ, known), contextlib.chdir(work):
         os.environ.pop("NAS_RUNS", None)
         torch.set_num_threads(1)  # processes are forked: there must be no other thread
-        make(work, _must)
+        specimens = SPECIMENS[:tries]
+        make(work, _must, specimens)
         shutil.copytree(work, whole)
         bench = Bench(whole, work)
-        for number, specimen in enumerate(SPECIMENS):
+        for number, specimen in enumerate(specimens):
             outcome = Outcome("mutations", specimen.name)
             path = next(work.glob(specimen.path))
             for attempt in range(number, tries, len(SPECIMENS)):
@@ -243,7 +244,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _whole(journal: bytes) -> bytes:
     """What of a journal may not be lost: all but a torn end."""
-    lines = journal.splitlines(keepends=True)
+    lines = io.BytesIO(journal).readlines()
     while lines and not _is_log(lines[-1]):
         lines.pop()
     return b"".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -58,6 +58,12 @@ JOURNAL = (of_bytes, of_json_lines, of_json_lines, of_json_lines)
 CACHED = "cache/nas/decoded/*/*/unreadable.json"
 BENCH = ("--strategy", "random", "--seeds", "1", "--evaluations", "2", "--jobs", "1", "--json")
 
+COMPARISON = ("compare", "one:best", "resnet8@0.1", *DATA, *SHORT, "--seeds", "2", "--name", "cmp")
+SCALING = ("scale", "--search", "--base", "resnet8@0.1", *DATA, "--triples", "1", "--seeds", "1", *SHORT,
+           "--subset", "all", "--name", "grid")  # fmt: skip
+PROXIES = ("proxy-study", "--space", "compact", "--networks", "3", "--full", "24", "--cuts", "8", "--short", "8",
+           "--seeds", "1", *DATA, "--batch-size", "8", "--name", "study")  # fmt: skip
+
 SPECIMENS = (
     Specimen("a run's config.json", f"{ONE}/config.json", OF_RUN, GOES_ON),
     Specimen("a run's journal.log", f"{ONE}/journal.log", OF_RUN, GOES_ON, JOURNAL),
@@ -102,24 +108,27 @@ SPECIMENS = (
 )  # fmt: skip
 
 
-def make(folder: Path, nas: Nas) -> None:
-    """Fill the empty `folder`, the current one, with specimens, by `nas(*words)`, which raises where it fails."""
+def make(folder: Path, nas: Nas, specimens: Sequence[Specimen]) -> None:
+    """Fill the empty `folder`, the current one, with what `specimens` need, by `nas(*words)`, which may not fail."""
     _pictures(folder / "pictures")
-    (folder / "designed.json").write_text(json.dumps({"baseline": "resnet8@0.1"}))
     nas("search", *DATA, "--space", "compact", "--max-macs", "300k", *SHORT, "--trials", "6", "--name", "one")
     nas("train", "one:best", *SHORT, "--out", TRAINED)
-    _begin(folder)
-    nas("compare", "one:best", "resnet8@0.1", *DATA, *SHORT, "--seeds", "2", "--name", "cmp")
-    nas("scale", "--search", "--base", "resnet8@0.1", *DATA, "--triples", "1", "--seeds", "1", *SHORT, "--subset",
-        "all", "--name", "grid")  # fmt: skip
-    nas("proxy-study", "--space", "compact", "--networks", "3", "--full", "24", "--cuts", "8", "--short", "8",
-        "--seeds", "1", *DATA, "--batch-size", "8", "--name", "study")  # fmt: skip
-    nas("export", TRAINED, "--to", "onnx,pt2", "--out", "ex")
-    document = json.loads((folder / TRAINED / "architecture.json").read_text())
-    document["scaled"] = {"width": 1.1, "depth": 1.2, "image_size": 24}
-    (folder / "scaled.json").write_text(json.dumps(document, indent=2))
-    _write_tables(folder)
-    _write_cifar(folder)
+    parts = {
+        "unfinished": lambda: _begin(folder),
+        "runs/cmp": lambda: nas(*COMPARISON),
+        "runs/grid": lambda: nas(*SCALING),
+        "runs/study": lambda: nas(*PROXIES),
+        "ex": lambda: nas("export", TRAINED, "--to", "onnx,pt2", "--out", "ex"),
+        "designed.json": lambda: _write_networks(folder),
+        "scaled.json": lambda: _write_networks(folder),
+        "table.csv": lambda: _write_table(folder),
+        "macro.json": lambda: _write_macro(folder),
+        "py": lambda: _write_cifar(folder),
+        "bin": lambda: _write_cifar(folder),
+    }
+    for part, made in parts.items():
+        if any(specimen.path.startswith(part) for specimen in specimens) and not (folder / part).exists():
+            made()
 
 
 def _pictures(folder: Path) -> None:
@@ -143,13 +152,24 @@ def _begin(folder: Path) -> None:
         api.train("one:best", epochs=2, batch_size=8, out=folder / UNFINISHED)
 
 
-def _write_tables(folder: Path) -> None:
-    space, macro = Tiny(), NASBenchMacro()
+def _write_networks(folder: Path) -> None:
+    (folder / "designed.json").write_text(json.dumps({"baseline": "resnet8@0.1"}))
+    document = json.loads((folder / TRAINED / "architecture.json").read_text())
+    document["scaled"] = {"width": 1.1, "depth": 1.2, "image_size": 24}
+    (folder / "scaled.json").write_text(json.dumps(document, indent=2))
+
+
+def _write_table(folder: Path) -> None:
+    space = Tiny()
     rows = [
         f"{space.format(arch)},{50 + 5 * sum(arch)},{60 + 4 * sum(arch)},1000,20000,1.5"
         for arch in product(range(3), repeat=2)
     ]
     (folder / "table.csv").write_text("\n".join(["architecture,observed,reported,params,macs,seconds", *rows]) + "\n")
+
+
+def _write_macro(folder: Path) -> None:
+    macro = NASBenchMacro()
     results = {
         "".join(digits): {"test_acc": [90.0, 91.0, 92.0], "mean_acc": 91.0, "params": 1000, "flops": 2000}
         for digits in product("012", repeat=len(macro.choices))

@@ -142,7 +142,7 @@ def completed(line: str, folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("nas re", ["resume", "report"]),
+        ("nas re", ["resume", "report", "repair"]),
         ("nas top f", ["first", "further"]),
         ("nas report first fu", ["further"]),
         ("nas train fi", ["first:best"]),

@@ -290,9 +290,7 @@ def test_a_damaged_training_is_said(damage: str, epoch: int, tiny: Dataset, tmp_
 @pytest.mark.parametrize("damage", ["{}", '{"test_accuracy": 0.5, "val_accuracy": "x", "macs": 1, "params": 1}'])
 def test_a_damaged_result_is_said(damage: str, tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text(damage)
-    with pytest.raises(
-        ValueError, match=r"result\.json is damaged: (test_accuracy is missing|val_accuracy must be a number)"
-    ):
+    with pytest.raises(ValueError, match=r"result\.json is damaged: (test_accuracy is miss|val_accuracy must be a n)"):
         resume(tmp_path)
 
 
