@@ -17,14 +17,15 @@ import contextlib
 import csv
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 from nas.config import Config
 from nas.files import decoded
+from nas.schemas import FIGURES
 from searchspaces import Arch, Space
 
 
@@ -156,42 +157,44 @@ def _header(path: Path) -> list[str]:
 
 
 def _nasbench201(space: Space, text: str) -> Iterator[Row]:
-    found = csv.DictReader(text.splitlines())
+    found, seen = csv.DictReader(text.splitlines()), set[Arch]()
     for row in found:
         with _naming(f"line {found.line_num}"):
-            observed, reported = _finite(float(row["val_acc_12"]), float(row["test_acc_200"]))
-            yield Row(space.parse(row["cell"]), observed, reported)
+            arch = _new(row["cell"], space, seen)
+            yield _row(arch, observed=float(row["val_acc_12"]), reported=float(row["test_acc_200"]))
 
 
 def _macro(space: Space, text: str) -> Iterator[Row]:
     for digits, row in json.loads(text).items():
         with _naming(f"architecture {digits}"):
             arch = space.check([int(digit) for digit in digits])
-            observed, reported = _finite(float(row["test_acc"][0]), float(row["mean_acc"]))
-            yield Row(arch, observed, reported, row.get("params"), row.get("flops"))
+            accuracies = {"observed": row["test_acc"][0], "reported": row["mean_acc"]}
+            yield _row(arch, **accuracies, params=row.get("params"), macs=row.get("flops"))
 
 
 def _anyones(space: Space, text: str) -> Iterator[Row]:
     found = csv.DictReader(text.splitlines())
     if missing := [name for name in COLUMNS if name not in (found.fieldnames or ())]:
         raise ValueError(f"it has no column {', '.join(missing)}")
-    seen = set()
+    seen = set[Arch]()
     for row in found:
         with _naming(f"line {found.line_num}"):
-            arch = space.parse(row["architecture"])
-            numbers = {name: float(row[name]) for name in NUMBERS if name in COLUMNS or row.get(name)}
-            if arch in seen:
-                raise ValueError(f"{row['architecture']} stands there twice")
-            _finite(*numbers.values())
-            yield Row(arch, **numbers)
-        seen.add(arch)
+            arch = _new(row["architecture"], space, seen)
+            yield _row(arch, **{name: float(row[name]) for name in FIGURES if name in COLUMNS or row.get(name)})
 
 
-def _finite(*numbers: float) -> tuple[float, ...]:
-    """`numbers`. Raises ValueError where one is not finite."""
-    if not all(map(math.isfinite, numbers)):
-        raise ValueError("its numbers must be finite")
-    return numbers
+def _new(text: str, space: Space, seen: set[Arch]) -> Arch:
+    """The architecture that `text` is, which is then `seen`. Raises ValueError where it was before."""
+    arch = space.parse(text)
+    if arch in seen:
+        raise ValueError(f"{text} stands there twice")
+    seen.add(arch)
+    return arch
+
+
+def _row(arch: Arch, **figures: Any) -> Row:
+    """Raises ValueError where one of the `figures` is none."""
+    return Row(arch, **{name: FIGURES[name].checked(name, figure) for name, figure in figures.items()})
 
 
 @contextlib.contextmanager
@@ -206,7 +209,6 @@ def _naming(where: str) -> Iterator[None]:
 
 
 COLUMNS = ("architecture", "observed", "reported")
-NUMBERS = ("observed", "reported", "params", "macs", "seconds")
 ANYONES = Benchmark("a table", None, "observed accuracy", "reported accuracy", _anyones)
 BENCHMARKS = {
     "nasbench201": Benchmark(

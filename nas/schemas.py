@@ -213,6 +213,18 @@ UPDATE = Object(
 LOG_PROBS = "policy:log_probs"  # a trial's attribute: {choice: log-probability of its option when it was proposed}
 UPDATE_PREFIX = "policy:update:"  # of a study's attributes, each with the number of an update behind it: an `UPDATE`
 
+# ------------------------------------------------------------------ a table of results
+
+PERCENT = Number(0, 100)
+FIGURES: dict[str, Kind] = {
+    "observed": PERCENT,
+    "reported": PERCENT,
+    "params": Optional(Number(0, 1e15)),
+    "macs": Optional(Number(0, 1e18)),
+    "seconds": Optional(Number(0, 1e9)),
+}
+"""What a row of a table says of an architecture."""
+
 # ------------------------------------------------------------------ a network's file, and a training's folder
 
 NETWORK = Object(

@@ -90,7 +90,17 @@ def test_an_architecture_is_looked_up_itself(file: Path) -> None:
         ("[1, 2]", "is not the table of NAS-Bench-Macro"),
         ('{"0212": {"test_acc": [1], "mean_acc": 1}}', "is not the table of NAS-Bench-Macro .*: architecture 0212: "),
         ('{"02121212": {"test_acc": []}}', "is not the table of NAS-Bench-Macro .*: architecture 02121212: "),
-        ('{"02121212": {"test_acc": [NaN], "mean_acc": 1}}', "architecture 02121212: its numbers must be finite"),
+        (
+            '{"02121212": {"test_acc": [NaN], "mean_acc": 1}}',
+            "architecture 02121212: (observed|reported) must be a finite number",
+        ),
+        ('{"02121212": {"test_acc": [1e300], "mean_acc": 1}}', "architecture 02121212: observed must be at most 100"),
+        ('{"02121212": {"test_acc": [1], "mean_acc": -1}}', "architecture 02121212: reported must be at least 0"),
+        ('{"02121212": {"test_acc": [1], "mean_acc": true}}', "architecture 02121212: reported must be a number"),
+        (
+            '{"02121212": {"test_acc": [1], "mean_acc": 1, "flops": -1}}',
+            "architecture 02121212: macs must be at least 0",
+        ),
         ('{"02121212": {}', "is not the table of NAS-Bench-Macro .* line 1 column"),
         ("\udcff", "file is damaged in line 1: it is no text in UTF-8"),
         ('{\n"0212\0', "file is damaged in line 2: it has NUL bytes"),
@@ -106,8 +116,13 @@ def test_what_is_no_table_is_said(tmp_path: Path, content: str | None, said: str
 
 def test_what_is_damaged_in_nasbench201_s_table_is_said_with_its_line(tmp_path: Path) -> None:
     space, path = NASBench201(), tmp_path / "table.csv"
-    row = f"{space.format(space.sample(np.random.default_rng(0)))},1,2"
-    for bad, said in (("none,1,2", "line 3: nasbench201"), (row.replace(",2", ",inf"), "line 3: its numbers must be")):
+    row, other = (f"{space.format(space.sample(np.random.default_rng(seed)))},1,2" for seed in (0, 1))
+    for bad, said in (
+        ("none,1,2", "line 3: nasbench201"),
+        (row, "line 3: .* stands there twice"),
+        (other.replace(",1,2", ",1,100.5"), "line 3: reported must be at most 100"),
+        (other.replace(",1,2", ",1,inf"), "line 3: reported must be a finite"),
+    ):
         path.write_bytes(b"\xef\xbb\xbf" + "\n".join(["cell,val_acc_12,test_acc_200", row, bad]).encode())
         with pytest.raises(ValueError, match=f"is not the table of NAS-Bench-201 .*: {said}"):
             read(space, path)
@@ -161,7 +176,10 @@ def test_anyones_table_needs_only_one_of_those_that_build_the_same_network(tmp_p
         ("architecture,observed,reported\n", "it has no rows"),
         ("architecture,observed,reported\nid,1,1", "line 2: nasbench_macro: expected 8 parts"),
         ('architecture,observed,reported\n"id,id,id,id,id,id,id,id",,1', "line 2: could not convert"),
-        ('architecture,observed,reported\n"id,id,id,id,id,id,id,id",1,nan', "line 2: its numbers must be finite"),
+        (
+            'architecture,observed,reported\n"id,id,id,id,id,id,id,id",1,nan',
+            "line 2: (observed|reported) must be a finite number",
+        ),
         ('architecture,observed,reported\n"id,id,id,id,id,id,id,id",1', "line 2: "),
         ("architecture,observed,reported" + 2 * '\n"id,id,id,id,id,id,id,id",1,1', "line 3: id.* stands there twice"),
     ],
