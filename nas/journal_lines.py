@@ -47,7 +47,7 @@ class Before:
 def checked(log: dict[str, Any], before: Before) -> dict[str, Any]:
     """The line, as it can be replayed after `before`. Raises ValueError, in words, where it cannot."""
     operation = log.get("op_code")
-    if operation == Operation.SET_TRIAL_PARAM and _is_usual(log, before):
+    if operation in _USUAL and _is_usual(log, before):
         return log
     if type(operation) is not int or operation not in SCHEMAS:
         raise ValueError(f"op_code must be one of Optuna's operations, not {quoted(operation)}")
@@ -71,6 +71,8 @@ def checked(log: dict[str, Any], before: Before) -> dict[str, Any]:
 def after(log: Mapping[str, Any], before: Before) -> Before:
     """What there is after a line that was checked."""
     operation = log["op_code"]
+    if operation in _WITHIN_A_TRIAL:
+        return before
     if operation == Operation.CREATE_TRIAL:
         return replace(before, trials=before.trials + 1)
     if operation == Operation.CREATE_STUDY and log["study_name"] not in before.studies:
@@ -179,16 +181,28 @@ SCHEMAS: dict[int, Object] = {
 """The fields of each operation's lines."""
 
 
+_NOTE = int(Operation.SET_TRIAL_USER_ATTR)
+_USUAL = frozenset((int(Operation.SET_TRIAL_PARAM), _NOTE))
+_WITHIN_A_TRIAL = frozenset(int(operation) for operation in Operation if operation >= Operation.SET_TRIAL_PARAM)
+
 # ------------------------------------------------------------------ what fields say together
 
 
 def _is_usual(log: Mapping[str, Any], before: Before) -> bool:
-    """Whether a parameter's line is as nearly all lines of a journal are: said in a tenth of the time."""
+    """Whether the line of a parameter, or of what a trial notes of itself, is as nearly all lines of a journal are.
+
+    That is told in a fraction of the time that it takes to say what is wrong with one that is not.
+    """
     try:
-        _check_parameter(log["distribution"], float(log["param_value_internal"]))
-        known = type(log["trial_id"]) is int and 0 <= log["trial_id"] < before.trials
-        return known and type(log["param_name"]) is str and type(log["worker_id"]) is str
-    except (KeyError, TypeError, ValueError):
+        trial = log["trial_id"]
+        if type(trial) is not int or not 0 <= trial < before.trials or type(log["worker_id"]) is not str:
+            return False
+        if log["op_code"] == _NOTE:
+            ((name, value),) = log["user_attr"].items()
+            return name not in TRIAL.fields or TRIAL.fields[name].checked("", value) == value
+        _check_parameter(log["distribution"], log["param_value_internal"] + 0.0)
+        return type(log["param_name"]) is str
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         return False
 
 

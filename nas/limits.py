@@ -26,6 +26,11 @@ class Kind(Checks, Protocol):
         ...
 
 
+# Python's own first, which are told at once
+_REAL: tuple[Any, ...] = (int, float, numbers.Real)
+_INTEGRAL: tuple[Any, ...] = (int, numbers.Integral)
+
+
 @dataclass(frozen=True)
 class Number:
     """From `least` to `most`, or from `above` the least."""
@@ -37,11 +42,12 @@ class Number:
     of: str = ""  # what is counted
 
     def checked(self, name: str, value: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        if isinstance(value, bool) or not isinstance(value, _REAL):
             raise ValueError(f"{name} must be {self._kind}, not {quoted(value)}")
-        if self.whole and not isinstance(value, numbers.Integral):
+        integral = type(value) is not float and isinstance(value, _INTEGRAL)
+        if self.whole and not integral:
             raise ValueError(f"{name} must be {self._kind}, not {quoted(value)}")
-        number: Any = int(value) if isinstance(value, numbers.Integral) else float(value)
+        number: Any = int(value) if integral else float(value)
         if isinstance(number, float) and not math.isfinite(number):
             raise ValueError(f"{name} must be a finite number, not {number}")
         if isinstance(number, int) and abs(number) > LARGEST:
