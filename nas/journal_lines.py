@@ -47,7 +47,7 @@ class Before:
 def checked(log: dict[str, Any], before: Before) -> dict[str, Any]:
     """The line, as it can be replayed after `before`. Raises ValueError, in words, where it cannot."""
     operation = log.get("op_code")
-    if operation in _USUAL and _is_usual(log, before):
+    if type(operation) is int and operation in _USUAL and _is_usual(log, before):
         return log
     if type(operation) is not int or operation not in SCHEMAS:
         raise ValueError(f"op_code must be one of Optuna's operations, not {quoted(operation)}")
