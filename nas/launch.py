@@ -36,7 +36,7 @@ from nas.reach import check_reach
 from nas.recipe import Recipe
 from nas.reward import ACCURACY, LOSS, Reward
 from nas.run import Row, Run, check_database
-from nas.samplers import StrategySampler, check_strategy, read_settings
+from nas.samplers import check_strategy, read_settings
 from nas.schemas import RECIPE_FIELDS
 from nas.terminal import watch_search
 from nas.transfer import Start, Weights
@@ -375,8 +375,6 @@ def drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Clus
         trials = Trainings if isinstance(run.config.space, Lineup) else Search
         search = trials(run, study, budget, progress, dataset, table)
         _evaluate(search, dataset, device, cluster)
-        if isinstance(study.sampler, StrategySampler):
-            study.sampler.catch_up(study)
         search.note_end()
     result = f"{_published_result(table, search.best)}\n" if table and search.best else ""
     return f"{result}{search.done} trials done: {search.ended}"

@@ -17,11 +17,13 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from nas.config import Budget
 from nas.data.images import Dataset
+from nas.drafts import Draft, Drafts
+from nas.network import Network
 from nas.pace import Pace
 from nas.pruning import make_pruner
 from nas.published import Published
 from nas.run import Row, Run, best_of
-from nas.samplers import distributions, make_sampler
+from nas.samplers import StrategySampler, distributions, make_sampler
 from nas.spent import ENDED_AFTER, busy_seconds
 from nas.training import Epoch
 from nas.trial import State, TrialResult, TrialSpec, describe
@@ -63,7 +65,9 @@ class Search:
         dataset: Dataset,
         table: Published | None = None,
     ) -> None:
-        self.run, self.study, self.budget, self.progress = run, study, budget, progress
+        self.run, self.budget, self.progress = run, budget, progress
+        self._drafts = Drafts(study._storage)
+        self.study = study = self._drafts.study(study.study_name)
         self.config, self.table = run.config, table
         self.num_classes = dataset.num_classes
         self.image_size = run.config.recipe.image_size(dataset)
@@ -76,6 +80,7 @@ class Search:
 
         trials = study.get_trials(deepcopy=False)
         check_options(trials, self.config.space)
+        self._space = distributions(self.config.space)
         self._unfinished = [t._trial_id for t in reversed(trials) if t.state == TrialState.RUNNING]
         self._reported = {t.number: t.last_step for t in trials if t.last_step is not None}  # the last epochs
         self._running: dict[int, Trial] = {}
@@ -103,16 +108,16 @@ class Search:
             if self._spent():
                 return None
             with self.run.together():
-                trial = self._propose()
-                if trial is None:
+                draft = self._propose()
+                if draft is None:
                     continue
-                arch = self.config.space.from_options(trial.params)
+                arch = self.config.space.from_options(draft.trial.params)
                 key = self.config.space.canonical(arch)
                 if key in self._trained:
-                    self._tell_duplicate(trial, self._trained[key])
+                    self._tell_duplicate(draft.enter(self.study), self._trained[key])
                 elif key in self._being_trained:
-                    self._being_trained[key].append(trial)
-                elif spec := self._start(trial, arch):
+                    self._being_trained[key].append(draft.enter(self.study))
+                elif spec := self._start(draft, arch):
                     return spec
         too_large = "" if self.config.max_macs is None else " or too large"
         self.ended = f"the strategy proposed {MAX_DUPLICATES} trained{too_large} networks in a row: it has nothing new"
@@ -166,7 +171,12 @@ class Search:
         self.progress.finished(row, self.best, self.seconds_left())
 
     def note_end(self) -> None:
-        """Note in the ledger that the search has ended by itself, and after how many trials: `nas runs` says so."""
+        """Note in the ledger that the search has ended by itself, and after how many trials: `nas runs` says so.
+
+        What the last trials taught the strategy is in the ledger then, too.
+        """
+        if isinstance(self.study.sampler, StrategySampler):
+            self.study.sampler.catch_up(self.study)
         if self._failures < MAX_FAILURES:
             after = len(self.study.get_trials(deepcopy=False))
             self.study._storage.set_study_system_attr(self.study._study_id, ENDED_AFTER, after)
@@ -242,72 +252,77 @@ class Search:
         seconds = [row.seconds for row in self._rows if row.seconds is not None]
         return self.seconds_spent + (median(seconds) if seconds else 0.0) > budget
 
-    def _propose(self) -> Trial | None:
+    def _propose(self) -> Draft | None:
         """The next trial with its choices; None where it can have none, and has been noted as failed.
 
-        One that a killed process left has all its choices, or some and gets the rest now: the same ones, since what a
-        sampler proposes depends on the seed, the trial's number and the finished trials alone.
+        One that a killed process left has all its choices, or gets the same ones now: what a sampler proposes depends
+        on the seed, the trial's number and the finished trials alone.
         """
-        trial_id = self._next()
-        frozen = self.study._storage.get_trial(trial_id)
-        if fault := fault_of(frozen, self.config.space):
-            self._pass_over(frozen, fault)
+        begun = self._next()
+        if begun is None:
+            return self._drafts.propose(self.study, self._space, self._new())
+        if fault := fault_of(begun, self.config.space):
+            self._pass_over(begun, fault)
             return None
-        trial = Trial(self.study, trial_id)
-        for choice in self.config.space.choices:
-            trial.suggest_categorical(choice.name, choice.options)
-        return trial
+        if begun.params.keys() >= self._space.keys():
+            return Draft(begun, begun._trial_id)
+        return self._drafts.propose(self.study, self._space, begun)
 
-    def _next(self) -> int:
-        """The id of a trial that a killed process left, else of one that was enqueued, else of a new one, begun."""
-        if self._unfinished:
-            return self._unfinished.pop()
-        waiting = self.study._pop_waiting_trial_id()
-        if waiting is not None:
-            return waiting
-        fixed = self.config.space.fixed(len(self.study.get_trials(deepcopy=False)))
-        # As Optuna's `enqueue_trial` does, but begun at once: a process that dies in between leaves none waiting.
-        begun = create_trial(state=TrialState.RUNNING, system_attrs={"fixed_params": fixed} if fixed else {})
-        return self.study._storage.create_new_trial(self.study._study_id, begun)
+    def _next(self) -> FrozenTrial | None:
+        """A trial that a killed process left, else one that was enqueued, begun now; None where there is neither."""
+        trial_id = self._unfinished.pop() if self._unfinished else self.study._pop_waiting_trial_id()
+        return None if trial_id is None else self.study._storage.get_trial(trial_id)
+
+    def _new(self) -> FrozenTrial:
+        """A trial that has no choice but those that the space says, begun: it is not in the ledger."""
+        number = len(self.study.get_trials(deepcopy=False))
+        fixed = self.config.space.fixed(number)
+        trial = create_trial(state=TrialState.RUNNING, system_attrs={"fixed_params": fixed} if fixed else {})
+        trial.number = number
+        return trial
 
     def _pass_over(self, frozen: FrozenTrial, fault: str) -> None:
         self.study._storage.set_trial_user_attr(frozen._trial_id, "reason", fault)
         row = self.run.row(self.study.tell(frozen.number, state=TrialState.FAIL))
         self.progress.finished(row, self.best, self.seconds_left())
 
-    def _start(self, trial: Trial, arch: Arch) -> TrialSpec | None:
+    def _start(self, draft: Draft, arch: Arch) -> TrialSpec | None:
         """The training of `arch`, entered in the ledger; None where it has failed before it began."""
         network = self.config.network(arch)
+        recipe, seed = self.config.training(arch)
+        starts = int(draft.trial.user_attrs.get("starts", 0)) + 1
+        size = self._size_of(network, recipe.resolution or self.image_size, starts)
+        notes = {
+            "architecture": self.config.space.format(arch),
+            "id": self.config.space.short_id(arch),  # what takes long to find out is in the ledger
+            "seed": seed,
+            "starts": starts,
+        }
+        trial = draft.enter(self.study, notes | (asdict(size) if isinstance(size, Cost) else {}))
         published = self.table.accuracy(arch) if self.table else None
-        spec = TrialSpec(
-            trial.number,
-            network,
-            *self.config.training(arch),
-            self.config.measures_latency,
-            published,
-            marks=self.config.marks(arch),
-        )
-        image_size = spec.recipe.resolution or self.image_size
+        marks = self.config.marks(arch)
+        spec = TrialSpec(trial.number, network, recipe, seed, self.config.measures_latency, published, marks)
         self._running[trial.number] = trial
         self._being_trained[self.config.space.canonical(arch)] = []
-        trial.set_user_attr("architecture", self.config.space.format(arch))
-        trial.set_user_attr("id", self.config.space.short_id(arch))  # what takes long to find out is in the ledger
-        trial.set_user_attr("seed", spec.seed)
-        try:
-            if self._count_start(trial) > MAX_STARTS:
-                raise RuntimeError(f"the process died {MAX_STARTS} times while it trained this network")
-            size = cost_of(lambda: network.build(self.num_classes, image_size), image_size)
-            self.config.reward.check(asdict(size))
-        except Exception as error:
-            self.tell(spec, TrialResult(State.FAILED, 0.0, reason=describe(error)))
+        if not isinstance(size, Cost):
+            self.tell(spec, TrialResult(State.FAILED, 0.0, reason=size))
             return None
-        for name, value in asdict(size).items():
-            trial.set_user_attr(name, value)
         if self.config.max_macs is not None and size.macs > self.config.max_macs:
             self._refuse(trial, arch, size)
             return None
         self.progress.started(spec, size)
         return spec
+
+    def _size_of(self, network: Network, pixels: int, starts: int) -> Cost | str:
+        """What an image costs in `network`, or why that is not to be trained."""
+        try:
+            if starts > MAX_STARTS:
+                raise RuntimeError(f"the process died {MAX_STARTS} times while it trained this network")
+            size = cost_of(lambda: network.build(self.num_classes, pixels), pixels)
+            self.config.reward.check(asdict(size))
+        except Exception as error:
+            return describe(error)
+        return size
 
     def _refuse(self, trial: Trial, arch: Arch, size: Cost) -> None:
         """End `trial` untrained: its network is too large. The strategy learns that as a reward of 0."""

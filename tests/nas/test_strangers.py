@@ -170,6 +170,8 @@ def test_so_does_a_search_of_a_front(make, tiny: Dataset, pretended: None, strat
 
 def test_a_trial_whose_parameter_is_lost_is_passed_over(make, tiny: Dataset, pretended: None) -> None:
     run = make()
+    search(run, tiny, trials=2)
+    run.study.enqueue_trial({})  # its parameters are lines of their own, as all were in older versions
     search(run, tiny, trials=5)
     journal = run.path / JOURNAL
     lines = journal.read_text().splitlines(keepends=True)
