@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from nas.options import checked
+
 if TYPE_CHECKING:
     from nas.classifier import Prediction
     from nas.exports.job import Exported
@@ -22,6 +24,7 @@ Texts = Mapping[str, Any]
 """Values by name; those that are text are read as on the command line."""
 
 
+@checked
 def search(
     *,
     space: str | Space = "mnas",
@@ -181,6 +184,7 @@ def search(
     return runs[0]
 
 
+@checked
 def train(
     network: Path | str,
     *,
@@ -238,7 +242,6 @@ def train(
     """
     from nas import launch, training_run
     from nas.announcement import training_lines
-    from nas.limits import SEED
     from nas.origin import origin_of, source_for
     from nas.progress import Output
     from nas.results import Trained
@@ -246,7 +249,6 @@ def train(
     from nas.training_job import Job
 
     output = Output(progress)
-    SEED.checked("--seed", seed)
     found = resolve(str(network), runs_dir)
     origin = origin_of(str(network), found, runs_dir)
     place = None if data_dir is None else Path(data_dir)
@@ -266,6 +268,7 @@ def train(
     return Trained(folder, training_run.begin(folder, job, dataset, test, output))
 
 
+@checked
 def compare(
     networks: str | Path | Sequence[str | Path],
     *,
@@ -334,11 +337,9 @@ def compare(
     from nas.comparison.entrants import matched, named, source_of
     from nas.comparison.experiment import check_free, comparison_config, create, finish
     from nas.comparison.lineup import Lineup
-    from nas.limits import SEEDS
     from nas.progress import Output
     from nas.results import Run
 
-    SEEDS.checked("--seeds", seeds)
     output, home = Output(progress), Path(runs_dir)
     targets = [str(one) for one in ([networks] if isinstance(networks, str | Path) else networks)]
     cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
@@ -365,6 +366,7 @@ def compare(
     return Run.open(run.path)
 
 
+@checked
 def export(
     network: Path | str,
     *,
@@ -444,6 +446,7 @@ def export(
         return run(folder, formats, source, changes, loaded, tested, output.say)
 
 
+@checked
 def predict(
     network: Path | str,
     images: Path | str | Sequence[Path | str],
@@ -477,6 +480,7 @@ def predict(
     return list(Classifier.load(str(network), runs_dir, file).predict(files))
 
 
+@checked
 def open(
     run: Path | str, *, runs_dir: Path | str = "runs", trust_space: str | Sequence[str] = (), storage: str | None = None
 ) -> Run:
@@ -497,6 +501,7 @@ def open(
     return Run.open(folder_of(str(run), Path(runs_dir)), storage)
 
 
+@checked
 def load(target: Path | str, *, runs_dir: Path | str = "runs", trust_space: str | Sequence[str] = ()) -> Blueprint:
     """The network that `target` means, to build: `load("runs/x:best").build()` is a torch module.
 

@@ -7,7 +7,7 @@ import math
 import numbers
 import reprlib
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 
 class Checks(Protocol):
@@ -29,6 +29,8 @@ class Kind(Checks, Protocol):
 # Python's own first, which are told at once
 _REAL: tuple[Any, ...] = (int, float, numbers.Real)
 _INTEGRAL: tuple[Any, ...] = (int, numbers.Integral)
+
+K_co = TypeVar("K_co", bound=Checks, covariant=True)
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,15 @@ class Word:
 
 @dataclass(frozen=True)
 class Text:
-    """Any text."""
+    """Any text of no more characters than `longest`."""
+
+    longest: float = math.inf
 
     def checked(self, name: str, value: Any) -> Any:
         if not isinstance(value, str):
             raise ValueError(f"{name} must be a text, not {quoted(value)}")
+        if len(value) > self.longest:
+            raise ValueError(f"{name} must be a text of at most {self.longest:,} characters, not of {len(value):,}")
         return value
 
     def parsed(self, name: str, text: str) -> Any:
@@ -130,15 +136,15 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class Optional:
+class Optional(Generic[K_co]):
     """Values of `kind`, or None."""
 
-    kind: Kind
+    kind: K_co
 
     def checked(self, name: str, value: Any) -> Any:
         return None if value is None else self.kind.checked(name, value)
 
-    def parsed(self, name: str, text: str) -> Any:
+    def parsed(self: Optional[Kind], name: str, text: str) -> Any:
         return None if text.lower() in ("null", "none") else self.kind.parsed(name, text)
 
 

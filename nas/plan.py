@@ -8,6 +8,7 @@ import math
 import random
 import time
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -114,7 +115,10 @@ def _size(config: Config) -> str:
 
 
 def _many(number: int) -> str:
-    return f"{number:,}" if number < 1_000_000 else f"{number:.1e}"
+    """`15,625`, or of a million and more `1.2e+40`, also where that is more than a float holds."""
+    if number < 1_000_000:
+        return f"{number:,}"
+    return f"{Decimal(number):.1e}"
 
 
 def _what_a_trial_is(config: Config, dataset: Dataset) -> str:

@@ -17,6 +17,7 @@ from nas.config import Budget
 from nas.data.source import DataSource
 from nas.exports.target import read_source
 from nas.network import Network
+from nas.options import checked
 from nas.origin import data_of, document_of
 from nas.plan import going_on, place
 from nas.progress import Output
@@ -54,6 +55,7 @@ class Blueprint:
         """Parameters, and multiply-adds and activations of one image. No weights are allocated for it."""
         return cost_of(self.build, self.image_size)
 
+    @checked
     def build(self, num_classes: int | None = None, image_size: int | None = None) -> nn.Module:
         """A new network with random weights: images `[B, 3, image_size, image_size]` -> logits `[B, num_classes]`.
 
@@ -90,6 +92,7 @@ class Trial(Row):
         """The architecture as `nas.load` and every command take it."""
         return self.blueprint.text
 
+    @checked
     def build(self, num_classes: int | None = None, image_size: int | None = None) -> nn.Module:
         """A new network with random weights: images `[B, 3, image_size, image_size]` -> logits `[B, num_classes]`.
 
@@ -142,6 +145,7 @@ class Run(run.Run):
         """
         return self.trial(self.best_row())
 
+    @checked
     def top(self, count: int) -> list[Trial]:
         """The best `count` trials, the best first; fewer where fewer are complete."""
         complete = [row for row in rank(self.rows()) if row.reward is not None]
@@ -178,6 +182,7 @@ class Run(run.Run):
         """`on_trial` for the rows that a search notes."""
         return None if on_trial is None else lambda row: on_trial(self.trial(row)) if row.arch else None
 
+    @checked
     def resume(
         self,
         *,

@@ -50,12 +50,14 @@ def parse_seconds(text: str | float) -> float:
     return _finite(sum(float(n) * _SECONDS[u.lower()] for n, u in parts))
 
 
-def parse_bytes(text: str) -> float:
-    """`2GB` -> 2,000,000,000, `512MiB` -> 536,870,912. Raises ValueError for anything else."""
+def parse_bytes(text: str | float) -> float:
+    """`2GB` -> 2,000,000,000, `512MiB` -> 536,870,912; a number is itself. Raises ValueError for anything else."""
+    if not isinstance(text, str):
+        return _finite(text)
     match = re.fullmatch(r"([0-9.]+)\s*([a-zA-Z]*?)[bB]?", text.strip())
     if not match or match[2].lower() not in _BYTES or not _is_number(match[1]):
         raise ValueError(f"{text!r} is not an amount of memory: write 500MB, 2GB or 1.5GiB")
-    return float(match[1]) * _BYTES[match[2].lower()]
+    return _finite(float(match[1]) * _BYTES[match[2].lower()])
 
 
 def parse_names(text: str) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from nas.cli import (
     train,
 )
 from nas.cli.characters import spell_plainly
+from nas.cli.checking import checking
 from nas.cli.common import to_stderr
 from nas.cli.help import Command, Group, Stopped, examples, prose
 from nas.cli.mistakes import UsageError, in_a_line
@@ -87,7 +88,8 @@ OPENS_NOTHING = (search.search, bench.bench)
 for panel, commands in COMMANDS.items():
     for command, lines in commands.items():
         whole = command if command in OPENS_NOTHING else opening(command)
-        app.command(cls=Command, help=prose(command), rich_help_panel=panel, epilog=examples(*lines))(whole)
+        checked = checking(command.__name__.replace("_", "-"))(whole)
+        app.command(cls=Command, help=prose(command), rich_help_panel=panel, epilog=examples(*lines))(checked)
 app.add_typer(baselines.app, name="baselines", rich_help_panel=STUDY)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nas.cli import common, completion, panels
+from nas.cli.checking import checking
 from nas.cli.help import Command, Group, examples
 from nas.cli.options import Json
 
@@ -36,6 +37,7 @@ Data = Annotated[
 
 
 @app.callback(invoke_without_command=True)
+@checking("baselines")
 def baselines(context: typer.Context, sort: Sort = "year", data: Data = None, as_json: Json = False) -> None:
     """List the hand-designed networks, or show one.
 
@@ -55,6 +57,7 @@ def baselines(context: typer.Context, sort: Sort = "year", data: Data = None, as
 
 
 @app.command(cls=Command, epilog=examples("nas baselines show resnet50", "nas baselines show resnet20 --data cifar10"))
+@checking("baselines show")
 def show(name: Name, data: Data = None, as_json: Json = False) -> None:
     """Print a network as rows, like its paper's table: what each puts out and costs."""
     from dataclasses import asdict

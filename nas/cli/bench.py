@@ -93,7 +93,6 @@ def bench(
     from nas.bench.runs import choose_task, run
     from nas.bench.searches import Setup
     from nas.files import write_atomically
-    from nas.limits import COUNT, SEED, SEEDS, Optional
     from nas.published import read
     from nas.samplers import read_settings
     from nas.targets import parse_settings
@@ -102,9 +101,6 @@ def bench(
 
     names = list(dict.fromkeys(strategy)) or ["controller", "evolution", "random"]
     given = {name: tuple(read_settings(name, common.by_name(strategy_set)).items()) for name in names}
-    SEEDS.checked("--seeds", seeds)
-    SEED.checked("--first-seed", first_seed)
-    Optional(COUNT).checked("--jobs", jobs)
     points, at_once = _numbers("--evaluations", evaluations), _numbers("--workers", workers)
     drawing = _drawing(plot) if plot else None
     target = None if target_macs is None else parsed("--target-macs", parse_count, target_macs)

@@ -11,6 +11,7 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 from nas.cli import panels
+from nas.cli.checking import range_of
 
 WHOLE = 200  # characters: a command's first sentence is not cut
 
@@ -23,7 +24,14 @@ class Stopped(Exception):
 
 
 class Command(TyperCommand):
-    """A command whose help has panels on a terminal alone."""
+    """A command whose help has panels on a terminal alone, and says which numbers an option may be."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        parameters: list[Any] = self.params
+        for parameter in parameters:
+            if numbers := range_of(parameter.name or "", self.name or ""):
+                parameter.help = f"{(parameter.help or '').rstrip('.')} ({numbers})."
 
     def invoke(self, ctx: Any) -> Any:
         try:

@@ -58,11 +58,9 @@ def predict(
     from nas.announcement import class_list
     from nas.classifier import Classifier, image_files
     from nas.launch import choose_device
-    from nas.limits import COUNT
     from nas.live import passing
     from nas.tables import predictions_table
 
-    COUNT.checked("--top", top)
     common.one_format(as_csv, as_json)
     choose_device("cpu", threads)
     files = image_files(images)

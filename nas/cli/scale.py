@@ -178,12 +178,10 @@ def scale(
         )  # fmt: skip
         return
     from nas.launch import choose_device
-    from nas.limits import COUNT
     from nas.scale.family import base_of, choose_compound, member, parse_phi, solve
     from nas.scale.tables import facts, family_table
     from scaling.compound import PAPER
 
-    COUNT.checked("--batch-size", batch_size)
     if target_macs and max_macs:
         raise ValueError("--target-macs and --max-macs are the same limit: give one")
     where = choose_device(device, threads)

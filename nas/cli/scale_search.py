@@ -125,7 +125,6 @@ def search(
     from nas.config import Budget
     from nas.data import is_folder
     from nas.data.folder import PREFIX
-    from nas.limits import COUNT, SEEDS, Number, Optional
     from nas.origin import origin_of, source_for
     from nas.progress import Output
     from nas.results import Run
@@ -138,11 +137,6 @@ def search(
 
     if any(value is not None for value in given):
         raise ValueError("--search finds alpha, beta and gamma at phi 1: leave out what says how large, or by what")
-    SEEDS.checked("--seeds", seeds)
-    for option, value in (("--triples", triples), ("--trials", trials)):
-        Optional(COUNT).checked(option, value)
-    for option, share in (("--step", step), ("--tolerance", tolerance)):
-        Number(0, 1, above=True).checked(option, share)
     seconds = None if budget is None else parsed("--budget", parse_seconds, budget)
     output = Output("json" if as_json else "lines")
     cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)

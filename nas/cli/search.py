@@ -362,14 +362,12 @@ def top(
     """List a run's trials, the best first."""
     common.one_format(as_csv, as_json)
     common.load_torch()
-    from nas.limits import Number
     from nas.pareto import ACCURACY_AND_MACS, front
     from nas.published import benchmark_of
     from nas.run import Run, folder_of, rank
     from nas.tables import trials_table
     from nas.trials_csv import trials_csv
 
-    Number(0, whole=True).checked("--limit", limit)
     opened = Run.open(folder_of(run, runs_dir))
     ranked = rank(opened.rows())
     objectives = opened.config.objectives or ACCURACY_AND_MACS
