@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import json
+import math
 import os
 import tempfile
 import time
@@ -66,16 +67,24 @@ def read_json(path: Path) -> dict[str, Any]:
 def parse_json(text: str, path: Path) -> dict[str, Any]:
     """The JSON object that `text` of `path` is. Raises ValueError where it is none, with the line."""
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is damaged in line {error.lineno}: no JSON, {error.msg}") from None
-    except ValueError as error:  # of a number of thousands of digits
+    except ValueError as error:  # of a number of thousands of digits, or one that is none
         raise ValueError(f"{path} is damaged: {error}") from None
     except RecursionError:
         raise ValueError(f"{path} is damaged: its JSON is nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path} is damaged: it has {_KINDS.get(type(value), 'a number')} where an object should be")
     return value
+
+
+def _finite(text: str) -> float:
+    """The number that `text` is. Raises ValueError where that is none, or beyond all numbers, as JSON has none."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"it has {text} where a finite number should be")
+    return number
 
 
 _KINDS: dict[type, str] = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}

@@ -21,6 +21,8 @@ from nas.trial import State
 from searchspaces.cost import Cost
 
 CONFIDENCE = 0.95
+FIGURES = ("test_accuracy", "images", "training_seconds", "inference", "bytes")
+"""What a comparison notes of a trial, besides what every run does."""
 
 
 @dataclass(frozen=True)
@@ -190,11 +192,11 @@ def results(run: Run) -> Results:
             continue
         seed, name = lineup.seed_of(row.arch), lineup.names[row.arch[1]]
         of = trial.user_attrs
-        if row.state == State.COMPLETE and row.accuracy is not None and "test_accuracy" in of:
-            figures = (of["images"], of["training_seconds"], of["inference"], of["bytes"])
-            trainings[name][seed] = Training(row.number, row.accuracy, of["test_accuracy"], *figures)
+        missing = [figure for figure in FIGURES if figure not in of]
+        if row.state == State.COMPLETE and row.accuracy is not None and not missing:
+            trainings[name][seed] = Training(row.number, row.accuracy, *(of[figure] for figure in FIGURES))
         else:
-            failures[name][seed] = row.reason
+            failures[name][seed] = row.reason or f"its ledger has no {missing[0] if missing else 'accuracy'}"
     found = tuple(
         Result(
             entrant.name,

@@ -101,3 +101,11 @@ def test_a_number_that_python_does_not_read_is_damage(tmp_path: Path) -> None:
     path.write_text('{"a": ' + "9" * 5_000 + "}")
     with pytest.raises(ValueError, match=r"a\.json is damaged"):
         read_json(path)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+def test_what_is_no_finite_number_is_damage_wherever_it_stands(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(f'{{"a": [{{"b": {number}}}]}}')
+    with pytest.raises(ValueError, match=rf"a\.json is damaged: it has {number} where a finite number should be"):
+        read_json(path)
