@@ -177,7 +177,7 @@ def _impossible(out: str) -> str:
             if _TIMES.fullmatch(name) and value is not None and not (number and value >= 0):
                 return f"{name} {str(value)[:60]!r}"
     if found := re.search(
-        r"(?<![\w-])-?(nan|inf|NaN|Infinity)(?![\w-])( %)?|\x1b|-\d[\d.]* ?[kMG]? (MACs|params)", out
+        r"(?<!is )(?<!not )(?<![\w-])-?(nan|inf|NaN|Infinity)(?![\w-])( %)?|\x1b|-\d[\d.]* ?[kMG]? (MACs|params)", out
     ):
         return f"it shows {found[0]!r}"
     return ""
