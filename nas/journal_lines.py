@@ -51,7 +51,8 @@ def checked(log: dict[str, Any], before: Before) -> dict[str, Any]:
         return log
     if type(operation) is not int or operation not in SCHEMAS:
         raise ValueError(f"op_code must be one of Optuna's operations, not {quoted(operation)}")
-    SCHEMAS[operation].checked("", log)
+    rest = {**log, "params": {}, "distributions": {}} if _has_usual_choices(log) else log
+    SCHEMAS[operation].checked("", rest)
     trial, study = log.get("trial_id"), log.get("study_id")
     if trial is not None and trial >= before.trials:
         raise Lost(f"no line before it begins trial {trial}: one is lost")
@@ -64,7 +65,8 @@ def checked(log: dict[str, Any], before: Before) -> dict[str, Any]:
     elif operation == Operation.SET_TRIAL_USER_ATTR:
         return {**log, "user_attr": _readable(log["user_attr"])}
     elif operation == Operation.CREATE_TRIAL:
-        return _checked_trial(log, before)
+        _check_trial(rest, before)
+        return {**log, "user_attrs": _readable(log["user_attrs"])} if "user_attrs" in log else log
     return log
 
 
@@ -182,6 +184,7 @@ SCHEMAS: dict[int, Object] = {
 
 
 _NOTE = int(Operation.SET_TRIAL_USER_ATTR)
+_BEGIN = int(Operation.CREATE_TRIAL)
 _USUAL = frozenset((int(Operation.SET_TRIAL_PARAM), _NOTE))
 _WITHIN_A_TRIAL = frozenset(int(operation) for operation in Operation if operation >= Operation.SET_TRIAL_PARAM)
 
@@ -202,6 +205,21 @@ def _is_usual(log: Mapping[str, Any], before: Before) -> bool:
             return name not in TRIAL.fields or TRIAL.fields[name].checked("", value) == value
         _check_parameter(log["distribution"], log["param_value_internal"] + 0.0)
         return type(log["param_name"]) is str
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
+        return False
+
+
+def _has_usual_choices(log: Mapping[str, Any]) -> bool:
+    """Whether the line begins a trial with choices, each of its distribution: told quickly, as above."""
+    try:
+        chosen, of = log["params"], log["distributions"]
+        if log["op_code"] != _BEGIN or chosen.keys() != of.keys():
+            return False
+        for name, value in chosen.items():
+            if type(value) is not int and type(value) is not float:
+                return False
+            _check_parameter(of[name], value + 0.0)
+        return True
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         return False
 
@@ -235,8 +253,8 @@ def _check_end(log: Mapping[str, Any], state: int, values: Any, before: Before) 
         raise ValueError(f"{time} is missing")
 
 
-def _checked_trial(log: dict[str, Any], before: Before) -> dict[str, Any]:
-    """The line that begins a trial, which may have all its fields already."""
+def _check_trial(log: dict[str, Any], before: Before) -> None:
+    """Raises ValueError where a line begins a trial, which may have all its fields already, and they do not fit."""
     state, values, value = log.get("state", TrialState.RUNNING), log.get("values"), log.get("value")
     if values is not None and value is not None:
         raise ValueError("a trial has either value or values")
@@ -250,7 +268,6 @@ def _checked_trial(log: dict[str, Any], before: Before) -> dict[str, Any]:
         _check_parameter(distributions[name], float(chosen))
     if wrong := [step for step in log.get("intermediate_values", {}) if not step.isdecimal()]:
         raise ValueError(f"intermediate_values are by numbers of steps, not by {quoted(wrong[0])}")
-    return {**log, "user_attrs": _readable(log["user_attrs"])} if "user_attrs" in log else log
 
 
 def _readable(attributes: Mapping[str, Any]) -> dict[str, Any]:
