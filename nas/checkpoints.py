@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nas.files import write_atomically
+from nas.schemas import CHECKPOINT
 from nas.training import Epoch, Snapshot
 
 FORMAT = "nas training checkpoint 1"
@@ -45,7 +46,7 @@ def load(path: Path) -> tuple[Snapshot, dict[str, Any]]:
             damaged = archive.testzip()  # by its checksums, which torch does not look at
         if damaged is not None:
             raise ValueError(damaged)
-        document = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        document = CHECKPOINT.checked("", torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
         if document["format"] != FORMAT:
             raise ValueError(document["format"])
         epochs = tuple(Epoch(**epoch | {"looks": ()}) for epoch in document["epochs"])

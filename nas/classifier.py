@@ -98,13 +98,27 @@ class Classifier:
         probabilities = dict[Path, list[float]]()
         if pixels:
             images = self.task.preprocessing.normalise(torch.stack(list(pixels.values())))
-            probabilities = dict(zip(pixels, self.logits(images).softmax(1).tolist(), strict=True))
+            probabilities = dict(zip(pixels, self._logits(images).softmax(1).tolist(), strict=True))
         for path in paths:
             if path in reasons:
                 yield Prediction(path, reason=reasons[path])
             else:
                 ranked = sorted(zip(self.task.class_names, probabilities[path], strict=True), key=lambda pair: -pair[1])
                 yield Prediction(path, tuple(ranked))
+
+    def _logits(self, images: torch.Tensor) -> torch.Tensor:
+        """Of `images`. Raises ValueError where these are not what such classes have: then the file is damaged."""
+        try:
+            found = self.logits(images)
+        except Exception as error:  # the many ways of PyTorch and ONNX Runtime to say that a graph does not compute
+            reason = str(error).strip().partition("\n")[0]
+            raise ValueError(f"{self.words} cannot be computed: {reason}") from None
+        if found.shape != (len(images), len(self.task.class_names)) or not found.isfinite().all():
+            raise ValueError(
+                f"{self.words} is damaged: what it computes is no number for each of "
+                f"{len(self.task.class_names)} classes"
+            )
+        return found
 
 
 def image_files(images: Sequence[str | Path]) -> list[Path]:

@@ -265,6 +265,32 @@ JOB = Object(
     needed=("network", "data", "recipe", "seed", "device", "threads", "start", "tuning"),
 )
 
+EPOCH = Object(
+    {
+        "number": COUNT,
+        "loss": ANY_NUMBER,
+        "val_accuracy": SHARE,
+        "images": NATURAL,
+        "seconds": TIME,
+        "latency": Optional(TIME),
+        "looks": ListOf(LOOK),
+    },
+    needed=("number", "loss", "val_accuracy", "images", "seconds"),
+)
+CHECKPOINT = Object(
+    {
+        "format": TEXT,
+        "job": ANYTHING,
+        "network": ANYTHING,
+        "optimizer": ANYTHING,
+        "generators": ANYTHING,
+        "step": NATURAL,
+        "epochs": ListOf(EPOCH),
+    },
+    needed=("format", "job", "network", "optimizer", "generators", "step", "epochs"),
+)
+"""A training's `checkpoint.pt`, whose job is one of `JOB`; the tensors are checked by what they are given to."""
+
 TAKEN = Object(
     {
         "weights": TEXT,

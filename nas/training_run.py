@@ -291,7 +291,7 @@ def _snapshot(folder: Path, job: dict[str, Any]) -> Snapshot | None:
     if not (folder / CHECKPOINT).exists():
         return None
     snapshot, began = checkpoints.load(folder / CHECKPOINT)
-    if changed := changes(began, job):
+    if changed := changes(schema.checked(folder / CHECKPOINT, schemas.JOB, began), job):
         raise ValueError(
             f"{folder / TRAINING} was edited since the training began ({'; '.join(changed)}): undo that, or start a "
             "new training with the new settings"

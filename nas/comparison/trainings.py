@@ -67,9 +67,12 @@ def predictions(run: Run, what: int | str) -> dict[str, Tensor]:
     """
     path = run.path / PREDICTIONS / f"{what}.safetensors"
     try:
-        return load_file(path)
+        found = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ValueError(f"cannot read {path}, by which networks vote: {describe(error)}") from None
+    if found.keys() != {"val", "test"} or not all(tensor.isfinite().all() for tensor in found.values()):
+        raise ValueError(f"{path}, by which networks vote, is damaged: restore it from a copy")
+    return found
 
 
 def _keep(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:

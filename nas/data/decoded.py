@@ -26,11 +26,14 @@ from torch import Tensor
 
 from nas.data.download import Log
 from nas.data.image_file import decode, why_unreadable
-from nas.files import cache_dir
+from nas.files import cache_dir, read_json
+from nas.limits import TEXT
+from nas.schema import MapOf
 
 VERSION = 2  # of what is cached: another number whenever files decode to other pixels
 CHUNK = 1024  # files between two looks at the disk
 REPORT_EVERY = 10  # seconds
+REASONS = MapOf(TEXT)  # why files are unreadable, by their names
 PIXELS, UNREADABLE = "pixels.uint8", "unreadable.json"
 
 
@@ -91,7 +94,7 @@ def _place(folder: Path, files: Sequence[File], size: int) -> Path:
 def _cached(place: Path, files: int, size: int) -> Decoded | None:
     """What is in `place`; None if it is not there, or not whole."""
     try:
-        unreadable = json.loads((place / UNREADABLE).read_text(encoding="utf-8"))
+        unreadable = REASONS.checked("unreadable", read_json(place / UNREADABLE))
         count = files - len(unreadable)
         elements = count * size * size * 3
         if (place / PIXELS).stat().st_size != elements:

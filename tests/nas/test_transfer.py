@@ -206,3 +206,21 @@ def test_what_was_learnt_helps(tiny: Dataset) -> None:
         probabilities = predict(module, tiny.train, tiny, RECIPE)
         losses.append(nn.functional.nll_loss(probabilities.log(), tiny.train.labels).item())
     assert losses[1] < losses[0] - 0.1
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.zeros(2).to(torch.float8_e4m3fn),
+        torch.eye(2).to_sparse(),
+        torch.zeros(2, device="meta"),
+        torch.zeros(2, dtype=torch.complex64),
+    ],
+    ids=lambda tensor: f"{tensor.dtype}, {tensor.layout}, {tensor.device}",
+)
+def test_tensors_that_are_no_plain_numbers_are_refused(tmp_path: Path, tensor: torch.Tensor) -> None:
+    torch.save({"w": tensor}, tmp_path / "a.pth")
+    with pytest.raises(
+        ValueError, match=r"a\.pth (has a tensor 'w' that is no plain array|is no checkpoint of tensors)"
+    ):
+        Weights.read(tmp_path / "a.pth")

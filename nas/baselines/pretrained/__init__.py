@@ -94,4 +94,15 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ValueError(f"{path} is no state dict: it must map names to tensors")
+    if odd := [name for name, tensor in state.items() if not isinstance(name, str) or not _is_plain(tensor)]:
+        raise ValueError(f"{path} has a tensor {str(odd[0])[:80]!r} that is no plain array of numbers in memory")
     return state
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether it can be looked at and loaded: PyTorch has also tensors that are sparse, quantized, or of no device."""
+    plain = tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
+    return plain and (tensor.dtype in _FLOATS or not (tensor.is_floating_point() or tensor.is_complex()))
+
+
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)

@@ -57,6 +57,8 @@ class Naming:
                 return f"it has no tensor {self.theirs(key)!r}"
             if renamed[key].shape != tensor.shape:
                 return f"{self.theirs(key)!r} is {_size(renamed[key])} there and {_size(tensor)} here"
+            if renamed[key].is_floating_point() != tensor.is_floating_point():
+                return f"{self.theirs(key)!r} is of {renamed[key].dtype} there and of {tensor.dtype} here"
         surplus = [key for key in renamed if key not in ours]
         return f"it has a tensor {surplus[0]!r}, which the network has not" if surplus else None
 

@@ -83,6 +83,10 @@ def test_a_cache_that_was_cut_off_is_made_anew(folder: Path, cache: Path) -> Non
     (report,) = cache.glob("*/*/unreadable.json")
     report.unlink()
     assert read(folder).pixels.equal(first)
+    for damage in ("[1]", "{", "null", '{"0.png": 5}', "\0", '{"no.png": "gone"}'):
+        (report,) = cache.glob("*/*/unreadable.json")
+        report.write_text(damage)
+        assert read(folder).pixels.equal(first), damage
 
 
 def test_an_interrupted_decoding_leaves_nothing(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
