@@ -34,7 +34,7 @@ from nas.pruning import NO_PRUNER, make_pruner
 from nas.published import Published, read, table_of
 from nas.reach import check_reach
 from nas.recipe import Recipe
-from nas.reward import ACCURACY, LOSS, Reward
+from nas.reward import ACCURACY, LOSS, USUAL_W, Reward
 from nas.run import Row, Run, check_database
 from nas.samplers import check_strategy, read_settings
 from nas.schemas import RECIPE_FIELDS
@@ -127,6 +127,10 @@ def choose_reward(
     }
     if len(given) > 1:
         raise ValueError("give one of --target-macs, --target-params and --target-latency, not several")
+    if w != USUAL_W and (hard or not given):
+        raise ValueError(
+            "--w is the exponent of cost / target: it goes with a target, such as --target-macs, not --hard"
+        )
     below, above = (0.0, -1.0) if hard else (w, w)
     for cost, target in given.items():
         return Reward(cost, target, below, above, signal)
@@ -290,6 +294,8 @@ def choose_cluster(
     workers: int | None, gpus: int | None, gpus_per_trial: float, address: str | None, threads: int
 ) -> Cluster | None:
     """Where Ray Tune runs the trials; None for this process. Raises ValueError where that is not to be had."""
+    if gpus_per_trial != 1 and gpus is None and address is None:
+        raise ValueError("--gpus-per-trial is a trial's share of a GPU: it goes with --gpus or --address")
     if workers is None and gpus is None and address is None:
         return None
     from nas.engines import ray_tune

@@ -167,7 +167,7 @@ EPOCHS = Number(1, 1_000_000, whole=True)
 SECONDS = Number(0, 1e9, above=True)  # thirty years
 IMAGES = Number(2, 1_000_000_000, whole=True, of="images")  # batch norm compares images
 BATCH = Number(2, 1_000_000, whole=True, of="images")
-RATE = Number(0, 1_000, above=True)  # of learning
+RATE = Number(0, 1e30, above=True)  # of learning: what diverges is said to
 DECAY = Number(0, 1_000)
 TRIALS = Number(1, 1_000_000_000, whole=True)
 MACS = Number(1, 1e18)

@@ -13,6 +13,7 @@ from nas import baselines
 from nas.baselines.zoo import scaled_name
 from nas.units import format_count, parse_count
 from searchspaces import Arch, Space
+from searchspaces.bounded import bounded
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Found:
         return f"{self.space.reference}{'@' if said else ''}{','.join(said)}:{self.space.format(self.arch)}"
 
     def build(self, num_classes: int, image_size: int) -> nn.Module:
-        return self.space.build(self.arch, num_classes, image_size)
+        with bounded(self.name):
+            return self.space.build(self.arch, num_classes, image_size)
 
     def to_json(self) -> str:
         return self.space.to_json(self.arch)
@@ -58,7 +60,8 @@ class Designed:
         return self.name
 
     def build(self, num_classes: int, image_size: int) -> nn.Module:
-        return baselines.build(self.name, num_classes, image_size)
+        with bounded(self.name):
+            return baselines.build(self.name, num_classes, image_size)
 
     def to_json(self) -> str:
         return json.dumps({"baseline": self.name}, indent=2)
@@ -91,7 +94,8 @@ class Scaled:
         return f"@{self.width:g}x{self.depth:g}-{self.image_size}"
 
     def build(self, num_classes: int, image_size: int) -> nn.Module:
-        return self.base.space.scaled(self.base.arch, self.width, self.depth, num_classes, image_size)
+        with bounded(self.name):
+            return self.base.space.scaled(self.base.arch, self.width, self.depth, num_classes, image_size)
 
     def to_json(self) -> str:
         scaled = {"width": self.width, "depth": self.depth, "image_size": self.image_size}

@@ -9,8 +9,10 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from nas.limits import (
@@ -80,6 +82,20 @@ class Place:
         path = str(value)
         if not path or path.isspace() or "\0" in path or len(path) > LONGEST_PATH:
             raise ValueError(f"{name} must be a path, and no file or folder can be called {quoted(path)}")
+        _check_no_device(name, path)
+        return value
+
+
+@dataclass(frozen=True)
+class Target:
+    """What names a network: a text, or the path of a file or folder."""
+
+    def checked(self, name: str, value: Any) -> Any:
+        if isinstance(value, os.PathLike):
+            return PLACE.checked(name, value)
+        Text(100_000).checked(name, value)  # architectures of many layers are long
+        if len(value) <= LONGEST_PATH and "\0" not in value:
+            _check_no_device(name, value)
         return value
 
 
@@ -129,7 +145,7 @@ class Function:
 
 
 LINE = Text(1_000)
-NETWORK = Text(100_000)  # architectures of many layers are long
+NETWORK = Target()
 FLAG = Flag()
 PLACE = Place()
 TARGET = Optional(Amount(MACS, parse_count))  # multiply-adds, parameters
@@ -140,7 +156,7 @@ GROWTH = Optional(Number(1, 10))  # alpha, beta and gamma
 OPTIONS: dict[str, Checks] = {
     # what is worked on
     "network": Several(NETWORK),
-    "networks": Several(NETWORK),
+    "networks": Optional(Several(NETWORK)),
     "target": NETWORK,
     "images": Several(PLACE, 1),
     "run": LINE,
@@ -270,6 +286,16 @@ OF_COMMANDS: dict[str, dict[str, Checks]] = {
 _SPELLED = {"other": "--set", "resolution": "--image-size", "form": "--format", "from_run": "--from"}
 _WITHOUT_OPTION = ("recipe", "settings", "strategy_settings", "on_trial", "progress", "num_classes", "count")
 _GIVEN_BY_PLACE = ("network", "images", "run", "runs", "target")
+
+
+def _check_no_device(name: str, path: str) -> None:
+    """Raises ValueError where `path` is neither file nor folder, but what may be read without end, or never answers."""
+    try:
+        mode = Path(path).expanduser().stat().st_mode
+    except (OSError, RuntimeError, ValueError):  # there is none, or none can be
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise ValueError(f"{name} must be a file or folder, and {quoted(path)} is a device or a pipe")
 
 
 def spelled(name: str) -> str:

@@ -61,8 +61,8 @@ def trust(names: Iterable[str]) -> None:
             continue
         try:
             import_module(module)
-        except ImportError as error:
-            raise ValueError(f"cannot import {name} of --trust-space: {error}") from None
+        except (ImportError, TypeError, ValueError) as error:  # "..", ""
+            raise ValueError(f"cannot import {name!r} of --trust-space: {error}") from None
 
 
 def is_own(name: str) -> bool:

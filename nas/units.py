@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import numbers
 import re
+import reprlib
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -135,9 +137,13 @@ def parsed(option: str, parse: Callable[[str | float], N], value: str | float) -
 
 
 def _finite(value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
-        raise ValueError(f"{value} is no finite number")
-    return float(value)
+    number = math.nan
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # a whole number of hundreds of digits
+            number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{reprlib.repr(value)} is no finite number")
+    return number
 
 
 def _is_number(text: str) -> bool:

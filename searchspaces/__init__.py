@@ -91,7 +91,7 @@ def space_class(name: str) -> type[Space]:
         raise ValueError(f"there is no space called {name!r}; there are {', '.join(sorted(SPACES))}")
     try:
         found = getattr(import_module(module), attribute)
-    except ImportError as error:
+    except (ImportError, TypeError, ValueError) as error:  # the latter of "..:X" and ":X"
         raise ValueError(f"cannot import the space {name}: {error}") from None
     except AttributeError:
         raise ValueError(f"{module} has no {attribute!r}: a space of your own is mypackage.module:MySpace") from None

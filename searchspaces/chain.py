@@ -87,8 +87,11 @@ class Chain(ScaledSpace):
             raise ValueError(f"chain: depth grows from {self.grow_from} (grow_from) to more layers: raise `layers`")
         if self.grow_every is not None and min(self.grow_every, self.grow_by) < 1:
             raise ValueError("chain: grow_every and grow_by must be at least 1")
-        if self.layers < 1 or not 0 <= self.pooling < self.depths[0]:
-            raise ValueError("chain: layers must be at least 1, and pooling at least 0 and less than there are layers")
+        if not 0 <= self.pooling < self.depths[0]:
+            raise ValueError("chain: pooling must be at least 0 and less than there are layers")
+
+    def bounds(self) -> dict[str, tuple[float, float, float]]:
+        return super().bounds() | {"layers": (self.layers, 1, 64)}
 
     @property
     def depths(self) -> tuple[int, ...]:

@@ -72,10 +72,8 @@ class NASBench201(RowSpace):
 
     name: ClassVar[str] = "nasbench201"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.cells < 1:
-            raise ValueError(f"nasbench201: cells must be at least 1, not {self.cells}")
+    def bounds(self) -> dict[str, tuple[float, float, float]]:
+        return super().bounds() | {"cells": (self.cells, 1, 50)}
 
     @property
     def choices(self) -> tuple[Choice, ...]:

@@ -90,17 +90,22 @@ class NASNet(ScaledSpace):
         for field in ("ops", "normal_keeps", "reduction_keeps"):  # JSON has lists
             object.__setattr__(self, field, tuple(getattr(self, field)))
         super().__post_init__()
-        if min(self.blocks, self.n, self.filters, self.stem) < 1:
-            raise ValueError("nasnet: blocks, n, filters and stem must be at least 1")
-        if not (0 <= self.dropout < 1 and 0 <= self.drop_path < 1 and self.aux >= 0 and 0 < self.bn_momentum <= 1):
+        if not (
+            0 <= self.dropout < 1 and 0 <= self.drop_path < 1 and 0 <= self.aux <= 100 and 0 < self.bn_momentum <= 1
+        ):
             raise ValueError(
-                "nasnet: dropout and drop_path must be at least 0 and below 1, aux at least 0, and bn_momentum above 0 "
+                "nasnet: dropout and drop_path must be at least 0 and below 1, aux 0 to 100, and bn_momentum above 0 "
                 "and at most 1"
             )
         if not self.ops or not set(self.ops) <= OPERATIONS.keys() or len(set(self.ops)) != len(self.ops):
             raise ValueError(f"nasnet: ops are at least one of {', '.join(OPERATIONS)}, each once, not {self.ops}")
         if any(not 0 <= state < 2 + self.blocks for state in (*self.normal_keeps, *self.reduction_keeps)):
             raise ValueError(f"nasnet: cells of {self.blocks} blocks have the states 0 to {1 + self.blocks} to keep")
+
+    def bounds(self) -> dict[str, tuple[float, float, float]]:
+        own = {"blocks": (self.blocks, 1, 12), "n": (self.n, 1, 20)}
+        channels = {"filters": (self.filters, 1, 10_000), "stem": (self.stem, 1, 1_000)}
+        return super().bounds() | own | channels
 
     @cached_property
     def choices(self) -> tuple[Choice, ...]:

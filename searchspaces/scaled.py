@@ -22,11 +22,13 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from searchspaces.bounded import check_settings
 from searchspaces.cost import cost_of, costs_by_row, shapes_only
 from searchspaces.layers import Layer, chain, network, round_channels
 from searchspaces.space import Arch, Space
 
 WIDEST = 100
+LARGEST_IMAGE = 16_384  # pixels a side
 GUESSES = 8  # by interpolation, before an interval is halved
 
 
@@ -45,12 +47,21 @@ class ScaledSpace(Space):
     num_classes: int | None = None
 
     def __post_init__(self) -> None:
-        if self.image_size < 1 or not 0 < self.width <= WIDEST:
-            raise ValueError(f"{self.name}: image_size must be positive, and width above 0 and at most {WIDEST}")
-        if self.max_macs is not None and (self.max_macs < 1 or self.width != 1.0):
-            raise ValueError(f"{self.name}: max_macs must be positive, and decides the width: give no width with it")
-        if self.num_classes is not None and (self.num_classes < 1 or self.max_macs is None):
-            raise ValueError(f"{self.name}: num_classes must be positive, and goes with max_macs, which counts them")
+        check_settings(self.name, self.bounds())
+        if not 0 < self.width <= WIDEST:
+            raise ValueError(f"{self.name}: width must be above 0 and at most {WIDEST}, not {self.width:g}")
+        if self.max_macs is not None and self.width != 1.0:
+            raise ValueError(f"{self.name}: max_macs decides the width: give no width with it")
+        if self.num_classes is not None and self.max_macs is None:
+            raise ValueError(f"{self.name}: num_classes goes with max_macs, which counts them: give both")
+
+    def bounds(self) -> dict[str, tuple[float, float, float]]:
+        """Of settings that are whole numbers: (value, least, most). What is more takes all of anybody's time."""
+        return {
+            "image_size": (self.image_size, 1, LARGEST_IMAGE),
+            "max_macs": (1 if self.max_macs is None else self.max_macs, 1, 10**18),
+            "num_classes": (1 if self.num_classes is None else self.num_classes, 1, 1_000_000),
+        }
 
     @abstractmethod
     def network_at(self, arch: Arch, width: float, num_classes: int, image_size: int, depth: float = 1.0) -> nn.Module:

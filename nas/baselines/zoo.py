@@ -99,7 +99,9 @@ class UnknownName(ValueError):
     """No network of the zoo has this name, nor a family that is a formula."""
 
 
-_MULTIPLIERS = r"(@(?P<width>-?[^-+x]*)(x(?P<depth>[^-+]*))?(-(?P<size>\d+))?)"
+_MULTIPLIERS = r"(@(?P<width>-?[^-+x]*)(x(?P<depth>[^-+]*))?(-(?P<size>[0-9]+))?)"
+DIGITS = 4  # of a number in a family's name: deeper or wider ones are not built in anybody's time
+LARGEST_IMAGE = 16_384  # pixels
 ZERO_INIT = "zero_init"  # of every network with residual blocks
 
 
@@ -131,6 +133,8 @@ def find(name: str) -> Baseline:
     if match["width"] is not None:
         baseline = _multiplied(match["family"], baseline, match["width"], match["depth"])
     if match["size"]:
+        if len(match["size"]) > 5 or not 1 <= int(match["size"]) <= LARGEST_IMAGE:
+            raise ValueError(f"{name[:40]}: images have 1 to {LARGEST_IMAGE:,} pixels a side")
         baseline = replace(baseline, image_size=int(match["size"]))
     for option in match["options"].split("+")[1:]:
         baseline = _with_option(match["family"], baseline, option)
@@ -141,7 +145,9 @@ def _family(name: str) -> Baseline | None:
     if name in BASELINES:
         return BASELINES[name]
     for pattern, _, make in FAMILIES:
-        if match := re.fullmatch(pattern, name):
+        if match := re.fullmatch(pattern, name, re.ASCII):
+            if any(len(group) > DIGITS for group in match.groups()):
+                raise ValueError(f"{name[:40]}: a number in a network's name is at most {10**DIGITS - 1:,}")
             return make(*(int(group) if group.isdigit() else group for group in match.groups()))
     return None
 

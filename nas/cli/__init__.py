@@ -34,7 +34,7 @@ from nas.cli.characters import spell_plainly
 from nas.cli.checking import checking
 from nas.cli.common import to_stderr
 from nas.cli.help import Command, Group, Stopped, examples, prose
-from nas.cli.mistakes import UsageError, in_a_line
+from nas.cli.mistakes import UsageError, in_a_line, shortened
 from nas.cli.opening import opening
 
 app = typer.Typer(
@@ -121,7 +121,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as error:  # no space, no permission
-        to_stderr(f"nas: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        said = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+        to_stderr(f"nas: {shortened(said)}")
         code = 2
     except (Stopped, KeyboardInterrupt, typer.Abort) as stop:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # once more: at once, whatever is still being tidied up

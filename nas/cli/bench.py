@@ -94,11 +94,14 @@ def bench(
     from nas.bench.searches import Setup
     from nas.files import write_atomically
     from nas.published import read
+    from nas.reward import USUAL_W
     from nas.samplers import read_settings
     from nas.targets import parse_settings
     from nas.trust import space_of_person
     from nas.units import parse_count, parsed
 
+    if w != USUAL_W and reward != "mnas":
+        raise ValueError("--w is of --reward mnas: add that")
     names = list(dict.fromkeys(strategy)) or ["controller", "evolution", "random"]
     given = {name: tuple(read_settings(name, common.by_name(strategy_set)).items()) for name in names}
     points, at_once = _numbers("--evaluations", evaluations), _numbers("--workers", workers)

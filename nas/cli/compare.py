@@ -149,6 +149,7 @@ def compare(
     All of them from scratch, under one recipe and the same seeds. The test set is looked at once, after each training.
     It is a run: `nas resume` continues it.
     """
+    common.check_report(compare, dict(locals()), ("report", "markdown", "csv", "plot", "runs_dir", "as_json"))
     common.load_torch()
     from nas.run import Run, folder_of
 

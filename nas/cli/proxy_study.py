@@ -132,6 +132,7 @@ def proxy_study(
 
     Draws networks of a space, trains each in full and in every short way, and compares the orders.
     """
+    common.check_report(proxy_study, dict(locals()), ("report", "as_csv", "runs_dir", "as_json"))
     common.load_torch()
     from nas import launch
     from nas.config import Budget
@@ -150,10 +151,8 @@ def proxy_study(
     if report is not None:
         _report(Run.open(folder_of(report, runs_dir)), as_json, as_csv)
         return
-    if as_csv:
-        raise ValueError("--csv is for --report RUN; a study writes its CSV files into its folder")
     seconds = None if budget is None else parsed("--budget", parse_seconds, budget)
-    _check(macs, full)
+    _check(macs, full, as_csv)
     settings = parse_settings(",".join(space_set))
     launch.check_ahead(space, settings, width, "random", {}, seed)
     recipe = launch.choose_recipe(1, "all", resolution, batch_size, lr, other)
@@ -188,11 +187,13 @@ def proxy_study(
     conclude(run, as_json)
 
 
-def _check(macs: str | None, full: str) -> None:
+def _check(macs: str | None, full: str, as_csv: bool) -> None:
     import sys
 
     from nas.proxies.study import Length
 
+    if as_csv:
+        raise ValueError("--csv is for --report RUN; a study writes its CSV files into its folder")
     _range(macs)
     Length.parse(full, sys.maxsize)  # of as many images as may be
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,8 @@ from nas.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nas.scale.family import Limit, Member
 
 Base = Annotated[
@@ -112,6 +114,11 @@ Out = Annotated[
 ]
 
 BASE = "efficientnet_b0"  # by default
+OF_SEARCH = (
+    "data", "data_dir", "skip_unreadable", "name", "seeds", "triples", "step", "tolerance", "trials", "budget",
+    "epochs", "subset", "lr", "other", "workers", "gpus", "gpus_per_trial", "address",
+)  # fmt: skip
+"""What says how a grid is trained."""
 
 
 def scale(
@@ -163,6 +170,7 @@ def scale(
     By phi as EfficientNet-B1 to B7 grew from B0, or as large as limits allow. Writes the architecture to NAME.json.
     With --search it finds what alpha, beta and gamma are best for a network: a grid of them is trained.
     """
+    _check_together(dict(locals()))
     common.load_torch()
     if report:
         scale_search.show(scale_search.open_grid(report, runs_dir), as_json)
@@ -206,6 +214,16 @@ def scale(
         common.print_json([facts(m, batch_size) for m in members])
     else:
         common.to_stdout(family_table(members, batch_size))
+
+
+def _check_together(given: Mapping[str, Any]) -> None:
+    """Raises ValueError where an option is `given` that has no use beside the others."""
+    if not given["search"] and (without := common.idle(scale, given, OF_SEARCH)):
+        raise ValueError(f"{', '.join(without)}: that is for a grid that is trained: add --search, or leave it out")
+    if given["search"] and (beside := common.idle(scale, given, ("memory_for", "table", "classes", "out", "time"))):
+        raise ValueError(f"{', '.join(beside)}: a grid that is trained has no use for that: leave it out, or --search")
+    if given["memory_for"] != "inference" and given["max_memory"] is None:
+        raise ValueError("--memory-for says what --max-memory is of: give both")
 
 
 def _limits(

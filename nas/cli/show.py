@@ -58,6 +58,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Print a network as a table of rows, or in another notation, or draw it."""
+    if as_json and form != "table":
+        raise ValueError("--format and --json are two formats: give one of them")
     common.load_torch()
     from nas.data import shape_of
     from nas.origin import origin_of

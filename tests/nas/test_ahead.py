@@ -107,7 +107,7 @@ OPTIONS = [
     (("--width", "nan"), "--width must be a finite number, not nan"),
     (("--image-size", "4"), "resolution must be at least 8 pixels, not 4"),
     (("--batch-size", "0"), "--batch-size must be at least 2 images, not 0"),
-    (("--space-set", "width=0"), "width above 0"),
+    (("--space-set", "width=0"), "width must be above 0"),
     (("--space-set", "width=0.5", "--width", "0.1"), "--width is the setting width of the space: give one of them"),
     (("--space-set", "image_size=1.5"), "image_size must be a whole number, not 1.5"),
     (("--space-set", "image_size=big"), "image_size must be a whole number, not 'big'"),

@@ -75,7 +75,7 @@ def test_dilated_convolutions_are_computed_in_float32(tiny: Dataset) -> None:
 
 def test_a_loss_that_is_no_number_is_said(tiny: Dataset) -> None:
     with pytest.raises(Diverged, match=r"training loss was (nan|inf) at step \d+; a lower --lr"):
-        list(train(small(), tiny, Recipe(batch_size=20, lr=1_000, warmup=0.0), seed=0))
+        list(train(small(), tiny, Recipe(batch_size=20, lr=1e30, warmup=0.0), seed=0))
 
 
 def test_closing_the_generator_stops_it(tiny: Dataset) -> None:

@@ -85,7 +85,7 @@ def test_what_is_no_cell_is_said(text: str) -> None:
 
 
 def test_bad_settings_are_refused() -> None:
-    with pytest.raises(ValueError, match="cells must be at least 1"):
+    with pytest.raises(ValueError, match="cells must be 1 to 50, not 0"):
         NASBench201(cells=0)
-    with pytest.raises(ValueError, match="width above 0"):
+    with pytest.raises(ValueError, match="width must be above 0"):
         NASBench201(width=0)

@@ -261,7 +261,7 @@ def test_the_width_is_fitted_to_a_target() -> None:
     ("settings", "message"),
     [
         ({"blocks": 0}, "blocks"),
-        ({"width": 0}, "width above 0"),
+        ({"width": 0}, "width must be above 0"),
         ({"drop_path": 1.0}, "drop_path"),
         ({"aux": -1}, "aux"),
         ({"ops": ["sep3x3", "sep9x9"]}, "ops are at least one of identity, .*sep9x9"),
