@@ -110,7 +110,7 @@ SPECIMENS = (
 
 def make(folder: Path, nas: Nas, specimens: Sequence[Specimen]) -> None:
     """Fill the empty `folder`, the current one, with what `specimens` need, by `nas(*words)`, which may not fail."""
-    _pictures(folder / "pictures")
+    pictures(folder / "pictures")
     nas("search", *DATA, "--space", "compact", "--max-macs", "300k", *SHORT, "--trials", "6", "--name", "one")
     nas("train", "one:best", *SHORT, "--out", TRAINED)
     parts = {
@@ -131,7 +131,7 @@ def make(folder: Path, nas: Nas, specimens: Sequence[Specimen]) -> None:
             made()
 
 
-def _pictures(folder: Path) -> None:
+def pictures(folder: Path) -> None:
     """Two classes of twenty images each."""
     rng = np.random.default_rng(0)
     for name in ("cat", "dog"):
