@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-SECONDS = 20.0  # a value that is refused, is within these; one that is taken, has begun its work
+SECONDS = 60.0  # a value that is refused, is within a few, and within these on a busy machine
 BYTES = 3 << 30  # of memory, beyond what the process has when it begins
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
