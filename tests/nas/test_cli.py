@@ -268,7 +268,7 @@ def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest
         (("search", "--set", "colour=red"), "a recipe has no 'colour'"),
         (("search", "--workers", "1", "--device", "cuda"), "--device is for one trial at a time"),
         (("train", "mnas@x:abc"), "no width multiplier"),
-        (("train", "resnet20@0.25", "--lr", "1e30"), "a lower --lr may help"),
+        (("train", "resnet20@0.25", "--lr", "1e3", "--set", "weight_decay=1000"), "a lower --lr may help"),
         (("search", "--device", "cuda:7"), "--device cuda:7 cannot be used here"),
         (("search", "--gpus", "8"), "asked for 8 GPUs; this machine has"),
         (("search", "--workers", "0"), "--workers must be at least 1"),

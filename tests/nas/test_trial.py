@@ -66,7 +66,7 @@ def test_what_goes_wrong_is_its_result(tiny: Dataset, error: Exception, reason: 
 
 
 def test_divergence_is_its_result(tiny: Dataset) -> None:
-    recipe = Recipe(batch_size=20, lr=1e30, warmup=0.0)
+    recipe = Recipe(batch_size=20, lr=1e3, weight_decay=1e3, warmup=0.0)
     _, result = result_of(TrialSpec(0, Designed("mobilenet_v2@0.1"), recipe, 0), tiny)
     assert result.state == State.FAILED and "loss was" in result.reason
 
