@@ -47,7 +47,7 @@ def test_the_training_loss_takes_the_place_of_the_accuracy() -> None:
     [
         ({"cost": "colour"}, "macs, params, latency"),
         ({"signal": "colour"}, "--signal is one of accuracy, loss, not 'colour'"),
-        ({"target": 0}, "positive"),
+        ({"target": 0}, "must be above 0"),
         ({"w_above": 0.1}, "positive exponent"),
     ],
 )
