@@ -31,6 +31,7 @@ from torch.nn import functional as F
 from nas.data import load
 from nas.data.batches import eval_batches, train_batches
 from nas.data.images import Dataset
+from nas.evaluation import accuracy
 from nas.network import Found
 from nas.precision import Precision
 from nas.process import prepare
@@ -39,7 +40,7 @@ from nas.proxies.results import results
 from nas.recipe import Recipe
 from nas.run import Run
 from nas.targets import resolve
-from nas.training import accuracy, train
+from nas.training import train
 from nas.units import parse_count
 from searchspaces.cost import shapes_only
 

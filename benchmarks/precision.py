@@ -19,12 +19,13 @@ import torch
 from interleaved import Work, ratio, rounds
 
 from nas.data import load
+from nas.evaluation import predict
 from nas.network import Found, Network
 from nas.process import prepare
 from nas.recipe import Recipe
 from nas.tables import table
 from nas.targets import parse_settings, resolve
-from nas.training import predict, train
+from nas.training import train
 from searchspaces import get_space
 
 SPACES = ("mnas@width=0.25", "mnas@width=1", "compact@max_macs=8M", "nasnet@n=1,filters=16", "chain@width=0.5")

@@ -28,10 +28,11 @@ from torch.utils import data as torch_data
 from nas import training as nas_train
 from nas.data import load
 from nas.data.images import Dataset, Images
+from nas.evaluation import predict
 from nas.process import prepare
 from nas.recipe import Recipe
 from nas.tables import table
-from nas.training import predict, train
+from nas.training import train
 from searchspaces import get_space
 
 NETWORKS = {

@@ -167,7 +167,9 @@ def search(
         space, width, dataset, source, how, reward, strategy, seed, where, threads, answers, most, given,
         strategy_settings,
     )  # fmt: skip
-    config = launch.within_reach(launch.choose_aim(config, wanted, pruner), dataset, output)
+    config = launch.choose_aim(config, wanted, pruner)
+    launch.check_latency(config, cluster)
+    config = launch.within_reach(config, dataset, output)
     if control:
         check_control(config, folder)
     if seeds > 1:

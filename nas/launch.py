@@ -22,6 +22,7 @@ from nas.data.folder import PREFIX
 from nas.data.images import Dataset
 from nas.data.source import DataSource
 from nas.engines import local
+from nas.faults import DeviceFault
 from nas.files import WEIGHTS, resumable
 from nas.limits import SEED, TEXT, THREADS
 from nas.loop import Progress, Search
@@ -182,6 +183,15 @@ def choose_place(cluster: Cluster | None, device: str, threads: int) -> str:
         raise ValueError("--device is for one trial at a time: --workers are on CPUs, --gpus on GPUs")
     here = choose_device("cpu" if cluster else device, threads)
     return cluster.device if cluster else here
+
+
+def check_latency(config: Config, cluster: Cluster | None) -> None:
+    """Raises ValueError where a network's time is asked for, and trials that share a GPU would be measured."""
+    if config.measures_latency and cluster is not None and cluster.gpus_per_trial < 1:
+        raise ValueError(
+            f"latency is measured where networks are trained, and with --gpus-per-trial {cluster.gpus_per_trial:g} "
+            "others train on that GPU at the same time: leave out --gpus-per-trial, or ask for --target-macs instead"
+        )
 
 
 def check_subset(recipe: Recipe, dataset: Dataset) -> None:
@@ -351,7 +361,8 @@ def to_the_end(
 ) -> str:  # fmt: skip
     """Search until the end, then the control's; returns what was done last and why it ended.
 
-    KeyboardInterrupt passes, with a note of how to go on. Raises ValueError where the ledger cannot be written.
+    KeyboardInterrupt passes, with a note of how to go on. Raises ValueError where the ledger cannot be written, and
+    DeviceFault where the device is broken.
     """
     prepare()
     goes_on = f"`nas resume {repeats.name_of(run)}{run.permissions}` continues"
@@ -365,6 +376,8 @@ def to_the_end(
                 watched = shown if on_trial is None or driven is control else Telling(shown, on_trial)
                 with contextlib.closing(watched):
                     ended = drive(driven, budget, dataset, device, cluster, watched)
+    except DeviceFault as fault:
+        raise DeviceFault(f"{fault}. No trial has failed of it: {goes_on}, in a new process") from fault
     except KeyboardInterrupt as stop:
         output.say("\n" + " ".join([*getattr(stop, "__notes__", ["stopped."]), f"{goes_on}."]))
         stop.add_note(f"{goes_on}, and so does nas.open({str(run.path)!r}).resume()")
@@ -387,7 +400,10 @@ def drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Clus
 
 
 def _evaluate(search: Search, dataset: Dataset, device: str, cluster: Cluster | None) -> None:
-    """Have an engine evaluate what `search` asks for. A KeyboardInterrupt passes, with a note of what it cost."""
+    """Have an engine evaluate what `search` asks for. A KeyboardInterrupt passes, with a note of what it cost.
+
+    So does a DeviceFault, after which what was under way has not begun.
+    """
     try:
         if cluster is None:
             local.run(search, dataset.to(device))
@@ -396,6 +412,9 @@ def _evaluate(search: Search, dataset: Dataset, device: str, cluster: Cluster | 
 
             search.progress.waiting(f"starting {cluster}")
             ray_tune.run(search, dataset, cluster)
+    except DeviceFault:
+        search.device_failed()
+        raise
     except KeyboardInterrupt as stop:
         search.take_back()
         stop.add_note(search.interrupted)

@@ -157,6 +157,17 @@ class Search:
             if not self._ended(trial):
                 trial.set_user_attr("starts", max(0, int(trial.user_attrs.get("starts", 0)) - 1))
 
+    def device_failed(self) -> None:
+        """Note that the device broke while it trained what is under way: see `nas.faults`.
+
+        That has not begun, and is trained step by step when it does. Where it happens again and again with one network,
+        that is given up.
+        """
+        self.take_back()
+        for trial in self._running.values():
+            if not self._ended(trial):
+                trial.set_user_attr("device_faults", _device_faults(trial) + 1)
+
     def tell(self, spec: TrialSpec, result: TrialResult) -> None:
         """Write what came of a trial to the ledger, and to those that waited for the same network."""
         trial = self._running.pop(spec.number)
@@ -291,7 +302,8 @@ class Search:
         network = self.config.network(arch)
         recipe, seed = self.config.training(arch)
         starts = int(draft.trial.user_attrs.get("starts", 0)) + 1
-        size = self._size_of(network, recipe.resolution or self.image_size, starts)
+        faults = _device_faults(draft.trial)
+        size = self._size_of(network, recipe.resolution or self.image_size, starts, faults)
         notes = {
             "architecture": self.config.space.format(arch),
             "id": self.config.space.short_id(arch),  # what takes long to find out is in the ledger
@@ -300,8 +312,16 @@ class Search:
         }
         trial = draft.enter(self.study, notes | (asdict(size) if isinstance(size, Cost) else {}))
         published = self.table.accuracy(arch) if self.table else None
-        marks = self.config.marks(arch)
-        spec = TrialSpec(trial.number, network, recipe, seed, self.config.measures_latency, published, marks)
+        spec = TrialSpec(
+            trial.number,
+            network,
+            recipe,
+            seed,
+            self.config.measures_latency,
+            published,
+            marks=self.config.marks(arch),
+            recorded=faults == 0,
+        )
         self._running[trial.number] = trial
         self._being_trained[self.config.space.canonical(arch)] = []
         if not isinstance(size, Cost):
@@ -313,11 +333,13 @@ class Search:
         self.progress.started(spec, size)
         return spec
 
-    def _size_of(self, network: Network, pixels: int, starts: int) -> Cost | str:
+    def _size_of(self, network: Network, pixels: int, starts: int, faults: int) -> Cost | str:
         """What an image costs in `network`, or why that is not to be trained."""
         try:
             if starts > MAX_STARTS:
                 raise RuntimeError(f"the process died {MAX_STARTS} times while it trained this network")
+            if faults >= MAX_STARTS:
+                raise RuntimeError(f"the device failed {MAX_STARTS} times while it trained this network")
             size = cost_of(lambda: network.build(self.num_classes, pixels), pixels)
             self.config.reward.check(asdict(size))
         except Exception as error:
@@ -362,6 +384,8 @@ class Search:
         trial.set_user_attr("seconds", round(result.seconds, 3))
         if result.reason:
             trial.set_user_attr("reason", result.reason)
+        if result.single_steps:
+            trial.set_user_attr("single_steps", result.single_steps)
         if result.looks:
             trial.set_user_attr("looks", [asdict(look) for look in result.looks])
         if result.state == State.COMPLETE:
@@ -387,6 +411,10 @@ class Search:
                 self._rows.append(row)
             self._trained[self.config.space.canonical(row.arch)] = trial
         return row
+
+
+def _device_faults(trial: Trial) -> int:
+    return int(trial.user_attrs.get("device_faults", 0))
 
 
 _TOLD = {State.FAILED: TrialState.FAIL, State.PRUNED: TrialState.PRUNED}

@@ -207,6 +207,7 @@ class Run(run.Run):
         """
         output = Output(progress)
         cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, self.config.threads)
+        launch.check_latency(self.config, cluster)
         new = trials is not None or budget is not None
         seconds = None if budget is None else parsed("--budget", parse_seconds, budget)
         limit = Budget(trials, seconds, self.budget.timing) if new else self.budget

@@ -14,7 +14,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -314,7 +314,7 @@ class Run:
             activations=attrs.get("activations"),
             latency=attrs.get("latency"),
             seconds=attrs.get("seconds"),
-            reason=attrs.get("reason") or fault or elsewhere,
+            reason=attrs.get("reason") or fault or elsewhere or _single_steps(attrs),
             duplicate_of=attrs.get("duplicate_of"),
             arch=arch,
         )
@@ -397,3 +397,8 @@ def versions() -> dict[str, str]:
         "platform": platform.platform(),
         "cpus": str(os.cpu_count()),
     }
+
+
+def _single_steps(attrs: Mapping[str, Any]) -> str:
+    why = attrs.get("single_steps")
+    return f"trained step by step: {why}" if why else ""

@@ -1,46 +1,63 @@
-"""One step of a training: forward, loss, backward, update. On a GPU it is recorded once, then replayed.
+"""One step of a training: batch, forward, loss, backward, update. A GPU's is recorded once, then replayed.
 
 A small network's step is some hundreds of kernels of a few microseconds each: a GPU computes them faster than the CPU
 can launch them. A CUDA graph launches all of them at once. It belongs to one network and one size of batch, so each
-training records its own; a network that cannot be recorded goes on step by step.
+training records its own. What Python decides in a step would be decided once and for all: a network that says so, or
+shows it, goes on step by step, and so does one that cannot be recorded.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nas.data.batches import Batch, Draw
 from nas.precision import Precision
 from nas.recipe import Recipe
+from nas.recording import CannotRecord, Recorder, Watch, recorder_of
+from nas.step_state import PythonState, StepState, generators_kept
 from nas.tuning import Group, Tuning
 
-Work = Callable[[], Tensor]
 OptimizerState = Mapping[int, Mapping[str, Tensor]]
 """What an optimizer remembers of each parameter, by its number among those that are trained: momentum, steps."""
 
 WARM_UP = 3
-"""Steps before the recording: they make the optimizer's state, and cuDNN choose its kernels."""
+"""Steps before the recording: cuDNN chooses its kernels in them, and they show what the network does in Python."""
+
+CHECKED = frozenset((1, 2, 100, 1_000, 10_000, 100_000))
+"""Replays that are compared with an ordinary step: each of these takes one more."""
+
+SAME_LOSS, SAME_CHANGE = 0.01, 0.1
+"""What a replay may differ by from an ordinary step, of the loss and of what it changes: a GPU adds up in any order."""
 
 
 class Step:
-    """What a training does with a batch. `recipe` has the loss and the optimizer, `tuning` the parts that learn."""
+    """What a training does with a batch. `recipe` has the loss and the optimizer, `tuning` the parts that learn.
 
-    def __init__(self, network: nn.Module, forward: Precision, recipe: Recipe, tuning: Tuning) -> None:
-        self.forward = forward
+    `batch` makes it of what chance has decided. `single` says why a device that could record steps does not.
+    """
+
+    def __init__(
+        self, network: nn.Module, forward: Precision, recipe: Recipe, tuning: Tuning, batch: Callable[[Draw], Batch],
+        single: str = "",
+    ) -> None:  # fmt: skip
+        self.forward, self.batch, self.single = forward, batch, single
         self.optimizer = optimizer(tuning.groups(network), recipe)
         self.label_smoothing = recipe.label_smoothing
         self.aux_weight: float = getattr(network, "aux_weight", 0.0)
 
-    def __call__(self, x: Tensor, y: Tensor, rate: float) -> Tensor:
-        """Learn from images `x` `[B, 3, H, W]` and labels `y` `[B]` at the learning rate `rate`; returns the loss."""
+    def __call__(self, draw: Draw, rate: float) -> Tensor:
+        """Learn from the batch of `draw` at the learning rate `rate`; returns the loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        return self.learn(x, y)
+        return self.learn(draw)
 
-    def learn(self, x: Tensor, y: Tensor) -> Tensor:
+    def learn(self, draw: Draw) -> Tensor:
+        x, y = self.batch(draw)
         losses = [F.cross_entropy(z, y, label_smoothing=self.label_smoothing) for z in self.forward(x)]
         loss = losses[0] + self.aux_weight * sum(losses[1:])
         loss.backward()  # type: ignore[no-untyped-call]
@@ -65,89 +82,121 @@ class Step:
 
 
 class RecordedStep(Step):
-    """A step whose work is done by `record` of it: once recorded, it always reads the same memory.
+    """A step that `recorder` repeats after the first few: once recorded, it always reads the same memory.
 
-    All batches have the same shape. `record` is given the work and returns what repeats it; it does not do it yet.
+    All batches have the same shape. As soon as a step shows that the next may be another one, or that it cannot be
+    recorded, or a replay differs from an ordinary step, `single` says so and all further ones are ordinary.
     """
 
     def __init__(
-        self,
-        network: nn.Module,
-        forward: Precision,
-        recipe: Recipe,
-        tuning: Tuning,
-        record: Callable[[Work], Work],
-        warm_up: Callable[[Work], Tensor],
-    ) -> None:
-        super().__init__(network, forward, recipe, tuning)
-        self.record, self.warm_up = record, warm_up
-        self.steps = 0
-        self.rates = [torch.zeros((), device=forward.device) for _ in self.optimizer.param_groups]
+        self, network: nn.Module, forward: Precision, recipe: Recipe, tuning: Tuning, batch: Callable[[Draw], Batch],
+        recorder: Recorder,
+    ) -> None:  # fmt: skip
+        super().__init__(network, forward, recipe, tuning, batch)
+        self.network, self.recorder, self.device = network, recorder, forward.device
+        self.state = StepState(network, self.optimizer, self.device)
+        self.steps, self.replays = 0, 0
+        self.rates = [torch.zeros((), device=self.device) for _ in self.optimizer.param_groups]
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-            group["lr"], group["capturable"] = rate, True
+            group["lr"] = rate
 
-    def __call__(self, x: Tensor, y: Tensor, rate: float) -> Tensor:
+    def __call__(self, draw: Draw, rate: float) -> Tensor:
         for group, of_group in zip(self.optimizer.param_groups, self.rates, strict=True):
             of_group.fill_(rate * group["factor"])
         self.steps += 1
+        if not self.single and self.steps == WARM_UP + 1:
+            self._record(draw)
+        if self.single or self.steps == 1:
+            return self.recorder.aside(lambda: self.learn(draw))
         if self.steps <= WARM_UP:
-            return self.warm_up(lambda: self.learn(x, y))
-        if self.steps == WARM_UP + 1:
-            self.x, self.y = x.clone(), y.clone()
-            self.replay = self._recorded()
-        self.x.copy_(x)
-        self.y.copy_(y)
-        return self.replay().clone()
+            return self._watched(draw)
+        for mine, drawn in zip(self.drawn, draw, strict=True):
+            mine.copy_(drawn)
+        self.replays += 1
+        return self._compared() if self.replays in CHECKED else self.replay().clone()
 
-    def _recorded(self) -> Work:
-        def work() -> Tensor:
-            return self.learn(self.x, self.y)
+    def _watched(self, draw: Draw) -> Tensor:
+        """An ordinary step. The first of all is none of these: what is made once may be made in it."""
+        before = PythonState.of(self.network, self.device)
+        with Watch(self.device) as watch:
+            loss = self.recorder.aside(lambda: self.learn(draw))
+        self.single = watch.reason or changes(before, PythonState.of(self.network, self.device))
+        return loss
 
+    def _record(self, draw: Draw) -> None:
+        """Have `replay` repeat the step of the draw that is in `drawn`. Nothing is learned by that."""
+        self.drawn = [tensor.clone() for tensor in draw]
+        for group in self.optimizer.param_groups:
+            group["capturable"] = True
         try:
-            return self.record(work)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError:  # something in it needs the CPU, which a graph does without
+            with self.state.kept(), generators_kept(self.device):
+                self.replay = self.recorder.record(lambda: self.learn(tuple(self.drawn)))
+        except (CannotRecord, torch.OutOfMemoryError) as error:  # a recording takes memory of its own
+            self.single = f"it cannot be recorded: {error}"
             self.optimizer.zero_grad()
-            return work
+        for group in self.optimizer.param_groups:
+            group["capturable"] = False
+
+    def _compared(self) -> Tensor:
+        """A replay, after an ordinary step from the same state; that one counts where they differ."""
+        before, python = self.state.copy(), PythonState.of(self.network, self.device)
+        expected = self.recorder.aside(lambda: self.learn(tuple(self.drawn))).clone()
+        after, changed = self.state.copy(), changes(python, PythonState.of(self.network, self.device))
+        self.state.put(before)
+        loss = self.replay().clone()
+        apart = self.state.apart(before, after)
+        if not changed and same(loss.item(), expected.item(), apart):
+            return loss
+        self.state.put(after)
+        self.single = changed or (
+            f"replay {self.replays} was another step than the network's own: a loss of {loss.item():.4g} instead of "
+            f"{expected.item():.4g}, and what it changed was off by {apart:.0%}"
+        )
+        del self.replay
+        return expected
 
 
-def make_step(network: nn.Module, forward: Precision, recipe: Recipe, tuning: Tuning) -> Step:
-    """The fastest there is for the device.
+def make_step(
+    network: nn.Module, forward: Precision, recipe: Recipe, tuning: Tuning, batch: Callable[[Draw], Batch],
+    recorded: bool = True,
+) -> Step:  # fmt: skip
+    """The fastest there is for the device, or an ordinary one where it is not to be `recorded`.
 
-    What changes from step to step but for the rate, no graph can hold: modules that do say `varies_in_python`.
+    What changes from step to step but for the rate, no recording can hold: modules that do say `varies_in_python`.
     """
-    varies = any(getattr(module, "varies_in_python", False) for module in network.modules())
-    if forward.device.type != "cuda" or varies:
-        return Step(network, forward, recipe, tuning)
-    return RecordedStep(network, forward, recipe, tuning, record_on_gpu, on_a_side_stream)
+    recorder = recorder_of(forward.device)
+    if recorder is None:
+        return Step(network, forward, recipe, tuning, batch)
+    varying = [type(module).__name__ for module in network.modules() if getattr(module, "varies_in_python", False)]
+    if varying or not recorded:
+        single = f"a {varying[0]} says that it varies from step to step" if varying else "it was asked for"
+        return Step(network, forward, recipe, tuning, batch, single)
+    return RecordedStep(network, forward, recipe, tuning, batch, recorder)
 
 
-def record_on_gpu(work: Work) -> Work:
-    """`work` as a CUDA graph. Raises RuntimeError where it can be none."""
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        result = work()
-
-    def replay() -> Tensor:
-        graph.replay()
-        return result
-
-    return replay
+def changes(before: PythonState, after: PythonState) -> str:
+    """How a step may be another one after it, by what it changed in Python; "" where it changed nothing."""
+    if before.generators != after.generators:
+        return "it draws random numbers in Python"
+    return "it changes attributes of its modules from step to step" if before.attributes != after.attributes else ""
 
 
-def on_a_side_stream(work: Work) -> Tensor:
-    """Do `work` where a recording does it: gradients remember their stream, and may not leave it while recorded."""
-    side, current = torch.cuda.Stream(), torch.cuda.current_stream()  # type: ignore[no-untyped-call]
-    side.wait_stream(current)
-    with torch.cuda.stream(side):
-        result = work()
-    current.wait_stream(side)
-    return result
+def same(loss: float, expected: float, apart: float) -> bool:
+    """Whether a replay with `loss` is the step with the `expected` one, `apart` from it in what it changed.
+
+    Where no step gives a number, the training is over.
+    """
+    if not math.isfinite(expected):
+        return not math.isfinite(loss)
+    return abs(loss - expected) <= SAME_LOSS * abs(expected) and apart <= SAME_CHANGE
 
 
 def optimizer(parameters: Sequence[Group], recipe: Recipe) -> torch.optim.Optimizer:
-    """A fused optimizer; weight decay on matrices and filters only, on norms and biases it only shrinks scales."""
+    """A fused optimizer; weight decay on matrices and filters only, on norms and biases it only shrinks scales.
+
+    It remembers something of every parameter from the start. By itself it would begin at the first gradient: a fused
+    step cannot begin for some parameters and go on for others, and a recorded one would begin again each time.
+    """
     groups = []
     for all_of_them, factor in parameters:
         weights = [p for p in all_of_them if p.ndim > 1]
@@ -156,10 +205,14 @@ def optimizer(parameters: Sequence[Group], recipe: Recipe) -> torch.optim.Optimi
             {"params": weights, "weight_decay": recipe.weight_decay, "factor": factor},
             {"params": others, "weight_decay": 0.0, "factor": factor},
         ]
+    made: torch.optim.Optimizer
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.lr, fused=True)
-    sgd = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True)
-    if recipe.momentum:  # from the start: it cannot begin at different steps, where blocks are left out of some
-        for p in (p for group in sgd.param_groups for p in group["params"]):
-            sgd.state[p]["momentum_buffer"] = torch.zeros_like(p)
-    return sgd
+        made = torch.optim.AdamW(groups, lr=recipe.lr, fused=True)
+    else:
+        made = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True)
+    names = {"adamw": ("exp_avg", "exp_avg_sq"), "sgd": ("momentum_buffer",) * (recipe.momentum > 0)}[recipe.optimizer]
+    for p in (p for group in made.param_groups for p in group["params"] if names):
+        made.state[p] = {name: torch.zeros_like(p) for name in names}
+        if recipe.optimizer == "adamw":
+            made.state[p]["step"] = torch.zeros((), device=p.device)
+    return made

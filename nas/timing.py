@@ -17,6 +17,7 @@ from torch import nn
 
 from nas.config import Budget
 from nas.data.images import Dataset
+from nas.devices import free_memory
 from nas.recipe import Recipe
 from nas.training import Diverged, Epoch, Moment, train
 from nas.units import format_seconds
@@ -148,8 +149,7 @@ def training_seconds(build: Build, dataset: Dataset, recipe: Recipe, limit: floa
             seconds = (epochs[1].seconds - epochs[0].seconds) * scale * recipe.epochs
         elif (pace := _seconds_an_image(moments)) is not None:
             seconds = pace * (len(dataset.train) + _FORWARD * len(dataset.val)) * recipe.epochs
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()  # workers may need it
+    free_memory(dataset.train.pixels.device)  # workers may need it
     return seconds
 
 

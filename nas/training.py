@@ -14,14 +14,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nas.data.batches import eval_batches, train_batches
-from nas.data.images import Dataset, Images
+from nas.data.batches import TrainBatches
+from nas.data.images import Dataset
+from nas.devices import Leash, tuned, within
+from nas.evaluation import accuracy, predict
 from nas.looks import Look, Looks
 from nas.precision import Precision
 from nas.recipe import Recipe
 from nas.step import OptimizerState, make_step
 from nas.tuning import EVERYTHING, Tuning
-from searchspaces.modules import ScheduledDropPath
+from searchspaces.modules import share_progress
 
 TOLD_EVERY = 0.2
 """Seconds, at least, between two moments that a training tells of."""
@@ -42,6 +44,7 @@ class Epoch:
     seconds: float
     latency: float | None = None  # seconds for one image, where a trial measured it
     looks: tuple[Look, ...] = ()  # at the training so far, where some were asked for
+    single_steps: str = ""  # why a device that records steps took them one by one
 
 
 @dataclass(frozen=True)
@@ -87,17 +90,23 @@ class Training:
         tuning: Tuning = EVERYTHING,
         marks: Sequence[int] = (),
         on_step: OnStep | None = None,
+        recorded: bool = True,
     ) -> None:
         self.network, self.dataset, self.recipe, self.on_step = network, dataset, recipe, on_step
         self.device = dataset.train.pixels.device
         self.generator = torch.Generator().manual_seed(seed)
-        network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.frozen = [row for name, row in network.named_children() if name in tuning.frozen(network)]
-        for row in self.frozen:
-            row.requires_grad_(False)
-        self.forward = Precision(network, recipe.bf16, self.device)
-        self.learn = make_step(network, self.forward, recipe, tuning)
-        self.scheduled = [module for module in network.modules() if isinstance(module, ScheduledDropPath)]
+        with within(self.device):
+            network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.frozen = [row for name, row in network.named_children() if name in tuning.frozen(network)]
+            for row in self.frozen:
+                row.requires_grad_(False)
+            self.batches = TrainBatches(
+                dataset.train, dataset.mean, dataset.std, batch_size=recipe.batch_size, augment=recipe.augment()
+            )
+            self.forward = Precision(network, recipe.bf16, self.device)
+            self.learn = make_step(network, self.forward, recipe, tuning, self.batches.batch, recorded)
+            self.drop_progress = share_progress(network, self.device)
+        self.leash = Leash(self.device)
         self.looks = Looks(marks, self.device)
         self.done: list[Epoch] = []
         self.steps = max(1, len(dataset.train) // recipe.batch_size)  # of an epoch
@@ -109,13 +118,14 @@ class Training:
         """Train from where it is to the end. Raises Diverged when the loss stops being finite."""
         self._began = time.perf_counter()
         while self.progress() < 1:
-            mean_loss = self._learn_from_all_images()
-            val_accuracy = self.looks.take(self.images, self._judge)
+            with within(self.device):
+                mean_loss = self._learn_from_all_images().item()
+                val_accuracy = self.looks.take(self.images, self._judge)
             self._seconds_before = self.seconds()
             self.done.append(
                 Epoch(
-                    len(self.done) + 1, mean_loss.item(), val_accuracy, self.images, self._seconds_before,
-                    looks=tuple(self.looks.taken),
+                    len(self.done) + 1, mean_loss, val_accuracy, self.images, self._seconds_before,
+                    looks=tuple(self.looks.taken), single_steps=self.learn.single,
                 )
             )  # fmt: skip
             yield self.done[-1]
@@ -125,18 +135,15 @@ class Training:
         """One epoch, or as much of it as there is time for; returns its mean loss."""
         self._to_training_mode()
         losses: list[Tensor] = []
-        with self.forward.kept():
-            for x, y in train_batches(
-                self.dataset.train, self.dataset.mean, self.dataset.std,
-                batch_size=self.recipe.batch_size, augment=self.recipe.augment(), generator=self.generator,
-            ):  # fmt: skip
+        with self.forward.kept(), tuned(self.device, self._expected_steps()):
+            for draw in self.batches.draw(self.generator):
                 if losses and self.progress() >= 1:
                     break
-                for module in self.scheduled:
-                    module.progress = self.progress()
-                losses.append(self.learn(x, y, self.recipe.rate(self.progress())))
+                self.drop_progress.fill_(self.progress())
+                losses.append(self.learn(draw, self.recipe.rate(self.progress())))
+                self.leash.step()
                 self.looks.step(losses[-1])
-                self.step, self.images = self.step + 1, self.images + len(y)
+                self.step, self.images = self.step + 1, self.images + len(draw[0])
                 self._tell(len(losses), losses[-1])
                 if self.looks.due(self.images) and self.progress() < 1:
                     self.looks.take(self.images, self._judge)
@@ -146,6 +153,10 @@ class Training:
         mean_loss = torch.stack(losses).mean()
         _check_finite(mean_loss, self.step)
         return mean_loss
+
+    def _expected_steps(self) -> float:
+        """How many steps the training has; of one by time, if each took a hundredth of a second."""
+        return self.recipe.epochs * self.steps if self.recipe.seconds is None else 100 * self.recipe.seconds
 
     # ------------------------------------------------------------------ where it is
 
@@ -209,6 +220,7 @@ def train(
     tuning: Tuning = EVERYTHING,
     marks: Sequence[int] = (),
     on_step: OnStep | None = None,
+    recorded: bool = True,
 ) -> Iterator[Epoch]:
     """Train `network` in place on `dataset` (already `recipe.prepare`d), on the device that holds the data.
 
@@ -216,28 +228,11 @@ def train(
     their losses too, times its `aux_weight`. Every `ScheduledDropPath` in it is told the progress before each step.
     The rows that `tuning` freezes stay as they are: no gradients from then on, and evaluation mode. Yields an `Epoch`
     after each; with `marks`, its `looks` are also of the training after so many images. `on_step` is called with the
-    `Moment` after a step, a few times a second. The order of images and their augmentation depend on `seed` alone.
-    Raises Diverged when the loss stops being finite.
+    `Moment` after a step, a few times a second. Unless its steps are to be `recorded`, a GPU takes them one by one. The
+    order of images and their augmentation depend on `seed` alone. Raises Diverged when the loss stops being finite, and
+    DeviceFault when the device fails.
     """
-    yield from Training(network, dataset, recipe, seed, tuning, marks, on_step).epochs()
-
-
-@torch.no_grad()
-def predict(network: nn.Module, images: Images, dataset: Dataset, recipe: Recipe) -> Tensor:
-    """The class probabilities `[N, num_classes]` that `network` gives `images`.
-
-    `dataset` gives the mean and the deviation by which they are normalised.
-    """
-    network.eval()
-    forward = Precision(network, recipe.bf16, images.pixels.device)
-    with forward.kept():
-        batches = eval_batches(images, dataset.mean, dataset.std, batch_size=500)
-        return torch.cat([forward(x)[0].softmax(1) for x, _ in batches])
-
-
-def accuracy(probabilities: Tensor, labels: Tensor) -> float:
-    """The share (0..1) of images whose most probable class is their label."""
-    return (probabilities.argmax(1) == labels).double().mean().item()
+    yield from Training(network, dataset, recipe, seed, tuning, marks, on_step, recorded).epochs()
 
 
 def _check_finite(loss: Tensor, step: int) -> None:

@@ -26,7 +26,9 @@ from nas.announcement import training_lines
 from nas.config import differences
 from nas.data.images import Dataset, Images
 from nas.database import without_secrets
+from nas.evaluation import accuracy, predict
 from nas.exports.files import write_network
+from nas.faults import DeviceFault
 from nas.files import CONFIG, RESULT, make_folder, resumable, sole_process, write_atomically
 from nas.launch import check_no_weights, choose_device
 from nas.origin import origin_of
@@ -34,7 +36,7 @@ from nas.process import prepare
 from nas.progress import Output
 from nas.run import folder_of, versions
 from nas.targets import TRAINING, resolve
-from nas.training import Diverged, Snapshot, Training, accuracy, predict
+from nas.training import Diverged, Snapshot, Training
 from nas.training_job import Job, changes
 from nas.training_progress import watch_training
 from nas.transfer import Taken, metadata
@@ -231,6 +233,7 @@ def _tested(prepared: _Prepared) -> dict[str, Any]:
             for e in training.done
         ],
         "device": job.device,
+        "single_steps": last.single_steps,
         "threads": job.threads,
         "versions": versions(),
     }
@@ -267,6 +270,8 @@ def _stopping_well(folder: Path, output: Output) -> Iterator[None]:
         output.say(f"\nstopped; {said}")
         stop.add_note(f"{said}, and so does nas.training_run.resume({str(folder)!r})")
         raise
+    except DeviceFault as fault:
+        raise DeviceFault(f"{fault}. Nothing is lost but this epoch: {goes_on}, in a new process") from fault
     except Diverged:  # as it would again
         _remove(folder, TRAINING, CHECKPOINT, _LOCK)
         with contextlib.suppress(OSError):  # other files are in it

@@ -12,11 +12,13 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from nas.data.images import Dataset
+from nas.devices import out_of_memory, raise_fault
+from nas.evaluation import accuracy, predict
 from nas.latency import latency
 from nas.looks import Look
 from nas.network import Network
 from nas.recipe import Recipe
-from nas.training import Epoch, OnStep, accuracy, predict, train
+from nas.training import Epoch, OnStep, train
 
 
 class State(StrEnum):
@@ -41,6 +43,7 @@ class TrialSpec:
     published: float | None = None  # accuracy, 0..1: the answer of a table, instead of a training
     marks: tuple[int, ...] = ()  # images after which to look at the training
     tested: bool = False  # in the end, on the data set's test images: in a comparison, never in a search
+    recorded: bool = True  # a GPU records its steps, where it can
 
 
 INFERENCE_BATCH = 64  # images
@@ -70,6 +73,7 @@ class TrialResult:
     reason: str = ""
     tested: Tested | None = None
     looks: tuple[Look, ...] = ()
+    single_steps: str = ""  # why a device that records steps took them one by one
 
 
 def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) -> Generator[Epoch, None, TrialResult]:
@@ -80,7 +84,8 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
     A network whose accuracy is `spec.published` is not trained, and `dataset` may be without images then.
 
     Whatever goes wrong with a network (it does not build, runs out of memory, its loss becomes NaN) is
-    the result of this trial and of no other. Closing the generator stops the trial.
+    the result of this trial and of no other. Closing the generator stops the trial. Raises DeviceFault where the device
+    is broken, of which no network is the cause that anybody could tell.
     """
     start = time.perf_counter()
     device = dataset.train.pixels.device
@@ -92,15 +97,19 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
         image_seconds = latency(network, dataset.image_size, device) if spec.measure_latency else None
         if spec.published is not None:
             return TrialResult(State.COMPLETE, time.perf_counter() - start, spec.published, latency=image_seconds)
-        for epoch in train(network, dataset, spec.recipe, spec.seed, marks=spec.marks, on_step=on_step):
+        for epoch in train(
+            network, dataset, spec.recipe, spec.seed, marks=spec.marks, on_step=on_step, recorded=spec.recorded
+        ):
             yield replace(epoch, latency=image_seconds)
         tested = _test(network, dataset, spec.recipe, epoch) if spec.tested else None
     except Exception as error:
+        raise_fault(device, error)
         return TrialResult(State.FAILED, time.perf_counter() - start, reason=describe(error))
     seconds = time.perf_counter() - start
     return TrialResult(
-        State.COMPLETE, seconds, epoch.val_accuracy, epoch.loss, image_seconds, tested=tested, looks=epoch.looks
-    )
+        State.COMPLETE, seconds, epoch.val_accuracy, epoch.loss, image_seconds, tested=tested, looks=epoch.looks,
+        single_steps=epoch.single_steps,
+    )  # fmt: skip
 
 
 def _test(network: nn.Module, dataset: Dataset, recipe: Recipe, last: Epoch) -> Tested:
@@ -121,6 +130,6 @@ def _test(network: nn.Module, dataset: Dataset, recipe: Recipe, last: Epoch) -> 
 def describe(error: BaseException) -> str:
     """`error` in one line that a ledger can hold."""
     text = str(error).strip().partition("\n")[0]
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
+    if out_of_memory(error):
         return f"out of memory: {text}"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -71,6 +71,16 @@ def cost(module: nn.Module, image_size: int, channels: int = 3) -> Cost:
     return _counted(module, image_size, channels, whole)
 
 
+def largest_output(module: nn.Module, image_size: int, channels: int = 3) -> int:
+    """The elements of the largest output of a convolution or linear layer for one image. Otherwise as `cost`."""
+
+    def largest(module: nn.Module, image: Tensor, counter: Counter) -> int:
+        module(image)
+        return counter.largest
+
+    return _counted(module, image_size, channels, largest)
+
+
 def costs_by_row(network: nn.Sequential, image_size: int, channels: int = 3) -> list[RowCost]:
     """The cost of each child of `network`, top to bottom: with it a paper's table is printed. Otherwise as `cost`."""
 

@@ -38,15 +38,17 @@ class ReshapedInPlace(Exception):
 class Counter:
     """Adds up what is multiplied while it is entered.
 
-    `macs` and `activations` are of convolutions, linear layers and products with weights; `passed_over` has the names
-    of products that are not counted. `weights` are tensors that are the same for every image. Unless it is `careful`,
-    results of one shape may be one tensor; raises ReshapedInPlace where that would be wrong.
+    `macs` and `activations` are of convolutions, linear layers and products with weights, and `largest` is the most
+    that one of them puts out; `passed_over` has the names of products that are not counted. `weights` are tensors that
+    are the same for every image. Unless it is `careful`, results of one shape may be one tensor; raises ReshapedInPlace
+    where that would be wrong.
     """
 
     def __init__(self, weights: Iterable[Tensor], careful: bool = False) -> None:
         self.careful = careful
         self.macs = 0
         self.activations = 0
+        self.largest = 0  # of the outputs that `activations` adds up
         self.passed_over: dict[str, None] = {}
         self.last: Any = None  # the function that ran last
         self._constant = {id(tensor): tensor for tensor in weights}
@@ -63,6 +65,7 @@ class Counter:
     def add(self, macs: int, activations: int) -> None:
         self.macs += macs
         self.activations += activations
+        self.largest = max(self.largest, activations)
 
     def is_constant(self, tensor: Tensor) -> bool:
         """Whether `tensor` is the same for every image. Those that come from one have no numbers."""

@@ -58,10 +58,10 @@ class StochasticDepth(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
-        keep = 1 - self.probability()
+        keep = 1.0 - self.probability()
         return x * (torch.rand(len(x), 1, 1, 1, device=x.device) < keep).to(x.dtype) / keep
 
-    def probability(self) -> float:
+    def probability(self) -> float | Tensor:
         return self.p
 
     def extra_repr(self) -> str:
@@ -71,14 +71,27 @@ class StochasticDepth(nn.Module):
 class ScheduledDropPath(StochasticDepth):
     """`StochasticDepth` whose probability grows linearly with the training, from 0 to `p` (Zoph et al. 2017).
 
-    A training loop sets `progress`, 0..1, before each step; without one that does, the probability is always `p`.
+    A training loop fills `progress`, a number 0..1 on the device, before each step, see `share_progress`; without one
+    that does, the probability is always `p`. A tensor, since a step that is recorded repeats what Python knew.
     """
 
-    varies_in_python = True  # from step to step: a recording of one step would not be any other
-    progress = 1.0
+    progress: Tensor
 
-    def probability(self) -> float:
+    def __init__(self, p: float) -> None:
+        super().__init__(p)
+        self.register_buffer("progress", torch.ones((), dtype=torch.float64), persistent=False)
+
+    def probability(self) -> Tensor:
         return self.p * self.progress
+
+
+def share_progress(network: nn.Module, device: torch.device) -> Tensor:
+    """The one number on `device` that every `ScheduledDropPath` of `network` has for its progress from now on."""
+    progress = torch.ones((), dtype=torch.float64, device=device)
+    for module in network.modules():
+        if isinstance(module, ScheduledDropPath):
+            module.progress = progress
+    return progress
 
 
 class PadChannels(nn.Module):

@@ -36,6 +36,7 @@ from nas.cli.common import to_stderr
 from nas.cli.help import Command, Group, Stopped, examples, prose
 from nas.cli.mistakes import UsageError, in_a_line, shortened
 from nas.cli.opening import opening
+from nas.faults import DeviceFault
 
 app = typer.Typer(
     cls=Group,
@@ -109,7 +110,7 @@ def options(
 
 
 def main() -> None:
-    """Run the command line: a user's mistake is one line on standard error and exit code 2."""
+    """Run the command line: a user's mistake is one line on standard error and exit code 2, a broken device 1."""
     spell_plainly(sys.stdout, sys.stderr)
     process.prepare()
     try:
@@ -117,6 +118,9 @@ def main() -> None:
     except (ValueError, UsageError) as error:
         to_stderr(f"nas: {in_a_line(error)}")
         code = 2
+    except DeviceFault as fault:
+        to_stderr(f"nas: {in_a_line(fault)}")
+        code = 1
     except BrokenPipeError:  # `nas top RUN | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0

@@ -3,7 +3,7 @@
 Crop, flip and the reflected border are one gather: every pixel of the batch is looked up by its row
 number in the split seen as a table `[N*H*W, 3]`. Its result is NHWC in memory, so the permuted batch is
 channels_last at no cost. All randomness is drawn from the generator passed in, on that generator's device, so
-a CPU generator gives a CUDA run the same crops as a CPU run.
+a CPU generator gives a CUDA run the same crops as a CPU run; that of an epoch is drawn, and moved there, at once.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ import torch
 from torch.nn import functional as F
 
 from nas.data.images import RGB, Images
-from nas.data.preprocessing import normalised
+from nas.data.preprocessing import Normaliser, normalised
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 """`x` float32 `[B, 3, H, W]`, normalised and channels_last; `y` int64 `[B]`."""
+
+Draw = tuple[torch.Tensor, ...]
+"""What chance decides of a batch: which images, int64 `[B]`, and how each is changed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,26 +48,69 @@ class Augment:
             raise ValueError(f"pad and cutout are pixels, 0 or more, not {self.pad} and {self.cutout}")
 
 
+class TrainBatches:
+    """The training batches of `images`: what chance decides of an epoch is drawn first, and made into batches after.
+
+    So a GPU gets an epoch's random numbers at once instead of waiting for those of each batch, and `batch` does nothing
+    but compute with tensors that are there, which a CUDA graph can hold.
+    """
+
+    def __init__(self, images: Images, mean: RGB, std: RGB, *, batch_size: int, augment: Augment) -> None:
+        if augment.pad >= min(images.pixels.shape[1:3]):
+            raise ValueError(
+                f"augment.pad is {augment.pad}: it must be smaller than the images, {images.pixels.shape[1]}"
+            )
+        self.images, self.augment, self.batch_size = images, augment, batch_size
+        self.device = images.pixels.device
+        self.normalise = Normaliser(mean, std, images.pixels.shape[2], self.device)
+
+    def draw(self, generator: torch.Generator) -> Iterator[Draw]:
+        """What chance decides of an epoch, the same for the same state of `generator`: a `Draw` for each batch.
+
+        Every batch is full: the images left over are dropped, unless they are the only batch.
+        """
+        n, size = len(self.images), self.batch_size
+        order = torch.randperm(n, generator=generator, device=generator.device)
+        batches = [order[start : start + size] for start in range(0, max(1, n - size + 1), size)]
+        drawn = [(index, *self._numbers(len(index), generator)) for index in batches]
+        on_device = [torch.stack(kind).to(self.device) for kind in zip(*drawn, strict=True)]
+        return (tuple(kind[number] for kind in on_device) for number in range(len(batches)))
+
+    def batch(self, draw: Draw) -> Batch:
+        """The batch that `draw` decides."""
+        index, *numbers = draw
+        pixels, augment = self.images.pixels, self.augment
+        holes = [numbers.pop(), numbers.pop()][::-1] if augment.cutout else []
+        if augment.min_area is None:
+            x = self.normalise(_crop_and_flip(pixels, index, *numbers))
+        else:
+            x = _resized_crop(self.normalise(pixels[index]), *numbers)
+        if augment.cutout:
+            _cut_out(x, augment.cutout, *holes)
+        return x.permute(0, 3, 1, 2), self.images.labels[index]
+
+    def _numbers(self, n: int, generator: torch.Generator) -> list[torch.Tensor]:
+        """The random numbers of a batch of `n` images, in the order in which `batch` takes them."""
+        augment, (height, width) = self.augment, self.images.pixels.shape[1:3]
+        if augment.min_area is None:
+            numbers = [_offsets(n, augment.pad, generator), _offsets(n, augment.pad, generator)]
+            if augment.flip:
+                numbers.append(torch.rand(n, 1, generator=generator, device=generator.device) < 0.5)
+        else:
+            numbers = [_parts(n, augment.min_area, augment.flip, generator)]
+        if augment.cutout:
+            numbers += [
+                torch.randint(size, (n, 1), generator=generator, device=generator.device) for size in (height, width)
+            ]
+        return numbers
+
+
 def train_batches(
     images: Images, mean: RGB, std: RGB, *, batch_size: int, augment: Augment, generator: torch.Generator
 ) -> Iterator[Batch]:
-    """One epoch of shuffled, augmented batches, the same for the same state of `generator`.
-
-    Every batch is full: the images left over are dropped, unless they are the only batch.
-    """
-    if augment.pad >= min(images.pixels.shape[1:3]):
-        raise ValueError(f"augment.pad is {augment.pad}: it must be smaller than the images, {images.pixels.shape[1]}")
-    device = images.pixels.device
-    order = torch.randperm(len(images), generator=generator, device=generator.device).to(device)
-    for start in range(0, max(1, len(images) - batch_size + 1), batch_size):
-        index = order[start : start + batch_size]
-        if augment.min_area is None:
-            x = normalised(_crop_and_flip(images.pixels, index, augment, generator), mean, std)
-        else:
-            x = _resized_crop(normalised(images.pixels[index], mean, std), augment.min_area, augment.flip, generator)
-        if augment.cutout:
-            _cut_out(x, augment.cutout, generator)
-        yield x.permute(0, 3, 1, 2), images.labels[index]
+    """One epoch of shuffled, augmented batches, the same for the same state of `generator`: see `TrainBatches`."""
+    batches = TrainBatches(images, mean, std, batch_size=batch_size, augment=augment)
+    return map(batches.batch, batches.draw(generator))
 
 
 def eval_batches(images: Images, mean: RGB, std: RGB, *, batch_size: int) -> Iterator[Batch]:
@@ -75,14 +121,19 @@ def eval_batches(images: Images, mean: RGB, std: RGB, *, batch_size: int) -> Ite
 
 
 def _crop_and_flip(
-    pixels: torch.Tensor, index: torch.Tensor, augment: Augment, generator: torch.Generator
+    pixels: torch.Tensor,
+    index: torch.Tensor,
+    down: torch.Tensor,
+    right: torch.Tensor,
+    flipped: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """The images at `index` `[B]`, shifted and mirrored: uint8 `[B, H, W, 3]`."""
+    """The images at `index` `[B]`, shifted by `down` and `right` pixels and mirrored where `flipped`, `[B, 1]` each.
+
+    uint8 `[B, H, W, 3]`.
+    """
     n, height, width, channels = pixels.shape
-    rows = _reflected(_offsets(len(index), augment.pad, generator).to(index.device), height)
-    columns = _reflected(_offsets(len(index), augment.pad, generator).to(index.device), width)
-    if augment.flip:
-        flipped = torch.rand(len(index), 1, generator=generator, device=generator.device).to(index.device) < 0.5
+    rows, columns = _reflected(down, height), _reflected(right, width)
+    if flipped is not None:
         columns = torch.where(flipped, columns.flip(1), columns)
     rows = rows + index[:, None] * height  # now rows of the whole split
     table_index = rows[:, :, None] * width + columns[:, None, :]
@@ -90,23 +141,29 @@ def _crop_and_flip(
     return table.index_select(0, table_index.flatten()).view(len(index), height, width, channels)
 
 
-def _resized_crop(x: torch.Tensor, min_area: float, flip: bool, generator: torch.Generator) -> torch.Tensor:
-    """A random part of each image of `x` `[B, H, W, 3]`, mirrored or not, enlarged to the whole: bilinear."""
+def _parts(n: int, min_area: float, flip: bool, generator: torch.Generator) -> torch.Tensor:
+    """Random parts of `n` images, mirrored or not: affine maps `[n, 2, 3]` to an image from what is made of it.
+
+    Both have coordinates -1..1.
+    """
 
     def uniform(low: float, high: float) -> torch.Tensor:
-        return low + (high - low) * torch.rand(len(x), generator=generator, device=generator.device)
+        return low + (high - low) * torch.rand(n, generator=generator, device=generator.device)
 
     area = uniform(min_area, 1)
     shape = (uniform(-1, 1) * (-area.log()).clamp(max=math.log(4 / 3))).exp()  # no more than fits into the image
     width, height = (area * shape).sqrt(), (area / shape).sqrt()
     mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) if flip else 1.0
-    affine = torch.zeros(
-        len(x), 2, 3, device=generator.device
-    )  # from the batch's coordinates to those of `x`, both -1..1
+    affine = torch.zeros(n, 2, 3, device=generator.device)
     affine[:, 0, 0], affine[:, 0, 2] = width * mirror, (1 - width) * uniform(-1, 1)
     affine[:, 1, 1], affine[:, 1, 2] = height, (1 - height) * uniform(-1, 1)
+    return affine
+
+
+def _resized_crop(x: torch.Tensor, parts: torch.Tensor) -> torch.Tensor:
+    """The `parts` of the images `x` `[B, H, W, 3]`, enlarged to the whole: bilinear."""
     images = x.permute(0, 3, 1, 2)
-    grid = F.affine_grid(affine.to(x.device), list(images.shape), align_corners=False)
+    grid = F.affine_grid(parts, list(images.shape), align_corners=False)
     cropped = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
     return cropped.permute(0, 2, 3, 1).contiguous()
 
@@ -122,12 +179,14 @@ def _reflected(offset: torch.Tensor, size: int) -> torch.Tensor:
     return size - 1 - (size - 1 - position).abs()
 
 
-def _cut_out(x: torch.Tensor, side: int, generator: torch.Generator) -> None:
-    """Set a square of each image of `x` `[B, H, W, 3]` to 0, in place; its centre is anywhere, so it may be clipped."""
-    batch, height, width, _ = x.shape
+def _cut_out(x: torch.Tensor, side: int, *centres: torch.Tensor) -> None:
+    """Set a square of each image of `x` `[B, H, W, 3]` to 0, in place; `centres` are its row and column, `[B, 1]` each.
+
+    The centre is anywhere, so it may be clipped.
+    """
     inside = []
-    for size in (height, width):
-        start = torch.randint(size, (batch, 1), generator=generator, device=generator.device).to(x.device) - side // 2
+    for size, centre in zip(x.shape[1:3], centres, strict=True):
+        start = centre - side // 2
         position = torch.arange(size, device=x.device)
         inside.append((start <= position) & (position < start + side))
     rows, columns = inside

@@ -66,13 +66,25 @@ class Preprocessing:
         return cls(size, _channels("mean", values.get("mean")), _channels("std", values.get("std")))
 
 
+class Normaliser:
+    """uint8 `[B, H, width, 3]` to float32 of mean 0 and standard deviation 1, by whole rows: 5x faster than by pixel.
+
+    What it multiplies by and adds is on `device` from the start, so that a GPU need not wait for it at each batch.
+    """
+
+    def __init__(self, mean: RGB, std: RGB, width: int, device: torch.device) -> None:
+        self.scale = torch.tensor([1 / (255 * s) for s in std], device=device).repeat(width)
+        self.shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], device=device).repeat(width)
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        batch, height, width, channels = pixels.shape
+        x = pixels.reshape(batch, height, width * channels).float().mul_(self.scale).add_(self.shift)
+        return x.view(batch, height, width, channels)
+
+
 def normalised(pixels: Tensor, mean: RGB, std: RGB) -> Tensor:
-    """uint8 `[B, H, W, 3]` to float32 of mean 0 and standard deviation 1, by whole rows: 5x faster than by pixel."""
-    batch, height, width, channels = pixels.shape
-    scale = torch.tensor([1 / (255 * s) for s in std], device=pixels.device).repeat(width)
-    shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], device=pixels.device).repeat(width)
-    x = pixels.reshape(batch, height, width * channels).float().mul_(scale).add_(shift)
-    return x.view(batch, height, width, channels)
+    """uint8 `[B, H, W, 3]` to float32 of mean 0 and standard deviation 1: what a `Normaliser` makes of them."""
+    return Normaliser(mean, std, pixels.shape[2], pixels.device)(pixels)
 
 
 def _channels(name: str, values: Any) -> RGB:

@@ -11,7 +11,10 @@ from nas.trial import State, TrialResult, TrialSpec, run_trial
 
 
 def run(trials: Trials, dataset: Dataset) -> None:
-    """Evaluate what `trials` asks for, until it asks for nothing more. `dataset` is on the device that trains."""
+    """Evaluate what `trials` asks for, until it asks for nothing more. `dataset` is on the device that trains.
+
+    Raises DeviceFault where that is broken, with the trial under way untold: every further one would fail of it.
+    """
     prepared: dict[object, Dataset] = {}
     trials.ready(1)
     while spec := trials.ask():
@@ -40,4 +43,6 @@ def _evaluate(trials: Trials, spec: TrialSpec, dataset: Dataset) -> TrialResult:
 def stopped(epoch: Epoch, seconds: float) -> TrialResult:
     """The result of a trial that was asked to stop after `epoch`."""
     reason = f"stopped after epoch {epoch.number}"
-    return TrialResult(State.PRUNED, seconds, epoch.val_accuracy, epoch.loss, epoch.latency, reason)
+    return TrialResult(
+        State.PRUNED, seconds, epoch.val_accuracy, epoch.loss, epoch.latency, reason, single_steps=epoch.single_steps
+    )

@@ -112,9 +112,12 @@ def importances(numbers: Numbers) -> Markup | None:
 def trials(numbers: Numbers) -> Markup:
     counts = ", ".join(f"{count:,} {state}" for state, count in sorted(numbers.states.items())) or "none yet"
     parts = [tag("p", None, f"{len(numbers.rows):,} trials: {counts}." if numbers.rows else "No trial yet.")]
-    if numbers.failures:
-        rows = [[f"{count:,}", reason] for reason, count in numbers.failures.most_common(TRIALS)]
-        parts += [tag("h3", None, "Why trials failed"), text_table(["trials", "reason"], rows, (0,))]
+    for title, reasons in (
+        ("Why trials failed", numbers.failures),
+        ("Trained step by step, since a recorded step would be another one", numbers.single_steps),
+    ):
+        rows = [[f"{count:,}", reason] for reason, count in reasons.most_common(TRIALS)]
+        parts += [tag("h3", None, title), text_table(["trials", "reason"], rows, (0,))] if rows else []
     best = [row for row in rank(numbers.trained) if row.reward is not None][:TRIALS]
     if best:
         header = ["trial", "id", "accuracy", "reward", "MACs", "params", "time"]

@@ -156,10 +156,13 @@ class Numbers:
 
     @cached_property
     def failures(self) -> Counter[str]:
-        """Why trials failed. Numbers in the reason, as of a tensor's sizes, do not make it another one."""
-        failed = [row.reason for row in self.rows if row.state == State.FAILED and row.duplicate_of is None]
-        first: dict[str, str] = {}
-        return Counter(first.setdefault(re.sub(r"\d+", "#", reason), reason) for reason in failed)
+        """Why trials failed, see `_alike`."""
+        return _alike(row.reason for row in self.rows if row.state == State.FAILED and row.duplicate_of is None)
+
+    @cached_property
+    def single_steps(self) -> Counter[str]:
+        """Why networks were trained step by step on a device that records steps."""
+        return _alike(t.user_attrs["single_steps"] for t in self.trials if "single_steps" in t.user_attrs)
 
     @cached_property
     def windows(self) -> list[list[int]]:
@@ -225,6 +228,12 @@ class Numbers:
             "updates": [asdict(update) for update in self.updates],
             "failures": dict(self.failures),
         }
+
+
+def _alike(reasons: Iterable[str]) -> Counter[str]:
+    """How often there was each reason. Numbers in it, as of a tensor's sizes, do not make it another one."""
+    first: dict[str, str] = {}
+    return Counter(first.setdefault(re.sub(r"\d+", "#", reason), reason) for reason in reasons)
 
 
 def _importances(study: optuna.Study, rewards: Sequence[float]) -> dict[str, float]:

@@ -20,9 +20,12 @@ from nas import baselines, launch, results
 from nas.config import Budget
 from nas.data import Dataset
 from nas.data.images import Images
+from nas.faults import DeviceFault
 from nas.files import CONFIG, JOURNAL
 from nas.run import Run
 from nas.timing import Estimate
+from nas.trial import TrialSpec
+from tests.nas.conftest import pretend
 
 Cli = "Callable[..., tuple[int, str, str]]"
 
@@ -134,6 +137,40 @@ def test_ctrl_c_says_how_to_go_on(cli, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, err = cli(*SEARCH, "--trials", "2", "--name", "one")
     assert code == 130 and not err
     assert "stopped before any trial was done. Trial 0 was under way, and will begin anew. `nas resume one` cont" in out
+
+
+def test_a_broken_device_ends_the_search_and_nothing_is_blamed_for_it(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its second network; the search that goes on is the one that would have been."""
+    begun: list[int] = []
+
+    def breaking(spec: TrialSpec, *rest: Any) -> Any:
+        begun.append(spec.number)
+        if len(begun) == 2:
+            raise DeviceFault("the GPU cuda:0 is broken for this process: CUDA error: unspecified launch failure")
+        return pretend(spec, *rest)
+
+    monkeypatch.setattr("nas.engines.local.run_trial", breaking)
+    code, out, err = cli(*SEARCH, "--trials", "4", "--name", "one")
+    assert code == 1 and "1 trial" not in out
+    goes_on = "No trial has failed of it: `nas resume one` continues, in a new process"
+    fault = "the GPU cuda:0 is broken for this process: CUDA error: unspecified launch failure"
+    assert err == f"nas: {fault}. {goes_on}\n"
+    rows = json.loads(cli("top", "one", "--json")[1])
+    assert sorted(row["state"] for row in rows) == ["complete", "running"]
+    assert cli("resume", "one")[0] == 0 and begun[:3] == [0, 1, 1]
+    assert cli(*SEARCH, "--trials", "4", "--name", "whole")[0] == 0
+    kept = ("number", "architecture", "reward", "reason")
+    one, whole = (json.loads(cli("top", name, "--json")[1]) for name in ("one", "whole"))
+    assert [[row[key] for key in kept] for row in one] == [[row[key] for key in kept] for row in whole]
+
+
+def test_latency_is_not_measured_on_a_gpu_that_others_share(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    shared = ("--gpus", "1", "--gpus-per-trial", "0.5", "--trials", "1", "--name", "one")
+    for asked in (("--target-latency", "5ms"), ("--objectives", "accuracy,latency", "--strategy", "nsga2")):
+        code, _, err = cli(*SEARCH, *asked, *shared)
+        assert code == 2 and "with --gpus-per-trial 0.5 others train on that GPU at the same time" in err
+        assert err.count("\n") == 1 and not Path("runs/one").exists()
 
 
 def test_ctrl_c_before_there_is_a_run_is_one_line(cli, monkeypatch: pytest.MonkeyPatch) -> None:

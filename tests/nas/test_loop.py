@@ -346,6 +346,39 @@ def test_interruptions_are_no_fault_of_a_network(run: Run, tiny: Dataset) -> Non
     assert [row.reason for row in run.rows()] == [""]
 
 
+def test_faults_of_the_device_are_no_fault_of_a_network(run: Run, tiny: Dataset) -> None:
+    """It is trained step by step from then on; where the device always breaks of it, it is given up."""
+    recorded = []
+    for _ in range(MAX_STARTS):
+        with run.driving() as study:
+            search = Search(run, study, Budget(trials=1), Silent(), tiny)
+            spec = search.ask()
+            assert spec is not None and spec.number == 0
+            recorded.append(spec.recorded)
+            search.device_failed()
+        assert [(row.state, row.reason) for row in run.rows()] == [(State.RUNNING, "")]
+    assert recorded == [True] + [False] * (MAX_STARTS - 1)
+    assert run.study.trials[0].user_attrs["starts"] == 0
+    with run.driving() as study:
+        Search(run, study, Budget(trials=2), Silent(), tiny).ask()
+    assert run.rows()[0].reason == f"RuntimeError: the device failed {MAX_STARTS} times while it trained this network"
+
+
+def test_why_steps_were_taken_one_by_one_is_in_the_ledger(run: Run, tiny: Dataset) -> None:
+    why = "it draws random numbers in Python"
+    with run.driving() as study:
+        search = Search(run, study, Budget(trials=2), Silent(), tiny)
+        for result in (
+            TrialResult(State.COMPLETE, 1.0, 0.5, 1.0, single_steps=why),
+            TrialResult(State.PRUNED, 1.0, 0.5, 1.0, reason="stopped after epoch 1", single_steps=why),
+        ):
+            spec = search.ask()
+            assert spec is not None
+            search.tell(spec, result)
+    assert [trial.user_attrs["single_steps"] for trial in run.study.trials] == [why, why]
+    assert [row.reason for row in run.rows()] == [f"trained step by step: {why}", "stopped after epoch 1"]
+
+
 def test_time_spent_side_by_side_counts_once(run: Run, tiny: Dataset) -> None:
     with run.driving() as study:
         search = Search(run, study, Budget(trials=3), Silent(), tiny)

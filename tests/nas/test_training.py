@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from nas.data import Dataset
+from nas.evaluation import accuracy, predict
 from nas.precision import computes_in_bf16
 from nas.recipe import Recipe
-from nas.training import TOLD_EVERY, Diverged, Moment, accuracy, predict, train
+from nas.training import TOLD_EVERY, Diverged, Moment, train
 from searchspaces.auxiliary import WithAuxiliary
 from searchspaces.layers import concat, conv, depthwise, head, mbconv, network
 from searchspaces.modules import ScheduledDropPath
@@ -149,7 +150,7 @@ class Noting(ScheduledDropPath):
         self.seen: list[float] = []
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        self.seen += [self.probability()] * self.training
+        self.seen += [self.probability().item()] * self.training
         return super().forward(x)
 
 

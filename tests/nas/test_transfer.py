@@ -16,10 +16,11 @@ from nas.baselines.pretrained import load_pretrained, published_state_dict
 from nas.baselines.pretrained.naming import our_tensors
 from nas.data import Dataset, Images
 from nas.data.source import DataSource
+from nas.evaluation import predict
 from nas.network import Designed, Found, Network
 from nas.progress import Output
 from nas.recipe import Recipe
-from nas.training import predict, train
+from nas.training import train
 from nas.training_job import Job
 from nas.training_run import begin
 from nas.transfer import Start, Weights, metadata

@@ -133,7 +133,7 @@ def test_a_scheduled_path_is_dropped_in_proportion_to_the_progress() -> None:
     torch.manual_seed(0)
     module, x = ScheduledDropPath(0.5), torch.ones(1000, 1, 1, 1)
     for progress, left in ((0.0, 1.0), (0.5, 0.75), (1.0, 0.5)):
-        module.progress = progress
+        module.progress.fill_(progress)
         out = module(x)
         assert out.count_nonzero().item() / 1000 == pytest.approx(left, abs=0.05)
         assert out.max().item() == pytest.approx(1 / left)

@@ -16,12 +16,13 @@ from nas.comparison.results import Results, results
 from nas.comparison.trainings import LABELS, _keep, predictions
 from nas.data import Dataset
 from nas.engines import local
+from nas.evaluation import accuracy
 from nas.listing import runs_in
 from nas.network import Designed, Found
 from nas.progress import Output
 from nas.recipe import Recipe
 from nas.run import Run
-from nas.training import Epoch, OnStep, accuracy
+from nas.training import Epoch, OnStep
 from nas.trial import TrialResult, TrialSpec, run_trial
 from searchspaces import Mnas
 from searchspaces.cost import Cost

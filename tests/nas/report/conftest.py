@@ -67,11 +67,13 @@ def frozen(
     log_prob: float | None = None,
     duplicate_of: int | None = None,
     refused: bool | None = None,
+    single_steps: str | None = None,
 ) -> FrozenTrial:
     """As a search would have left it; `ended` is in seconds after the beginning."""
     end = datetime(2026, 1, 1) + timedelta(seconds=10.0 * (number + 1) if ended is None else ended)
     attrs = {"accuracy": accuracy, "macs": macs, "params": macs, "seconds": 10.0}
     attrs |= {"reason": reason or None, "duplicate_of": duplicate_of, "refused": refused}
+    attrs |= {"single_steps": single_steps}
     if accuracy is not None:
         state = TrialState.COMPLETE
     else:

@@ -71,6 +71,14 @@ def test_no_network_of_the_front_is_beaten_in_both(make_run) -> None:
     assert [(row.macs, row.accuracy) for row in Numbers.of(make_run(trials)).front] == [(100, 0.3), (300, 0.5)]
 
 
+def test_why_steps_were_taken_one_by_one_is_counted_alike(make_run) -> None:
+    reasons = ("replay 1 was off by 90%", "replay 2 was off by 7%", "a coin")
+    trials = [{"arch": arch(i), "accuracy": 0.5, "macs": 100, "single_steps": why} for i, why in enumerate(reasons)] + [
+        {"arch": arch(3), "accuracy": 0.5, "macs": 100}
+    ]
+    assert Numbers.of(make_run(trials)).single_steps == {"replay 1 was off by 90%": 2, "a coin": 1}
+
+
 def test_failures_are_counted_by_reason_whatever_its_numbers(make_run) -> None:
     reasons = ["out of memory: tried 5 MiB", "out of memory: tried 70 MiB", "the loss is NaN"]
     numbers = Numbers.of(make_run([{"arch": arch(i), "reason": reason} for i, reason in enumerate(reasons)]))
