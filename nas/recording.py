@@ -114,30 +114,35 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        out = func(*args, **kwargs or {})
-        self.reason = self.reason or waits(func, (args, kwargs, out), self.device)
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        self.reason = self.reason or waits(func, args, kwargs, out, self.device)
         return out
 
 
-def waits(func: Any, tensors: Any, device: torch.device) -> str:
-    """How operation `func` has `device` wait for the CPU, or the other way round; "" where it does not.
+def waits(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, device: torch.device) -> str:
+    """How an operation has `device` wait for the CPU, or the other way round; "" where it does not.
 
-    `tensors` are what it takes and gives.
+    `func` is of torch.ops, `args` and `kwargs` what it takes and `out` what it gives.
     """
     name = func.name().removeprefix("aten::")
-    places = {tensor.device.type for tensor in _tensors(tensors)}
-    if func is torch.ops.aten.lift_fresh.default:
-        return "a tensor is made of Python's numbers" if device.type in places else ""
+    places = {tensor.device.type for tensor in _tensors((args, kwargs, out))}
     if device.type not in places:
         return ""
-    if torch.Tag.data_dependent_output in func.tags or torch.Tag.dynamic_output_shape in func.tags:
-        return f"{name} tells Python what was computed"
+    if func is torch.ops.aten.lift_fresh.default:
+        return "a tensor is made of Python's numbers"
     if func in _COPIES and len(places) > 1:
         return f"{name} copies between {' and '.join(sorted(places))}"
+    if func in _BY_INDEX:
+        masked = any(index.dtype in (torch.bool, torch.uint8) for index in _tensors(args[1]))
+        return f"{name} counts what a mask leaves" if masked else ""
+    if torch.Tag.data_dependent_output in func.tags or torch.Tag.dynamic_output_shape in func.tags:
+        return f"{name} tells Python what was computed"
     return ""
 
 
 _COPIES = (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
+_BY_INDEX = (torch.ops.aten.index.Tensor, torch.ops.aten.index_put.default, torch.ops.aten.index_put_.default)
 
 
 def _tensors(tree: Any) -> Iterator[Tensor]:

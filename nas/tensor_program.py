@@ -61,7 +61,7 @@ class _Program(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
-        if reason := waits(func, (args, kwargs, out), self.device):
+        if reason := waits(func, args, kwargs, out, self.device):
             raise _Waits(f"operation not permitted when stream is capturing: {reason}")
         if not _only_looks(func):
             self.steps.append(_again(func, args, kwargs, out))

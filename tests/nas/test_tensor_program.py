@@ -161,6 +161,7 @@ WAITS: dict[str, Callable[[Tensor], object]] = {
     "branch": lambda x: 1 if x.sum() > 0 else 0,
     "nonzero": lambda x: x.nonzero(),
     "mask": lambda x: x[x > 0],
+    "mask of what is set": lambda x: x.__setitem__(x > 0, torch.zeros(3, device=CPU)),
     "numbers of Python's": lambda x: x + torch.tensor([1.0, 2.0, 3.0]),
 }
 

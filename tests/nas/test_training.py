@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +16,8 @@ from nas.data import Dataset
 from nas.evaluation import accuracy, predict
 from nas.precision import computes_in_bf16
 from nas.recipe import Recipe
+from nas.recording import RECORDERS
+from nas.tensor_program import TensorPrograms
 from nas.training import TOLD_EVERY, Diverged, Moment, train
 from searchspaces.auxiliary import WithAuxiliary
 from searchspaces.layers import concat, conv, depthwise, head, mbconv, network
@@ -194,6 +198,43 @@ def test_moments_are_told_from_the_first_step_and_seldom(tiny: Dataset, monkeypa
     list(train(small(), tiny, replace(RECIPE, epochs=2), seed=0, on_step=told.append))
     assert [(m.epoch, m.step) for m in told] == [(epoch, step) for epoch in (1, 2) for step in range(1, 10)]
     assert [m.done for m in told] == pytest.approx([step / 18 for step in range(1, 19)])
+
+
+def variants() -> dict[str, tuple[Callable[[], nn.Module], dict[str, Any]]]:
+    def with_more(module: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
+        def build() -> nn.Module:
+            torch.manual_seed(0)
+            return network(conv(8, stride=2), lambda c: (module(), c), head(4))
+
+        return build
+
+    return {
+        "plain": (small, {}),
+        "bfloat16": (small, {"bf16": True}),
+        "cutout": (small, {"cutout": 4}),
+        "resized crops": (small, {"min_area": 0.3, "cutout": 4}),
+        "adamw": (small, {"optimizer": "adamw"}),
+        "dropout": (with_more(lambda: nn.Dropout(0.5)), {}),
+        "drop-path": (with_more(lambda: ScheduledDropPath(0.5)), {}),
+        "less than a batch": (small, {"batch_size": 500, "epochs": 9}),
+    }
+
+
+@pytest.mark.parametrize("variant", variants())
+def test_a_training_that_is_recorded_is_the_same(variant: str, tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rate of a recorded step is a tensor of float32, so the last digits may differ."""
+    build, changes = variants()[variant]
+    recipe = replace(RECIPE, bf16=False, epochs=2)
+    recipe = replace(recipe, **changes)
+    torch.manual_seed(3)
+    expected = list(train(build(), tiny, recipe, seed=0, marks=(60,)))
+    monkeypatch.setitem(RECORDERS, "cpu", TensorPrograms)
+    torch.manual_seed(3)
+    found = list(train(build(), tiny, recipe, seed=0, marks=(60,)))
+    assert [epoch.single_steps for epoch in found] == [""] * recipe.epochs
+    assert [epoch.loss for epoch in found] == pytest.approx([epoch.loss for epoch in expected], rel=1e-3)
+    single = list(train(build(), tiny, recipe, seed=0, recorded=False))
+    assert {epoch.single_steps for epoch in single} == {"it was asked for"}
 
 
 def test_what_is_done_between_epochs_takes_no_time_of_the_training(tiny: Dataset) -> None:
