@@ -181,6 +181,8 @@ TRIAL = Object(
         "reason": TEXT,
         "seed": SEED,
         "starts": NATURAL,
+        "device_faults": NATURAL,
+        "single_steps": TEXT,
         "duplicate_of": NATURAL,
         "refused": Flag(),
         "looks": ListOf(LOOK),
@@ -335,6 +337,7 @@ RESULT = Object(
             Object({"epoch": COUNT, "loss": ANY_NUMBER, "val_accuracy": SHARE, "seconds": TIME}, open=True)
         ),
         "device": TEXT,
+        "single_steps": TEXT,
         "threads": THREADS,
         "versions": MapOf(TEXT),
     },
