@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils import data as torch_data
 
-from nas import training as nas_train
 from nas.data import load
+from nas.data.batches import TrainBatches
 from nas.data.images import Dataset, Images
 from nas.evaluation import predict
 from nas.process import prepare
@@ -144,13 +144,13 @@ def train_one_batch(name: str, steps: int) -> Work:
     """Our loop, with one batch for all."""
     work = train_ours(name, steps)
     dataset = images_for(1, RECIPE)
-    batch = next(
-        nas_train.train_batches(
-            dataset.train, dataset.mean, dataset.std, batch_size=RECIPE.batch_size, augment=RECIPE.augment(),
-            generator=torch.Generator(),
-        )
-    )  # fmt: skip
-    nas_train.train_batches = lambda *_, **__: itertools.repeat(batch, steps)
+    batches = TrainBatches(
+        dataset.train, dataset.mean, dataset.std, batch_size=RECIPE.batch_size, augment=RECIPE.augment()
+    )
+    draw = next(batches.draw(torch.Generator()))
+    batch = batches.batch(draw)
+    TrainBatches.draw = lambda *_: itertools.repeat(draw, steps)  # type: ignore[method-assign, assignment, misc]
+    TrainBatches.batch = lambda *_: batch  # type: ignore[method-assign, assignment, misc]
     return work
 
 

@@ -229,7 +229,7 @@ def test_a_process_killed_at_the_very_end_only_tests_again(tiny: Dataset, tmp_pa
         patch.setattr(training_run, "write_network", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             begin(tmp_path / "a", JOB, tiny, tiny.val)
-    monkeypatch.setattr("nas.training.train_batches", _interrupt)
+    monkeypatch.setattr("nas.data.batches.TrainBatches.draw", _interrupt)
     resume(tmp_path / "a")
     assert equal(tmp_path / "whole", tmp_path / "a")
 
