@@ -413,7 +413,7 @@ class Search:
         return row
 
 
-def _device_faults(trial: Trial) -> int:
+def _device_faults(trial: Trial | FrozenTrial) -> int:
     return int(trial.user_attrs.get("device_faults", 0))
 
 
