@@ -21,17 +21,19 @@ MEMORY = 2**31
 """Bytes that the largest activation of a batch may take. A forward pass holds a few such at a time."""
 
 
-def predict(network: nn.Module, images: Images, dataset: Dataset, recipe: Recipe) -> Tensor:
+def predict(
+    network: nn.Module, images: Images, dataset: Dataset, recipe: Recipe, batch_size: int | None = None
+) -> Tensor:
     """The class probabilities `[N, num_classes]` that `network` gives `images`.
 
-    `dataset` gives the mean and the deviation by which they are normalised. A batch has fewer images where many would
-    not fit into memory, or turn out not to; the probabilities are the same but for the last digits.
+    `dataset` gives the mean and the deviation by which they are normalised. They are taken `batch_size` at a time, by
+    default the `fitting_batch`; fewer where these turn out not to fit into memory. The probabilities are the same then
+    but for the last digits.
     """
     network.eval()
     device = images.pixels.device
     forward = Precision(network, recipe.bf16, device)
-    half = forward.bf16 and device.type == "cuda"  # on a CPU some of it is in float32
-    batch_size = fitting_batch(network, images.pixels.shape[1], 2 if half else 4)
+    batch_size = batch_size or fitting_batch(network, images.pixels.shape[1], recipe, device)
     with within(device), forward.kept():
         while True:
             try:
@@ -43,10 +45,12 @@ def predict(network: nn.Module, images: Images, dataset: Dataset, recipe: Recipe
             free_memory(device)
 
 
-def fitting_batch(network: nn.Module, image_size: int, bytes_each: int) -> int:
-    """How many images fit at a time, by the largest activation of one, in numbers of `bytes_each`."""
+def fitting_batch(network: nn.Module, image_size: int, recipe: Recipe, device: torch.device) -> int:
+    """How many images fit at a time, by the largest activation of one. It takes some milliseconds."""
+    half = Precision(network, recipe.bf16, device).bf16 and device.type == "cuda"  # a CPU has some of it in float32
     with contextlib.suppress(ValueError):  # it cannot be counted
-        return max(1, min(BATCH, MEMORY // (bytes_each * max(1, largest_output(network, image_size)))))
+        bytes_of_one = (2 if half else 4) * max(1, largest_output(network, image_size))
+        return max(1, min(BATCH, MEMORY // bytes_of_one))
     return BATCH
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from nas.data.batches import TrainBatches
 from nas.data.images import Dataset
 from nas.devices import Leash, tuned, within
-from nas.evaluation import accuracy, predict
+from nas.evaluation import accuracy, fitting_batch, predict
 from nas.looks import Look, Looks
 from nas.precision import Precision
 from nas.recipe import Recipe
@@ -113,6 +113,7 @@ class Training:
         self.step, self.images = 0, 0
         self._seconds_before, self._began = 0.0, time.perf_counter()
         self._told = float("-inf")
+        self._fitting: int | None = None  # validation images at a time
 
     def epochs(self) -> Iterator[Epoch]:
         """Train from where it is to the end. Raises Diverged when the loss stops being finite."""
@@ -209,7 +210,9 @@ class Training:
 
     def _judge(self) -> float:
         val = self.dataset.val
-        return accuracy(predict(self.network, val, self.dataset, self.recipe), val.labels)
+        if self._fitting is None:
+            self._fitting = fitting_batch(self.network, self.dataset.image_size, self.recipe, self.device)
+        return accuracy(predict(self.network, val, self.dataset, self.recipe, self._fitting), val.labels)
 
 
 def train(

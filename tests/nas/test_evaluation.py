@@ -19,6 +19,13 @@ from searchspaces.layers import conv, head, network
 RECIPE = Recipe(bf16=False)
 
 
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+
+
+def fits(network: nn.Module, size: int, device: torch.device = CPU, bf16: bool = False) -> int:
+    return fitting_batch(network, size, Recipe(bf16=bf16), device)
+
+
 class Fits(nn.Module):
     """Takes so many images at a time, and notes how many it was given."""
 
@@ -38,20 +45,21 @@ class Fits(nn.Module):
 
 def test_small_images_are_taken_as_ever() -> None:
     for name in ("resnet20", "wrn28-10", "densenet_bc_100_12", "mobilenet_v2"):
-        assert fitting_batch(build(name, 10, 32), 32, 4) == BATCH
-    assert fitting_batch(build("resnet50", 10, 224), 224, 4) == BATCH
+        assert fits(build(name, 10, 32), 32) == BATCH
+    assert fits(build("resnet50", 10, 224), 224) == BATCH
 
 
 def test_large_ones_are_taken_by_what_fits() -> None:
     network = build("efficientnet_b7", 10, 600)
-    images, each = fitting_batch(network, 600, 4), 4 * largest_output(network, 600)
+    images, each = fits(network, 600), 4 * largest_output(network, 600)
     assert 1 < images < 40 and images * each <= evaluation.MEMORY < (images + 1) * each
-    assert fitting_batch(network, 600, 2) in (2 * images, 2 * images + 1)
+    assert fits(network, 600, CPU, bf16=True) == fits(network, 600, GPU) == images
+    assert fits(network, 600, GPU, bf16=True) in (2 * images, 2 * images + 1)
 
 
 def test_one_image_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "MEMORY", 1)
-    assert fitting_batch(build("resnet20", 10, 32), 32, 4) == 1
+    assert fits(build("resnet20", 10, 32), 32) == 1
 
 
 def test_a_network_that_cannot_be_counted_is_taken_as_a_small_one() -> None:
@@ -59,7 +67,7 @@ def test_a_network_that_cannot_be_counted_is_taken_as_a_small_one() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x.flatten(1)[:, : 2 + int(x.sum().item() > 1e9)]
 
-    assert fitting_batch(Reads(), 16, 4) == BATCH
+    assert fits(Reads(), 16) == BATCH
 
 
 @pytest.mark.parametrize("most", [1, 3, 7, 19, 20, 500])
