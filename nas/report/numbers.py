@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-import warnings
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -17,14 +16,13 @@ from random import Random
 from statistics import fmean
 from typing import Any, Self
 
-import optuna
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-from optuna.trial import FrozenTrial, create_trial
+import numpy as np
+from optuna.trial import FrozenTrial
 
 from nas.database import without_secrets
 from nas.pareto import front
+from nas.report.importance import importances
 from nas.run import Row, Run, best_of
-from nas.samplers import distributions
 from nas.samplers.strategy import Update
 from nas.samplers.strategy_sampler import updates_of
 from nas.schemas import LOG_PROBS
@@ -183,10 +181,14 @@ class Numbers:
         for window in self.windows:
             chosen = Counter(self.rows[trial].arch[position] for trial in window)
             shares.append([chosen[option] / len(window) for option in range(len(choice.options))])
-            log_probs = [self.trials[trial].system_attrs.get(LOG_PROBS, {}).get(choice.name) for trial in window]
-            known = [exp(value) for value in log_probs if value is not None]
+            known = [exp(value) for trial in window if (value := self._log_probs[trial].get(choice.name)) is not None]
             probabilities.append(fmean(known) if known else None)
         return Proposed(choice, shares, probabilities)
+
+    @cached_property
+    def _log_probs(self) -> list[dict[str, float]]:
+        """Of each trial's choices when they were proposed, where a policy did."""
+        return [trial.system_attrs.get(LOG_PROBS, {}) for trial in self.trials]
 
     @cached_property
     def importances(self) -> Importances | None:
@@ -194,16 +196,12 @@ class Numbers:
         rewards = [row.reward for row in self.rewarded if row.reward is not None]
         if len(rewards) < ENOUGH or len(set(rewards)) == 1:
             return None
-        space, rng = self.run.config.space, Random(0)
-        study = optuna.create_study()
-        trials = [
-            create_trial(value=0.0, params=space.options(row.arch), distributions=distributions(space))
-            for row in self.rewarded
-        ]
-        study.add_trials(trials)
-        shuffled = [_importances(study, rng.sample(rewards, len(rewards))) for _ in range(SHUFFLES)]
-        luck = sorted(max(values.values(), default=0.0) for values in shuffled)
-        return Importances(_importances(study, rewards), luck[-2])
+        choices, rng = self.run.config.space.choices, Random(0)
+        archs, sizes = np.array([row.arch for row in self.rewarded]), [len(choice.options) for choice in choices]
+        shuffled = [importances(archs, sizes, rng.sample(rewards, len(rewards)), BEST) for _ in range(SHUFFLES)]
+        luck = sorted(max(values, default=0.0) for values in shuffled)
+        found = zip((choice.name for choice in choices), importances(archs, sizes, rewards, BEST), strict=True)
+        return Importances(dict(sorted(found, key=lambda pair: pair[1], reverse=True)), luck[-2])
 
     def to_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -234,18 +232,6 @@ def _alike(reasons: Iterable[str]) -> Counter[str]:
     """How often there was each reason. Numbers in it, as of a tensor's sizes, do not make it another one."""
     first: dict[str, str] = {}
     return Counter(first.setdefault(re.sub(r"\d+", "#", reason), reason) for reason in reasons)
-
-
-def _importances(study: optuna.Study, rewards: Sequence[float]) -> dict[str, float]:
-    """Of the choices in the trials of `study`, had these been their rewards."""
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # it says that low values are taken to be good, as they are here, and what is new
-        evaluator = PedAnovaImportanceEvaluator(target_quantile=BEST)
-        return get_param_importances(
-            study, evaluator=evaluator, target=lambda trial: -rewards[trial.number], normalize=False
-        )
 
 
 def summary(row: Row) -> dict[str, Any]:
