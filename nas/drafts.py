@@ -59,6 +59,7 @@ class Drafts:
     def __init__(self, storage: BaseStorage) -> None:
         self._storage = storage
         self._draft: FrozenTrial | None = None
+        self._is_new = False  # the draft is for no trial of `storage`
 
     def study(self, name: str) -> Study:
         """The study of that name, in which `propose` works."""
@@ -74,7 +75,7 @@ class Drafts:
         """
         draft = create_trial(state=TrialState.RUNNING, system_attrs=_fixed(begun))
         draft.number, draft._trial_id, draft.user_attrs = begun.number, _ID, dict(begun.user_attrs)
-        self._draft = draft
+        self._draft, self._is_new = draft, begun._trial_id == _ID
         try:
             trial = Trial(study, _ID)
             for name, of in space.items():
@@ -95,7 +96,7 @@ class Drafts:
 
     def get_all_trials(self, study_id: int, *args: Any, **options: Any) -> list[FrozenTrial]:
         trials = self._storage.get_all_trials(study_id, *args, **options)
-        if self._draft is None:
+        if self._draft is None or self._is_new:
             return trials
         number = self._draft.number
         return [_as_begun(trial) if trial.number == number else trial for trial in trials]

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
+import bisect
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from statistics import median
 from typing import Protocol
 
 import optuna
@@ -82,11 +82,14 @@ class Search:
         check_options(trials, self.config.space)
         self._space = distributions(self.config.space)
         self._unfinished = [t._trial_id for t in reversed(trials) if t.state == TrialState.RUNNING]
-        self._reported = {t.number: t.last_step for t in trials if t.last_step is not None}  # the last epochs
+        begun = [trial for trial in trials if not trial.state.is_finished()]
+        self._reported = {t.number: t.last_step for t in begun if t.last_step is not None}  # the last epochs
         self._running: dict[int, Trial] = {}
         self._being_trained: dict[Arch, list[Trial]] = {}  # and who else waits for the same network
-        self._trained: dict[Arch, FrozenTrial] = {}
-        self._rows: list[Row] = []
+        self._trained: dict[Arch, int] = {}  # the trial, by its id: a search is long, and the ledger has the rest
+        self._done = 0
+        self._seconds: list[float] = []  # of those that are done, sorted
+        self._best: Row | None = None
         for trial in trials:
             if trial.state.is_finished():
                 self._remember(trial)
@@ -114,7 +117,7 @@ class Search:
                 arch = self.config.space.from_options(draft.trial.params)
                 key = self.config.space.canonical(arch)
                 if key in self._trained:
-                    self._tell_duplicate(draft.enter(self.study), self._trained[key])
+                    self._tell_duplicate(draft.enter(self.study), self.study._storage.get_trial(self._trained[key]))
                 elif key in self._being_trained:
                     self._being_trained[key].append(draft.enter(self.study))
                 elif spec := self._start(draft, arch):
@@ -171,6 +174,7 @@ class Search:
     def tell(self, spec: TrialSpec, result: TrialResult) -> None:
         """Write what came of a trial to the ledger, and to those that waited for the same network."""
         trial = self._running.pop(spec.number)
+        self._reported.pop(spec.number, None)
         self._pace.ended(spec.number, result.seconds, time.monotonic())
         with self.run.together():
             frozen = self._ended(trial) or self._tell_result(trial, result)
@@ -197,16 +201,16 @@ class Search:
     @property
     def done(self) -> int:
         """Trials that have ended, duplicates not counted."""
-        return len(self._rows)
+        return self._done
 
     @property
     def trained(self) -> int:
         """Networks trained or being trained, duplicates not counted."""
-        return len(self._rows) + len(self._being_trained)
+        return self._done + len(self._being_trained)
 
     @property
     def best(self) -> Row | None:
-        return best_of(self._rows)
+        return self._best
 
     @property
     def interrupted(self) -> str:
@@ -235,7 +239,7 @@ class Search:
         """Until the budget is spent, as far as one can tell; None before the first trial is done."""
         left = [] if self.budget.seconds is None else [max(0.0, self.budget.seconds - self.seconds_spent)]
         if self.budget.trials is not None:
-            trials = self._pace.seconds_for(max(0, self.budget.trials - len(self._rows)), time.monotonic())
+            trials = self._pace.seconds_for(max(0, self.budget.trials - self._done), time.monotonic())
             left += [] if trials is None else [trials]
         return min(left, default=None)
 
@@ -260,8 +264,7 @@ class Search:
         """
         if not self.trained:
             return False
-        seconds = [row.seconds for row in self._rows if row.seconds is not None]
-        return self.seconds_spent + (median(seconds) if seconds else 0.0) > budget
+        return self.seconds_spent + (_middle(self._seconds) if self._seconds else 0.0) > budget
 
     def _propose(self) -> Draft | None:
         """The next trial with its choices; None where it can have none, and has been noted as failed.
@@ -408,9 +411,22 @@ class Search:
         row = self.run.row(trial)
         if row.arch and row.duplicate_of is None:
             if "refused" not in trial.user_attrs:
-                self._rows.append(row)
-            self._trained[self.config.space.canonical(row.arch)] = trial
+                self._count(row)
+            self._trained[self.config.space.canonical(row.arch)] = trial._trial_id
         return row
+
+    def _count(self, row: Row) -> None:
+        """Note one more that is done."""
+        self._done += 1
+        self._best = best_of([row] if self._best is None else [self._best, row])
+        if row.seconds is not None:
+            bisect.insort(self._seconds, row.seconds)
+
+
+def _middle(ordered: Sequence[float]) -> float:
+    """The median."""
+    half = len(ordered) // 2
+    return (ordered[half] + ordered[~half]) / 2
 
 
 def _device_faults(trial: Trial | FrozenTrial) -> int:

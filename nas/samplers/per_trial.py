@@ -32,6 +32,7 @@ class PerTrial(BaseSampler):
         self.seed = seed
         self.space = space
         self._samplers: dict[int, BaseSampler] = {}  # of the trials that are running, by number
+        self._strays: _Strays | None = None
 
     def _of(self, trial: FrozenTrial) -> BaseSampler:
         if trial.number not in self._samplers:
@@ -61,22 +62,46 @@ class PerTrial(BaseSampler):
         self._samplers.pop(trial.number)
 
     def _seen(self, study: Study) -> Study:
-        space = self.space
-        if space is None or not any(is_stray(trial, space) for trial in study.get_trials(deepcopy=False)):
+        if self.space is None:
             return study
-        return _WithoutStrays(study, space)
+        if self._strays is None or not self._strays.are_of(study):
+            self._strays = _Strays(study, self.space)
+        numbers = self._strays.found_in(study.get_trials(deepcopy=False))
+        return _WithoutStrays(study, numbers) if numbers else study
+
+
+class _Strays:
+    """The trials of a study that say nothing of `space`. Each is looked at until it has ended, and never again."""
+
+    def __init__(self, study: Study, space: Distributions) -> None:
+        self._study = (study._storage, study._study_id)
+        self._space = space
+        self._seen = 0  # how many trials have been looked at
+        self._open: list[int] = []  # positions of those that had not ended
+        self._numbers: set[int] = set()
+
+    def are_of(self, study: Study) -> bool:
+        return self._study == (study._storage, study._study_id)
+
+    def found_in(self, trials: Sequence[FrozenTrial]) -> set[int]:
+        """Their numbers; `trials` are all of the study."""
+        news = [(position, trials[position]) for position in (*self._open, *range(self._seen, len(trials)))]
+        self._numbers.update(trial.number for _, trial in news if is_stray(trial, self._space))
+        self._open = [position for position, trial in news if not trial.state.is_finished()]
+        self._seen = len(trials)
+        return self._numbers
 
 
 class _WithoutStrays(Study):
     """`study` as a sampler is to see it, in the way of Optuna's own Hyperband."""
 
-    def __init__(self, study: Study, space: Distributions) -> None:
+    def __init__(self, study: Study, strays: set[int]) -> None:
         super().__init__(study.study_name, study._storage, study.sampler, study.pruner)
         self._thread_local = study._thread_local  # in which Optuna keeps trials while one is proposed
-        self._space = space
+        self._strays = strays
 
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
         trials = super()._get_trials(deepcopy, states, use_cache)
-        return [trial for trial in trials if not is_stray(trial, self._space)]
+        return [trial for trial in trials if trial.number not in self._strays]
