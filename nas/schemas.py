@@ -276,6 +276,7 @@ EPOCH = Object(
         "seconds": TIME,
         "latency": Optional(TIME),
         "looks": ListOf(LOOK),
+        "single_steps": TEXT,
     },
     needed=("number", "loss", "val_accuracy", "images", "seconds"),
 )

@@ -49,6 +49,9 @@ def attack(tries: int, seed: int, folder: Path) -> Iterator[Outcome]:
         for number, specimen in enumerate(specimens):
             outcome = Outcome("mutations", specimen.name)
             path = next(work.glob(specimen.path))
+            for command in (*specimen.reads, *specimen.writes):  # else an attack on it would show nothing
+                assert _ran(command).code == 0, f"nas {' '.join(command)} fails with sound files"
+                bench.restore()
             for attempt in range(number, tries, len(SPECIMENS)):
                 outcome.tries += 1
                 _try(bench, specimen, path, f"{seed}:{attempt}", outcome)

@@ -162,7 +162,7 @@ def _write_networks(folder: Path) -> None:
 def _write_table(folder: Path) -> None:
     space = Tiny()
     rows = [
-        f"{space.format(arch)},{50 + 5 * sum(arch)},{60 + 4 * sum(arch)},1000,20000,1.5"
+        f'"{space.format(arch)}",{50 + 5 * sum(arch)},{60 + 4 * sum(arch)},1000,20000,1.5'
         for arch in product(range(3), repeat=2)
     ]
     (folder / "table.csv").write_text("\n".join(["architecture,observed,reported,params,macs,seconds", *rows]) + "\n")
