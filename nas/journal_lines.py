@@ -20,7 +20,7 @@ from optuna.storages.journal._storage import JournalOperation as Operation
 from optuna.trial import TrialState
 
 from nas.limits import NATURAL, TEXT, Checks, Number, quoted
-from nas.schema import ListOf, MapOf, Moment, Object, OrNull
+from nas.schema import ListOf, MapOf, Moment, Object, OrNull, Real
 from nas.schemas import LOG_PROBS, TRIAL, UPDATE, UPDATE_PREFIX
 from nas.spent import ENDED_AFTER
 
@@ -117,19 +117,9 @@ class _System:
         return value
 
 
-@dataclass(frozen=True)
-class _Real:
-    """Any number, infinite ones and NaN among them: a program's objective may be such."""
-
-    def checked(self, name: str, value: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"{name} must be a number, not {quoted(value)}")
-        return float(value)
-
-
 _ID = NATURAL
 _STATE = Number(0, len(TrialState) - 1, whole=True)
-_VALUES = ListOf(_Real(), least=1)
+_VALUES = ListOf(Real(), least=1)
 _OF_STUDY = _One({UPDATE_PREFIX: UPDATE, ENDED_AFTER: NATURAL})
 _OF_TRIAL = {LOG_PROBS: MapOf(Number(most=0.01))}  # of 1 a little more, when rounded
 
@@ -151,18 +141,18 @@ SCHEMAS: dict[int, Object] = {
             "datetime_start": OrNull(Moment()),
             "datetime_complete": Moment(),
             "state": _STATE,
-            "value": OrNull(_Real()),
+            "value": OrNull(Real()),
             "values": OrNull(_VALUES),
-            "params": MapOf(_Real()),
+            "params": MapOf(Real()),
             "distributions": MapOf(TEXT),
             "user_attrs": _System({}),
             "system_attrs": _System(_OF_TRIAL),
-            "intermediate_values": MapOf(_Real()),
+            "intermediate_values": MapOf(Real()),
         },
         needed=("worker_id", "study_id", "datetime_start"),
         open=True,
     ),
-    Operation.SET_TRIAL_PARAM: _line(trial_id=_ID, param_name=TEXT, param_value_internal=_Real(), distribution=TEXT),
+    Operation.SET_TRIAL_PARAM: _line(trial_id=_ID, param_name=TEXT, param_value_internal=Real(), distribution=TEXT),
     Operation.SET_TRIAL_STATE_VALUES: Object(
         {
             "worker_id": TEXT,
@@ -175,7 +165,7 @@ SCHEMAS: dict[int, Object] = {
         needed=("worker_id", "trial_id", "state", "values"),
         open=True,
     ),
-    Operation.SET_TRIAL_INTERMEDIATE_VALUE: _line(trial_id=_ID, step=NATURAL, intermediate_value=_Real()),
+    Operation.SET_TRIAL_INTERMEDIATE_VALUE: _line(trial_id=_ID, step=NATURAL, intermediate_value=Real()),
     Operation.SET_TRIAL_USER_ATTR: _line(trial_id=_ID, user_attr=_One({})),
     Operation.SET_TRIAL_SYSTEM_ATTR: _line(trial_id=_ID, system_attr=_One(_OF_TRIAL)),
     Operation.DISCARD_TRIALS: Object({}, open=True),

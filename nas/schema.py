@@ -97,6 +97,16 @@ class Moment:
         return str(value)
 
 
+@dataclass(frozen=True)
+class Real:
+    """Any number, infinite ones and NaN among them: a program's objective, and what a policy came to, may be such."""
+
+    def checked(self, name: str, value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{name} must be a number, not {quoted(value)}")
+        return float(value)
+
+
 ANYTHING = Object({}, open=True)
 """An object that is checked elsewhere."""
 

@@ -32,7 +32,7 @@ from nas.limits import (
     Word,
 )
 from nas.reward import COSTS, SIGNALS
-from nas.schema import ANYTHING, ListOf, MapOf, Object, OrNull
+from nas.schema import ANYTHING, ListOf, MapOf, Object, OrNull, Real
 
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("onecycle", "cosine", "constant")
@@ -200,7 +200,7 @@ UPDATE = Object(
     {
         **dict.fromkeys(
             ("mean_reward", "mean_score", "baseline", "advantage_mean", "advantage_std", "loss", "entropy", "kl"),
-            ANY_NUMBER,
+            Real(),  # that of a policy which has turned away for good may be infinite
         ),
         "clip_fraction": SHARE,
         "trial": Optional(NATURAL),

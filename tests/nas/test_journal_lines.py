@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +158,11 @@ def test_every_line_of_a_journal_is_held_against_its_schema(tmp_path: Path) -> N
                 continue
             with pytest.raises(Damaged, match=f"damaged in line {number + 1} "):
                 list(Journal(path).read_logs(0))
+
+
+def test_an_update_of_a_policy_that_has_turned_away_for_good_is_no_damage() -> None:
+    """Of an option that it cannot choose any more the divergence is infinite, and a search goes on."""
+    noted = dict.fromkeys(("mean_reward", "mean_score", "baseline", "advantage_mean", "advantage_std"), 0.5)
+    noted |= {"loss": 0.1, "entropy": 0.0, "kl": math.inf, "clip_fraction": 1.0}
+    log = {"op_code": 3, "worker_id": "", "study_id": 0, "system_attr": {"policy:update:7": noted}}
+    assert checked(log, Before(("one",), frozenset({1}))) == log
