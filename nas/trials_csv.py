@@ -6,19 +6,21 @@ import csv
 import io
 from collections.abc import Sequence
 
-from nas.run import Row, Run
+from optuna.trial import FrozenTrial
+
+from nas.run import Row
 from nas.visible import visible
+from searchspaces import Space
 
 NOTED = ("loss", "seed")  # of a trial's attributes, besides what a row has
 
 
-def trials_csv(run: Run, rows: Sequence[Row]) -> str:
-    """`rows` of `run` as CSV with a header. What is not known is empty.
+def trials_csv(space: Space, trials: Sequence[FrozenTrial], rows: Sequence[Row]) -> str:
+    """`rows` of `trials` in `space` as CSV with a header. What is not known is empty.
 
     A choice's column has its name, behind `choice.` where a figure is called so, too.
     """
-    attributes = {trial.number: trial.user_attrs for trial in run.study.get_trials(deepcopy=False)}
-    space = run.config.space
+    attributes = {trial.number: trial.user_attrs for trial in trials}
     figures = [*(name for name in Row.__dataclass_fields__ if name != "arch"), *NOTED]
     choices = [f"choice.{c.name}" if c.name in figures else c.name for c in space.choices]
     text = io.StringIO()

@@ -369,14 +369,15 @@ def top(
     from nas.trials_csv import trials_csv
 
     opened = Run.open(folder_of(run, runs_dir))
-    ranked = rank(opened.rows())
+    trials = opened.study.get_trials(deepcopy=False)
+    ranked = rank([opened.row(trial) for trial in trials])
     objectives = opened.config.objectives or ACCURACY_AND_MACS
     rows = front(ranked, objectives) if pareto else ranked
     if as_json:
         common.print_json([row.to_dict() for row in rows])
         return
     if as_csv:
-        print(trials_csv(opened, rows), end="")
+        print(trials_csv(opened.config.space, trials, rows), end="")
         return
     common.to_stdout(trials_table(rows[:limit] if limit and not pareto else rows))
     config = opened.config

@@ -55,7 +55,8 @@ def awkward(tmp_path: Path, config: Config) -> Run:
 
 def test_every_figure_and_choice_has_a_column_and_survives_quoting(awkward: Run) -> None:
     rows = awkward.rows()
-    first, second, third = read(trials_csv(awkward, rows))
+    trials = awkward.study.get_trials(deepcopy=False)
+    first, second, third = read(trials_csv(awkward.config.space, trials, rows))
     assert {"number", "state", "id", "architecture", "accuracy", "reward", "macs", "params", "activations", "latency",
             "seconds", "reason", "duplicate_of", "loss", "seed", "stem.op", "choice.seed"} == first.keys()  # fmt: skip
     options = awkward.config.space.options(rows[0].arch)
