@@ -24,6 +24,7 @@ from nas.data.source import DataSource
 from nas.engines import local
 from nas.faults import DeviceFault
 from nas.files import WEIGHTS, resumable
+from nas.halted import Halted
 from nas.limits import SEED, TEXT, THREADS
 from nas.loop import Progress, Search
 from nas.names import as_name, check_name, check_room
@@ -310,7 +311,7 @@ def choose_cluster(
         return None
     from nas.engines import ray_tune
 
-    return ray_tune.Cluster(workers, gpus, gpus_per_trial, address, threads)
+    return ray_tune.settle(ray_tune.Cluster(workers, gpus, gpus_per_trial, address, threads))
 
 
 def usual_name(space: str, data: str) -> str:
@@ -382,6 +383,8 @@ def to_the_end(
         output.say("\n" + " ".join([*getattr(stop, "__notes__", ["stopped."]), f"{goes_on}."]))
         stop.add_note(f"{goes_on}, and so does nas.open({str(run.path)!r}).resume()")
         raise
+    except Halted as halt:
+        raise Halted(f"{halt} {goes_on}.") from None
     return ended
 
 
@@ -419,6 +422,9 @@ def _evaluate(search: Search, dataset: Dataset, device: str, cluster: Cluster | 
         search.take_back()
         stop.add_note(search.interrupted)
         raise
+    except Halted as halt:
+        search.take_back()
+        raise Halted(f"{halt}: {search.interrupted}") from None
 
 
 def _published_result(table: Published, best: Row) -> str:

@@ -20,6 +20,7 @@ from nas.data.images import Dataset
 from nas.drafts import Draft, Drafts
 from nas.network import Network
 from nas.pace import Pace
+from nas.place import PLACE, Places
 from nas.pruning import make_pruner
 from nas.published import Published
 from nas.run import Row, Run, best_of
@@ -94,6 +95,7 @@ class Search:
             if trial.state.is_finished():
                 self._remember(trial)
         self._seconds_before = budget.timing + busy_seconds(trials)
+        self._places = Places(study)
         self._failures = 0  # in a row, in this process
         self._began = time.monotonic()
         self._pace = Pace()
@@ -104,6 +106,14 @@ class Search:
         """Note that so many trials can be trained at once from now on."""
         self._pace.at_once = at_once
         self.progress.began(self.seconds_left)
+
+    def resized(self, at_once: int) -> None:
+        """Note that machines came or went, so that so many trials are trained at once from now on."""
+        self._pace.at_once = at_once
+
+    def waiting(self, what: str) -> None:
+        """Note that nothing goes on, since `what` is waited for."""
+        self.progress.waiting(what)
 
     def ask(self) -> TrialSpec | None:
         """The next training to do; None when the budget is spent or the strategy has nothing new."""
@@ -148,10 +158,11 @@ class Search:
             trial.report(self._values(trial, epoch.val_accuracy, epoch.loss, epoch.latency)[0], epoch.number)
         return before <= epoch.number < spec.recipe.epochs and trial.should_prune()
 
-    def retried(self, spec: TrialSpec, reason: str) -> None:
-        """Note that a trial is started once more, and why."""
+    def retried(self, spec: TrialSpec, reason: str, blamed: bool) -> None:
+        """Note that a trial is started once more, and why; one start is as none where its network is not `blamed`."""
         if not self._ended(trial := self._running[spec.number]):
-            self._count_start(trial)
+            if blamed:
+                self._count_start(trial)
             trial.set_user_attr("reason", f"{reason}; trained again")
 
     def take_back(self) -> None:
@@ -385,6 +396,8 @@ class Search:
             if value is not None:
                 trial.set_user_attr(name, value)
         trial.set_user_attr("seconds", round(result.seconds, 3))
+        if result.place is not None:
+            trial.set_user_attr(PLACE, self._places.number_of(result.place))
         if result.reason:
             trial.set_user_attr("reason", result.reason)
         if result.single_steps:

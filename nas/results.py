@@ -222,7 +222,7 @@ class Run(run.Run):
         config = self.config
         source = config.source.again(None if data_dir is None else Path(data_dir))
         dataset = launch.load_data(source, output, config.table)
-        where = launch.choose_device(device or config.device, config.threads) if cluster is None else "cpu"
+        where = cluster.device if cluster else launch.choose_device(device or config.device, config.threads)
         if isinstance(config.space, Lineup):
             tested = launch.with_test(dataset, source, output)
             self.ended = finish(self, limit, tested, where, cluster, output)

@@ -17,6 +17,7 @@ from nas.evaluation import accuracy, predict
 from nas.latency import latency
 from nas.looks import Look
 from nas.network import Network
+from nas.place import Place
 from nas.recipe import Recipe
 from nas.training import Epoch, OnStep, train
 
@@ -74,6 +75,7 @@ class TrialResult:
     tested: Tested | None = None
     looks: tuple[Look, ...] = ()
     single_steps: str = ""  # why a device that records steps took them one by one
+    place: Place | None = None  # where it ran; that of a worker that died is not known
 
 
 def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) -> Generator[Epoch, None, TrialResult]:

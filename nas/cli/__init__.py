@@ -37,6 +37,7 @@ from nas.cli.help import Command, Group, Stopped, examples, prose
 from nas.cli.mistakes import UsageError, in_a_line, shortened
 from nas.cli.opening import opening
 from nas.faults import DeviceFault
+from nas.halted import Halted
 
 app = typer.Typer(
     cls=Group,
@@ -118,8 +119,8 @@ def main() -> None:
     except (ValueError, UsageError) as error:
         to_stderr(f"nas: {in_a_line(error)}")
         code = 2
-    except DeviceFault as fault:
-        to_stderr(f"nas: {in_a_line(fault)}")
+    except (DeviceFault, Halted) as halt:
+        to_stderr(f"nas: {in_a_line(halt)}")
         code = 1
     except BrokenPipeError:  # `nas top RUN | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -32,8 +32,19 @@ class Trials(Protocol):
         """Called after each epoch; True stops the trial."""
         ...
 
-    def retried(self, spec: TrialSpec, reason: str) -> None:
-        """Called when a trial's worker was lost and the trial is started once more."""
+    def resized(self, at_once: int) -> None:
+        """Called when machines came or went: so many trials are evaluated at once from now on."""
+        ...
+
+    def waiting(self, what: str) -> None:
+        """Called now and then as long as nothing goes on, with what is waited for."""
+        ...
+
+    def retried(self, spec: TrialSpec, reason: str, blamed: bool) -> None:
+        """Called when a trial's worker was lost and the trial is started once more.
+
+        It is `blamed` where its network may have been the cause.
+        """
         ...
 
     def tell(self, spec: TrialSpec, result: TrialResult) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from nas.data.images import Dataset
 from nas.engines import Trials
+from nas.place import Place
 from nas.training import Epoch, Moment
 from nas.trial import State, TrialResult, TrialSpec, run_trial
 
@@ -16,11 +18,13 @@ def run(trials: Trials, dataset: Dataset) -> None:
     Raises DeviceFault where that is broken, with the trial under way untold: every further one would fail of it.
     """
     prepared: dict[object, Dataset] = {}
+    here = Place.here(str(dataset.train.pixels.device))
     trials.ready(1)
     while spec := trials.ask():
         if spec.recipe not in prepared:
             prepared = {spec.recipe: spec.recipe.prepare(dataset)}
-        trials.tell(spec, _evaluate(trials, spec, prepared[spec.recipe]))
+        result = _evaluate(trials, spec, prepared[spec.recipe])
+        trials.tell(spec, replace(result, place=here))
 
 
 def _evaluate(trials: Trials, spec: TrialSpec, dataset: Dataset) -> TrialResult:

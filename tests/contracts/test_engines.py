@@ -54,7 +54,13 @@ class Listed:
         self.epochs[spec.number].append(epoch.number)
         return False
 
-    def retried(self, spec: TrialSpec, reason: str) -> None:
+    def resized(self, at_once: int) -> None:
+        raise AssertionError(at_once)
+
+    def waiting(self, what: str) -> None:
+        raise AssertionError(what)
+
+    def retried(self, spec: TrialSpec, reason: str, blamed: bool) -> None:
         raise AssertionError(reason)
 
     def tell(self, spec: TrialSpec, result: TrialResult) -> None:

@@ -396,7 +396,7 @@ def ask_and_tell(run: Run, tiny: Dataset) -> Callable[[str], Row]:
             search = Search(run, study, Budget(trials=1), Silent(), tiny)
             spec = search.ask()
             assert spec
-            search.retried(spec, reason)
+            search.retried(spec, reason, blamed=True)
             search.tell(spec, TrialResult(State.COMPLETE, 1.0, 0.5, 1.0))
         return run.rows()[0]
 

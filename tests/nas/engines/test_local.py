@@ -33,7 +33,13 @@ class Listed:
         self.said.append(("epoch", spec.number))
         return spec.recipe.epochs == 7
 
-    def retried(self, spec: TrialSpec, reason: str) -> None:
+    def resized(self, at_once: int) -> None:
+        raise AssertionError(at_once)
+
+    def waiting(self, what: str) -> None:
+        raise AssertionError(what)
+
+    def retried(self, spec: TrialSpec, reason: str, blamed: bool) -> None:
         raise AssertionError(reason)
 
     def tell(self, spec: TrialSpec, result: TrialResult) -> None:

@@ -35,6 +35,8 @@ if find_spec("ray") is None:  # not importorskip: the engine tells Ray to be sil
     pytest.skip("Ray is not installed", allow_module_level=True)
 
 from nas.engines import ray_tune
+from nas.engines.connection import connected
+from nas.engines.quiet_ray import ray_constants
 
 RECIPE = Recipe(batch_size=20, bf16=False)
 
@@ -60,7 +62,14 @@ class Listed:
     def report(self, spec: TrialSpec, epoch: Epoch) -> bool:
         return False
 
-    def retried(self, spec: TrialSpec, reason: str) -> None:
+    def resized(self, at_once: int) -> None:
+        raise AssertionError(at_once)
+
+    def waiting(self, what: str) -> None:
+        raise AssertionError(what)
+
+    def retried(self, spec: TrialSpec, reason: str, blamed: bool) -> None:
+        assert blamed
         self.retries.append((spec.number, reason))
 
     def tell(self, spec: TrialSpec, result: TrialResult) -> None:
@@ -135,7 +144,7 @@ def test_nobody_at_the_address(tiny: Dataset) -> None:
 
 def test_more_than_the_cluster_has_is_refused() -> None:
     with pytest.raises(ValueError, match="asked for 8 GPUs; the cluster at auto has none"):
-        ray_tune._settled(ray_tune.Cluster(gpus=8, address="auto"), {"CPU": 64.0})
+        ray_tune.Cluster(gpus=8, address="auto").settled([{"CPU": 64.0}])
 
 
 @pytest.mark.parametrize(("share", "at_once"), [(1.0, 8), (0.5, 16), (0.25, 32), (0.4, 16), (1 / 3, 24), (0.1, 80)])
@@ -146,11 +155,11 @@ def test_a_gpu_takes_as_many_trials_as_it_has_room_for(share: float, at_once: in
 
 def test_an_address_alone_means_all_that_is_there() -> None:
     alone = ray_tune.Cluster(gpus_per_trial=0.5, address="auto")
-    assert ray_tune._settled(alone, {"CPU": 64.0, "GPU": 8.0}).at_once == 16
-    assert ray_tune._settled(alone, {"CPU": 64.0}).at_once == 64
-    assert ray_tune._settled(replace(alone, threads=4), {"CPU": 64.0}).at_once == 16
+    assert alone.settled([{"CPU": 64.0, "GPU": 8.0}]).at_once == 16
+    assert alone.settled([{"CPU": 64.0}]).at_once == 64
+    assert replace(alone, threads=4).settled([{"CPU": 64.0}]).at_once == 16
     some = ray_tune.Cluster(workers=3, address="auto")
-    assert ray_tune._settled(some, {"CPU": 64.0, "GPU": 8.0}) == some
+    assert some.settled([{"CPU": 64.0, "GPU": 8.0}]) == some
 
 
 # ---------------------------------------------------------------------------- workers that die
@@ -217,7 +226,9 @@ class Endless:
         self.number += 1
         return TrialSpec(self.number, Designed("resnet20"), Recipe(subset=100, epochs=1000), 0)
     def report(self, spec, epoch): print("epoch", flush=True)
-    def retried(self, spec, reason): print("retried")
+    def resized(self, at_once): print("resized")
+    def waiting(self, what): print("waiting")
+    def retried(self, spec, reason, blamed): print("retried")
     def tell(self, spec, result): print("told")
 
 try:
@@ -301,10 +312,7 @@ def _listening(processes: list[int]) -> list[str]:
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's /proc")
 def test_nobody_else_can_reach_what_runs_on_this_machine_alone(tmp_path: Path) -> None:
-    with (
-        tempfile.TemporaryDirectory(prefix="nas-") as folder,
-        ray_tune._connected(ray_tune.Cluster(workers=1), 0, folder),
-    ):
+    with connected(ray_tune.Cluster(workers=1)):
         addresses = _listening(_family(os.getpid()))
     assert len(addresses) > 2 and set(addresses) <= set(LOOPBACK)
-    assert ray_tune.ray_constants.ENABLE_RAY_CLUSTER, "as it was, for a cluster that is joined next"
+    assert ray_constants.ENABLE_RAY_CLUSTER, "as it was, for a cluster that is joined next"
