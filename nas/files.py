@@ -12,6 +12,7 @@ import fcntl
 import json
 import math
 import os
+import secrets
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,8 @@ from typing import IO, Any
 
 CONFIG, JOURNAL = "config.json", "journal.log"
 """What a run's folder has."""
+BEGINNING = ".beginning"
+"""What it has as long as the process that makes the run is not through: resuming the run does the rest."""
 WEIGHTS, ARCHITECTURE, RESULT = "weights.safetensors", "architecture.json", "result.json"
 """What the folder of a training has when it has ended."""
 
@@ -123,6 +126,29 @@ def write_atomically(path: Path, content: str | bytes, private: bool = False) ->
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_new(path: Path, content: str | bytes, private: bool = False) -> None:
+    """As `write_atomically`, by the one process that is first. Raises FileExistsError in the others."""
+    whole = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        write_atomically(whole, content, private)
+        try:
+            os.link(whole, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+            whole.replace(path)
+    finally:
+        whole.unlink(missing_ok=True)
+
+
+def is_left_behind(folder: Path) -> bool:
+    """Whether `folder` has nothing but what a process leaves that is killed before it has made a run there."""
+    if not folder.is_dir() or folder.is_symlink():
+        return False
+    return all(file.name == BEGINNING or file.name.startswith(f".{CONFIG}.") for file in folder.iterdir())
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nas import schema, schemas
 from nas.config import Budget, Config, differences
 from nas.database import has_secret, named, opened, public, without_secrets
-from nas.files import CONFIG, JOURNAL, write_atomically
+from nas.files import BEGINNING, CONFIG, JOURNAL, is_left_behind, write_atomically, write_new
 from nas.identity import Identity, find_study
 from nas.journal import Damaged, Journal, lock_of, sole_writer
 from nas.journal_lines import UNREADABLE
@@ -39,6 +39,8 @@ from nas.trial import State, describe
 from nas.trust import is_own
 from nas.units import format_count, format_percent
 from searchspaces import Arch, Space
+
+RUN = "run"  # a study's attribute: the id of the run that it is the ledger of
 
 _MAY_CHANGE = ("data_dir", "device", "table")  # of a configuration: where things are, what computes
 
@@ -117,22 +119,30 @@ class Run:
             "command": without_secrets(sys.argv),
         }
         run = cls(path, config, budget, document, storage_url)
+        made = _make_folder(path)
         try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            raise ValueError(f"{path} exists: `nas resume {path.name}` continues it, --name starts another") from None
-        except OSError as error:
-            raise ValueError(f"cannot make the folder {path}: {error.strerror}; choose another --runs-dir") from None
-        study = None
-        try:
-            study = run._begin_ledger()
-            write_atomically(path / CONFIG, json.dumps(document, indent=2) + "\n", private)  # now it is a run
+            (path / BEGINNING).touch()
+            write_new(path / CONFIG, json.dumps(document, indent=2) + "\n", private)  # now it is a run
+        except FileExistsError:  # another process was first, and goes on
+            raise ValueError(_exists(path)) from None
         except BaseException:
-            if study is not None and storage_url:
-                optuna.delete_study(study_name=study.study_name, storage=study._storage)
-            shutil.rmtree(path, ignore_errors=True)
+            run._unmake(made)
+            raise
+        try:
+            run._begin_ledger()
+        except BaseException:
+            (path / CONFIG).unlink()
+            run._unmake(made)
             raise
         return run
+
+    def _unmake(self, made: bool) -> None:
+        """Leave nothing of a run that could not be made: where the folder was there, that stays."""
+        for name in (BEGINNING, JOURNAL, lock_of(self.path / JOURNAL).name):
+            with contextlib.suppress(OSError):
+                (self.path / name).unlink()
+        if made:
+            shutil.rmtree(self.path, ignore_errors=True)
 
     @classmethod
     def open(cls, path: str | Path, storage_url: str | None = None) -> Self:
@@ -162,7 +172,8 @@ class Run:
         """
         began_before = self._began_before
         with sole_writer(self.path / JOURNAL):
-            study = self._found(began_before) or self._begin_ledger()
+            beginning = (self.path / BEGINNING).exists()
+            study = (None if beginning else self._found(began_before)) or self._begin_ledger()
             now = self.config.to_dict()
             began = study.user_attrs.get("config")
             if began is None:
@@ -216,8 +227,13 @@ class Run:
 
     @property
     def _began_before(self) -> bool:
-        """Whether there must be a ledger: an older version made it when the run was first driven."""
-        return bool(self.identity.study or self.in_database or lock_of(self.path / JOURNAL).exists())
+        """Whether there must be a ledger: an older version made it when the run was first driven.
+
+        None need be there where the process that made the run was killed before it had made that.
+        """
+        return not (self.path / BEGINNING).exists() and bool(
+            self.identity.study or self.in_database or lock_of(self.path / JOURNAL).exists()
+        )
 
     def _found(self, must: bool) -> optuna.Study | None:
         """The ledger. None where there is none yet; where there `must` be one, that is a ValueError."""
@@ -252,14 +268,35 @@ class Run:
         )
 
     def _begin_ledger(self) -> optuna.Study:
-        """Make the study. Raises ValueError where the database has one of that name."""
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        name = self.identity.study or self.name
+        """Make the study, or take the one that a killed process made of this run and put nothing in.
+
+        Raises ValueError where the database has one of that name that is another's.
+        """
+        name, storage = self.identity.study or self.name, self.storage(new=True)
         try:
-            storage = self.storage(new=True)
-            return optuna.create_study(study_name=name, storage=storage, directions=self.config.directions)
+            study = optuna.create_study(study_name=name, storage=storage, directions=self.config.directions)
+            self._sign(study)
         except optuna.exceptions.DuplicatedStudyError:
-            raise ValueError(f"the database has a run called {name} already: choose another --name") from None
+            study = optuna.load_study(study_name=name, storage=storage)
+            self._take(study)
+        (self.path / BEGINNING).unlink(missing_ok=True)
+        return study
+
+    def _sign(self, study: optuna.Study) -> None:
+        """Have the new `study` say whose it is. One that cannot is not left behind."""
+        try:
+            study.set_user_attr(RUN, self.identity.id)
+        except BaseException:
+            optuna.delete_study(study_name=study.study_name, storage=study._storage)
+            raise
+
+    def _take(self, study: optuna.Study) -> None:
+        """Take the `study` of this name, if it is this run's or nobody's. Raises ValueError where it is another's."""
+        whose = study.user_attrs.get(RUN)
+        if whose is None and not study.user_attrs and not study.get_trials(deepcopy=False):
+            study.set_user_attr(RUN, self.identity.id)  # made by a process that was killed in the next instant
+        elif whose is None or whose != self.identity.id:
+            raise ValueError(_taken(study.study_name))
 
     def database(self) -> str:
         """The URL of the database that it is in. Raises ValueError where no person named that, see `nas.database`."""
@@ -336,10 +373,38 @@ class Run:
 
 def check_database(url: str, names: Sequence[str]) -> None:
     """Raises ValueError where the database at `url` cannot be opened, or has one of `names`, of new runs."""
-    taken = set(optuna.get_all_study_names(opened(url, new=True)))
+    storage = opened(url, new=True)
+    taken = {summary.study_name: summary for summary in optuna.get_all_study_summaries(storage)}
     for name in names:
-        if name in taken:
-            raise ValueError(f"the database has a run called {name} already: choose another --name")
+        if name in taken and (taken[name].user_attrs or taken[name].n_trials):
+            raise ValueError(_taken(name))
+
+
+def _taken(name: str) -> str:
+    return (
+        f"the database has a run called {name} already: choose another --name, or have Optuna remove that one: "
+        f"optuna delete-study --study-name {name} --storage URL"
+    )
+
+
+def _make_folder(path: Path) -> bool:
+    """Make a new run's folder; returns whether there was none. Raises ValueError where there is one, or cannot be one.
+
+    What a process left that was killed while it made a run is no run, and its name is free.
+    """
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        if not is_left_behind(path):
+            raise ValueError(_exists(path)) from None
+        return False
+    except OSError as error:
+        raise ValueError(f"cannot make the folder {path}: {error.strerror}; choose another --runs-dir") from None
+    return True
+
+
+def _exists(path: Path) -> str:
+    return f"{path} exists: `nas resume {path.name}` continues it, --name starts another"
 
 
 def folder_of(name: str, runs_dir: str | Path) -> Path:
