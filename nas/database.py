@@ -90,10 +90,41 @@ def opened(url: str, new: bool) -> RDBStorage:
     if not new and (file := _file_of(url)) and not file.is_file():
         raise ValueError(f"cannot open the database of --storage: there is no file {file}")
     try:
-        return RDBStorage(url, skip_table_creation=not new)
-    except Exception as error:  # of SQLAlchemy, of a driver that is not installed, of the database
+        return RDBStorage(_with_driver(url), skip_table_creation=not new)
+    except ImportError as error:  # Optuna's, in other words than the driver's own
+        raise ValueError(f"cannot open the database of --storage: {_of_driver(url, error)}") from None
+    except Exception as error:  # of SQLAlchemy, of the database
         said = _masked(" ".join(str(error).split()).replace(url, public(url)), url)
         raise ValueError(f"cannot open the database of --storage: {type(error).__name__}: {said}") from None
+
+
+DRIVERS = {
+    "postgresql": ("postgresql", "postgres"),
+    "mysql": ("mysql+pymysql", "mysql"),
+    "mariadb": ("mariadb+pymysql", "mysql"),
+}
+"""How the URL of a kind of database begins, and which extra of ours has the driver for it."""
+
+
+def _with_driver(url: str) -> str:
+    """`url` with the driver for PostgreSQL that our extra has: else that differs by SQLAlchemy.
+
+    Every other is as it is.
+    """
+    parts = _parts(url)
+    if parts.drivername != "postgresql":
+        return url
+    return parts.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def _of_driver(url: str, error: ImportError) -> str:
+    """What to install for the driver that is missing, or what to write for one that is."""
+    kind, wanted = _parts(url).get_backend_name(), _parts(url).drivername
+    missing = f"the driver of {wanted}:// is not installed ({error.__context__ or error})"
+    if kind not in DRIVERS:
+        return missing
+    usual, extra = DRIVERS[kind]
+    return f"{missing}: {'' if wanted == usual else f'write {usual}:// and '}pip install 'nas[{extra}]'"
 
 
 def _masked(text: str, url: str) -> str:

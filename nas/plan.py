@@ -155,16 +155,31 @@ def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cl
         )
     seconds = estimate.seconds
     _check_fits(seconds, config, budget)
-    at_once = cluster.at_once if cluster else 1
     where = place(config.device, cluster)
     left = None if budget.seconds is None else max(0.0, budget.seconds - allowance.spent)
-    if left is not None and (budget.trials is None or budget.trials * seconds / at_once > left):
-        extent = f"about {max(1, int(left * at_once / seconds)):,} trials in {_left_of(budget, left)}"
+    speeds = _at_once(cluster)
+    if left is not None and (budget.trials is None or budget.trials * seconds / max(speeds) > left):
+        counts = dict.fromkeys(f"{max(1, int(left * speed / seconds)):,}" for speed in sorted(speeds))
+        extent = f"about {' to '.join(counts)} trials in {_left_of(budget, left)}"
     else:
         assert budget.trials is not None
         about = "about" if config.pruner == NO_PRUNER else "at most"
-        extent = f"{budget.trials} trials in {about} {format_about(budget.trials * seconds / at_once)}"
-    return f"about {format_seconds(seconds)} a trial on {where}: {extent}{estimate.basis}"
+        times = dict.fromkeys(format_about(budget.trials * seconds / speed) for speed in sorted(speeds, reverse=True))
+        extent = f"{budget.trials} trials in {about} {' to '.join(times)}"
+    return f"about {format_seconds(seconds)} a trial on {where}: {extent}{_unknown(cluster)}{estimate.basis}"
+
+
+def _at_once(cluster: Cluster | None) -> set[float]:
+    """How many times as fast as one trial after the other, at least and at most.
+
+    Trials that share a GPU may fill what each leaves idle, or do no more than take turns: which, nobody knows before.
+    """
+    return {cluster.at_once, cluster.at_once / cluster.shared} if cluster else {1}
+
+
+def _unknown(cluster: Cluster | None) -> str:
+    shared = cluster.shared if cluster else 1
+    return f" ({shared} share a GPU: how much that slows each is not known before)" if shared > 1 else ""
 
 
 def _left_of(budget: Budget, left: float) -> str:
@@ -196,7 +211,8 @@ def of_all(seconds: float | None, device: str, cluster: Cluster | None) -> str:
     """How long trainings take that one after the other would take so many `seconds`: `about 20m00s on cpu`."""
     if seconds is None:
         return "unknown: networks could not be timed in so short a time, or at all"
-    return f"about {format_about(seconds / (cluster.at_once if cluster else 1))} on {place(device, cluster)}"
+    times = dict.fromkeys(format_about(seconds / speed) for speed in sorted(_at_once(cluster), reverse=True))
+    return f"about {' to '.join(times)} on {place(device, cluster)}{_unknown(cluster)}"
 
 
 def place(device: str, cluster: Cluster | None) -> str:

@@ -307,6 +307,7 @@ class Run:
 
         A database is one that a person named, and it is not made here, but for a `new` run.
         """
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would say of each study that it has been made
         if self.in_database:
             return opened(self.database(), new)
         try:

@@ -183,6 +183,7 @@ TRIAL = Object(
         "starts": NATURAL,
         "device_faults": NATURAL,
         "single_steps": TEXT,
+        "place": NATURAL,
         "duplicate_of": NATURAL,
         "refused": Flag(),
         "looks": ListOf(LOOK),

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
 
 from nas import console
 from nas.options import spelled
+
+if TYPE_CHECKING:
+    from nas.run import Run
 
 
 def by_name(changes: list[str]) -> dict[str, str]:
@@ -54,6 +60,21 @@ def to_stdout(text: str) -> None:
 
 def to_stderr(text: str) -> None:
     console.say(text, sys.stderr)
+
+
+def check_success(runs: Sequence[Run]) -> None:
+    """Where no trial of `runs` succeeded, say so with the reason that most have, and end with exit code 1."""
+    from nas.run import best_of
+    from nas.trial import State
+
+    rows = [row for run in runs for row in run.rows()]
+    if best_of(rows) is not None:
+        return
+    reasons = Counter(row.reason for row in rows if row.state == State.FAILED)
+    often = f": {len(rows)} were begun, and {reasons.total()} failed" if rows else ": none was begun"
+    why = "".join(f", {count} of them by `{reason}`" for reason, count in reasons.most_common(1))
+    to_stderr(f"nas: no trial succeeded{often}{why}")
+    raise typer.Exit(1)
 
 
 def print_json(value: Any) -> None:

@@ -184,6 +184,7 @@ def compare(
         progress="json" if as_json else "lines",
     )
     show(run, as_json, markdown, csv, plot)
+    common.check_success([run])
 
 
 def _check_files(*files: Path | None) -> None:

@@ -185,6 +185,7 @@ def proxy_study(
     run = Run.create(folder, config, limit)
     run.ended = launch.to_the_end(run, None, limit, dataset, where, cluster, output)
     conclude(run, as_json)
+    common.check_success([run])
 
 
 def _check(macs: str | None, full: str, as_csv: bool) -> None:

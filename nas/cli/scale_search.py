@@ -162,6 +162,7 @@ def search(
     run = Run.create(folder, config, limit)
     run.ended = launch.to_the_end(run, None, limit, dataset, where, cluster, output)
     conclude(run, as_json)
+    common.check_success([run])
 
 
 def open_grid(name: str, runs_dir: Path) -> Run:

@@ -242,6 +242,7 @@ def search(
         _conclude_set(run.repeats, as_json)
     else:
         _conclude(run, as_json)
+    common.check_success(run.repeats if seeds > 1 else [run])
 
 
 def resume(
@@ -316,6 +317,7 @@ def resume(
         _conclude_set(opened, as_json)
     else:
         _conclude(opened[0], as_json)
+    common.check_success(opened)
 
 
 def _resume_training(folder: Path, device: str | None, data_dir: Path | None, as_json: bool) -> None:

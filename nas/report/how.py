@@ -142,14 +142,23 @@ def how(numbers: Numbers) -> Markup:
         "Training": f"looked up in a table, SHA-256 {config.table_sha256}" if config.table else _listed(recipe),
         "Reward": f"of several objectives: {', '.join(config.objectives)}" if config.objectives else str(config.reward),
         "Strategy": f"{config.strategist}, seed {config.seed}; that of every training, too; pruner {config.pruner}",
-        "Hardware": f"{config.device}, {config.threads} threads a training; {_listed(_machine(numbers))}",
+        "Hardware": f"{_hardware(numbers)}, {config.threads} threads a training; {_listed(_machine(numbers))}",
         "Versions": _listed({k: v for k, v in numbers.document["versions"].items() if k not in _MACHINE}),
     }
     items = [join(tag("dt", None, name), tag("dd", None, value)) for name, value in facts.items()]
     return section("How it was searched", tag("dl", None, *items))
 
 
-_MACHINE = ("platform", "cpus", "gpu")
+_MACHINE = ("platform", "cpus")
+
+
+def _hardware(numbers: Numbers) -> str:
+    """On what the trials ran, as each noted it; of an older version's, what they were to run on."""
+    if not numbers.hardware:
+        return numbers.run.config.device
+    if len(numbers.hardware) == 1:
+        return next(iter(numbers.hardware))
+    return ", ".join(f"{name} ({count:,} trials)" for name, count in numbers.hardware.most_common())
 
 
 def _machine(numbers: Numbers) -> dict[str, str]:

@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial
 
 from nas.database import without_secrets
 from nas.pareto import front
+from nas.place import PLACE, places_of
 from nas.report.importance import importances
 from nas.run import Row, Run, best_of
 from nas.samplers.strategy import Update
@@ -83,13 +84,17 @@ class Numbers:
     trials: list[FrozenTrial]
     rows: list[Row]
     updates: list[Update]  # of the strategy's policy, as far as they are noted
+    hardware: Counter[str]  # on what the trials ran, as far as they have noted it
 
     @classmethod
     def of(cls, run: Run) -> Self:
         """Raises ValueError where `run` has no ledger."""
         study = run.study
         trials = study.get_trials(deepcopy=False)
-        return cls(run, run.document, trials, [run.row(trial) for trial in trials], updates_of(study))
+        places = places_of(study)
+        noted = [places.get(trial.user_attrs.get(PLACE, -1)) for trial in trials]
+        hardware = Counter(place.hardware for place in noted if place)
+        return cls(run, run.document, trials, [run.row(trial) for trial in trials], updates_of(study), hardware)
 
     @property
     def command(self) -> str:

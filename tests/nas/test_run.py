@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import optuna
@@ -14,7 +16,9 @@ import pytest
 from nas.config import Budget, Config, differences
 from nas.data import Dataset
 from nas.data.source import DataSource
-from nas.run import Run, folder_of
+from nas.files import BEGINNING, CONFIG
+from nas.names import check_room
+from nas.run import RUN, Run, check_database, folder_of
 from nas.trial import State
 
 
@@ -171,7 +175,7 @@ def test_a_full_disk_leaves_no_half_made_run(tmp_path: Path, config: Config, mon
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nas.run.write_atomically", full)
+    monkeypatch.setattr("nas.run.write_new", full)
     with pytest.raises(OSError, match="No space"):
         Run.create(tmp_path / "one", config, Budget(trials=1))
     assert not (tmp_path / "one").exists()
@@ -180,6 +184,65 @@ def test_a_full_disk_leaves_no_half_made_run(tmp_path: Path, config: Config, mon
         Run.create(tmp_path / "one", config, Budget(trials=1), url)
     monkeypatch.undo()
     Run.create(tmp_path / "one", config, Budget(trials=1), url)  # whose name is free in the database
+
+
+@pytest.mark.parametrize("in_database", [False, True])
+@pytest.mark.parametrize("killed_at", ["write_new", "_begin_ledger", "_sign", "unlink"])
+def test_a_name_is_free_or_its_run_resumes_wherever_making_it_was_killed(
+    tmp_path: Path, config: Config, killed_at: str, in_database: bool
+) -> None:
+    path, url = tmp_path / "one", f"sqlite:///{tmp_path}/ledger.db" if in_database else None
+
+    def killed(*_: object) -> None:
+        os._exit(9)
+
+    process = os.fork()
+    if process == 0:
+        owner = {"write_new": "nas.run", "unlink": "pathlib.Path"}.get(killed_at, "nas.run.Run")
+        pytest.MonkeyPatch().setattr(f"{owner}.{killed_at}", killed)
+        Run.create(path, config, Budget(trials=1), url)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 9
+    if killed_at == "write_new" or (killed_at == "unlink" and not (path / CONFIG).exists()):
+        check_room(path)
+        if url:
+            check_database(url, ["one"])
+        Run.create(path, config, Budget(trials=1), url)
+    else:
+        with pytest.raises(ValueError, match="`nas resume one` continues it"):
+            Run.create(path, config, Budget(trials=1), url)
+    with Run.open(path, url).driving() as study:
+        study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
+    assert len(Run.open(path, url).rows()) == 1
+    assert not (path / BEGINNING).exists()
+
+
+def test_of_several_that_make_one_run_at_once_one_does(tmp_path: Path, config: Config) -> None:
+    path, url = tmp_path / "one", f"sqlite:///{tmp_path}/ledger.db"
+    check_database(url, ["one"])
+
+    def make(_: int) -> str:
+        try:
+            return Run.create(path, config, Budget(trials=1), url).identity.id
+        except ValueError as error:
+            assert "exists: `nas resume one`" in str(error)
+            return ""
+
+    with ThreadPoolExecutor(8) as pool:
+        made = [made for made in pool.map(make, range(8)) if made]
+    assert made == [Run.open(path).identity.id]
+    assert Run.open(path, url).study.user_attrs == {RUN: made[0]}
+
+
+def test_the_run_of_another_machine_is_not_taken(tmp_path: Path, config: Config) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    Run.create(tmp_path / "here" / "one", config, Budget(trials=1), url)
+    with pytest.raises(ValueError, match="a run called one already: choose another --name, or have Optuna remove"):
+        check_database(url, ["one"])
+    with pytest.raises(ValueError, match="a run called one already"):
+        Run.create(tmp_path / "there" / "one", config, Budget(trials=1), url)
+    assert not (tmp_path / "there" / "one").exists()
+    assert len(Run.open(tmp_path / "here" / "one", url).rows()) == 0
 
 
 @pytest.mark.parametrize(

@@ -166,11 +166,11 @@ def test_an_address_alone_means_all_that_is_there() -> None:
 
 
 def test_a_trial_whose_worker_dies_is_started_once_more_then_failed_and_nothing_is_said_or_left(
-    tiny: Dataset, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tiny: Dataset, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     once, twice = tmp_path / "once", tmp_path / "twice"
     trials = Listed(resnet20, deadly(once, "SIGSEGV"), deadly(twice, "SIGKILL", "SIGKILL"), resnet20)
-    before = set(Path(tempfile.gettempdir()).glob("nas-*"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where no other process of this machine works
     ray_tune.run(trials, tiny, ray_tune.Cluster(workers=1))
 
     complete, failed = State.COMPLETE, State.FAILED
@@ -183,7 +183,7 @@ def test_a_trial_whose_worker_dies_is_started_once_more_then_failed_and_nothing_
     assert trials.results[2].seconds > 0
 
     assert tuple(capfd.readouterr()) == ("", "")
-    assert set(Path(tempfile.gettempdir()).glob("nas-*")) <= before
+    assert not list(tmp_path.glob("nas-*"))
 
 
 @pytest.mark.parametrize(
