@@ -170,8 +170,10 @@ def test_a_trial_whose_worker_dies_is_started_once_more_then_failed_and_nothing_
 ) -> None:
     once, twice = tmp_path / "once", tmp_path / "twice"
     trials = Listed(resnet20, deadly(once, "SIGSEGV"), deadly(twice, "SIGKILL", "SIGKILL"), resnet20)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where no other process of this machine works
-    ray_tune.run(trials, tiny, ray_tune.Cluster(workers=1))
+    with tempfile.TemporaryDirectory(prefix="r") as folder:  # short, since sockets have short names
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        ray_tune.run(trials, tiny, ray_tune.Cluster(workers=1))
+        assert not list(Path(folder).glob("nas-*"))
 
     complete, failed = State.COMPLETE, State.FAILED
     states = {number: result.state for number, result in trials.results.items()}
@@ -183,7 +185,6 @@ def test_a_trial_whose_worker_dies_is_started_once_more_then_failed_and_nothing_
     assert trials.results[2].seconds > 0
 
     assert tuple(capfd.readouterr()) == ("", "")
-    assert not list(tmp_path.glob("nas-*"))
 
 
 @pytest.mark.parametrize(
