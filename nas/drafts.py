@@ -35,11 +35,11 @@ class Draft:
             draft.user_attrs.update(notes or {})
             return Trial(study, storage.create_new_trial(study._study_id, draft))
         trial, there = Trial(study, self.trial_id), storage.get_trial(self.trial_id)
+        for name, value in _news(draft.system_attrs, there.system_attrs):  # first: who has all choices is not asked
+            storage.set_trial_system_attr(self.trial_id, name, value)
         for name, of in draft.distributions.items():
             if name not in there.params:
                 storage.set_trial_param(self.trial_id, name, of.to_internal_repr(draft.params[name]), of)
-        for name, value in _news(draft.system_attrs, there.system_attrs):
-            storage.set_trial_system_attr(self.trial_id, name, value)
         for name, value in _news(notes or {}, there.user_attrs):
             trial.set_user_attr(name, value)
         return trial

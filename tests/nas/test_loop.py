@@ -17,6 +17,7 @@ from torch import nn
 from nas.config import Budget, Config
 from nas.data import Dataset
 from nas.engines import local
+from nas.files import JOURNAL
 from nas.loop import MAX_FAILURES, MAX_STARTS, Search, busy_seconds
 from nas.progress import Silent
 from nas.recipe import Recipe
@@ -211,6 +212,33 @@ def tiny_run(tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(SPACES, "tiny", Tiny)
     config = dataclasses.replace(config, space=Tiny(), strategy="random")
     return Run.create(tmp_path / "tiny", config, Budget(trials=10))
+
+
+@pytest.mark.parametrize("strategy", ["ppo", "nsga2"])
+def test_what_was_enqueued_in_part_is_completed_alike_after_a_cut_at_any_line(
+    strategy: str, tmp_path: Path, config: Config, tiny: Dataset, pretended: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the strategy notes of a trial it does not note of one that has all its choices: it comes before them."""
+    monkeypatch.setitem(SPACES, "tiny", Tiny)
+    run = Run.create(
+        tmp_path / "one", dataclasses.replace(config, space=Tiny(), strategy=strategy), Budget(trials=2)
+    )
+    go_on(run, tiny, Budget(trials=1))
+    journal = run.path / JOURNAL
+    for _ in range(2):
+        run.study.enqueue_trial({"a.colour": "blue"})
+    begun = journal.read_text().count("\n")
+    go_on(run, tiny)
+    lines = journal.read_text().splitlines(keepends=True)
+
+    def noted() -> list[dict[str, Any]]:
+        return [trial.system_attrs for trial in run.study.trials]
+
+    expected = but_for_times(run), noted()
+    for cut in range(begun, len(lines)):
+        journal.write_text("".join(lines[:cut]) + lines[cut][:-5])
+        go_on(run, tiny)
+        assert (but_for_times(run), noted()) == expected, f"cut within line {cut + 1}: {lines[cut]}"
 
 
 def test_no_network_is_trained_twice(tiny_run: Run, tiny: Dataset, pretended: None) -> None:
