@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from nas import beside
 from nas.config import Config, differences
+from nas.files import is_taken
 from nas.run import Row, Run
 from nas.statistics import Interval
 from nas.units import format_points
@@ -50,7 +51,19 @@ FIGURES: dict[str, Callable[[Rewards], float]] = {
 def create(run: Run) -> Run:
     """The control of the new `run`, beside it, with its budget. Raises ValueError where there is something already."""
     config = dataclasses.replace(run.config, strategy=RANDOM, strategy_settings={})
-    return Run.create(place(run.path), config, run.budget, run.storage_url, of=run.identity.id)
+    storage = run.database() if run.in_database else None
+    return Run.create(place(run.path), config, run.budget, storage, of=run.identity.id)
+
+
+def complete(run: Run) -> Run | None:
+    """The control of `run`; made now, where a process died between making the two. None where it has none.
+
+    Raises ValueError where that cannot be told, since the ledger of `run` is lost or damaged.
+    """
+    found = find(run)
+    if found is None and run.identity.beside == place(run.path).name and run.is_untouched:
+        return create(run)
+    return found
 
 
 def check(config: Config, path: Path) -> None:
@@ -64,7 +77,7 @@ def check(config: Config, path: Path) -> None:
 
 def check_room(path: Path) -> None:
     """Raises ValueError where there is something already where the control of the run in `path` goes."""
-    if place(path).exists():
+    if is_taken(place(path)):
         raise ValueError(f"{place(path)} exists, where the control goes: choose another --name")
 
 

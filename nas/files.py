@@ -148,7 +148,17 @@ def is_left_behind(folder: Path) -> bool:
     """Whether `folder` has nothing but what a process leaves that is killed before it has made a run there."""
     if not folder.is_dir() or folder.is_symlink():
         return False
-    return all(file.name == BEGINNING or file.name.startswith(f".{CONFIG}.") for file in folder.iterdir())
+    return all(file.name == BEGINNING or _is_unfinished(file, CONFIG) for file in folder.iterdir())
+
+
+def _is_unfinished(file: Path, name: str) -> bool:
+    """Whether `file` is what a process was to rename `name`, as `write_atomically` and `write_new` do."""
+    return file.name.startswith(".") and file.name.lstrip(".").startswith(f"{name}.")
+
+
+def is_taken(folder: Path) -> bool:
+    """Whether something is where a run's `folder` is to be made; what is left behind there is nothing."""
+    return (folder.exists() or folder.is_symlink()) and not is_left_behind(folder)
 
 
 @contextlib.contextmanager

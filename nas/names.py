@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from nas.baselines.zoo import UnknownName, find
-from nas.files import CONFIG, is_left_behind
+from nas.files import CONFIG, is_taken
 from nas.limits import TEXT
 from searchspaces import SPACES
 
@@ -39,7 +39,7 @@ def check_room(folder: Path) -> None:
     """Raises ValueError where `folder`, a new run's, is there already or cannot be made."""
     if (folder / CONFIG).exists():
         raise ValueError(f"{folder} exists: `nas resume {folder.name}` continues it, --name starts another")
-    if (folder.exists() or folder.is_symlink()) and not is_left_behind(folder):
+    if is_taken(folder):
         raise ValueError(f"{folder} exists, and is no run: choose another --name")
     there = next(parent for parent in folder.parents if parent.exists())
     if not there.is_dir():

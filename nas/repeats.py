@@ -14,7 +14,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from nas.config import Config
-from nas.files import CONFIG
+from nas.files import CONFIG, is_taken
 from nas.limits import SEEDS
 from nas.run import Row, Run, best_of
 
@@ -40,7 +40,7 @@ def places(path: Path, first_seed: int, seeds: int) -> dict[Path, int]:
         return {path: first_seed}
     found = {path.with_name(f"{path.name}-seed{seed}"): seed for seed in range(first_seed, first_seed + seeds)}
     for place in (path, *found):
-        if place.exists():
+        if is_taken(place):
             raise ValueError(f"{place} exists: `nas resume {path.name}` continues it, --name starts another")
     return found
 

@@ -211,7 +211,7 @@ class Run(run.Run):
         new = trials is not None or budget is not None
         seconds = None if budget is None else parsed("--budget", parse_seconds, budget)
         limit = Budget(trials, seconds, self.budget.timing) if new else self.budget
-        random = control.find(self)
+        random = control.complete(self)
         for one in (self, random):
             if one is not None and one.in_database:
                 one.database()  # whether it is named, before the data are read

@@ -41,6 +41,7 @@ from nas.units import format_count, format_percent
 from searchspaces import Arch, Space
 
 RUN = "run"  # a study's attribute: the id of the run that it is the ledger of
+_BEGAN = "config"  # likewise: the configuration with which it was driven first
 
 _MAY_CHANGE = ("data_dir", "device", "table")  # of a configuration: where things are, what computes
 
@@ -175,9 +176,9 @@ class Run:
             beginning = (self.path / BEGINNING).exists()
             study = (None if beginning else self._found(began_before)) or self._begin_ledger()
             now = self.config.to_dict()
-            began = study.user_attrs.get("config")
+            began = study.user_attrs.get(_BEGAN)
             if began is None:
-                study.set_user_attr("config", now)
+                study.set_user_attr(_BEGAN, now)
             elif changed := self._changes_since(began):
                 raise ValueError(
                     f"{self.path / CONFIG} was edited since the run began ({'; '.join(changed)}): "
@@ -234,6 +235,12 @@ class Run:
         return not (self.path / BEGINNING).exists() and bool(
             self.identity.study or self.in_database or lock_of(self.path / JOURNAL).exists()
         )
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nobody has driven it yet. Raises ValueError where its ledger is lost or damaged."""
+        study = self._found(self._began_before)
+        return study is None or _BEGAN not in study.user_attrs
 
     def _found(self, must: bool) -> optuna.Study | None:
         """The ledger. None where there is none yet; where there `must` be one, that is a ValueError."""

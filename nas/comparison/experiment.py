@@ -13,6 +13,7 @@ from nas.comparison.results import Results, results
 from nas.config import Budget, Config
 from nas.data.images import Dataset, Images
 from nas.data.source import DataSource
+from nas.files import is_taken
 from nas.network import Network
 from nas.progress import Output
 from nas.recipe import Recipe
@@ -97,7 +98,7 @@ def create(folder: Path, config: Config, of: str = "") -> Run:
 
 def check_free(folder: Path, equal_seconds: bool) -> None:
     """Raises ValueError where there is something already where the second run of a new comparison goes."""
-    if equal_seconds and (second_run := beside.usual_place(folder, SECONDS)).exists():
+    if equal_seconds and is_taken(second_run := beside.usual_place(folder, SECONDS)):
         raise ValueError(f"{second_run} exists, where the trainings at equal seconds go: choose another --name")
 
 

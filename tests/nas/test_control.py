@@ -41,6 +41,31 @@ def test_of_two_random_searches_one_is_seldom_called_better(monkeypatch: pytest.
     assert len(verdicts) == 100 and sum(not verdict.startswith("no difference") for verdict in verdicts) <= 12
 
 
+@pytest.mark.parametrize("in_database", [False, True])
+def test_a_control_that_was_not_made_before_the_process_died_is_made(
+    in_database: bool, tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db" if in_database else None
+    monkeypatch.setenv("NAS_STORAGE", url or "")
+    path = tmp_path / "one"
+    Run.create(path, config, Budget(trials=3), url, beside=control.place(path).name)
+    run = Run.open(path)
+    made = control.complete(run)
+    assert made and (made.path, made.config.strategy, made.in_database) == (control.place(path), "random", in_database)
+    found = control.complete(run)
+    assert found and found.identity == made.identity
+
+
+def test_one_that_was_lost_is_not_made_again(tmp_path: Path, config: Config) -> None:
+    path = tmp_path / "one"
+    run = Run.create(path, config, Budget(trials=3), beside=control.place(path).name)
+    with run.driving():
+        pass
+    assert control.complete(run) is None
+    alone = Run.create(tmp_path / "two", config, Budget(trials=3))
+    assert control.complete(alone) is None
+
+
 @pytest.mark.parametrize("networks", [1, 3, 9])
 def test_of_few_networks_no_difference_is_shown(networks: int) -> None:
     """A single network, drawn again and again, is always as good: that says nothing of chance."""

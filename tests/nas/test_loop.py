@@ -220,9 +220,7 @@ def test_what_was_enqueued_in_part_is_completed_alike_after_a_cut_at_any_line(
 ) -> None:
     """What the strategy notes of a trial it does not note of one that has all its choices: it comes before them."""
     monkeypatch.setitem(SPACES, "tiny", Tiny)
-    run = Run.create(
-        tmp_path / "one", dataclasses.replace(config, space=Tiny(), strategy=strategy), Budget(trials=2)
-    )
+    run = Run.create(tmp_path / "one", dataclasses.replace(config, space=Tiny(), strategy=strategy), Budget(trials=2))
     go_on(run, tiny, Budget(trials=1))
     journal = run.path / JOURNAL
     for _ in range(2):

@@ -93,7 +93,7 @@ def test_json_has_the_bests_and_their_spread(cli, tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(cli, tmp_path: Path, more: tuple[str, ...], message: str) -> None:
-    (tmp_path / "runs" / "taken-seed1").mkdir(parents=True)
+    (tmp_path / "runs" / "taken-seed1" / "something").mkdir(parents=True)
     code, _, err = cli(*SEARCH, *more)
     assert code == 2 and message in err and err.count("\n") == 1
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["taken-seed1"]

@@ -187,7 +187,7 @@ def test_a_full_disk_leaves_no_half_made_run(tmp_path: Path, config: Config, mon
 
 
 @pytest.mark.parametrize("in_database", [False, True])
-@pytest.mark.parametrize("killed_at", ["write_new", "_begin_ledger", "_sign", "unlink"])
+@pytest.mark.parametrize("killed_at", ["write_new", "fsync", "link", "_begin_ledger", "_sign", "unlink"])
 def test_a_name_is_free_or_its_run_resumes_wherever_making_it_was_killed(
     tmp_path: Path, config: Config, killed_at: str, in_database: bool
 ) -> None:
@@ -198,12 +198,13 @@ def test_a_name_is_free_or_its_run_resumes_wherever_making_it_was_killed(
 
     process = os.fork()
     if process == 0:
-        owner = {"write_new": "nas.run", "unlink": "pathlib.Path"}.get(killed_at, "nas.run.Run")
+        owners = {"write_new": "nas.run", "fsync": "nas.files.os", "link": "nas.files.os", "unlink": "pathlib.Path"}
+        owner = owners.get(killed_at, "nas.run.Run")
         pytest.MonkeyPatch().setattr(f"{owner}.{killed_at}", killed)
         Run.create(path, config, Budget(trials=1), url)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 9
-    if killed_at == "write_new" or (killed_at == "unlink" and not (path / CONFIG).exists()):
+    if killed_at in ("write_new", "fsync", "link") or (killed_at == "unlink" and not (path / CONFIG).exists()):
         check_room(path)
         if url:
             check_database(url, ["one"])
