@@ -18,6 +18,7 @@ from nas.data.batches import TrainBatches
 from nas.data.images import Dataset
 from nas.devices import Leash, tuned, within
 from nas.evaluation import accuracy, fitting_batch, predict
+from nas.kernels import sound_kernels
 from nas.looks import Look, Looks
 from nas.precision import Precision
 from nas.recipe import Recipe
@@ -136,7 +137,11 @@ class Training:
         """One epoch, or as much of it as there is time for; returns its mean loss."""
         self._to_training_mode()
         losses: list[Tensor] = []
-        with self.forward.kept(), tuned(self.device, self._expected_steps()):
+        with (
+            self.forward.kept(),
+            tuned(self.device, self._expected_steps()),
+            sound_kernels(self.network, self.device),
+        ):
             for draw in self.batches.draw(self.generator):
                 if losses and self.progress() >= 1:
                     break

@@ -92,7 +92,7 @@ WORKLOADS = (
         ("compare", "resnet8@0.1", *COMPARISON[2:], "--ensemble"),
         ledgers=("runs/cmp",),
     ),
-    Workload("grid of scalings", (*SCALING, "--no-time"), ledgers=("runs/grid",)),
+    Workload("grid of scalings", SCALING, ledgers=("runs/grid",)),
     Workload("proxy study", PROXIES, ledgers=("runs/study",)),
     Workload("training", ("train", "resnet8@0.1", *DATA, *SHORT, "--epochs", "3", "--out", "t"), ledgers=("t",)),
 )
