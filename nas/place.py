@@ -87,7 +87,7 @@ def _here(device: str, gpus: str) -> Place:
 def driver_version(file: Path = _DRIVER) -> str:
     """The NVIDIA driver's, which the kernel tells on Linux; else empty."""
     try:
-        found = re.search(r"Module(?: for \S+)? +(\d+(?:\.\d+)+)", file.read_text())
+        found = re.search(r"Module(?: for \S+)? +(\d+(?:\.\d+)+)", file.read_text(encoding="utf-8"))
     except OSError:
         return ""
     return found[1] if found else ""
