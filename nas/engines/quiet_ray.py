@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # Ray prints to stdout when a worker dies; the ledger says it
     "RAY_ENABLE_AUTO_CONNECT": "0",  # of what still asks it something after its end
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "86400",  # then it ends the process that still asks; `Heartbeat` looks
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # it would take Ctrl-C for an ordinary end
     "TUNE_GLOBAL_CHECKPOINT_S": "inf",

@@ -30,7 +30,7 @@ from nas.trial import State, TrialResult, TrialSpec
 
 __all__ = ["Cluster", "run", "settle"]
 
-MOST_MOVES = 2  # machines that a trial may lose before its network is blamed for it
+MOST_MOVES = 5  # machines that a trial may lose before its network is blamed for it
 MOST_UNFIT = 5  # workers that cannot train, after which a run gives up
 STARTING = 30.0  # seconds in which a worker has usually been started
 TIDYING = 5.0  # seconds that Tune's thread has to end, once nothing is to be told any more
@@ -230,9 +230,9 @@ class _Asker(Searcher):
             if UNFIT in report or NO_PACKAGE in report:
                 self._give_up_on_many(reason)
                 self._again(trials, spec, reason, blamed=False)
-            elif NO_MACHINE in report and self._moved[spec.number] < MOST_MOVES:
+            elif any(words in report for words in NO_MACHINE) and self._moved[spec.number] < MOST_MOVES:
                 self._moved[spec.number] += 1
-                self._again(trials, spec, "its machine was lost", blamed=False)
+                self._again(trials, spec, "its machine was lost or out of reach", blamed=False)
             elif spec.number not in self._died:
                 self._died.add(spec.number)
                 self._again(trials, spec, f"its worker process died: {reason}", blamed=True)
@@ -317,7 +317,7 @@ class _Watcher(tune.Callback):
 
 UNFIT = f"{Unfit.__qualname__}: "
 NO_PACKAGE = "failed to import"  # the worker's class, on a machine that has no nas
-NO_MACHINE = "its node has died"
+NO_MACHINE = ("its node has died", "actor is temporarily unavailable")  # the second, where Ray does not know yet why
 """What stands in Ray's reports."""
 
 
