@@ -3,21 +3,17 @@
 A try runs a command in a process that ends at one of its writes, without a word and without tidying up: before it,
 after it, or in the middle, with part of the bytes in the file. Sometimes what goes on from there ends so, too. Then the
 run is resumed to its end, and its ledger held against that of a process which nobody disturbed: all must be equal but
-times. `moments` kills from outside instead, whenever, also a search on several workers.
+times. `moments` kills from outside instead, whenever.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import random
-import re
 import shutil
 import signal
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
@@ -29,20 +25,22 @@ import matplotlib.pyplot  # noqa: F401, since every process is a fork of this on
 import optuna
 import scipy.optimize  # noqa: F401
 import torch
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from nas.run import Run
 from nas.samplers import STRATEGIES
-from nas.spent import ENDED_AFTER
-from searchspaces import NASBenchMacro
+from tests.attack.ledgers import contents, judge
 from tests.attack.mutations import nas
 from tests.attack.outcome import Outcome
 from tests.attack.specimens import COMPARISON, DATA, PROXIES, SCALING, SHORT, Command, pictures
+from tests.attack.tiny import Wide
 
 SECONDS = 120  # that a command may take, for what takes some seconds
 KILLED = 137  # the exit code of a process that ended at a write
-MOMENTS = 10  # one of so many tries is a kill from outside
 
-TABLE = ("search", "--space", "nasbench_macro", "--evaluator", "table", "--table", "macro.json", "--name", "x")
+WIDE = "tests.attack.tiny:Wide"
+TABLE = ("search", "--space", WIDE, "--evaluator", "table", "--table", "wide.csv", "--name", "x")
 TRAINED = ("search", *DATA, "--space", "compact", "--max-macs", "300k", *SHORT, "--name", "x")
 FRONT = ("--objectives", "accuracy,macs")
 PROPOSALS = {"gp": "16", "tpe": "16", "nsga2": "56"}  # more than these begin with at random
@@ -71,7 +69,7 @@ class Workload:
 def _enqueue() -> None:
     """A run of two trials, and three that a person wants next: whole, in part, and open."""
     assert not nas(*TABLE, "--strategy", "gp", "--trials", "12")
-    study, choices = Run.open("runs/x").study, NASBenchMacro().choices
+    study, choices = Run.open("runs/x").study, Wide().choices
     study.enqueue_trial({choice.name: choice.options[1] for choice in choices})
     study.enqueue_trial({choices[2].name: choices[2].options[2]})
     study.enqueue_trial({})
@@ -104,10 +102,11 @@ def attack(tries: int, seed: int, folder: Path) -> Iterator[Outcome]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     chosen = WORKLOADS if tries >= len(WORKLOADS) else random.Random(seed).sample(WORKLOADS, tries)
     known = {"XDG_CACHE_HOME": str(folder / "cache"), "COLUMNS": "200", "NAS_STORAGE": "sqlite:///x.sqlite"}
+    known["NAS_TRUST_SPACE"] = WIDE
     with mock.patch.dict(os.environ, known), contextlib.chdir(folder):
         os.environ.pop("NAS_RUNS", None)
         pictures(folder / "pictures")
-        _write_table(folder / "macro.json")
+        _write_table(folder / "wide.csv")
         for number, workload in enumerate(chosen):
             outcome = Outcome("kills", workload.name)
             bench = Bench.of(workload, folder)
@@ -119,17 +118,11 @@ def attack(tries: int, seed: int, folder: Path) -> Iterator[Outcome]:
 
 
 def _write_table(path: Path) -> None:
-    """Results of every network of NAS-Bench-Macro's space, made up."""
-    rng, rows = random.Random(0), {}
-    for digits in product("012", repeat=len(NASBenchMacro().choices)):
-        accuracy = rng.uniform(85, 93)
-        rows["".join(digits)] = {
-            "test_acc": [accuracy],
-            "mean_acc": accuracy,
-            "params": rng.randint(10**6, 10**7),
-            "flops": rng.randint(10**7, 10**8),
-        }
-    path.write_text(json.dumps(rows))
+    """Results of every network of the space, made up."""
+    rng, space = random.Random(0), Wide()
+    archs = product(*(range(len(choice.options)) for choice in space.choices))
+    rows = [f'"{space.format(arch)}",{rng.uniform(50, 90):.2f},{rng.uniform(50, 90):.2f}' for arch in archs]
+    path.write_text("\n".join(["architecture,observed,reported", *rows]) + "\n")
 
 
 # ------------------------------------------------------------------ one try
@@ -151,7 +144,7 @@ class Bench:
         counted = home / "writes"
         code, said = _ran(workload.command, home, Cut(log=counted))
         assert code == 0, f"nas {' '.join(workload.command)}: {said}"
-        expected = {path: _contents(home / path) for path in workload.ledgers}
+        expected = {path: contents(home / path) for path in workload.ledgers}
         writes = int(counted.read_text())
         shutil.rmtree(home)
         return cls(workload, folder, expected, writes)
@@ -170,33 +163,23 @@ class Bench:
             if code not in (0, KILLED):
                 outcome.blame(*_fault(code, said, how))
                 return
-            kept = {path: _contents(home / path) for path in self.workload.ledgers}
+            kept = {path: contents(home / path) for path in self.workload.ledgers}
             with contextlib.chdir(home):
                 command = self.workload.goes_on
         code, said = _ran(command, home, Cut())
         if code != 0:
             outcome.blame(*_fault(code, said, how))
         else:
-            self._judge(home, kept, how, outcome)
+            for path, expected in self.expected.items():
+                judge(contents(home / path), kept[path], expected, f"{how} {path}", outcome)
         shutil.rmtree(home)
-
-    def _judge(self, home: Path, kept: dict[str, Any], how: str, outcome: Outcome) -> None:
-        for path, expected in self.expected.items():
-            found = _contents(home / path)
-            if lost := [number for number, trial in _ended(kept[path]).items() if found.get(number) != trial]:
-                outcome.blame("lost", f"{how} {path}: what was known of {lost}")
-            ids = Counter(trial["attrs"].get("id") for trial in _ended(found).values() if _was_trained(trial))
-            if twice := [name for name, times in ids.items() if times > 1]:
-                outcome.blame("twice", f"{how} {path}: {twice}")
-            if differing := list(_differences(found, expected)):
-                outcome.blame("different", f"{how} {path}: {'; '.join(differing[:5])}")
 
 
 def _prepare(workload: Workload, folder: Path, home: Path) -> None:
     """The folder `home` as the workload finds it."""
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir()
-    for shared in ("pictures", "macro.json"):
+    for shared in ("pictures", "wide.csv"):
         (home / shared).symlink_to(folder / shared)
     with contextlib.chdir(home), Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
         workload.prepare()
@@ -209,68 +192,6 @@ def _fault(code: int, said: str, how: str) -> tuple[Any, str]:
     if code < 0:
         return "crash", f"{how} {signal.Signals(-code).name}"
     return ("traceback" if "Traceback" in said else "lost"), f"{how} exit code {code}: {last}"
-
-
-# ------------------------------------------------------------------ what is left
-
-
-_VOLATILE = re.compile(r".*seconds.*|starts|inference|judging|command")
-"""What is no two times alike, says how often a trial was begun, or what was typed."""
-
-
-def _lasting(value: Any) -> Any:
-    """`value` of JSON without what is volatile."""
-    if isinstance(value, dict):
-        return {name: _lasting(inner) for name, inner in value.items() if not _VOLATILE.fullmatch(str(name))}
-    return [_lasting(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _differences(found: Any, expected: Any, where: str = "") -> Iterator[str]:
-    """Where two values differ, and in what."""
-    if isinstance(found, dict) and isinstance(expected, dict):
-        for key in sorted(found.keys() | expected.keys(), key=str):
-            yield from _differences(found.get(key), expected.get(key), f"{where}/{key}")
-    elif found != expected:
-        yield f"{where} {str(found)[:80]} in place of {str(expected)[:80]}"
-
-
-def _contents(path: Path) -> dict[Any, Any]:
-    """What a run's ledger or a training's folder holds, but for times; of none, nothing."""
-    if (path / "result.json").exists():
-        weights = hashlib.sha256((path / "weights.safetensors").read_bytes()).hexdigest()
-        return {"result": _lasting(json.loads((path / "result.json").read_text())), "weights": weights}
-    if not (path / "config.json").exists():
-        return {}
-    run = Run.open(path, os.environ["NAS_STORAGE"] if "sqlite" in (path / "config.json").read_text() else None)
-    with contextlib.chdir(path.parent.parent):
-        try:
-            study = run.study
-        except ValueError:  # no trial yet, of a control
-            return {}
-        notes = study._storage.get_study_system_attrs(study._study_id)
-        trials = {trial.number: _of_trial(trial) for trial in study.get_trials(deepcopy=False)}
-    return trials | {name: value for name, value in notes.items() if name == ENDED_AFTER or name.startswith("policy")}
-
-
-def _of_trial(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
-    return {
-        "state": trial.state.name,
-        "values": trial.values,
-        "params": dict(trial.params),
-        "shown": trial.intermediate_values,
-        "attrs": _lasting(trial.user_attrs),
-        "noted": {n: v for n, v in trial.system_attrs.items() if not n.startswith(("gp:", "fixed"))},
-    }
-
-
-def _ended(contents: dict[Any, Any]) -> dict[int, dict[str, Any]]:
-    """The trials that have ended, by number."""
-    ended = ("COMPLETE", "PRUNED", "FAIL")
-    return {n: trial for n, trial in contents.items() if isinstance(n, int) and trial["state"] in ended}
-
-
-def _was_trained(trial: dict[str, Any]) -> bool:
-    return trial["state"] == "COMPLETE" and "duplicate_of" not in trial["attrs"]
 
 
 # ------------------------------------------------------------------ a process that dies
@@ -300,6 +221,9 @@ class Cut:
         with contextlib.ExitStack() as stack:
             for name in _WRITES:
                 stack.enter_context(mock.patch.object(os, name, self._counted(name, getattr(os, name))))
+            commit = self._counted("commit", lambda connection: None)  # called before it is done
+            event.listen(Engine, "commit", commit)
+            stack.callback(event.remove, Engine, "commit", commit)
             yield
         if self.log:
             self.log.write_text(str(self.count))
