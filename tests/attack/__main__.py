@@ -14,7 +14,14 @@ from pathlib import Path
 
 from tests.attack.outcome import Attack, Outcome, table
 
-TRIES: dict[str, int] = {"kills": 300, "mutations": 10_000, "options": 1_000, "soak": 20_000, "clusters": 10}
+TRIES: dict[str, int] = {
+    "kills": 300,
+    "moments": 30,
+    "mutations": 10_000,
+    "options": 1_000,
+    "soak": 20_000,
+    "clusters": 10,
+}
 """The attacks, each a module here with an `attack`, and how many tries `--all` has of it."""
 
 
