@@ -88,7 +88,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Target:
-    """What names a network: a text, or the path of a file or folder."""
+    """What names a network or a run: a text, or the path of a file or folder."""
 
     def checked(self, name: str, value: Any) -> Any:
         if isinstance(value, os.PathLike):
@@ -145,7 +145,7 @@ class Function:
 
 
 LINE = Text(1_000)
-NETWORK = Target()
+NAMED = Target()
 FLAG = Flag()
 PLACE = Place()
 TARGET = Optional(Amount(MACS, parse_count))  # multiply-adds, parameters
@@ -155,14 +155,14 @@ GROWTH = Optional(Number(1, 10))  # alpha, beta and gamma
 
 OPTIONS: dict[str, Checks] = {
     # what is worked on
-    "network": Several(NETWORK),
-    "networks": Optional(Several(NETWORK)),
-    "target": NETWORK,
+    "network": Several(NAMED),
+    "networks": Optional(Several(NAMED)),
+    "target": NAMED,
     "images": Several(PLACE, 1),
-    "run": LINE,
-    "runs": Several(LINE, 1),
-    "baselines": Optional(NETWORK),
-    "base": Optional(NETWORK),
+    "run": NAMED,
+    "runs": Several(NAMED, 1),
+    "baselines": Optional(NAMED),
+    "base": Optional(NAMED),
     "from_run": Optional(LINE),
     "report": Optional(LINE),
     # what to search, and how
