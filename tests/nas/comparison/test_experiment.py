@@ -147,6 +147,7 @@ def test_what_takes_no_such_images_is_refused_before_anything_is_trained(tiny: D
     with pytest.raises(ValueError, match="inception_v3 needs images of at least 75 pixels"):
         compare(networks, tiny, tiny.val, RECIPE, tmp_path / "one")
     (tmp_path / "one-seconds").mkdir()
+    (tmp_path / "one-seconds" / "notes.txt").write_text("somebody's own")
     with pytest.raises(ValueError, match="one-seconds exists, where the trainings at equal seconds go"):
         compare(ONE, tiny, tiny.val, RECIPE, tmp_path / "one", equal_seconds=True)
     assert [path.name for path in tmp_path.iterdir()] == ["one-seconds"]
