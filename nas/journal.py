@@ -104,15 +104,17 @@ class Journal(JournalFileBackend):
 
 
 @contextlib.contextmanager
-def sole_writer(journal: Path) -> Iterator[None]:
+def sole_writer(journal: Path, beginning: bool = False) -> Iterator[None]:
     """Be the one process that writes to `journal`, repaired. Raises ValueError where another one does.
+
+    `beginning`: the process that was to begin it may have died within its first line.
 
     Optuna's own lock is a file that a killed process leaves behind and that would block for half a minute; since
     nobody else writes now, it is removed.
     """
     with sole_process(lock_of(journal), f"writing to {journal}"):
         journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
-        if dropped := drop_torn_lines(journal):
+        if dropped := drop_torn_lines(journal, beginning):
             _logger.warning("%s ended in a torn line: dropped its %d bytes", journal, dropped)
         yield
 
@@ -122,11 +124,11 @@ def lock_of(journal: Path) -> Path:
     return journal.with_suffix(".driver")
 
 
-def drop_torn_lines(journal: Path) -> int:
+def drop_torn_lines(journal: Path, beginning: bool = False) -> int:
     """Cut `journal` after its last whole line; returns how many bytes were dropped.
 
     Whole lines are JSON and end in a newline. Only the end can be torn, since a journal is only appended to. Raises
-    Damaged where no line is whole: that is no journal.
+    Damaged where no line is whole: that is no journal, unless it is the `beginning` of one.
     """
     if not journal.exists():
         return 0
@@ -135,7 +137,7 @@ def drop_torn_lines(journal: Path) -> int:
         keep = size
         while keep and log_in(line := _last_line(file.fileno(), keep)) is None:
             keep -= len(line)
-        if size and not keep:
+        if size and not keep and not beginning:
             raise Damaged(journal, 1, what_is_wrong_with(line))
         if keep < size:
             file.truncate(keep)

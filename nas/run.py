@@ -172,8 +172,8 @@ class Run:
         the data or the table is and what computes may change.
         """
         began_before = self._began_before
-        with sole_writer(self.path / JOURNAL):
-            beginning = (self.path / BEGINNING).exists()
+        beginning = (self.path / BEGINNING).exists()
+        with sole_writer(self.path / JOURNAL, beginning):
             study = (None if beginning else self._found(began_before)) or self._begin_ledger()
             now = self.config.to_dict()
             began = study.user_attrs.get(_BEGAN)

@@ -16,7 +16,7 @@ import pytest
 from nas.config import Budget, Config, differences
 from nas.data import Dataset
 from nas.data.source import DataSource
-from nas.files import BEGINNING, CONFIG
+from nas.files import BEGINNING, CONFIG, JOURNAL
 from nas.names import check_room
 from nas.run import RUN, Run, check_database, folder_of
 from nas.trial import State
@@ -216,6 +216,17 @@ def test_a_name_is_free_or_its_run_resumes_wherever_making_it_was_killed(
         study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
     assert len(Run.open(path, url).rows()) == 1
     assert not (path / BEGINNING).exists()
+
+
+def test_a_first_line_that_was_cut_off_while_the_run_was_made_is_dropped(run: Run) -> None:
+    journal = run.path / JOURNAL
+    journal.write_bytes(journal.read_bytes()[:20])
+    with pytest.raises(ValueError, match="damaged in line 1"), Run.open(run.path).driving():
+        pass
+    (run.path / BEGINNING).touch()
+    with Run.open(run.path).driving() as study:
+        study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
+    assert len(Run.open(run.path).rows()) == 1
 
 
 def test_of_several_that_make_one_run_at_once_one_does(tmp_path: Path, config: Config) -> None:
