@@ -27,7 +27,7 @@ from nas.data.batches import TrainBatches
 from nas.data.images import Dataset, Images
 from nas.devices import LONG
 from nas.evaluation import predict
-from nas.faults import DeviceFault
+from nas.halted import DeviceFault
 from nas.latency import latency
 from nas.network import Designed
 from nas.recipe import Recipe
@@ -401,7 +401,7 @@ def out_of_memory(device: torch.device, quick: bool) -> str:
 BREAK = """
 import torch
 from gpu_check import InTraining, RECIPE, images, result_of, small, trial
-from nas.faults import DeviceFault
+from nas.halted import DeviceFault
 dataset = images(200, 16).to("cuda")
 table = torch.zeros(4, device="cuda")
 try:

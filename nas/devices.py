@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from nas.faults import DeviceFault
+from nas.halted import DeviceFault
 
 AHEAD = 4
 """Steps that may wait on a GPU. Two keep it busy; with many the clock would say how fast they are launched."""

@@ -22,9 +22,8 @@ from nas.data.folder import PREFIX
 from nas.data.images import Dataset
 from nas.data.source import DataSource
 from nas.engines import local
-from nas.faults import DeviceFault
 from nas.files import WEIGHTS, resumable
-from nas.halted import Halted
+from nas.halted import DeviceFault, Halted
 from nas.limits import SEED, TEXT, THREADS
 from nas.loop import Progress, Search
 from nas.names import as_name, check_name, check_room

@@ -172,7 +172,7 @@ class Search:
                 trial.set_user_attr("starts", max(0, int(trial.user_attrs.get("starts", 0)) - 1))
 
     def device_failed(self) -> None:
-        """Note that the device broke while it trained what is under way: see `nas.faults`.
+        """Note that the device broke while it trained what is under way: see `nas.halted`.
 
         That has not begun, and is trained step by step when it does. Where it happens again and again with one network,
         that is given up.

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from nas.devices import fault_of
-from nas.faults import DeviceFault
+from nas.halted import DeviceFault
 
 Work = Callable[[], Tensor]
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas.faults import DeviceFault
+from nas.halted import DeviceFault
 
 ROUNDING = 100 * torch.finfo(torch.float32).eps
 """Of a tensor's length, what a change is not told from: a hundred times what float32 resolves."""

@@ -28,8 +28,8 @@ from nas.data.images import Dataset, Images
 from nas.database import without_secrets
 from nas.evaluation import accuracy, predict
 from nas.exports.files import write_network
-from nas.faults import DeviceFault
 from nas.files import CONFIG, RESULT, make_folder, resumable, sole_process, write_atomically
+from nas.halted import DeviceFault
 from nas.launch import check_no_weights, choose_device
 from nas.origin import origin_of
 from nas.process import prepare

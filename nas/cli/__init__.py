@@ -36,7 +36,6 @@ from nas.cli.common import to_stderr
 from nas.cli.help import Command, Group, Stopped, examples, prose
 from nas.cli.mistakes import UsageError, in_a_line, shortened
 from nas.cli.opening import opening
-from nas.faults import DeviceFault
 from nas.halted import Halted
 
 app = typer.Typer(
@@ -111,7 +110,7 @@ def options(
 
 
 def main() -> None:
-    """Run the command line: a user's mistake is one line on standard error and exit code 2, a broken device 1."""
+    """Run the command line: a user's mistake is one line on standard error and exit code 2, a run that was halted 1."""
     spell_plainly(sys.stdout, sys.stderr)
     process.prepare()
     try:
@@ -119,7 +118,7 @@ def main() -> None:
     except (ValueError, UsageError) as error:
         to_stderr(f"nas: {in_a_line(error)}")
         code = 2
-    except (DeviceFault, Halted) as halt:
+    except Halted as halt:
         to_stderr(f"nas: {in_a_line(halt)}")
         code = 1
     except BrokenPipeError:  # `nas top RUN | head`

@@ -20,8 +20,8 @@ from nas import baselines, launch, results
 from nas.config import Budget
 from nas.data import Dataset
 from nas.data.images import Images
-from nas.faults import DeviceFault
 from nas.files import CONFIG, JOURNAL
+from nas.halted import DeviceFault
 from nas.run import Run
 from nas.timing import Estimate
 from nas.trial import TrialSpec

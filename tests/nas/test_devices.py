@@ -20,7 +20,7 @@ from nas.baselines import build
 from nas.data import Dataset
 from nas.devices import AHEAD, LONG, Leash, fault_of, out_of_memory, tuned, within
 from nas.evaluation import predict
-from nas.faults import DeviceFault
+from nas.halted import DeviceFault
 from nas.latency import latency
 from nas.network import Designed
 from nas.recipe import Recipe

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nas import devices, recording
-from nas.faults import DeviceFault
+from nas.halted import DeviceFault
 from nas.recording import RECOVERS, CannotRecord, CudaGraphs, Watch, recorder_of, torch_version
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda:1")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.faults import DeviceFault
+from nas.halted import DeviceFault
 from nas.step_state import PythonState, StepState, generators_kept
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
