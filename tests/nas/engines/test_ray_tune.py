@@ -170,8 +170,9 @@ def test_a_trial_whose_worker_dies_is_started_once_more_then_failed_and_nothing_
 ) -> None:
     once, twice = tmp_path / "once", tmp_path / "twice"
     trials = Listed(resnet20, deadly(once, "SIGSEGV"), deadly(twice, "SIGKILL", "SIGKILL"), resnet20)
-    with tempfile.TemporaryDirectory(prefix="r") as folder:  # short, since sockets have short names
-        monkeypatch.setattr(tempfile, "tempdir", folder)
+    short = tempfile.TemporaryDirectory(prefix="r")  # since sockets have short names
+    with short as folder, monkeypatch.context() as patched:
+        patched.setattr(tempfile, "tempdir", folder)
         ray_tune.run(trials, tiny, ray_tune.Cluster(workers=1))
         assert not list(Path(folder).glob("nas-*"))
 
