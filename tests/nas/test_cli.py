@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Generator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -24,7 +25,8 @@ from nas.files import CONFIG, JOURNAL
 from nas.halted import DeviceFault
 from nas.run import Run
 from nas.timing import Estimate
-from nas.trial import TrialSpec
+from nas.training import Epoch, OnStep
+from nas.trial import State, TrialResult, TrialSpec
 from tests.nas.conftest import pretend
 
 Cli = "Callable[..., tuple[int, str, str]]"
@@ -477,3 +479,31 @@ def test_a_wrong_setting_of_the_strategy_writes_nothing(cli, tmp_path: Path, set
     code, _, err = cli(*SEARCH, "--trials", "1", "--name", "one", "--strategy-set", setting)
     assert code == 2 and err.count("\n") == 1 and message in err
     assert not (tmp_path / "runs" / "one").exists()
+
+
+def failing(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) -> Generator[Epoch, None, TrialResult]:
+    return TrialResult(State.FAILED, 0.0, reason="Torch not compiled with CUDA enabled")
+    yield
+
+
+def test_a_search_in_which_nothing_succeeded_says_why_and_exits_with_1(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.engines.local.run_trial", failing)
+    begun = (*SEARCH, "--trials", "3", "--name", "one")
+    for command in (
+        begun,
+        ("resume", "one"),
+        (*begun[:-1], "set", "--seeds", "2"),
+        (*begun[:-1], "beside", "--control"),
+    ):
+        code, _, err = cli(*command)
+        assert code == 1, command
+        last = err.strip().splitlines()[-1]
+        assert re.fullmatch(
+            r"nas: no trial succeeded: \d+ were begun, and (\d+) failed, \1 of them by "
+            "`Torch not compiled with CUDA enabled`",
+            last,
+        )
+
+
+def test_one_success_is_enough(cli, pretended: None) -> None:
+    assert cli(*SEARCH, "--trials", "12", "--name", "one")[0] == 0  # some of them fail
