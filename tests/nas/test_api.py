@@ -99,7 +99,7 @@ def test_trials_are_told_as_they_end_and_printed_where_wanted(
     out, err = capfd.readouterr()
     assert [json.loads(line)["number"] for line in out.splitlines()] == [t.number for t in told] == [0, 1, 2]
     assert "results   runs/one/" in err and told[0].text.startswith("mnas@0.1:")
-    with pytest.raises(ValueError, match="none, lines or json"):
+    with pytest.raises(ValueError, match="progress is one of none, lines, json"):
         nas.search(trials=1, progress="loud", **QUICK)  # type: ignore[arg-type]
 
 
@@ -141,7 +141,7 @@ def test_what_a_person_can_name_is_loaded(pretended: None, tmp_path: Path) -> No
     [
         ({"space": "nothing"}, "there is no space called 'nothing'"),
         ({"target_macs": "many"}, "'many' is not a number"),
-        ({"budget": 0}, "must be a positive time"),
+        ({"budget": 0}, "--budget must be above 0, not 0"),
         ({"settings": {"layers": 3}}, "the space mnas has no layers"),
         ({"recipe": {"colour": 1}}, "a recipe has no 'colour'"),
         ({"strategy": "luck"}, "luck"),
