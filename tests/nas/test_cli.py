@@ -237,6 +237,7 @@ def test_a_control_follows_its_search_and_is_resumed_with_it(cli, pretended: Non
     }
     assert json.loads(cli("report", "one", "--json")[1])["controls"][0]["random"] == "one-random"
     (Path("runs") / "two-random").mkdir()
+    (Path("runs") / "two-random" / "notes.txt").write_text("somebody's own")
     code, _, err = cli(*SEARCH, "--trials", "4", "--name", "two", "--control")
     assert code == 2 and "two-random exists, where the control goes: choose another --name" in err
     assert not (Path("runs") / "two").exists()
@@ -264,10 +265,10 @@ def test_trainings_are_stopped_early(cli, pretended: None) -> None:
 
 
 def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    append = JournalFileBackend.append_logs
+    append, begun = JournalFileBackend.append_logs, Path("runs/one") / JOURNAL
 
     def full(backend: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
-        if Path("runs/one/config.json").exists():
+        if begun.exists() and begun.stat().st_size:
             raise OSError(28, "No space left on device")
         append(backend, logs)
 
