@@ -21,7 +21,7 @@ from nas import baselines, launch, results
 from nas.config import Budget
 from nas.data import Dataset
 from nas.data.images import Images
-from nas.files import CONFIG, JOURNAL
+from nas.files import BEGINNING, CONFIG, JOURNAL
 from nas.halted import DeviceFault
 from nas.run import Run
 from nas.timing import Estimate
@@ -265,10 +265,10 @@ def test_trainings_are_stopped_early(cli, pretended: None) -> None:
 
 
 def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    append, begun = JournalFileBackend.append_logs, Path("runs/one") / JOURNAL
+    append, run = JournalFileBackend.append_logs, Path("runs/one")
 
     def full(backend: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
-        if begun.exists() and begun.stat().st_size:
+        if (run / CONFIG).exists() and not (run / BEGINNING).exists():
             raise OSError(28, "No space left on device")
         append(backend, logs)
 
@@ -291,7 +291,8 @@ def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest
         (("search", "--max-macs", "0"), "--max-macs must be at least 1, not 0"),
         (("search", "--max-macs", "8M", "--target-macs", "9M"), "--target-macs is above --max-macs 8M"),
         (("train", "compact@max_macs=8M,depth=3:abc"), "the space compact has no depth"),
-        (("search", "--w", "0.5"), "positive exponent"),
+        (("search", "--w", "0.5"), "it goes with a target, such as --target-macs"),
+        (("search", "--target-macs", "1M", "--w", "0.5"), "positive exponent"),
         (("search", "--strategy", "guess"), "no strategy 'guess': choose one of"),
         (("search", "--epochs", "0"), "epochs must be at least 1, not 0"),
         (("search", "--pruner", "asha"), "--pruner asha compares networks after each epoch but the last: add --epochs"),
