@@ -47,7 +47,7 @@ def test_what_is_legal_is_as_it_was(tmp_path: Path, document: dict[str, Any]) ->
         ({"inner": {"count": 1, "when": "soon"}}, "inner.when must be a date and a time, not 'soon'"),
         ({"inner": {"count": 1, "when": 7}}, "inner.when must be a date"),
         ({"inner": {"count": 1, "when": "9999-12-31T23:59:59-23:59"}}, "inner.when must be a date"),
-        ({"shares": [0, float("nan")]}, "shares[1] must be a finite number, not nan"),
+        ({"shares": [0, float("nan")]}, "it has NaN where a finite number should be"),
         ({"shares": [0]}, "shares must be a list of 2, not of 1"),
         ({"shares": "ab"}, "shares must be a list, not 'ab'"),
         ({"by_name": {"x": "1"}}, "by_name.x must be a whole number, not '1'"),
