@@ -71,7 +71,7 @@ def test_a_study_from_end_to_end(cli: Cli, tmp_path: Path) -> None:
         (("--cuts", "10"), "--cuts are of 20 to 179 images"),
         (("--set", "seconds=5"), "leave out --set seconds"),
         (("--csv",), "--csv is for --report RUN"),
-        (("--report", "two"), "no run called two"),
+        (("--report", "two"), "--report trains nothing: leave out --space"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -83,6 +83,8 @@ def test_a_mistake_is_one_line(
 
 
 def test_only_a_study_has_proxies(cli: Cli, pretended: None) -> None:
+    code, _, err = cli("proxy-study", "--report", "two")
+    assert code == 2 and "no run called two" in err
     assert cli("search", "--width", "0.1", "--batch-size", "20", "--trials", "1", "--name", "two")[0] == 0
     code, _, err = cli("proxy-study", "--report", "two")
     assert code == 2 and "two searches mnas: a study is one of nas proxy-study" in err
