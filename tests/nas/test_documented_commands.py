@@ -54,7 +54,7 @@ NOT_RUN = {
     r"^(make|git|\.venv/bin/)": "it is what builds and tests this checkout",
     r"^pip install": "it changes what is installed",
     r"^nas dashboard": "it serves until Ctrl-C",
-    r"^ray |--address|--gpus": "it needs a cluster or GPUs",
+    r"^ray |--address|--gpus|benchmarks/gpu": "it needs a cluster or GPUs",
     r"--storage": "it needs a database",
     r"--target-latency": "what it finds depends on the machine",
     r"nas\.bench\.convert": "it needs the published archive",
