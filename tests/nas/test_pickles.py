@@ -99,7 +99,7 @@ def test_what_numpy_does_not_write_is_refused(value: Any, protocol: int) -> None
         read(value, protocol)
 
 
-@pytest.mark.parametrize("state", [{"_call": print}, (None, {"_call": print}), 5])
+@pytest.mark.parametrize("state", [{"_call": len}, (None, {"_call": len}), 5])
 def test_a_pickle_cannot_change_what_stands_in(state: Any) -> None:
     changed = pickle.PROTO + b"\x04" + b"c_codecs\nencode\n" + pickle.dumps(state, 4)[2:-1] + pickle.BUILD + b"."
     with pytest.raises(pickle.UnpicklingError):

@@ -108,7 +108,7 @@ def test_what_is_imported_may_be_named_and_an_unknown_one_is_one_line(
 ) -> None:
     with pytest.raises(ValueError, match=r"cannot import the space nowhere\.at_all:X"):
         trust(["nowhere.at_all:X"])
-    with pytest.raises(ValueError, match="cannot import nowhere of --trust-space"):
+    with pytest.raises(ValueError, match="cannot import 'nowhere' of --trust-space"):
         trust(["nowhere"])
     with pytest.raises(ValueError, match=SAID):
         nas.load("theirs.json")

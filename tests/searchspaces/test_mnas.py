@@ -82,7 +82,7 @@ def test_the_skips_do_what_they_say() -> None:
 
 
 def test_bad_settings_are_refused() -> None:
-    with pytest.raises(ValueError, match="positive"):
+    with pytest.raises(ValueError, match="width must be above 0"):
         get_space("mnas", width=0)
     with pytest.raises(ValueError, match="no space called 'xyz'; there are chain, compact, mnas, nasbench"):
         get_space("xyz")
