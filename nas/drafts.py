@@ -3,8 +3,8 @@
 Optuna begins a trial in its storage, and writes each choice there as its sampler makes it. A process that dies in
 between leaves half a trial, and a sampler that minds what is running, as Optuna's Gaussian process does, finds its own
 earlier half there when it is asked again. So a sampler is asked here for a draft, which is in memory alone: what is
-killed leaves nothing of it, and is asked again for what it would have been asked. What enters a journal is one line,
-of which all is there or nothing, and a fiftieth of the lines; in a database it is one transaction.
+killed leaves nothing of it, and is asked again for what it would have been asked. What enters a journal is one line, of
+which all is there or nothing, and no longer one a choice; in a database it is one transaction.
 """
 
 from __future__ import annotations
