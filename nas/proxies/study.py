@@ -111,6 +111,8 @@ class ProxyStudy(Space):
         STUDY.checked("", self.settings())
         for field in ("networks", "shorts", "cuts"):
             object.__setattr__(self, field, tuple(getattr(self, field)))  # JSON has lists
+        for text in self.shorts:
+            Length.parse(text, self.images)  # raises ValueError where it is none
 
     @property
     def choices(self) -> tuple[Choice, ...]:

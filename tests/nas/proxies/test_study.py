@@ -247,3 +247,10 @@ def test_only_a_study_has_proxies(tmp_path: Path, config: Config) -> None:
     run = Run.create(tmp_path / "two", dataclasses.replace(config, space=SPACE), Budget(trials=1))
     with pytest.raises(ValueError, match="two searches small: a study is one of nas proxy-study"):
         study_of(run)
+
+
+@pytest.mark.parametrize("text", ["", "often", "0"])
+def test_a_study_of_what_is_no_training_is_refused(text: str) -> None:
+    """As a damaged file has it."""
+    with pytest.raises(ValueError, match=f"'{text}' is no training"):
+        ProxyStudy(("resnet8",), ("8", text), (), image_size=16, images=100)
