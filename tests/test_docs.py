@@ -106,7 +106,8 @@ def test_paths_may_be_text() -> None:
 def test_options_in_the_documentation_exist() -> None:
     """Every `--option` that a page names is one of some command."""
     known = {"--version", "--no-deps", "--head", *_options(typer.main.get_command(app))}
-    for path in [*(ROOT / "nas" / "cli").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
+    folders = (ROOT / "nas" / "cli", ROOT / "benchmarks", ROOT / "tests" / "attack")
+    for path in (path for folder in folders for path in folder.glob("*.py")):
         known |= set(re.findall(r'"(--[a-z0-9-]+)"', path.read_text()))
     for page in PAGES:
         named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*[a-z0-9](?![\w-])", page.read_text()))

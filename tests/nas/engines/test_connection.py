@@ -7,11 +7,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-ray = pytest.importorskip("ray", reason="Ray is not installed")
-
-import nas  # noqa: E402
-from nas.engines.cluster import Cluster  # noqa: E402
-from nas.engines.connection import _examination, settle  # noqa: E402
+import nas
+from nas.engines.cluster import Cluster
+from nas.engines.connection import _examination, settle  # before Ray itself: it says how quiet that is to be
 
 
 def test_a_machine_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,6 +27,7 @@ def test_a_machine_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def head_with_gpus() -> Iterator[str]:
     """The address of a cluster whose machine says that it has two GPUs, and has none."""
+    import ray
     from ray.cluster_utils import Cluster as Machines
 
     machines = Machines(
