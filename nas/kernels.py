@@ -1,4 +1,4 @@
-"""A way around a kernel that writes beyond its memory.
+"""Layers that are computed in another way while a network is trained or judged, and a way around a faulty kernel.
 
 PyTorch 2.13 on a CPU has oneDNN compute the gradient of a convolution's input. Where that is 1x1 with a stride, on
 channels_last images of fewer than 8 channels, as in a narrow NASNet cell, oneDNN's code for AVX2 writes beyond
@@ -9,8 +9,9 @@ convolve these with a stride of 1, is the same sum by a sound kernel.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from types import MethodType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,17 +21,24 @@ _SOUND_FROM = 8  # channels
 
 
 @contextlib.contextmanager
-def sound_kernels(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """Within it, `network` is trained on `device` without that kernel. Nothing of the network is another afterwards."""
-    convolutions = [module for module in network.modules() if type(module) is nn.Conv2d and device.type == "cpu"]
-    affected = [conv for conv in convolutions if _is_affected(conv)]
-    for conv in affected:
-        conv.forward = partial(_sampled_first, conv)  # type: ignore[method-assign]
+def computed_by(forward: Callable[[Any, Tensor], Tensor], modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Within it, `modules` compute by `forward`, but for those that have another one already. May be entered twice."""
+    changed = [module for module in modules if "forward" not in vars(module)]
+    for module in changed:
+        module.forward = MethodType(forward, module)
     try:
         yield
     finally:
-        for conv in affected:
-            del conv.forward
+        for module in changed:
+            del module.forward
+
+
+@contextlib.contextmanager
+def sound_kernels(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """Within it, `network` is trained on `device` without that kernel. Nothing of the network is another afterwards."""
+    convolutions = [module for module in network.modules() if type(module) is nn.Conv2d and device.type == "cpu"]
+    with computed_by(_sampled_first, [conv for conv in convolutions if _is_affected(conv)]):
+        yield
 
 
 def _is_affected(conv: nn.Conv2d) -> bool:

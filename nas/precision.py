@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from types import MethodType
 
 import torch
 from torch import Tensor, nn
+
+from nas.kernels import computed_by
 
 
 class Precision:
@@ -35,15 +36,9 @@ class Precision:
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
         """Keep in float32 what stays in it. May be entered within another of the same network."""
-        modules = [m for m in self.network.modules() if _stays_in_float32(m) and "forward" not in vars(m)]
-        modules = modules if self.bf16 and self.device.type == "cpu" else []
-        for module in modules:
-            module.forward = MethodType(_float32_forward, module)
-        try:
+        affected = self.bf16 and self.device.type == "cpu"
+        with computed_by(_float32_forward, [m for m in self.network.modules() if affected and _stays_in_float32(m)]):
             yield
-        finally:
-            for module in modules:
-                del module.forward
 
 
 def computes_in_bf16(device: torch.device) -> bool:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from nas.kernels import sound_kernels
+from nas.precision import Precision
 
 CPU = torch.device("cpu")
 
@@ -45,6 +46,23 @@ def test_only_what_is_affected_is_changed_and_only_within() -> None:
     assert [set(vars(module)) for module in network] == before
     with sound_kernels(network, torch.device("meta")):
         assert not any("forward" in vars(module) for module in network)
+
+
+def test_who_computes_in_another_way_already_goes_on_so() -> None:
+    """As a person's own layer does, or one that stays in float32."""
+    conv = nn.Conv2d(4, 4, 1, 2, dilation=2)
+    own = conv.forward
+    conv.forward = own
+    with Precision(conv, True, CPU).kept(), sound_kernels(conv, CPU):
+        assert conv.forward is own
+    assert conv.forward is own
+    del conv.forward
+    with Precision(conv, True, CPU).kept():
+        kept = conv.forward
+        with sound_kernels(conv, CPU):
+            assert conv.forward is kept
+        assert conv.forward is kept
+    assert "forward" not in vars(conv)
 
 
 DIES = """
