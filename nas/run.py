@@ -302,7 +302,7 @@ class Run:
         whose = study.user_attrs.get(RUN)
         if whose is None and not study.user_attrs and not study.get_trials(deepcopy=False):
             study.set_user_attr(RUN, self.identity.id)  # made by a process that was killed in the next instant
-        elif whose is None or whose != self.identity.id:
+        elif whose != self.identity.id:
             raise ValueError(_taken(study.study_name))
 
     def database(self) -> str:
