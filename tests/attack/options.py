@@ -95,7 +95,7 @@ COMMANDS: tuple[Call, ...] = (
     Call("report", ("one",)),
     Call("dashboard", ("missing",)),
     Call("train", ("resnet8@0.1", *PICTURES, "--epochs", "1")),
-    Call("compare", ("resnet8@0.1", "lenet5", *PICTURES, "--epochs", "1", "--seeds", "1")),
+    Call("compare", ("resnet8@0.1", "resnet8@0.2", *PICTURES, "--epochs", "1", "--seeds", "1")),
     Call("scale", ("--base", "resnet8@0.1", "--phi", "1", "--no-time")),
     Call(
         "scale",
@@ -117,7 +117,7 @@ FUNCTIONS: tuple[Call, ...] = (
     Call("search", arguments=PICTURES_HERE | CHAIN | {"width": 0.1, "trials": 1, "subset": 8}),
     Call("search", arguments=CHAIN | {"table": "table.csv", "data": "shapes", "trials": 2}),
     Call("train", arguments=PICTURES_HERE | {"network": "resnet8@0.1"}),
-    Call("compare", arguments=PICTURES_HERE | {"networks": ["resnet8@0.1", "lenet5"], "seeds": 1}),
+    Call("compare", arguments=PICTURES_HERE | {"networks": ["resnet8@0.1", "resnet8@0.2"], "seeds": 1}),
     Call("export", arguments={"network": "resnet8@0.1", "untrained": True, "to": "state_dict"}),
     Call("predict", arguments={"network": "trained", "images": "pictures/a"}),
     Call("open", arguments={"run": "one"}),
