@@ -435,7 +435,10 @@ def export(
     output.say(describe(source))
     formats = with_weights(formats, source)
     images = loaded = tested = None
-    if data is not None or test or changes.needs_images:
+    measured = data is not None or test or changes.needs_images
+    if not measured and (data_dir is not None or skip_unreadable):
+        raise ValueError("--data-dir and --skip-unreadable are of images to measure by: add --data, or --test")
+    if measured:
         place = None if data_dir is None else Path(data_dir)
         images = source_of_images(source, data, place, skip_unreadable)
         with output.passing(f"reading {images.name}"):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from nas.data.batches import eval_batches
 from nas.data.images import Dataset, Images
 from nas.devices import free_memory, out_of_memory, within
+from nas.memory import check_room, shape_of
 from nas.precision import Precision
 from nas.recipe import Recipe
 from searchspaces.cost import largest_output
@@ -46,7 +47,11 @@ def predict(
 
 
 def fitting_batch(network: nn.Module, image_size: int, recipe: Recipe, device: torch.device) -> int:
-    """How many images fit at a time, by the largest activation of one. It takes some milliseconds."""
+    """How many images fit at a time, by the largest activation of one. It takes some milliseconds.
+
+    Raises NoRoom where not one does.
+    """
+    check_room(lambda: shape_of(network), image_size, 1, training=False, device=device)
     half = Precision(network, recipe.bf16, device).bf16 and device.type == "cuda"  # a CPU has some of it in float32
     with contextlib.suppress(ValueError):  # it cannot be counted
         bytes_of_one = (2 if half else 4) * max(1, largest_output(network, image_size))

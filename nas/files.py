@@ -102,6 +102,20 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """`make_folder`, which is gone again where nothing came of what it was for."""
+    is_new = not path.exists()
+    make_folder(path)
+    try:
+        yield path
+    except BaseException:
+        if is_new:
+            with contextlib.suppress(OSError):  # other files are in it
+                path.rmdir()
+        raise
+
+
 def write_all(files: Mapping[Path, str | bytes]) -> list[Path]:
     """Write every content to its path, each atomically; returns the paths."""
     for path, content in files.items():

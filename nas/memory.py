@@ -3,12 +3,18 @@
 What PyTorch holds in float32 at the worst moment: weights, statistics and what is computed; in training also what the
 backward pass needs, gradients, and the optimizer's momentum. Workspaces of convolution kernels, fragmentation and the
 framework itself come on top, and differ from device to device.
+
+A machine ends a process that asks for more than it has, without a word; so what cannot fit is refused before.
 """
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import os
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +22,63 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from searchspaces.cost import shapes_only
+from nas.units import format_bytes
+from searchspaces.cost import largest_output, shapes_only
+
+FEW = 500
+"""Tensors as large as the largest. A step of the networks that we know holds 20 to 100; what fits so often, fits."""
+
+
+class NoRoom(ValueError, MemoryError):
+    """A network takes more memory than the machine has."""
+
+
+def memory_of(device: torch.device | str) -> int:
+    """Bytes that `device` has, and of which this process may have all."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    group = Path("/sys/fs/cgroup/memory.max")
+    allowed = group.read_text(encoding="utf-8").strip() if group.exists() else "max"
+    return machine if allowed == "max" else min(machine, int(allowed))
+
+
+def check_room(
+    build: Callable[[], nn.Module], image_size: int, batch_size: int, training: bool, device: torch.device | str
+) -> None:
+    """Raises NoRoom where a step of `batch_size` images, or inference of them, needs more than all of a CPU's memory.
+
+    It takes milliseconds, and about a second where it is not plain that there is room. What cannot be worked out by
+    shape is not refused, and a GPU says itself when it has no more.
+    """
+    if torch.device(device).type != "cpu":
+        return
+    room, needed = memory_of(device), 0
+    with contextlib.suppress(Exception):  # of networks that are not ours
+        if not _plainly_fits(build, image_size, batch_size, room):
+            needed = _peak(build, image_size, batch_size, training)
+    if needed > room:
+        images = "one image" if batch_size == 1 else f"{batch_size:,} images"
+        work, smaller = f"inference with {images}", "a smaller network or smaller images"
+        if training:
+            work, smaller = f"a step of {images}", "a smaller network, --batch-size or --image-size"
+        raise NoRoom(
+            f"{work} of {image_size:,} pixels a side takes {format_bytes(needed)} of memory, and this machine has "
+            f"{format_bytes(room)}: give {smaller}"
+        )
+
+
+def shape_of(module: nn.Module) -> nn.Module:
+    """A copy of `module` without its weights."""
+    return copy.deepcopy(module).to("meta")
+
+
+def _plainly_fits(build: Callable[[], nn.Module], image_size: int, batch_size: int, room: int) -> bool:
+    with shapes_only():
+        module = build()
+    weights = sum(tensor.numel() for tensor in module.parameters())
+    return 4 * (3 * weights + FEW * batch_size * largest_output(module, image_size)) < room
 
 
 def inference_memory(build: Callable[[], nn.Module], image_size: int, batch_size: int = 1) -> int:

@@ -18,6 +18,7 @@ from torch import nn
 from nas.config import Budget
 from nas.data.images import Dataset
 from nas.devices import free_memory
+from nas.memory import NoRoom, check_room
 from nas.recipe import Recipe
 from nas.training import Diverged, Epoch, Moment, train
 from nas.units import format_seconds
@@ -81,7 +82,8 @@ def estimate_trial_seconds(
 
     `dataset` is already `recipe.prepare`d. Of random networks, ordered by size, those in the middle of each quarter are
     timed: four like this say as much as many at random. Each stands for its quarter by the mean size in that, since
-    some networks are far above the middle. A quarter whose network could not be timed goes by the others' pace.
+    some networks are far above the middle. A quarter whose network could not be timed goes by the others' pace. Raises
+    NoRoom where none could, and one has not the memory.
     """
     if recipe.seconds is not None:
         return Estimate(recipe.seconds, 1, 1)
@@ -90,14 +92,21 @@ def estimate_trial_seconds(
     quarter = len(sized) // NETWORKS
     means: list[float] = []
     paces: dict[int, float] = {}  # seconds for each unit of size, by the quarter's number
+    too_large: NoRoom | None = None
     for number in range(NETWORKS):
         group = sized[number * quarter : (number + 1) * quarter]
         middle, build = group[quarter // 2]
         means.append(fmean(size for size, _ in group))
-        seconds = training_seconds(build, dataset, recipe, allowance.share(NETWORKS - number))
+        try:
+            seconds = training_seconds(build, dataset, recipe, allowance.share(NETWORKS - number))
+        except NoRoom as error:  # a failed trial and no more, where others fit
+            too_large = error
+            continue
         if seconds is not None:
             paces[number] = seconds / max(middle, 1)
     if not paces:
+        if too_large is not None:
+            raise too_large
         return None
     usual = fmean(paces.values())
     mean = fmean(size * paces.get(number, usual) for number, size in enumerate(means))
@@ -132,7 +141,7 @@ def training_seconds(build: Build, dataset: Dataset, recipe: Recipe, limit: floa
 
     `dataset` is already `recipe.prepare`d. The miniature has as many validation images for each training image as the
     real one; its first epoch warms up and its second is timed. After `limit` seconds it is stopped, and what it did by
-    then has to do.
+    then has to do. Raises NoRoom where it has not the memory.
     """
     if recipe.seconds is not None:
         return recipe.seconds
@@ -141,6 +150,8 @@ def training_seconds(build: Build, dataset: Dataset, recipe: Recipe, limit: floa
     mini = dataclasses.replace(
         dataset, train=dataset.train.take(images, 0), val=dataset.val.take(math.ceil(len(dataset.val) / scale), 0)
     )
+    device = dataset.train.pixels.device
+    check_room(build, dataset.image_size, min(recipe.batch_size, images), training=True, device=device)
     torch.manual_seed(0)
     seconds = None
     with contextlib.suppress(Diverged, torch.OutOfMemoryError):  # in a search, a failed trial and no more
@@ -149,7 +160,7 @@ def training_seconds(build: Build, dataset: Dataset, recipe: Recipe, limit: floa
             seconds = (epochs[1].seconds - epochs[0].seconds) * scale * recipe.epochs
         elif (pace := _seconds_an_image(moments)) is not None:
             seconds = pace * (len(dataset.train) + _FORWARD * len(dataset.val)) * recipe.epochs
-    free_memory(dataset.train.pixels.device)  # workers may need it
+    free_memory(device)  # workers may need it
     return seconds
 
 

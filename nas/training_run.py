@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from nas.exports.files import write_network
 from nas.files import CONFIG, RESULT, make_folder, resumable, sole_process, write_atomically
 from nas.halted import DeviceFault
 from nas.launch import check_no_weights, choose_device
+from nas.memory import check_room
 from nas.origin import origin_of
 from nas.process import prepare
 from nas.progress import Output
@@ -173,8 +175,11 @@ class _Prepared:
         """At the training's start. Raises ValueError where the network, the data, the weights do not fit together."""
         prepare()
         dataset = job.recipe.prepare(dataset.to(job.device))
+        build = partial(job.network.build, dataset.num_classes, dataset.image_size)
+        batch = min(job.recipe.batch_size, len(dataset.train))
+        check_room(build, dataset.image_size, batch, training=True, device=job.device)
         torch.manual_seed(job.seed)
-        module = job.network.build(dataset.num_classes, dataset.image_size)
+        module = build()
         size = cost(module, dataset.image_size)
         taken = None if job.start is None else job.start.give(module, job.network, dataset)
         training = Training(module, dataset, job.recipe, job.seed, job.tuning)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
 import torch
 from safetensors.torch import save
@@ -16,6 +17,7 @@ from nas.devices import out_of_memory, raise_fault
 from nas.evaluation import accuracy, predict
 from nas.latency import latency
 from nas.looks import Look
+from nas.memory import check_room
 from nas.network import Network
 from nas.place import Place
 from nas.recipe import Recipe
@@ -91,11 +93,13 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
     """
     start = time.perf_counter()
     device = dataset.train.pixels.device
-    torch.manual_seed(
-        spec.seed
-    )  # weights and dropout draw from torch's own generator; a trial has the process to itself
+    build = partial(spec.network.build, dataset.num_classes, dataset.image_size)
     try:
-        network = spec.network.build(dataset.num_classes, dataset.image_size)
+        if spec.published is None:
+            batch = min(spec.recipe.batch_size, len(dataset.train))
+            check_room(build, dataset.image_size, batch, training=True, device=device)
+        torch.manual_seed(spec.seed)  # weights and dropout draw from torch's own: a trial has the process to itself
+        network = build()
         image_seconds = latency(network, dataset.image_size, device) if spec.measure_latency else None
         if spec.published is not None:
             return TrialResult(State.COMPLETE, time.perf_counter() - start, spec.published, latency=image_seconds)

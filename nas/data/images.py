@@ -7,6 +7,7 @@ channels_last already, the layout that convolutions are fastest in.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -20,8 +21,8 @@ VAL_SHARE = 10
 VAL_SEED = 0
 """Which ones: fixed for good, so that every search, baseline and machine has the same 45,000/5,000 split."""
 
-CHUNK = 1024
-"""Images that are in floating point at a time, where a whole split is worked on."""
+CHUNK, VALUES = 1024, 2**27
+"""Images that are in floating point at a time, where a whole split is worked on, and of how many values at most."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,23 +64,28 @@ class Images:
         if self.pixels.shape[1:3] == (resolution, resolution):
             return self
         resized = self.pixels.new_empty((len(self), resolution, resolution, 3))
-        for start in range(0, len(self), CHUNK):
-            chunk = self.pixels[start : start + CHUNK].permute(0, 3, 1, 2).float()
+        for part in self._parts():
+            chunk = self.pixels[part].permute(0, 3, 1, 2).float()
             chunk = F.interpolate(chunk, size=(resolution, resolution), mode="bilinear", antialias=True)
-            resized[start : start + CHUNK] = chunk.round_().clamp_(0, 255).permute(0, 2, 3, 1)
+            resized[part] = chunk.round_().clamp_(0, 255).permute(0, 2, 3, 1)
         return Images(resized, self.labels)
 
     def channel_statistics(self) -> tuple[RGB, RGB]:
         """Mean and standard deviation of each channel, for pixels in 0..1."""
         total, squares = torch.zeros(2, 3, dtype=torch.float64, device=self.pixels.device)
-        for start in range(0, len(self), CHUNK):
-            values = self.pixels[start : start + CHUNK].reshape(-1, 3).double() / 255
+        for part in self._parts():
+            values = self.pixels[part].reshape(-1, 3).double() / 255
             total += values.sum(0)
             squares += values.square().sum(0)
         count = self.pixels[..., 0].numel()
         mean = total / count
         std = (squares / count - mean.square()).clamp(min=0).sqrt().clamp(min=1 / 255)  # never 0: it divides
         return _rgb(mean), _rgb(std)
+
+    def _parts(self) -> Iterator[slice]:
+        """Which images are worked on together, so that large ones take no more memory than small ones."""
+        together = max(1, min(CHUNK, VALUES // max(1, self.pixels[0:1].numel())))
+        return (slice(start, start + together) for start in range(0, len(self), together))
 
 
 @dataclasses.dataclass(frozen=True)

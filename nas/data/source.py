@@ -82,6 +82,8 @@ def choose_source(
     usual = usual or DataSource()
     Optional(TEXT).checked("the name of the data", name)
     named, place = data.locate(usual.name, folder or usual.folder) if name is None else data.locate(name, folder)
+    if skip_unreadable and not data.is_folder(named):
+        raise ValueError(f"--skip-unreadable is for the images of a folder, and {named} is none: leave it out")
     size = usual.image_size if image_size is None else image_size
     skip = skip_unreadable or usual.skip_unreadable
     if name is None or (named, place) == (usual.name, usual.folder):

@@ -16,7 +16,8 @@ from nas.data.source import DataSource
 from nas.exports.formats import PROGRAMS, largest_difference, to_program
 from nas.exports.photographs import CLASSIFY, check_classify, check_network, classify_source
 from nas.exports.standalone import logits_of, standalone_source
-from nas.files import ARCHITECTURE, WEIGHTS, make_folder, write_all, write_atomically
+from nas.files import ARCHITECTURE, WEIGHTS, write_all, write_atomically
+from nas.memory import check_room, shape_of
 from nas.network import Network
 from nas.origin import document_of
 from nas.targets import from_document
@@ -112,12 +113,6 @@ def check_new(folder: Path, formats: Sequence[str], more: Sequence[str] = ()) ->
     names = [name for chosen in formats for name in FILES[chosen]]
     if there := [name for name in (*names, *more) if (folder / name).exists()]:
         raise ValueError(f"{folder} has {there[0]} already: choose another --out, or remove it")
-
-
-def new_files(folder: Path, formats: Sequence[str], more: Sequence[str] = ()) -> Path:
-    """`folder`, made now. Raises ValueError as `check_new` does."""
-    check_new(folder, formats, more)
-    return make_folder(folder)
 
 
 def export(
@@ -219,7 +214,8 @@ def check_same(wrong: str, found: Tensor, logits: Tensor, exact: bool = False) -
 
 
 def example_logits(module: nn.Module, image_size: int) -> Tensor:
-    """What `module`, in evaluation mode from then on, gives for `example_images`."""
+    """What `module`, in evaluation mode from then on, gives for `example_images`. NoRoom where it is too large."""
+    check_room(lambda: shape_of(module), image_size, CHECKED, training=False, device="cpu")
     with torch.no_grad():
         logits: Tensor = module.cpu().eval()(example_images(image_size))
     return logits

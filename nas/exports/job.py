@@ -20,14 +20,13 @@ from nas.exports.files import (
     example_images,
     example_logits,
     export,
-    new_files,
 )
 from nas.exports.fold import fold_batch_norms
 from nas.exports.formats import PROGRAMS, largest_difference
 from nas.exports.photographs import CLASSIFY
 from nas.exports.steps import Step, calibration_batches, int8_bytes, measure, program_bytes
 from nas.exports.target import Source
-from nas.files import write_atomically
+from nas.files import new_folder, write_atomically
 
 
 @dataclass(frozen=True)
@@ -86,44 +85,47 @@ def run(
     others = [*int8, *([CLASSIFY] if source.task and "onnx" in formats else [])]
     check_new(folder, formats, others)
     logits = example_logits(source.module, pixels)
+    if not logits.isfinite().all():
+        deep = "" if source.trained else ": without training, a network so deep overflows"
+        raise ValueError(f"{source.network.name} gives logits that are no numbers, so no file can be checked{deep}")
     stages = list(_stages(source.module, logits, changes, pixels, say))
-    module = stages[-1][1]
+    with new_folder(folder):
+        return _written(folder, formats, int8, source, changes, stages, logits, data, test)
+
+
+def _written(
+    folder: Path,
+    formats: Sequence[str],
+    int8: Sequence[str],
+    source: Source,
+    changes: Changes,
+    stages: Sequence[tuple[str, nn.Module]],
+    logits: Tensor,
+    data: Dataset | None,
+    test: Images | None,
+) -> Exported:
+    """Write the last of `stages`, and the files `int8` of it; measure all of them. The first gives `logits`."""
+    forms, pixels, module = [name for name in formats if name in PROGRAMS], source.shape[1], stages[-1][1]
     original = Original(logits, kept=changes.prune is None) if len(stages) > 1 else None
-    new_files(folder, formats, others)
+    metadata, folded = source.metadata, changes.fold_bn
     written = list(
-        export(
-            folder,
-            formats,
-            source.network,
-            module,
-            source.shape,
-            source.metadata,
-            changes.fold_bn,
-            original,
-            source.data,
-        )
+        export(folder, formats, source.network, module, source.shape, metadata, folded, original, source.data)
     )
     if not forms or changes == Changes():
         return Exported(source.trained, written, [])
-    last = len(stages) - (0 if changes.quantize else 1)  # the test set is seen at the two ends alone
+    form, ends = forms[0], {0, len(stages) - (0 if changes.quantize else 1)}  # the test set is seen at the two ends
     steps = [
-        measure(
-            name,
-            program_bytes(stage, pixels, forms[0], source.metadata),
-            forms[0],
-            data,
-            test if number in (0, last) else None,
-        )
+        measure(name, program_bytes(stage, pixels, form, metadata), form, data, test if number in ends else None)
         for number, (name, stage) in enumerate(stages)
     ]
     if changes.quantize:
         batches = calibration_batches(data) if changes.quantize == "static" and data is not None else []
-        contents = list(int8_bytes(module, pixels, forms, batches, source.metadata))
+        contents = list(int8_bytes(module, pixels, forms, batches, metadata))
         written += [
             _int8(folder / name, content, example_logits(module, pixels), None if original is None else logits, pixels)
             for name, content in zip(int8, contents, strict=True)
         ]
-        steps.append(measure(f"int8, {changes.quantize}", contents[0], forms[0], data, test))
+        steps.append(measure(f"int8, {changes.quantize}", contents[0], form, data, test))
     return Exported(source.trained, written, steps)
 
 

@@ -7,7 +7,6 @@ and how it is rounded is `scaling.compound`; what width and depth are in a netwo
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from nas.exports.files import write_network
 from nas.exports.standalone import standalone_source
 from nas.files import write_atomically
 from nas.latency import latency
-from nas.memory import inference_memory, training_memory
+from nas.memory import inference_memory, memory_of, training_memory
 from nas.network import Designed, Network, grown
 from nas.origin import document_of, origin_of
 from nas.show import choose_shape, usual_shape
@@ -223,7 +222,7 @@ def memory(of: Member, batch_size: int | None = None) -> int:
 
 def seconds(of: Member, device: str) -> float:
     """What one image takes, measured. Raises ValueError where the device has not the memory for it."""
-    needed, there = memory(of), _memory_of(device)
+    needed, there = memory(of), memory_of(device)
     if needed > there:
         raise ValueError(
             f"{of.network.name}, at phi {of.phi:g}, needs {format_bytes(needed)} of memory for one image, and {device} "
@@ -231,16 +230,6 @@ def seconds(of: Member, device: str) -> float:
         )
     repeats = min(30, max(1, int(3e10 / max(1, of.cost.macs))))  # some seconds of a CPU
     return latency(of.build(), of.image_size, device, repeats=repeats)
-
-
-def _memory_of(device: str) -> int:
-    """Bytes that `device` has, and of which this process may have all."""
-    if device.startswith("cuda"):
-        return torch.cuda.get_device_properties(device).total_memory
-    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    group = Path("/sys/fs/cgroup/memory.max")
-    allowed = group.read_text(encoding="utf-8").strip() if group.exists() else "max"
-    return machine if allowed == "max" else min(machine, int(allowed))
 
 
 def solve(base: Base, limits: Sequence[Limit], compound: Compound = PAPER) -> tuple[Member, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.files import is_busy, read_json, read_text, resumable, sole_process
+from nas.files import is_busy, new_folder, read_json, read_text, resumable, sole_process
 
 DOCUMENT = '{\n"café": 1}\n'
 
@@ -109,3 +109,19 @@ def test_what_is_no_finite_number_is_damage_wherever_it_stands(tmp_path: Path, n
     path.write_text(f'{{"a": [{{"b": {number}}}]}}')
     with pytest.raises(ValueError, match=rf"a\.json is damaged: it has {number} where a finite number should be"):
         read_json(path)
+
+
+def test_a_new_folder_is_gone_again_where_nothing_came_of_it(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    for folder in (tmp_path / "new", old, tmp_path / "kept"):
+        with pytest.raises(ValueError, match="no"), new_folder(folder):
+            if folder.name == "kept":
+                (folder / "file").touch()
+            raise ValueError("no")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "old"]
+    with new_folder(tmp_path / "new"):
+        pass
+    assert (tmp_path / "new").is_dir()
+    with pytest.raises(ValueError, match="cannot make the folder"), new_folder(tmp_path / "kept" / "file" / "below"):
+        pass

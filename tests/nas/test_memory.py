@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from nas.baselines import build
-from nas.memory import inference_memory, training_memory
+from nas.memory import NoRoom, check_room, inference_memory, training_memory
 
 
 def allocated(module: nn.Module, images: torch.Tensor, training: bool) -> int:
@@ -53,3 +53,34 @@ def test_it_grows_with_the_batch_and_counts_auxiliary_classifiers() -> None:
     assert sizes == sorted(sizes) and sizes[-1] > 20 * sizes[0]
     plain, tapped = (training_memory(lambda n=name: build(n, 10, 96), 96, 1) for name in ("googlenet", "googlenet+aux"))
     assert tapped > plain
+
+
+def test_what_cannot_fit_is_refused_before_it_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def make() -> nn.Module:
+        return build("resnet8", 10, 64)
+
+    needed = training_memory(make, 64, 100)
+    monkeypatch.setattr("nas.memory.memory_of", lambda device: needed)
+    check_room(make, 64, 100, training=True, device="cpu")
+    with pytest.raises(
+        NoRoom, match=r"a step of 101 images of 64 pixels a side takes .* give a smaller network, --batch"
+    ):
+        check_room(make, 64, 101, training=True, device="cpu")
+    check_room(make, 64, 101, training=True, device="cuda")  # which says so itself
+    check_room(make, 64, 101, training=False, device="cpu")
+    with pytest.raises(NoRoom, match="inference with 1,000 images"):
+        check_room(make, 64, 1_000, training=False, device="cpu")
+
+
+def test_what_cannot_be_worked_out_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sized(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[: int(x.sum().item())]
+
+    monkeypatch.setattr("nas.memory.memory_of", lambda device: 1)
+    check_room(Sized, 8, 4, training=True, device="cpu")
+
+
+def test_a_network_too_large_to_build_is_refused_unbuilt() -> None:
+    with pytest.raises(NoRoom):
+        check_room(lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 10**12)), 8, 1, training=False, device="cpu")

@@ -144,6 +144,8 @@ def test_what_is_said_goes_before_what_is_usual(searched: Path, monkeypatch: pyt
     assert other == DataSource("folder:other", searched, 16, False, None)
     assert choose_source(usual, "shapes", None, None, False) == DataSource("shapes")
     assert choose_source(None, None, None, None, False) == DataSource("cifar10")
+    with pytest.raises(ValueError, match=r"--skip-unreadable is for the images of a folder, and shapes is none"):
+        choose_source(usual, "shapes", None, None, True)
 
 
 def test_what_is_loaded_again_leaves_out_what_was_left_out() -> None:

@@ -120,3 +120,12 @@ def test_a_data_set_has_no_test_split_unless_it_is_given_one():
 def test_a_data_set_moves_as_a_whole():
     moved = Dataset.split("toy", ("a", "b"), random_images(20, classes=2)).to("meta")
     assert moved.train.pixels.device.type == moved.val.labels.device.type == "meta"
+
+
+def test_large_images_are_worked_on_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = random_images(20)
+    resized, (mean, std) = images.resize(4), images.channel_statistics()
+    monkeypatch.setattr("nas.data.images.VALUES", 3 * 8 * 8 * 3)
+    assert [part.stop - part.start for part in images._parts()] == [3] * 7
+    assert same(images.resize(4), resized)
+    assert images.channel_statistics() == (pytest.approx(mean), pytest.approx(std))

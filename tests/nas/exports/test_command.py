@@ -53,6 +53,11 @@ def test_an_untrained_network_is_called_so(
     [
         (["resnet8", "--untrained", "--to", "tflite"], "--to is of state_dict, standalone, onnx, pt2"),
         (["resnet8", "--untrained", "--test"], "nothing says on which the network was trained: give --data"),
+        (["resnet8", "--untrained", "--data-dir", "."], "are of images to measure by: add --data"),
+        (
+            ["resnet1202", "--untrained"],
+            "gives logits that are no numbers, so no file can be checked: without training",
+        ),
         (["resnet8", "--untrained", "--image-size", "0"], "must be at least 1"),
         (["resnet8"], "resnet8 has no trained weights: `nas train resnet8` makes some"),
         (["resnet8", "--untrained", "--weights", "x.pth"], "give one of both"),

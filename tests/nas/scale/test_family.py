@@ -253,7 +253,7 @@ def test_time_is_measured_and_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_more_memory_than_there_is_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.scale.family._memory_of", lambda device: 1_000_000)
+    monkeypatch.setattr("nas.scale.family.memory_of", lambda device: 1_000_000)
     with pytest.raises(
         ValueError, match=r"resnet20, at phi 0, needs 1.42 MB of memory for one image, and cpu has 1 MB"
     ):
