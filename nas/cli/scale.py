@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -186,6 +188,7 @@ def scale(
         )  # fmt: skip
         return
     from nas.launch import choose_device
+    from nas.live import passing
     from nas.scale.family import base_of, choose_compound, member, parse_phi, solve
     from nas.scale.tables import facts, family_table
     from scaling.compound import PAPER
@@ -201,11 +204,14 @@ def scale(
         own, base, image_size = scale_search.best_of(from_run, runs_dir, own, base, image_size, common.say(as_json))
     grows = base_of(base or BASE, runs_dir, classes, image_size)
     if phi is None:
-        found, ended = solve(grows, limits, own or PAPER)
+        with passing("looking for the largest", sys.stderr):
+            found, ended = solve(grows, limits, own or PAPER)
         members = [found]
         common.say(as_json)(f"the largest is at phi {found.phi:g}; {ended}\n")
     else:
-        members = [member(grows, value, own) for value in parse_phi(phi)]
+        phis = parse_phi(phi)
+        with passing(f"working out {len(phis)} network{'s' * (len(phis) > 1)}", sys.stderr):
+            members = [member(grows, value, own) for value in phis]
     if not table and len(members) == 1:
         _one(members[0], batch_size, where if time else None, out, as_json)
     elif out:
@@ -213,7 +219,9 @@ def scale(
     elif as_json:
         common.print_json([facts(m, batch_size) for m in members])
     else:
-        common.to_stdout(family_table(members, batch_size))
+        with passing("working out their memory", sys.stderr):
+            drawn = family_table(members, batch_size)
+        common.to_stdout(drawn)
 
 
 def _check_together(given: Mapping[str, Any]) -> None:
@@ -249,18 +257,17 @@ def _one(found: Member, batch_size: int, device: str | None, out: Path | None, a
     """Say all about one network, and write it. It is timed on `device`, if one is given."""
     import json
 
-    from nas.files import make_folder, write_atomically
+    from nas.files import new_folder, write_atomically
     from nas.launch import check_no_weights
     from nas.scale.family import seconds, write_untrained
     from nas.scale.tables import explained, facts
 
     if out:
         check_no_weights(out)
-        make_folder(out)  # now, so that the work does not end with nowhere to go
-    took = seconds(found, device) if device else None
-    if out:
-        written = write_untrained(out, found)
-    else:
+    with new_folder(out) if out else contextlib.nullcontext():  # now, so that the work does not end with nowhere to go
+        took = seconds(found, device) if device else None
+        written = write_untrained(out, found) if out else []
+    if not out:
         written = [Path(found.network.name.replace(":", "-").replace("/", "-") + ".json")]
         write_atomically(written[0], json.dumps(found.architecture(), indent=2) + "\n")
     if as_json:
