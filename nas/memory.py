@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import os
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from nas.units import format_bytes
+from searchspaces.bounded import memory_here
 from searchspaces.cost import largest_output, shapes_only
 
 FEW = 500
@@ -38,10 +37,7 @@ def memory_of(device: torch.device | str) -> int:
     device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
-    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    group = Path("/sys/fs/cgroup/memory.max")
-    allowed = group.read_text(encoding="utf-8").strip() if group.exists() else "max"
-    return machine if allowed == "max" else min(machine, int(allowed))
+    return memory_here()
 
 
 def check_room(

@@ -17,7 +17,7 @@ from torch import nn
 
 from nas.config import Budget
 from nas.data.images import Dataset
-from nas.devices import free_memory
+from nas.devices import free_memory, out_of_memory
 from nas.memory import NoRoom, check_room
 from nas.recipe import Recipe
 from nas.training import Diverged, Epoch, Moment, train
@@ -154,12 +154,15 @@ def training_seconds(build: Build, dataset: Dataset, recipe: Recipe, limit: floa
     check_room(build, dataset.image_size, min(recipe.batch_size, images), training=True, device=device)
     torch.manual_seed(0)
     seconds = None
-    with contextlib.suppress(Diverged, torch.OutOfMemoryError):  # in a search, a failed trial and no more
+    try:
         moments, epochs = _miniature(build, mini, dataclasses.replace(recipe, epochs=2), limit)
         if len(epochs) == 2:
             seconds = (epochs[1].seconds - epochs[0].seconds) * scale * recipe.epochs
         elif (pace := _seconds_an_image(moments)) is not None:
             seconds = pace * (len(dataset.train) + _FORWARD * len(dataset.val)) * recipe.epochs
+    except (Diverged, RuntimeError, MemoryError) as error:  # in a search, a failed trial and no more
+        if not isinstance(error, Diverged) and not out_of_memory(error):
+            raise
     free_memory(device)  # workers may need it
     return seconds
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
@@ -20,7 +21,7 @@ def bounded(name: str) -> Iterator[None]:
     Which is: of more than `MOST_TENSORS` tensors, or, where these are allocated and not only shapes, of more bytes than
     this machine has memory.
     """
-    tensors, size, memory = 0, 0, _memory()
+    tensors, size, memory = 0, 0, memory_here()
 
     def count(module: nn.Module, of: str, parameter: nn.Parameter | None) -> None:
         nonlocal tensors, size
@@ -52,5 +53,9 @@ def check_settings(space: str, bounds: dict[str, tuple[float, float, float]]) ->
             raise ValueError(f"{space}: {setting} must be {least:,} to {most:,}, not {value:,}")
 
 
-def _memory() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+def memory_here() -> int:
+    """Bytes of memory that this process may have: the machine's, or what its control group leaves it."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    group = Path("/sys/fs/cgroup/memory.max")
+    allowed = group.read_text(encoding="utf-8").strip() if group.exists() else "max"
+    return machine if allowed == "max" else min(machine, int(allowed))
