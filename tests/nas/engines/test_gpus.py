@@ -8,8 +8,9 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from torch import nn
 
 from nas.data import Dataset
 from nas.network import Designed
+from nas.place import places_of
 from nas.recipe import Recipe
+from nas.run import Run
 from nas.training import Epoch
 from nas.trial import State, TrialResult, TrialSpec
 
@@ -127,6 +130,7 @@ def add(machines: Any, gpus: int) -> Any:
         return machines.add_node(num_cpus=gpus, num_gpus=gpus, object_store_memory=100_000_000)
 
 
+@pytest.mark.slow
 def test_four_trials_at_once_on_each_gpu(tiny: Dataset, tmp_path: Path) -> None:
     at_first = range(4)
     trials = Noted(tmp_path, 8, (at_first,))
@@ -135,37 +139,77 @@ def test_four_trials_at_once_on_each_gpu(tiny: Dataset, tmp_path: Path) -> None:
     assert trials.at_once == [4] and trials.on_gpus(at_first) == {"0": 4}
 
 
+@pytest.mark.slow
 def test_two_machines_of_which_one_is_lost_and_another_joins(tiny: Dataset, tmp_path: Path, machines: Any) -> None:
-    first, _ = add(machines, 2), add(machines, 2)
+    first, _ = add(machines, 4), add(machines, 4)
     machines.wait_for_nodes()
     asked = ray_tune.Cluster(address=machines.address)
-    settled = replace(asked.settled([{"CPU": 2, "GPU": 2}] * 2), on="cpu")
-    assert (settled.device, settled.gpus, settled.grows) == ("cpu", 4, True)
+    settled = replace(asked.settled([{"CPU": 4, "GPU": 4}] * 2), on="cpu")
+    assert (settled.device, settled.gpus, settled.grows) == ("cpu", 8, True)
 
     class Eventful(Noted):
         def tell(self, spec: TrialSpec, result: TrialResult) -> None:
             super().tell(spec, result)
-            if len(self.results) == 4:
+            if len(self.results) == 8:
                 machines.remove_node(first, allow_graceful=False)
                 add(machines, 3)
 
-    at_first, later = range(4), range(8, 13)
-    trials = Eventful(tmp_path, 16, (at_first, later))
+    at_first, later = range(8), range(16, 23)
+    trials = Eventful(tmp_path, 28, (at_first, later))
     ray_tune.run(trials, tiny, settled)
     trials.check_whole()
-    assert trials.at_once[0] == 4 and trials.at_once[-1] == 5
+    assert trials.at_once[0] == 8 and trials.at_once[-1] == 7
     assert all(reason == "its machine was lost or out of reach" and not blamed for _, reason, blamed in trials.moved)
-    assert trials.on_gpus(at_first) == {"0": 2, "1": 2}
-    assert trials.on_gpus(later) == {"0": 2, "1": 2, "2": 1}
+    assert trials.on_gpus(at_first) == dict.fromkeys("0123", 2)
+    assert trials.on_gpus(later) == {"0": 2, "1": 2, "2": 2, "3": 1}
 
 
 @pytest.mark.slow
-def test_the_command_of_the_first_page(tiny: Dataset, tmp_path: Path) -> None:
+def test_one_trial_on_each_of_eight_gpus(tiny: Dataset, tmp_path: Path) -> None:
     at_first = range(8)
     trials = Noted(tmp_path, 24, (at_first,))
     ray_tune.run(trials, tiny, ray_tune.Cluster(gpus=8, on="cpu"))
     trials.check_whole()
     assert trials.at_once == [8] and trials.on_gpus(at_first) == dict.fromkeys("01234567", 1)
+
+
+MEETING = """
+import os, time
+from dataclasses import dataclass
+from pathlib import Path
+import torch
+from searchspaces import Mnas
+
+@dataclass(frozen=True)
+class Meeting(Mnas):
+    def build(self, *args, **kwargs):
+        if torch.empty(0).device.type != "meta":  # the network itself, and not its shape
+            met = Path(__file__).with_name("met")
+            (met / str(os.getpid())).touch()
+            until = time.monotonic() + 200
+            while len(list(met.iterdir())) < 8 and time.monotonic() < until:
+                time.sleep(0.1)
+        return super().build(*args, **kwargs)
+"""
+
+
+def test_the_command_of_the_first_page(
+    tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call_nas: Callable[..., tuple[int, str, str]]
+) -> None:
+    """As a person types it, but for tiny images, networks that wait for each other, and GPUs that only Ray sees."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "met").mkdir()
+    (tmp_path / "meeting.py").write_text(MEETING)
+    monkeypatch.setattr("nas.data.load", lambda name, data_dir=None, **how: tiny)
+    monkeypatch.setattr(ray_tune, "Cluster", partial(ray_tune.Cluster, on="cpu"))
+    short = ("--width", "0.1", "--batch-size", "20", "--set", "seconds=1", "--trials", "16", "--name", "one")
+    code, out, err = call_nas("search", "--space", "meeting:Meeting", "--gpus", "8", *short)
+    assert code == 0 and "16 trials done" in out, err
+    print(out)
+    run = Run.open(tmp_path / "runs" / "one")
+    assert [row.number for row in run.rows()] == list(range(16))
+    assert {row.state for row in run.rows()} == {State.COMPLETE}
+    assert {place.gpus for place in places_of(run.study).values()} == set("01234567")
 
 
 # ---------------------------------------------------------------------------- shares
