@@ -235,6 +235,7 @@ class _Asker(Searcher):
                 self._again(trials, spec, "its machine was lost or out of reach", blamed=False)
             elif spec.number not in self._died:
                 self._died.add(spec.number)
+                spec = replace(spec, recorded=False)  # which may be what it died of
                 self._again(trials, spec, f"its worker process died: {reason}", blamed=True)
             else:
                 seconds = time.perf_counter() - self._began[spec.number]

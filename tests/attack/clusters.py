@@ -11,7 +11,6 @@ import os
 import random
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,12 +34,10 @@ from nas.run import Row, Run
 from nas.trial import State
 from searchspaces import Mnas
 from tests.attack.outcome import Outcome
-
-from ray.cluster_utils import Cluster as Machines  # isort: skip, since the engine tells Ray to be silent first
+from tests.ray_machines import SIZE, head
 
 TRIALS = 6
 BEFORE = 2  # trials that have ended when something happens
-SIZE = {"include_dashboard": False, "object_store_memory": 100_000_000}
 LATEST = PATIENCE + 30  # seconds from the loss of a head to the word of it, on a machine that has others to serve
 
 
@@ -149,9 +146,8 @@ def _faults(run: Run, most_starts: int) -> Iterator[tuple[Any, str]]:
 @contextlib.contextmanager
 def _scene(rng: random.Random) -> Iterator[Scene]:
     """A head without cores, and two machines for one trial at once each. None of their processes outlives it."""
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        before = set(_family(os.getpid()))
-        machines = Machines(initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": folder} | SIZE)
+    before = set(_family(os.getpid()))
+    with head() as machines:
         scene = Scene(machines, [], rng)
         try:
             scene.add()

@@ -5,6 +5,7 @@ Each function takes a random source and content, and gives content that differs.
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 import struct
@@ -122,7 +123,7 @@ def _with_change(rng: random.Random, document: Any) -> Any:
 
 
 def _odd(rng: random.Random) -> Any:
-    return rng.choice((*ODD, _TOO_LARGE, _TOO_LARGE, _TOO_DEEP))
+    return copy.deepcopy(rng.choice((*ODD, _TOO_LARGE, _TOO_LARGE, _TOO_DEEP)))  # which may be changed itself
 
 
 def _places(value: Any) -> Any:

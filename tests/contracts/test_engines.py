@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib import import_module
 from importlib.util import find_spec
 
 import pytest
@@ -72,12 +70,9 @@ class Listed:
 def ray_cluster() -> Iterator[str]:
     if find_spec("ray") is None:
         pytest.skip("Ray is not installed")
-    import_module("nas.engines.ray_tune")  # first: it tells Ray to be silent
-    from ray.cluster_utils import Cluster
+    from tests.ray_machines import head
 
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        head = {"num_cpus": 2, "include_dashboard": False, "temp_dir": folder}
-        cluster = Cluster(initialize_head=True, head_node_args=head)
+    with head(cores=2) as cluster:
         yield cluster.address
         cluster.shutdown()
 

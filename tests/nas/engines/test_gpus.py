@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -33,6 +32,7 @@ if find_spec("ray") is None:  # not importorskip: the engine tells Ray to be sil
 
 from nas.engines import ray_tune
 from nas.engines.worker import CONTEXT, Unfit, memory_share
+from tests.ray_machines import head
 
 
 def meeting(folder: Path, number: int, of: int) -> Any:
@@ -115,11 +115,7 @@ class Noted:
 @pytest.fixture
 def machines() -> Iterator[Any]:
     """A cluster whose head has no GPU, to which machines can be added."""
-    from ray.cluster_utils import Cluster
-
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        size = {"include_dashboard": False, "object_store_memory": 100_000_000}
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": folder} | size)
+    with head() as cluster:
         yield cluster
         cluster.shutdown()
 
