@@ -1,4 +1,4 @@
-"""Machines of a Ray cluster, all of them on this one. Import it after `nas.engines`, which tells Ray to be silent."""
+"""Machines of a Ray cluster, all of them on this one. Ray is told to be silent before it is imported."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nas.engines import quiet_ray  # noqa: F401
+
+# isort: split
 from ray._common.utils import get_default_ray_temp_dir
 from ray.cluster_utils import Cluster
-
-from nas.engines import quiet_ray  # noqa: F401, first
 
 SIZE = {"include_dashboard": False, "object_store_memory": 100_000_000}
 
