@@ -21,9 +21,9 @@ import numpy as np
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
+from nas.cli.tables import table
 from nas.samplers import StrategySampler
 from nas.samplers.evolution import Evolution
-from nas.tables import table
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "controller": lambda seed: StrategySampler(seed=seed),

@@ -16,8 +16,8 @@ from statistics import fmean, stdev
 
 import optuna
 
-from nas.published import Published, read
 from nas.samplers import distributions, make_sampler
+from nas.search.published import Published, read
 from searchspaces import get_space
 
 LEAST = 80.0  # accuracy in %

@@ -28,12 +28,13 @@ from interleaved import Work, ratio, rounds
 from torch import nn
 from training import NETWORKS, built
 
-from nas import baselines, devices
+from nas import baselines
+from nas.cli.tables import table
 from nas.data import load
-from nas.process import prepare
-from nas.recipe import Recipe
-from nas.tables import table
-from nas.training import train
+from nas.devices import device as devices
+from nas.devices.process import prepare
+from nas.training.recipe import Recipe
+from nas.training.train import train
 
 BATCH = 128
 STEPS = 100  # in a turn

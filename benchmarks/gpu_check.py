@@ -1,7 +1,7 @@
 """What only a GPU can show of this package, each as a line that passes or fails: `python benchmarks/gpu.py --check`.
 
-A check works on a device that is given; on a CPU what records is the stand-in of `nas.tensor_program`, so that the
-checks themselves are tested without a GPU. docs/cluster.md has the list.
+A check works on a device that is given; on a CPU what records is the stand-in of `nas.devices.tensor_program`, so that
+the checks themselves are tested without a GPU. docs/cluster.md has the list.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas import baselines, devices, evaluation
+from nas import baselines
 from nas.baselines.zoo import BASELINES
 from nas.data.batches import TrainBatches
 from nas.data.images import Dataset, Images
-from nas.devices import LONG
-from nas.evaluation import predict
-from nas.halted import DeviceFault
-from nas.latency import latency
+from nas.devices import device as devices
+from nas.devices.device import LONG
+from nas.devices.halted import DeviceFault
+from nas.devices.latency import latency
+from nas.devices.recording import RECORDERS, CannotRecord, Work
+from nas.devices.tensor_program import TensorPrograms
 from nas.network import Designed
-from nas.recipe import Recipe
-from nas.recording import RECORDERS, CannotRecord, Work
-from nas.tensor_program import TensorPrograms
-from nas.training import Training
-from nas.trial import State, TrialResult, TrialSpec, run_trial
+from nas.training import evaluation
+from nas.training.evaluation import predict
+from nas.training.recipe import Recipe
+from nas.training.train import Training
+from nas.training.trial import State, TrialResult, TrialSpec, run_trial
 from searchspaces import SPACES, get_space
 from searchspaces.layers import conv, head, network
 
@@ -401,7 +403,7 @@ def out_of_memory(device: torch.device, quick: bool) -> str:
 BREAK = """
 import torch
 from gpu_check import InTraining, RECIPE, images, result_of, small, trial
-from nas.halted import DeviceFault
+from nas.devices.halted import DeviceFault
 dataset = images(200, 16).to("cuda")
 table = torch.zeros(4, device="cuda")
 try:

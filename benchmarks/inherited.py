@@ -31,17 +31,17 @@ from torch.nn import functional as F
 from nas.data import load
 from nas.data.batches import eval_batches, train_batches
 from nas.data.images import Dataset
-from nas.evaluation import accuracy
+from nas.devices.precision import Precision
+from nas.devices.process import prepare
+from nas.ledger.run import Run
 from nas.network import Found
-from nas.precision import Precision
-from nas.process import prepare
 from nas.proxies.ranking import Values, interval, resamples, spearman
 from nas.proxies.results import results
-from nas.recipe import Recipe
-from nas.run import Run
-from nas.targets import resolve
-from nas.training import train
-from nas.units import parse_count
+from nas.references.targets import resolve
+from nas.text.units import parse_count
+from nas.training.evaluation import accuracy
+from nas.training.recipe import Recipe
+from nas.training.train import train
 from searchspaces.cost import shapes_only
 
 

@@ -3,8 +3,8 @@
     NAS_DATA=~/data python benchmarks/precision.py
 
 On a CPU that has bfloat16 arithmetic we train and evaluate in it, but for depthwise and dilated convolutions
-(nas/precision.py). If that lost anywhere, a training would have to find out by trying both; a ratio below 1 is such a
-network. Random ones of each space, and hand-designed ones.
+(nas/devices/precision.py). If that lost anywhere, a training would have to find out by trying both; a ratio below 1 is
+such a network. Random ones of each space, and hand-designed ones.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from pathlib import Path
 import torch
 from interleaved import Work, ratio, rounds
 
+from nas.cli.tables import table
 from nas.data import load
-from nas.evaluation import predict
+from nas.devices.process import prepare
 from nas.network import Found, Network
-from nas.process import prepare
-from nas.recipe import Recipe
-from nas.tables import table
-from nas.targets import parse_settings, resolve
-from nas.training import train
+from nas.references.targets import parse_settings, resolve
+from nas.training.evaluation import predict
+from nas.training.recipe import Recipe
+from nas.training.train import train
 from searchspaces import get_space
 
 SPACES = ("mnas@width=0.25", "mnas@width=1", "compact@max_macs=8M", "nasnet@n=1,filters=16", "chain@width=0.5")

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
-from nas.tables import table
-from nas.targets import parse_settings
-from nas.units import format_count, format_seconds
+from nas.cli.tables import table
+from nas.references.targets import parse_settings
+from nas.text.units import format_count, format_seconds
 from searchspaces import SPACES, Space, get_space
 from searchspaces.cost import Cost, cost, shapes_only
 

@@ -25,14 +25,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils import data as torch_data
 
+from nas.cli.tables import table
 from nas.data import load
 from nas.data.batches import TrainBatches
 from nas.data.images import Dataset, Images
-from nas.evaluation import predict
-from nas.process import prepare
-from nas.recipe import Recipe
-from nas.tables import table
-from nas.training import train
+from nas.devices.process import prepare
+from nas.training.evaluation import predict
+from nas.training.recipe import Recipe
+from nas.training.train import train
 from searchspaces import get_space
 
 NETWORKS = {

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nas.options import checked
+from nas.checks.options import checked
 
 if TYPE_CHECKING:
-    from nas.classifier import Prediction
+    from nas.exports.classifier import Prediction
     from nas.exports.job import Exported
     from nas.results import Blueprint, Run, Trained, Trial
     from searchspaces import Space
@@ -107,7 +107,7 @@ def search(
         image_size: Pixels a side to train at; by default the data's own. A folder needs it.
         batch_size: Images a step.
         lr: Peak learning rate.
-        recipe: Any other field of `nas.recipe.Recipe`, as in `{"label_smoothing": 0}`.
+        recipe: Any other field of `nas.training.recipe.Recipe`, as in `{"label_smoothing": 0}`.
         seed: Of the strategy and of every training.
         seeds: Search so many times, with `seed` and those after it, each with the whole budget, in runs NAME-seed0,
             NAME-seed1, ...: `run.repeats`. The first is returned.
@@ -129,14 +129,13 @@ def search(
     Raises:
         ValueError: For a mistake, with what to do, before anything is trained.
     """
-    from nas import launch, repeats
-    from nas.control import check as check_control
-    from nas.control import create as create_control
-    from nas.control import place as place_of_control
     from nas.data.source import choose_source
-    from nas.plan import announce
-    from nas.progress import Output
+    from nas.ledger import repeats
     from nas.results import Run
+    from nas.search import choices, driver
+    from nas.search import control as random_search
+    from nas.search.plan import announce
+    from nas.search.progress import Output
     from searchspaces import Space
 
     output = Output(progress)
@@ -146,43 +145,43 @@ def search(
     else:
         given = dict(settings or {})
     wanted = objectives if objectives is None or isinstance(objectives, str) else ",".join(objectives)
-    launch.check_ahead(space, given, width, strategy, strategy_settings or {}, seed, pruner, epochs, wanted)
-    cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
-    limit = launch.choose_budget(trials, budget)
+    choices.check_ahead(space, given, width, strategy, strategy_settings or {}, seed, pruner, epochs, wanted)
+    cluster = choices.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
+    limit = choices.choose_budget(trials, budget)
     repeats.check(seeds, control)
-    reward = launch.choose_reward(target_macs, target_params, target_latency, w, hard, signal)
-    most = launch.choose_limit(max_macs, reward)
+    reward = choices.choose_reward(target_macs, target_params, target_latency, w, hard, signal)
+    most = choices.choose_limit(max_macs, reward)
     source = choose_source(None, data, None if data_dir is None else Path(data_dir), image_size, skip_unreadable)
-    folder = launch.new_folder(Path(runs_dir), name, launch.usual_name(space, source.name))
+    folder = choices.new_folder(Path(runs_dir), name, choices.usual_name(space, source.name))
     places = repeats.places(folder, seed, seeds)
     images = "all" if subset is None else subset
-    how = launch.choose_recipe(epochs, images, image_size, batch_size, lr, _as_texts(recipe))
-    where = launch.choose_place(cluster, device, threads)
-    launch.check_free([*places], control, storage)
+    how = choices.choose_recipe(epochs, images, image_size, batch_size, lr, _as_texts(recipe))
+    where = choices.choose_place(cluster, device, threads)
+    choices.check_free([*places], control, storage)
     answers = None if table is None else Path(table)
-    dataset = launch.load_data(source, output, answers)
+    dataset = choices.load_data(source, output, answers)
     if subset is None and answers is None and "subset" not in (recipe or {}):
-        how = replace(how, subset=launch.usual_images(dataset))
-    config = launch.choose_config(
+        how = replace(how, subset=choices.usual_images(dataset))
+    config = choices.choose_config(
         space, width, dataset, source, how, reward, strategy, seed, where, threads, answers, most, given,
         strategy_settings,
     )  # fmt: skip
-    config = launch.choose_aim(config, wanted, pruner)
-    launch.check_latency(config, cluster)
-    config = launch.within_reach(config, dataset, output)
+    config = choices.choose_aim(config, wanted, pruner)
+    choices.check_latency(config, cluster)
+    config = choices.within_reach(config, dataset, output)
     if control:
-        check_control(config, folder)
+        random_search.check(config, folder)
     if seeds > 1:
         output.say(f"seeds     {seed} to {seed + seeds - 1}: one search after the other, each with the whole budget")
     if progress != "none":  # it takes a few trainings in miniature
         limit = replace(limit, timing=announce(config, limit, dataset, cluster, next(iter(places)), output, control))
-    beside = place_of_control(folder).name if control else ""
+    beside = random_search.place(folder).name if control else ""
     runs = [Run.create(path, replace(config, seed=of), limit, storage, beside=beside) for path, of in places.items()]
-    random = create_control(runs[0]) if control else None
+    random = random_search.create(runs[0]) if control else None
     for run in runs:
         if run is not runs[0]:
             output.say(f"\nnow seed {run.config.seed}, as {run.name}:\n")
-        run.ended = launch.to_the_end(run, random, limit, dataset, where, cluster, output, run.telling(on_trial))
+        run.ended = driver.to_the_end(run, random, limit, dataset, where, cluster, output, run.telling(on_trial))
     return runs[0]
 
 
@@ -225,7 +224,7 @@ def train(
         image_size: Pixels a side to train at; by default the run's of the network, else the data's own.
         batch_size: Images a step.
         lr: Peak learning rate.
-        recipe: Any other field of `nas.recipe.Recipe`.
+        recipe: Any other field of `nas.training.recipe.Recipe`.
         init: Weights to start from: a training's folder, weights.safetensors, or a published checkpoint.
         fresh: With `init`, rows that start with new weights all the same, joined by commas.
         freeze: Rows that are not trained, joined by commas; "backbone" is all but the classifier's.
@@ -242,13 +241,16 @@ def train(
     Raises:
         ValueError: For a mistake, with what to do, before anything is trained.
     """
-    from nas import launch, training_run
-    from nas.announcement import training_lines
-    from nas.origin import origin_of, source_for
-    from nas.progress import Output
+    from nas.devices.device import choose_device
+    from nas.final import run as training_run
+    from nas.final.job import Job
+    from nas.references.origin import origin_of, source_for
+    from nas.references.targets import resolve
     from nas.results import Trained
-    from nas.targets import resolve
-    from nas.training_job import Job
+    from nas.search import choices
+    from nas.search.progress import Output
+    from nas.training.announcement import training_lines
+    from nas.training.transfer import choose_start
 
     output = Output(progress)
     found = resolve(str(network), runs_dir)
@@ -256,12 +258,12 @@ def train(
     place = None if data_dir is None else Path(data_dir)
     source = source_for([str(network)], origin, data, place, image_size, skip_unreadable)
     weights = None if init is None else Path(init)
-    start, tuning = launch.choose_start(weights, fresh, freeze, train_last, backbone_lr)
-    how = launch.choose_recipe(epochs, subset, source.image_size, batch_size, lr, _as_texts(recipe))
+    start, tuning = choose_start(weights, fresh, freeze, train_last, backbone_lr)
+    how = choices.choose_recipe(epochs, subset, source.image_size, batch_size, lr, _as_texts(recipe))
     usual = origin.trained if origin and origin.trained else Path(found.name.replace(":", "-") + "-trained")
     folder = usual if out is None else Path(out)
     training_run.check_free(folder)
-    job = Job(found, source, how, seed, launch.choose_device(device, threads), threads, start, tuning)
+    job = Job(found, source, how, seed, choose_device(device, threads), threads, start, tuning)
     with output.passing(f"reading {source.name}"):
         dataset, test = source.load(output.log), source.load_test(output.log)
     if progress != "none":
@@ -320,7 +322,7 @@ def compare(
         image_size: Pixels a side to train at; by default the found network's.
         batch_size: Images a step.
         lr: Peak learning rate.
-        recipe: Any other field of `nas.recipe.Recipe`.
+        recipe: Any other field of `nas.training.recipe.Recipe`.
         seeds: Trainings of each network, seeds 0, 1, ...
         workers: Trainings at once on CPUs, through Ray Tune.
         gpus: GPUs to use, through Ray Tune.
@@ -334,25 +336,25 @@ def compare(
     Raises:
         ValueError: For a mistake, with what to do, before anything is trained.
     """
-    from nas import launch
     from nas.comparison.announcement import announce
     from nas.comparison.entrants import matched, named, source_of
     from nas.comparison.experiment import check_free, comparison_config, create, finish
     from nas.comparison.lineup import Lineup
-    from nas.progress import Output
     from nas.results import Run
+    from nas.search import choices
+    from nas.search.progress import Output
 
     output, home = Output(progress), Path(runs_dir)
     targets = [str(one) for one in ([networks] if isinstance(networks, str | Path) else networks)]
-    cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
+    cluster = choices.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
     entrants, match = named(targets, baselines, match_macs, home, output.log)
     place = None if data_dir is None else Path(data_dir)
     source, why = source_of(targets, data, place, image_size, skip_unreadable, home)
-    folder = launch.new_folder(home, name, "compare")
+    folder = choices.new_folder(home, name, "compare")
     check_free(folder, equal_seconds)
-    how = launch.choose_recipe(epochs, subset, source.image_size, batch_size, lr, _as_texts(recipe))
-    where = launch.choose_place(cluster, device, threads)
-    dataset = launch.load_data(source, output)
+    how = choices.choose_recipe(epochs, subset, source.image_size, batch_size, lr, _as_texts(recipe))
+    where = choices.choose_place(cluster, device, threads)
+    dataset = choices.load_data(source, output)
     if source.has_changed(dataset):
         output.say(f"the images of {source.name} are not those of before: files were added, removed or changed\n")
     shape = dataset.num_classes, how.image_size(dataset)
@@ -360,7 +362,7 @@ def compare(
         entrants = matched(entrants, *shape, output.log)
     lineup = Lineup.of(entrants, *shape, seeds, equal_seconds, ensemble)
     config = comparison_config(lineup, dataset, source, how, where, threads)
-    dataset = launch.with_test(dataset, config.source.again(), output)
+    dataset = choices.with_test(dataset, config.source.again(), output)
     if progress != "none":  # it takes a few trainings in miniature
         announce(lineup, source, why, dataset, how, where, cluster, folder, output)
     run = create(folder, config)
@@ -418,15 +420,15 @@ def export(
         ValueError: For a mistake, with what to do; where there are no trained weights; where a file would not give the
             network's logits, which is then not written.
     """
-    from nas import launch
-    from nas.announcement import data_line
+    from nas.devices.device import choose_device
     from nas.exports.job import Changes, data_for, run, source_of_images, with_weights
     from nas.exports.target import describe, read_source
-    from nas.progress import Output
-    from nas.units import parse_names
+    from nas.search.progress import Output
+    from nas.text.units import parse_names
+    from nas.training.announcement import data_line
 
     output = Output(progress)
-    launch.choose_device("cpu", threads)
+    choose_device("cpu", threads)
     formats = list(dict.fromkeys(parse_names(to) if isinstance(to, str) else to))
     changes = Changes(fold_bn, prune, quantize)
     changes.check(formats)
@@ -476,8 +478,8 @@ def predict(
         ValueError: Where the network is not trained, or there is no such image. Of a file that cannot be read the
             prediction has the `reason`.
     """
-    from nas.classifier import Classifier, image_files
-    from nas.launch import choose_device
+    from nas.devices.device import choose_device
+    from nas.exports.classifier import Classifier, image_files
 
     choose_device("cpu", threads)
     files = image_files([images] if isinstance(images, str | Path) else images)
@@ -498,9 +500,9 @@ def open(
     and not connected to: a space of your own is one that you have imported, or that `trust_space` names
     (`mypackage.module:MySpace`), and the database that of `storage`, else of $NAS_STORAGE.
     """
+    from nas.ledger.run import folder_of
+    from nas.ledger.trust import trust
     from nas.results import Run
-    from nas.run import folder_of
-    from nas.trust import trust
 
     trust([trust_space] if isinstance(trust_space, str) else trust_space)
     return Run.open(folder_of(str(run), Path(runs_dir)), storage)
@@ -514,11 +516,11 @@ def load(target: Path | str, *, runs_dir: Path | str = "runs", trust_space: str 
     architecture's text (`mnas@0.25:...`), or a .json file that `nas train` wrote. Raises ValueError where it is none of
     these. `trust_space` is as in `nas.open`, for a space of your own that a run or a file names.
     """
-    from nas.origin import origin_of
+    from nas.ledger.trust import trust
+    from nas.references.origin import origin_of
+    from nas.references.show import usual_shape
+    from nas.references.targets import resolve
     from nas.results import Blueprint
-    from nas.show import usual_shape
-    from nas.targets import resolve
-    from nas.trust import trust
 
     trust([trust_space] if isinstance(trust_space, str) else trust_space)
 

@@ -219,3 +219,9 @@ def resumable(folder: Path, then: str) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise
         raise ValueError(f"cannot write to {folder}: {error.strerror}. Free some space, then {then}") from None
+
+
+def check_no_weights(folder: Path) -> None:
+    """Raises ValueError where weights are in `folder`, which others would be written over."""
+    if (folder / WEIGHTS).exists():
+        raise ValueError(f"{folder} has the weights of another training: choose another --out, or remove them")

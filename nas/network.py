@@ -11,7 +11,7 @@ from torch import nn
 
 from nas import baselines
 from nas.baselines.zoo import scaled_name
-from nas.units import format_count, parse_count
+from nas.text.units import format_count, parse_count
 from searchspaces import Arch, Space
 from searchspaces.bounded import bounded
 

@@ -9,22 +9,24 @@ from typing import Any
 
 from torch import nn
 
-from nas import beside, control, launch, repeats, run
 from nas.api import Progress
+from nas.checks.options import checked
 from nas.comparison.experiment import finish
 from nas.comparison.lineup import Lineup
-from nas.config import Budget
 from nas.data.source import DataSource
+from nas.devices.device import choose_device
 from nas.exports.target import read_source
+from nas.ledger import beside, repeats, run
+from nas.ledger.config import Budget
+from nas.ledger.run import Row, rank
 from nas.network import Network
-from nas.options import checked
-from nas.origin import data_of, document_of
-from nas.plan import going_on, place
-from nas.progress import Output
-from nas.run import Row, rank
+from nas.references.origin import data_of, document_of
 from nas.samplers.strategy import Update
 from nas.samplers.strategy_sampler import updates_of
-from nas.units import parse_seconds, parsed
+from nas.search import choices, control, driver
+from nas.search.plan import going_on, place
+from nas.search.progress import Output
+from nas.text.units import parse_seconds, parsed
 from searchspaces.cost import Cost, cost_of
 
 
@@ -206,8 +208,8 @@ class Run(run.Run):
         Raises ValueError where another process drives it, or its data are no longer the same.
         """
         output = Output(progress)
-        cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, self.config.threads)
-        launch.check_latency(self.config, cluster)
+        cluster = choices.choose_cluster(workers, gpus, gpus_per_trial, address, self.config.threads)
+        choices.check_latency(self.config, cluster)
         new = trials is not None or budget is not None
         seconds = None if budget is None else parsed("--budget", parse_seconds, budget)
         limit = Budget(trials, seconds, self.budget.timing) if new else self.budget
@@ -218,18 +220,18 @@ class Run(run.Run):
         self._say_what_moved(output)
         if table is not None:
             for moved in (self, random) if random else (self,):
-                moved.config = launch.with_table_at(Path(table), moved.config)
+                moved.config = choices.with_table_at(Path(table), moved.config)
         config = self.config
         source = config.source.again(None if data_dir is None else Path(data_dir))
-        dataset = launch.load_data(source, output, config.table)
-        where = cluster.device if cluster else launch.choose_device(device or config.device, config.threads)
+        dataset = choices.load_data(source, output, config.table)
+        where = cluster.device if cluster else choose_device(device or config.device, config.threads)
         if isinstance(config.space, Lineup):
-            tested = launch.with_test(dataset, source, output)
+            tested = choices.with_test(dataset, source, output)
             self.ended = finish(self, limit, tested, where, cluster, output)
             return self
         output.say(going_on(self.name, config.data, limit, "" if config.table else place(where, cluster)))
         tell = self.telling(on_trial)
-        self.ended = launch.to_the_end(self, random, limit, dataset, where, cluster, output, tell)
+        self.ended = driver.to_the_end(self, random, limit, dataset, where, cluster, output, tell)
         return self
 
     def _say_what_moved(self, output: Output) -> None:

@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nas.limits import Number, Optional
-from nas.units import format_count, format_seconds
+from nas.checks.limits import Number, Optional
+from nas.text.units import format_count, format_seconds
 
 COSTS = ("macs", "params", "latency")
 USUAL_W = -0.07  # of the paper: twice the cost is worth 5 % more accuracy

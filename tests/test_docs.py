@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 import typer.main
 
-from nas import draw, published, show, transfer
 from nas.baselines.pretrained import read_checkpoint
 from nas.cli import app
+from nas.drawing import draw
+from nas.references import show
+from nas.search import published
+from nas.training import transfer
 from searchspaces import Space, get_space
 from searchspaces.testing import SpaceContract
 

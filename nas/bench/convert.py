@@ -4,7 +4,7 @@
 
 The archive is that of NATS-Bench (Dong et al. 2020, arXiv:2009.00437), whose topology search space are NAS-Bench-201's
 cells, as it was downloaded or unpacked. It holds a compressed pickle for each architecture, and a pickle can call
-anything: so these may name nothing but dictionaries and NumPy's numbers, see `nas.pickles`.
+anything: so these may name nothing but dictionaries and NumPy's numbers, see `nas.data.pickles`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from nas.data.pickles import NUMBERS, unpickled
 from nas.files import write_atomically
-from nas.pickles import NUMBERS, unpickled
 from searchspaces.nasbench201 import NASBench201
 
 COLUMNS = ("cell", "val_acc_12", "test_acc_200")

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from nas.bench.report import label
 from nas.bench.searches import Result
-from nas.pictures import content, style
+from nas.drawing.pictures import content, style
 
 STYLES = ("-", "--", ":", "-.")  # after ten strategies the colours begin again
 FIRST = 5  # evaluations at which the picture begins

@@ -8,8 +8,8 @@ from typing import Any
 
 from nas.bench.searches import Result, Setup, Task
 from nas.bench.wilcoxon import signed_rank_p
-from nas.columns import table
-from nas.units import format_count, format_seconds
+from nas.text.columns import table
+from nas.text.units import format_count, format_seconds
 
 
 @dataclass(frozen=True)

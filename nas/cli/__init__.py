@@ -14,7 +14,6 @@ from typing import Annotated
 import typer
 
 import nas
-from nas import process
 from nas.cli import (
     baselines,
     bench,
@@ -36,7 +35,8 @@ from nas.cli.common import to_stderr
 from nas.cli.help import Command, Group, Stopped, examples, prose
 from nas.cli.mistakes import UsageError, in_a_line, shortened
 from nas.cli.opening import opening
-from nas.halted import Halted
+from nas.devices import process
+from nas.devices.halted import Halted
 
 app = typer.Typer(
     cls=Group,

@@ -46,8 +46,8 @@ def baselines(context: typer.Context, sort: Sort = "year", data: Data = None, as
     if context.invoked_subcommand is not None:
         return
     from nas.baselines.listing import listing
+    from nas.cli.tables import baselines_table, sort_baselines
     from nas.data import shape_of
-    from nas.tables import baselines_table, sort_baselines
 
     networks = sort_baselines(listing(shape_of(data) if data else None), sort)
     if as_json:
@@ -63,8 +63,8 @@ def show(name: Name, data: Data = None, as_json: Json = False) -> None:
     from dataclasses import asdict
 
     from nas.baselines.listing import listed, rows_of
+    from nas.cli.tables import baseline_table
     from nas.data import shape_of
-    from nas.tables import baseline_table
 
     network = listed(name, shape_of(data) if data else None)
     rows = rows_of(network)

@@ -93,12 +93,12 @@ def bench(
     from nas.bench.runs import choose_task, run
     from nas.bench.searches import Setup
     from nas.files import write_atomically
-    from nas.published import read
+    from nas.ledger.trust import space_of_person
+    from nas.references.targets import parse_settings
     from nas.reward import USUAL_W
     from nas.samplers import read_settings
-    from nas.targets import parse_settings
-    from nas.trust import space_of_person
-    from nas.units import parse_count, parsed
+    from nas.search.published import read
+    from nas.text.units import parse_count, parsed
 
     if w != USUAL_W and reward != "mnas":
         raise ValueError("--w is of --reward mnas: add that")
@@ -125,7 +125,7 @@ def bench(
 
 def _numbers(option: str, text: str) -> list[int]:
     """`25,50` -> [25, 50], in order. Raises ValueError where they are none."""
-    from nas.units import parse_names
+    from nas.text.units import parse_names
 
     try:
         numbers = sorted({int(part) for part in parse_names(text)})

@@ -1,4 +1,4 @@
-"""Options of a command are checked before it begins, and its help says what they may be: as `nas.options` declares."""
+"""Options of a command are checked before it begins, and its help says what they may be, see `nas.checks.options`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from nas.limits import Number, Optional
-from nas.options import check, kind_of
+from nas.checks.limits import Number, Optional
+from nas.checks.options import check, kind_of
 
 Command = Callable[..., None]
 

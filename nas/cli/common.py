@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nas import console
-from nas.options import spelled
+from nas.checks.options import spelled
+from nas.text import console
 
 if TYPE_CHECKING:
-    from nas.run import Run
+    from nas.ledger.run import Run
 
 
 def by_name(changes: list[str]) -> dict[str, str]:
@@ -36,10 +36,10 @@ def check_report(command: Callable[..., None], given: Mapping[str, Any], shown: 
 
 def load_torch() -> None:
     """Import what takes the longest, and say so in a terminal, from the first moment."""
-    from nas.live import passing
+    from nas.text.live import passing
 
     with passing("loading PyTorch", sys.stderr):
-        import nas.launch  # noqa: F401, which imports torch, optuna and most of what any command needs
+        import nas.search.driver  # noqa: F401, which imports torch, optuna and most of what any command needs
 
 
 def one_format(as_csv: bool, as_json: bool) -> None:
@@ -64,8 +64,8 @@ def to_stderr(text: str) -> None:
 
 def check_success(runs: Sequence[Run]) -> None:
     """Where no trial of `runs` succeeded, say so with the reason that most have, and end with exit code 1."""
-    from nas.run import best_of
-    from nas.trial import State
+    from nas.ledger.run import best_of
+    from nas.training.trial import State
 
     rows = [row for run in runs for row in run.rows()]
     if best_of(rows) is not None:

@@ -32,7 +32,7 @@ from nas.cli.options import (
 
 if TYPE_CHECKING:
     from nas.comparison.results import Results
-    from nas.run import Run
+    from nas.ledger.run import Run
 
 Networks = Annotated[
     list[str] | None,
@@ -151,7 +151,7 @@ def compare(
     """
     common.check_report(compare, dict(locals()), ("report", "markdown", "csv", "plot", "runs_dir", "as_json"))
     common.load_torch()
-    from nas.run import Run, folder_of
+    from nas.ledger.run import Run, folder_of
 
     _check_files(markdown, csv, plot)
     if report:

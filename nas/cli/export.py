@@ -105,7 +105,7 @@ def export(
     from dataclasses import asdict
 
     from nas.exports.steps import steps_table
-    from nas.units import format_bytes
+    from nas.text.units import format_bytes
 
     done = api.export(
         network,

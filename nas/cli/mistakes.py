@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from nas.visible import visible
+from nas.text.visible import visible
 
 LONGEST = 800  # characters of a message
 UsageError: Any = typer.BadParameter.__base__  # click's, which typer carries with it and does not name

@@ -46,7 +46,7 @@ def opening(command: Callable[..., None]) -> Callable[..., None]:
         if storage is not None:
             os.environ["NAS_STORAGE"] = storage  # for all that this command opens
         if trust_space:
-            from nas.trust import trust
+            from nas.ledger.trust import trust
 
             trust(trust_space)
         command(**options)

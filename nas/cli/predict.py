@@ -11,12 +11,12 @@ import typer
 
 from nas.cli import common, completion, panels
 from nas.cli.options import Json, RunsDir, Threads
-from nas.visible import visible
+from nas.text.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nas.classifier import Prediction
+    from nas.exports.classifier import Prediction
 
 
 def predict(
@@ -55,11 +55,11 @@ def predict(
     They go in as the images did in the network's training: turned upright, the centre square, at its pixels.
     """
     common.load_torch()
-    from nas.announcement import class_list
-    from nas.classifier import Classifier, image_files
-    from nas.launch import choose_device
-    from nas.live import passing
-    from nas.tables import predictions_table
+    from nas.cli.tables import predictions_table
+    from nas.devices.device import choose_device
+    from nas.exports.classifier import Classifier, image_files
+    from nas.text.live import passing
+    from nas.training.announcement import class_list
 
     common.one_format(as_csv, as_json)
     choose_device("cpu", threads)

@@ -134,19 +134,19 @@ def proxy_study(
     """
     common.check_report(proxy_study, dict(locals()), ("report", "as_csv", "runs_dir", "as_json"))
     common.load_torch()
-    from nas import launch
-    from nas.config import Budget
     from nas.data.folder import PREFIX
     from nas.data.source import choose_source
-    from nas.progress import Output
+    from nas.ledger.config import Budget
+    from nas.ledger.run import folder_of
     from nas.proxies.announcement import announce
     from nas.proxies.draw import draw
     from nas.proxies.study import Length, study_config, usual_cuts, usual_shorts
+    from nas.references.targets import parse_settings
     from nas.results import Run
     from nas.reward import Reward
-    from nas.run import folder_of
-    from nas.targets import parse_settings
-    from nas.units import parse_count, parse_names, parse_seconds, parsed
+    from nas.search import choices, driver
+    from nas.search.progress import Output
+    from nas.text.units import parse_count, parse_names, parse_seconds, parsed
 
     if report is not None:
         _report(Run.open(folder_of(report, runs_dir)), as_json, as_csv)
@@ -154,21 +154,21 @@ def proxy_study(
     seconds = None if budget is None else parsed("--budget", parse_seconds, budget)
     _check(macs, full, as_csv)
     settings = parse_settings(",".join(space_set))
-    launch.check_ahead(space, settings, width, "random", {}, seed)
-    recipe = launch.choose_recipe(1, "all", resolution, batch_size, lr, other)
+    choices.check_ahead(space, settings, width, "random", {}, seed)
+    recipe = choices.choose_recipe(1, "all", resolution, batch_size, lr, other)
     if recipe.seconds is not None:
         raise ValueError("the trainings of a study are as long as --full and --short say: leave out --set seconds")
     source = choose_source(None, data, data_dir, resolution, skip_unreadable)
-    cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
-    where = launch.choose_place(cluster, device, threads)
-    folder = launch.new_folder(runs_dir, name, f"proxies-{source.name.removeprefix(PREFIX)}")
+    cluster = choices.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
+    where = choices.choose_place(cluster, device, threads)
+    folder = choices.new_folder(runs_dir, name, f"proxies-{source.name.removeprefix(PREFIX)}")
     output = Output("json" if as_json else "lines")
-    dataset = launch.load_data(source, output)
+    dataset = choices.load_data(source, output)
     length = Length.parse(full, len(dataset.train))
     if length.pixels:
         raise ValueError(f"--full {full}: its pixels are --image-size")
     recipe = replace(recipe, epochs=length.epochs, subset=length.images)
-    config = launch.choose_config(
+    config = choices.choose_config(
         space, width, dataset, source, recipe, Reward(), "random", seed, where, threads,
         settings=settings,
     )  # fmt: skip
@@ -183,7 +183,7 @@ def proxy_study(
     limit = Budget(config.space.size, seconds)
     limit = replace(limit, timing=announce(config, drawn, source, dataset, limit, cluster, folder, output))
     run = Run.create(folder, config, limit)
-    run.ended = launch.to_the_end(run, None, limit, dataset, where, cluster, output)
+    run.ended = driver.to_the_end(run, None, limit, dataset, where, cluster, output)
     conclude(run, as_json)
     common.check_success([run])
 
@@ -201,7 +201,7 @@ def _check(macs: str | None, full: str, as_csv: bool) -> None:
 
 def _range(macs: str | None) -> tuple[float, float]:
     """`5M-50M` as two numbers. Raises ValueError for anything else."""
-    from nas.units import parse_count
+    from nas.text.units import parse_count
 
     if macs is None:
         return 0, math.inf

@@ -19,7 +19,7 @@ def repair(
 
     Lines that are damaged are left out; the journal as it was stays beside it, as journal.log.damaged.
     """
-    from nas.repair import repair as repaired
-    from nas.run import folder_of
+    from nas.ledger.repair import repair as repaired
+    from nas.ledger.run import folder_of
 
     common.to_stdout(repaired(folder_of(run, runs_dir)).describe())

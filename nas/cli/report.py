@@ -49,15 +49,15 @@ def report(
     common.load_torch()
     import optuna
 
-    from nas import repeats
-    from nas.beside import note_of_loss
-    from nas.control import RANDOM
     from nas.files import write_atomically
+    from nas.ledger import repeats
+    from nas.ledger.beside import note_of_loss
+    from nas.ledger.run import Run, folder_of
     from nas.report.control import controls, with_controls
     from nas.report.numbers import Numbers
     from nas.report.page import page
     from nas.report.seeds import repeated
-    from nas.run import Run, folder_of
+    from nas.search.control import RANDOM
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     named = list(dict.fromkeys(runs))
@@ -96,7 +96,7 @@ def dashboard(
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Open optuna-dashboard on a run's ledger, also while it searches. Ctrl-C ends it."""
-    from nas.run import Run, folder_of
+    from nas.ledger.run import Run, folder_of
 
     opened = Run.open(folder_of(run, runs_dir))
     number = opened.study._study_id

@@ -10,7 +10,7 @@ from nas.cli.options import Json, RunsDir
 
 def runs(runs_dir: RunsDir = Path("runs"), as_json: Json = False) -> None:
     """List the runs that there are, and how far each is."""
-    from nas.listing import runs_in, runs_table
+    from nas.ledger.listing import runs_in, runs_table
 
     found = runs_in(runs_dir)
     if as_json:

@@ -187,10 +187,10 @@ def scale(
             as_json=as_json,
         )  # fmt: skip
         return
-    from nas.launch import choose_device
-    from nas.live import passing
+    from nas.devices.device import choose_device
     from nas.scale.family import base_of, choose_compound, member, parse_phi, solve
     from nas.scale.tables import facts, family_table
+    from nas.text.live import passing
     from scaling.compound import PAPER
 
     if target_macs and max_macs:
@@ -239,7 +239,7 @@ def _limits(
 ) -> list[Limit]:
     """The cheap ones to look at first."""
     from nas.scale.family import macs_within, memory_within, seconds_within
-    from nas.units import parse_bytes, parse_count, parse_seconds, parsed
+    from nas.text.units import parse_bytes, parse_count, parse_seconds, parsed
 
     if memory_for not in ("inference", "training"):
         raise ValueError(f"--memory-for is inference or training, not {memory_for!r}")
@@ -257,8 +257,7 @@ def _one(found: Member, batch_size: int, device: str | None, out: Path | None, a
     """Say all about one network, and write it. It is timed on `device`, if one is given."""
     import json
 
-    from nas.files import new_folder, write_atomically
-    from nas.launch import check_no_weights
+    from nas.files import check_no_weights, new_folder, write_atomically
     from nas.scale.family import seconds, write_untrained
     from nas.scale.tables import explained, facts
 

@@ -121,34 +121,34 @@ def search(
     Raises ValueError where anything is `given` of the options that a grid leaves no room for.
     """
 
-    from nas import launch
-    from nas.config import Budget
     from nas.data import is_folder
     from nas.data.folder import PREFIX
-    from nas.origin import origin_of, source_for
-    from nas.progress import Output
+    from nas.ledger.config import Budget
+    from nas.references.origin import origin_of, source_for
+    from nas.references.targets import resolve
     from nas.results import Run
     from nas.scale.announcement import announce
     from nas.scale.family import base_of
     from nas.scale.grid import candidates, grid_config
-    from nas.targets import resolve
-    from nas.units import parse_seconds, parsed
+    from nas.search import choices, driver
+    from nas.search.progress import Output
+    from nas.text.units import parse_seconds, parsed
     from scaling.compound import grid
 
     if any(value is not None for value in given):
         raise ValueError("--search finds alpha, beta and gamma at phi 1: leave out what says how large, or by what")
     seconds = None if budget is None else parsed("--budget", parse_seconds, budget)
     output = Output("json" if as_json else "lines")
-    cluster = launch.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
-    where = launch.choose_place(cluster, device, threads)
+    cluster = choices.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
+    where = choices.choose_place(cluster, device, threads)
     origin = origin_of(base, resolve(base, runs_dir), runs_dir)
     source = source_for([base], origin, data, data_dir, image_size, skip_unreadable)
-    folder = launch.new_folder(runs_dir, name, f"scale-{source.name.removeprefix(PREFIX)}")
-    launch.choose_recipe(epochs, subset or "all", image_size, batch_size, lr, other)  # while nothing is loaded
-    dataset = launch.load_data(source, output)
+    folder = choices.new_folder(runs_dir, name, f"scale-{source.name.removeprefix(PREFIX)}")
+    choices.choose_recipe(epochs, subset or "all", image_size, batch_size, lr, other)  # while nothing is loaded
+    dataset = choices.load_data(source, output)
     images = subset or str(min(10_000, len(dataset.train)))
-    recipe = launch.choose_recipe(epochs, images, source.image_size, batch_size, lr, other)
-    launch.check_subset(recipe, dataset)
+    recipe = choices.choose_recipe(epochs, images, source.image_size, batch_size, lr, other)
+    choices.check_subset(recipe, dataset)
     grows = base_of(base, runs_dir, dataset.num_classes, source.image_size or dataset.image_size)
     with output.busy("measuring the grid"):
         found = candidates(grows, grid(step, TARGET, tolerance + WIDER), TARGET, tolerance, triples)
@@ -160,15 +160,15 @@ def search(
     took = announce(config, found, source, why, dataset, limit, cluster, folder, output)
     limit = replace(limit, timing=took)
     run = Run.create(folder, config, limit)
-    run.ended = launch.to_the_end(run, None, limit, dataset, where, cluster, output)
+    run.ended = driver.to_the_end(run, None, limit, dataset, where, cluster, output)
     conclude(run, as_json)
     common.check_success([run])
 
 
 def open_grid(name: str, runs_dir: Path) -> Run:
     """The run of that name. Raises ValueError where it is no grid."""
+    from nas.ledger.run import folder_of
     from nas.results import Run
-    from nas.run import folder_of
     from nas.scale.results import grid_of
 
     run = Run.open(folder_of(name, runs_dir))

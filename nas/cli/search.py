@@ -193,8 +193,8 @@ def search(
     The reward is validation accuracy * (cost / target) ** w, or the accuracy alone without a target.
     """
     common.load_torch()
-    from nas.launch import check_evaluator
-    from nas.targets import parse_settings
+    from nas.references.targets import parse_settings
+    from nas.search.choices import check_evaluator
 
     check_evaluator(evaluator, table)
     run = api.search(
@@ -283,8 +283,9 @@ def resume(
     name that searches of --seeds share continues all of them.
     """
     common.load_torch()
-    from nas import repeats, training_run
-    from nas.run import folder_of
+    from nas.final import run as training_run
+    from nas.ledger import repeats
+    from nas.ledger.run import folder_of
 
     if (training := training_run.find(run, runs_dir)) is not None:
         of_searches = {
@@ -321,9 +322,9 @@ def resume(
 
 
 def _resume_training(folder: Path, device: str | None, data_dir: Path | None, as_json: bool) -> None:
-    from nas import training_run
     from nas.cli import train
-    from nas.progress import Output
+    from nas.final import run as training_run
+    from nas.search.progress import Output
 
     ended = training_run.result_of(folder) is not None
     result = training_run.resume(folder, device, data_dir, Output("json" if as_json else "lines"))
@@ -364,11 +365,11 @@ def top(
     """List a run's trials, the best first."""
     common.one_format(as_csv, as_json)
     common.load_torch()
-    from nas.pareto import ACCURACY_AND_MACS, front
-    from nas.published import benchmark_of
-    from nas.run import Run, folder_of, rank
-    from nas.tables import trials_table
-    from nas.trials_csv import trials_csv
+    from nas.cli.tables import trials_table
+    from nas.ledger.run import Run, folder_of, rank
+    from nas.ledger.trials_csv import trials_csv
+    from nas.search.pareto import ACCURACY_AND_MACS, front
+    from nas.search.published import benchmark_of
 
     opened = Run.open(folder_of(run, runs_dir))
     trials = opened.study.get_trials(deepcopy=False)
@@ -418,8 +419,8 @@ def _conclude_set(runs: list[Run], as_json: bool) -> None:
     """Say what searches with several seeds found, each and together."""
     import json
 
-    from nas.repeats import Summary, name_of
-    from nas.tables import set_table
+    from nas.cli.tables import set_table
+    from nas.ledger.repeats import Summary, name_of
 
     summary = Summary.of(name_of(runs[0]), runs)
     if as_json:
@@ -431,8 +432,8 @@ def _conclude_set(runs: list[Run], as_json: bool) -> None:
 def _compare_with_control(run: Run, control: Run, as_json: bool) -> None:
     import json
 
-    from nas.control import compare
-    from nas.tables import control_table
+    from nas.cli.tables import control_table
+    from nas.search.control import compare
 
     comparison = compare(run.rows(), control.rows())
     if as_json:

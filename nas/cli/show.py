@@ -61,13 +61,13 @@ def show(
     if as_json and form != "table":
         raise ValueError("--format and --json are two formats: give one of them")
     common.load_torch()
+    from nas.cli.tables import network_table
     from nas.data import shape_of
-    from nas.origin import origin_of
-    from nas.show import choose_shape, usual_shape, written
-    from nas.show import show as shown_of
-    from nas.tables import network_table
-    from nas.targets import resolve
-    from nas.visible import visible
+    from nas.references.origin import origin_of
+    from nas.references.show import choose_shape, usual_shape, written
+    from nas.references.show import show as shown_of
+    from nas.references.targets import resolve
+    from nas.text.visible import visible
 
     found = resolve(network, runs_dir)
     picture = _pictures(draw) if draw else None
@@ -87,7 +87,7 @@ def show(
 def _pictures(path: Path) -> ModuleType:
     """What draws a picture to `path`, before anything is printed. Raises ValueError where that cannot be."""
     try:
-        draw = import_module("nas.draw")
+        draw = import_module("nas.drawing.draw")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise

@@ -111,7 +111,7 @@ def train(
 
 def conclude(result: dict[str, Any], where: str, as_json: bool) -> None:
     """Say what came of a training, the content of its result.json, and `where` it is."""
-    from nas.units import format_count, format_percent
+    from nas.text.units import format_count, format_percent
 
     if as_json:
         common.print_json(result)

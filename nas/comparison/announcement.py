@@ -6,17 +6,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.announcement import images_lines
-from nas.columns import table
 from nas.comparison.experiment import SECONDS
 from nas.comparison.lineup import Lineup
 from nas.data.images import Dataset
 from nas.data.source import DataSource
-from nas.plan import is_here, of_all, timing
-from nas.progress import Output
-from nas.recipe import Recipe
-from nas.timing import LONGEST, Allowance, Estimate, mean_training_seconds
-from nas.units import format_count
+from nas.search.plan import is_here, of_all, timing
+from nas.search.progress import Output
+from nas.search.timing import LONGEST, Allowance, Estimate, mean_training_seconds
+from nas.text.columns import table
+from nas.text.units import format_count
+from nas.training.announcement import images_lines
+from nas.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster

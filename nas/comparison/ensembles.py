@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from nas.comparison.trainings import LABELS, predictions
-from nas.evaluation import accuracy
-from nas.run import Run
+from nas.ledger.run import Run
+from nas.training.evaluation import accuracy
 from searchspaces.cost import Cost
 
 Split = dict[str, Tensor]  # of "val" and of "test"

@@ -11,12 +11,12 @@ from nas.baselines.zoo import with_width
 from nas.comparison.lineup import Entrant
 from nas.data.source import DataSource
 from nas.files import CONFIG
-from nas.names import is_network
+from nas.ledger.names import is_network
+from nas.ledger.run import Run, folder_of, rank
 from nas.network import Designed, Found, Network
-from nas.origin import Origin, origin_of, source_for
-from nas.run import Run, folder_of, rank
-from nas.targets import expand, file_of, resolve
-from nas.units import format_count, parse_names
+from nas.references.origin import Origin, origin_of, source_for
+from nas.references.targets import expand, file_of, resolve
+from nas.text.units import format_count, parse_names
 from scaling.compound import largest
 
 BY_DEFAULT = "resnet8,resnet20,mobilenet_v2"  # scaled to the found network's multiply-adds

@@ -7,19 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas import beside, launch
 from nas.comparison.lineup import Entrant, Lineup, lineup_of
 from nas.comparison.results import Results, results
-from nas.config import Budget, Config
 from nas.data.images import Dataset, Images
 from nas.data.source import DataSource
 from nas.files import is_taken
+from nas.ledger import beside
+from nas.ledger.config import Budget, Config
+from nas.ledger.run import Run
 from nas.network import Network
-from nas.progress import Output
-from nas.recipe import Recipe
 from nas.reward import Reward
-from nas.run import Run
 from nas.samplers import EXHAUSTIVE
+from nas.search import choices, driver
+from nas.search.progress import Output
+from nas.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster
@@ -56,14 +57,14 @@ def compare(
 def finish(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, output: Output) -> str:
     """Begin a comparison, or go on with it, to its end, and the one at equal seconds; returns why it ended.
 
-    `dataset` has its test images, see `launch.with_test`. KeyboardInterrupt passes, as in `launch.to_the_end`.
+    `dataset` has its test images, see `choices.with_test`. KeyboardInterrupt passes, as in `driver.to_the_end`.
     """
-    ended = launch.to_the_end(run, None, budget, dataset, device, cluster, output)
+    ended = driver.to_the_end(run, None, budget, dataset, device, cluster, output)
     again = second(run)
     if again is None:
         return ended
     output.say(f"\n{ended}.\n\nnow each network for {again.config.recipe.seconds:g} s, as {again.name}:\n")
-    return launch.to_the_end(again, None, again.budget, dataset, device, cluster, output)
+    return driver.to_the_end(again, None, again.budget, dataset, device, cluster, output)
 
 
 def comparison_config(
@@ -79,7 +80,7 @@ def comparison_config(
     Raises ValueError where a network does not take the data's images.
     """
     _ = lineup.sizes  # which none has that takes no such images
-    launch.check_subset(recipe, dataset)
+    choices.check_subset(recipe, dataset)
     config = Config(
         lineup, dataset.name, replace(recipe, resolution=lineup.image_size), Reward(), EXHAUSTIVE, 0, device=device,
         threads=threads,

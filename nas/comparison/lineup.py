@@ -14,10 +14,10 @@ from typing import ClassVar
 
 from torch import nn
 
+from nas.checks.schemas import LINEUP
+from nas.ledger.run import Run
 from nas.network import Designed, Network
-from nas.run import Run
-from nas.schemas import LINEUP
-from nas.targets import described
+from nas.references.targets import described
 from searchspaces import Arch, Choice, Space
 from searchspaces.cost import Cost, cost_of
 
@@ -103,7 +103,7 @@ class Lineup(Space):
         """What it is, since that is short."""
         return self.format(arch)
 
-    # what `nas.config.Experiment` asks for
+    # what `nas.ledger.config.Experiment` asks for
 
     def network_of(self, arch: Arch) -> Network:
         return self.entrants[arch[1]].network

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from nas.comparison.report import heading
 from nas.comparison.results import Result, Results
-from nas.pictures import content, legend_entries, style, wrapped
-from nas.units import format_count
+from nas.drawing.pictures import content, legend_entries, style, wrapped
+from nas.text.units import format_count
 
 FOUND, DESIGNED, LINE = "#b8741a", "#3b5b92", "#8a8a8a"
 PANEL, HEIGHT, ROW = 7.2, 5.0, 0.34  # inches: a panel's width, its height; that of a network's row

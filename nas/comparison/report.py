@@ -14,14 +14,14 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from nas.columns import table
+from nas.cli.tables import spread
 from nas.comparison.ensembles import Ensemble
 from nas.comparison.results import Result, Results, Verdict
 from nas.files import write_all
-from nas.tables import spread
-from nas.trial import INFERENCE_BATCH
-from nas.units import format_bytes, format_count, format_points, format_seconds
-from nas.visible import visible
+from nas.text.columns import table
+from nas.text.units import format_bytes, format_count, format_points, format_seconds
+from nas.text.visible import visible
+from nas.training.trial import INFERENCE_BATCH
 
 # ------------------------------------------------------------------ for people
 

@@ -13,11 +13,11 @@ from statistics import mean
 from nas.comparison.ensembles import Ensemble, ensembles
 from nas.comparison.entrants import budgets
 from nas.comparison.lineup import lineup_of
-from nas.pareto import unbeaten
-from nas.recipe import Recipe
-from nas.run import Run
+from nas.ledger.run import Run
+from nas.search.pareto import unbeaten
 from nas.statistics import LEARNED, Fit, Interval
-from nas.trial import State
+from nas.training.recipe import Recipe
+from nas.training.trial import State
 from searchspaces.cost import Cost
 
 CONFIDENCE = 0.95

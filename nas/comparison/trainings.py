@@ -11,13 +11,13 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from nas.comparison.lineup import lineup_of
-from nas.config import Budget
 from nas.data.images import Dataset
 from nas.files import make_folder, write_atomically
-from nas.loop import Progress, Search
-from nas.published import Published
-from nas.run import Run
-from nas.trial import TrialResult, TrialSpec, describe
+from nas.ledger.config import Budget
+from nas.ledger.run import Run
+from nas.search.loop import Progress, Search
+from nas.search.published import Published
+from nas.training.trial import TrialResult, TrialSpec, describe
 
 PREDICTIONS, LABELS = "predictions", "labels"
 

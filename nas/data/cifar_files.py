@@ -1,7 +1,7 @@
 """One file of CIFAR, in the Python or the binary layout, to arrays.
 
 Nothing in a file is trusted: what is not exactly as https://www.cs.toronto.edu/~kriz/cifar.html says is a
-`ValueError` that names the file, and a pickle can call nothing, see `nas.pickles`.
+`ValueError` that names the file, and a pickle can call nothing, see `nas.data.pickles`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nas.pickles import ARRAYS, Array, unpickled
+from nas.data.pickles import ARRAYS, Array, unpickled
 
 Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
 """Pixels `[N, 3072]` (1,024 red, 1,024 green, 1,024 blue, each row by row) and labels `[N]`."""

@@ -24,11 +24,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nas.checks.limits import TEXT
+from nas.checks.schema import MapOf
 from nas.data.download import Log
 from nas.data.image_file import decode, why_unreadable
 from nas.files import cache_dir, read_json
-from nas.limits import TEXT
-from nas.schema import MapOf
 
 VERSION = 2  # of what is cached: another number whenever files decode to other pixels
 CHUNK = 1024  # files between two looks at the disk

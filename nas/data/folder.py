@@ -22,12 +22,12 @@ from pathlib import Path
 
 import torch
 
+from nas.checks.schemas import SIDE
 from nas.data.decoded import decoded
 from nas.data.download import Log
 from nas.data.images import VAL_SHARE, Dataset, Images
 from nas.data.listing import Listing, images_below
 from nas.data.splits import NAMED, SPLITS, Layout, Split, no_images, some
-from nas.schemas import SIDE
 
 PREFIX = "folder:"  # of the name of such a data set: `folder:PATH`
 TEST_SEED = 1  # of the images held out for the test

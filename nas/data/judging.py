@@ -14,7 +14,7 @@ import torch
 
 from nas.data.images import Dataset, Images
 from nas.data.splits import some
-from nas.visible import visible_in_line
+from nas.text.visible import visible_in_line
 
 FEW = 5.0  # points of uncertainty from which a user is warned: below 385 images
 UNEVEN = 5  # times as many images as the smallest class has, in the largest

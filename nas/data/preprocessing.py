@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nas.checks.schemas import SIDE
 from nas.data.image_file import read_image
 from nas.data.images import RGB, Dataset
-from nas.schemas import SIDE
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from nas import data
+from nas.checks.limits import TEXT, Optional
 from nas.data.download import Log
 from nas.data.images import Dataset, Images
-from nas.limits import TEXT, Optional
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class DataSource:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DataSource:
-        """Of `values` that are of `nas.schemas.SOURCE`."""
+        """Of `values` that are of `nas.checks.schemas.SOURCE`."""
         folder = values.get("folder")
         return cls(**{**values, "folder": None if folder is None else Path(folder)})
 

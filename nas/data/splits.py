@@ -16,7 +16,7 @@ from pathlib import Path
 
 from nas.data.image_file import is_image
 from nas.data.listing import Passed, entries, holds_an_image, is_folder, is_hidden
-from nas.visible import visible_in_line
+from nas.text.visible import visible_in_line
 
 SPLITS = ("train", "val", "test")
 SPELLINGS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from nas.training import Epoch
-from nas.trial import TrialResult, TrialSpec
+from nas.training.train import Epoch
+from nas.training.trial import TrialResult, TrialSpec
 
 __all__ = ["Trials"]
 
 
 class Trials(Protocol):
-    """What an engine drives: `nas.loop.Search`, or any list of trainings to do."""
+    """What an engine drives: `nas.search.loop.Search`, or any list of trainings to do."""
 
     def ready(self, at_once: int) -> None:
         """Called once, before anything is asked for: so many trials are evaluated at once."""

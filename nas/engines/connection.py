@@ -16,7 +16,7 @@ from typing import Any
 import nas
 from nas.engines.cluster import Cluster, Machine
 from nas.engines.quiet_ray import SILENT, NodeAffinitySchedulingStrategy, on_loopback, ray
-from nas.trial import describe
+from nas.training.trial import describe
 
 PATIENCE = 8.0  # seconds without an answer after which the head of a cluster is lost; Ray itself waits for 60
 ANSWER = 60.0  # seconds that a machine may take to say what it has: PyTorch is imported there

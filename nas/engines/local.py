@@ -6,10 +6,10 @@ import time
 from dataclasses import replace
 
 from nas.data.images import Dataset
+from nas.devices.place import Place
 from nas.engines import Trials
-from nas.place import Place
-from nas.training import Epoch, Moment
-from nas.trial import State, TrialResult, TrialSpec, run_trial
+from nas.training.train import Epoch, Moment
+from nas.training.trial import State, TrialResult, TrialSpec, run_trial
 
 
 def run(trials: Trials, dataset: Dataset) -> None:

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from nas.data.images import Dataset
+from nas.devices.halted import Halted
 from nas.engines import Trials
 from nas.engines.cluster import Cluster
 from nas.engines.connection import Heartbeat, connected, machines, settle
 from nas.engines.local import stopped
 from nas.engines.quiet_ray import FIFOScheduler, Searcher, count_out_of_memory_as_death, ray, tune
 from nas.engines.worker import NOTED_EVERY, Board, Unfit, Worker, pack
-from nas.halted import Halted
-from nas.trial import State, TrialResult, TrialSpec
+from nas.training.trial import State, TrialResult, TrialSpec
 
 __all__ = ["Cluster", "run", "settle"]
 

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 
 from nas.data.images import Dataset, Images
+from nas.devices.place import Place
+from nas.devices.process import prepare
 from nas.engines.cluster import Cluster
 from nas.engines.quiet_ray import _internal_kv_get, _internal_kv_put, tune
-from nas.place import Place
-from nas.process import prepare
-from nas.recipe import Recipe
-from nas.training import Epoch, Moment
-from nas.trial import TrialResult, TrialSpec, describe, run_trial
+from nas.training.recipe import Recipe
+from nas.training.train import Epoch, Moment
+from nas.training.trial import TrialResult, TrialSpec, describe, run_trial
 
 NOTED_EVERY = 1.0  # seconds between two notes of a training's step
 CONTEXT = 600 * 2**20  # bytes that each process takes of a GPU before its first tensor: an H100's, and some more

@@ -13,15 +13,15 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from nas.data.source import DataSource
+from nas.data.task import Task
+from nas.devices.memory import check_room, shape_of
 from nas.exports.formats import PROGRAMS, largest_difference, to_program
 from nas.exports.photographs import CLASSIFY, check_classify, check_network, classify_source
 from nas.exports.standalone import logits_of, standalone_source
 from nas.files import ARCHITECTURE, WEIGHTS, write_all, write_atomically
-from nas.memory import check_room, shape_of
 from nas.network import Network
-from nas.origin import document_of
-from nas.targets import from_document
-from nas.task import Task
+from nas.references.origin import document_of
+from nas.references.targets import from_document
 
 FILES = {
     "state_dict": (WEIGHTS, ARCHITECTURE),

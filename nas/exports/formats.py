@@ -1,7 +1,7 @@
 """Networks as ONNX and as `torch.export`'s programs: content of files, and files' content as functions again.
 
 Both take batches of any size. ONNX is run by onnxruntime, a program by PyTorch. Both carry metadata, texts by names:
-what the network is for, see `nas.task`.
+what the network is for, see `nas.data.task`.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ from torch import nn
 
 from nas.data.image_file import read_image
 from nas.data.preprocessing import normalised
+from nas.data.task import Task
 from nas.exports.source import Sources, imports_of, run_source
 from nas.exports.text import in_docstring, render
-from nas.task import Task
 
 CLASSIFY = "classify.py"  # beside network.onnx
 TOLERANCE = 1e-3  # of a probability

@@ -15,14 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nas.data.task import Task
 from nas.exports.factor import Function, factor
 from nas.exports.photographs import SAY, SAY_IMPORTS, for_network, reading
 from nas.exports.source import WIDTH, Sources, imports_of, run_source
 from nas.exports.text import in_docstring, literal, render
 from nas.exports.tree import REQUIRED, Arg, Call, check_fields, expression_of
-from nas.show import format_size
-from nas.task import Task
-from nas.units import format_count
+from nas.references.show import format_size
+from nas.text.units import format_count
 from searchspaces.cost import RowCost, cost, costs_by_row
 from searchspaces.describe import describe
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nas.columns import table
 from nas.data.batches import eval_batches
 from nas.data.images import Dataset, Images
 from nas.exports.compress import quantize
 from nas.exports.formats import NOTHING, PROGRAMS, Logits, Metadata, to_program
-from nas.units import format_bytes, format_percent
+from nas.text.columns import table
+from nas.text.units import format_bytes, format_percent
 
 BATCH = 100
 CALIBRATION = 300  # training images

@@ -7,16 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.announcement import images_lines
-from nas.config import Budget, Config
 from nas.data.images import Dataset
 from nas.data.source import DataSource
-from nas.plan import is_here, of_all, timing
-from nas.progress import Output
+from nas.ledger.config import Budget, Config
 from nas.proxies.draw import Drawn
 from nas.proxies.study import ProxyStudy
-from nas.timing import Allowance, mean_training_seconds
-from nas.units import format_count, format_seconds
+from nas.search.plan import is_here, of_all, timing
+from nas.search.progress import Output
+from nas.search.timing import Allowance, mean_training_seconds
+from nas.text.units import format_count, format_seconds
+from nas.training.announcement import images_lines
 
 if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from nas.pictures import content, legend_entries, style
+from nas.drawing.pictures import content, legend_entries, style
 from nas.proxies.report import WORDS, name_of
 from nas.proxies.results import AREA, CEILING, USUAL_BUDGET, Judged, Proxy, Results
 from nas.reward import ACCURACY, LOSS

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from nas.columns import table
 from nas.files import write_all
 from nas.proxies.ranking import LEAST
 from nas.proxies.results import AREA, BUDGETS, CEILING, USUAL_BUDGET, Judged, Proxy, Results
 from nas.reward import ACCURACY, LOSS
 from nas.statistics import Interval
-from nas.units import format_count, format_seconds
-from nas.visible import visible
+from nas.text.columns import table
+from nas.text.units import format_count, format_seconds
+from nas.text.visible import visible
 
 HEADER = (
     "training", "signal", "seeds", "Spearman", "95 % interval", "Kendall", "95 % interval", "best third", "regret",

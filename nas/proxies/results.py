@@ -17,7 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
-from nas.looks import Look
+from nas.ledger.run import Run
 from nas.proxies.ranking import (
     Values,
     best_kept,
@@ -31,9 +31,9 @@ from nas.proxies.ranking import (
 )
 from nas.proxies.study import FULL, ProxyStudy
 from nas.reward import ACCURACY, LOSS
-from nas.run import Run
 from nas.statistics import LEARNED, Interval
-from nas.trial import State
+from nas.training.looks import Look
+from nas.training.trial import State
 
 AREA = "area"
 SIGNALS: dict[str, Callable[[Look], float]] = {  # more is better

@@ -19,14 +19,14 @@ from typing import ClassVar
 
 from torch import nn
 
-from nas.config import Config
+from nas.checks.schemas import STUDY
+from nas.ledger.config import Config
 from nas.network import Found, Network
 from nas.proxies.draw import Drawn
-from nas.recipe import Recipe
+from nas.references.targets import described
 from nas.samplers import EXHAUSTIVE
-from nas.schemas import STUDY
-from nas.targets import described
-from nas.units import parse_count
+from nas.text.units import parse_count
+from nas.training.recipe import Recipe
 from searchspaces import Arch, Choice, Space
 
 FULL = "full"
@@ -139,7 +139,7 @@ class ProxyStudy(Space):
         """What it is, since that is short."""
         return self.format(arch)
 
-    # what `nas.config.VariedExperiment` asks for
+    # what `nas.ledger.config.VariedExperiment` asks for
 
     def network_of(self, arch: Arch) -> Network:
         return described(self.networks[arch[2]])

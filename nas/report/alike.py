@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Hashable, Sequence
 
-from nas.config import Config
-from nas.recipe import Recipe
+from nas.ledger.config import Config
 from nas.report.numbers import Numbers
+from nas.training.recipe import Recipe
 
 Coloured = list[tuple[int, Numbers]]  # runs, each with the number of its colour in the report
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from nas.report.markup import Markup, join, tag
-from nas.units import format_seconds
+from nas.text.units import format_seconds
 
 WIDTH, HEIGHT = 440, 270
 LEFT, RIGHT, TOP, BOTTOM = 54, 12, 10, 42  # margins

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nas.control import Comparison, compare, find, is_control
+from nas.ledger.run import Row, Run
 from nas.report.numbers import Numbers, summary
-from nas.run import Row, Run
+from nas.search.control import Comparison, compare, find, is_control
 
 Measure = Literal["trials", "seconds"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from nas.pareto import front
+from nas.ledger.run import Row
 from nas.report import alike
 from nas.report.alike import Coloured
 from nas.report.charts import Axis, Point, Series, chart, stairs, time_text
@@ -14,8 +14,8 @@ from nas.report.markup import Markup, tag
 from nas.report.network import portrait
 from nas.report.numbers import Numbers
 from nas.report.parts import TRIALS, key, measured, note, section, text_table
-from nas.run import Row
-from nas.units import format_count, format_percent, format_reward, format_seconds
+from nas.search.pareto import front
+from nas.text.units import format_count, format_percent, format_reward, format_seconds
 
 
 def facts(numbers: Numbers) -> list[tuple[str, str, str]]:

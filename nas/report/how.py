@@ -8,12 +8,12 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
+from nas.ledger.run import Row, rank
 from nas.report.charts import option_colour, strip
 from nas.report.markup import Markup, join, tag
 from nas.report.numbers import ENOUGH, SHUFFLES, Numbers, Proposed
 from nas.report.parts import TRIALS, judged, measured, note, section, text_table
-from nas.run import Row, rank
-from nas.units import format_count, format_percent, format_reward, format_seconds
+from nas.text.units import format_count, format_percent, format_reward, format_seconds
 
 BARS = 15  # choices, by their importance
 

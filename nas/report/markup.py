@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 
-from nas.visible import visible
+from nas.text.visible import visible
 
 _EMPTY = {"meta", "img", "path", "line", "circle", "wbr"}
 

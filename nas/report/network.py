@@ -8,11 +8,11 @@ from importlib import import_module
 from pathlib import Path
 
 from nas.network import Found
+from nas.references.show import Shown, choices_by_group, format_size, show, usual_shape
 from nas.report.markup import Markup, join, tag
 from nas.report.numbers import Numbers
 from nas.report.parts import note, text_table
-from nas.show import Shown, choices_by_group, format_size, show, usual_shape
-from nas.units import format_count
+from nas.text.units import format_count
 
 NEXT = (
     ("show", " prints it, "),
@@ -63,7 +63,7 @@ def _rows(shown: Shown) -> Markup:
 def _picture(shown: Shown) -> Markup:
     """As an image within the page, so that its styles are its own."""
     try:
-        draw = import_module("nas.draw")
+        draw = import_module("nas.drawing.draw")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise

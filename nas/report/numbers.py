@@ -19,15 +19,15 @@ from typing import Any, Self
 import numpy as np
 from optuna.trial import FrozenTrial
 
-from nas.database import without_secrets
-from nas.pareto import front
-from nas.place import PLACE, places_of
+from nas.checks.schemas import LOG_PROBS
+from nas.devices.place import PLACE, places_of
+from nas.ledger.database import without_secrets
+from nas.ledger.run import Row, Run, best_of
 from nas.report.importance import importances
-from nas.run import Row, Run, best_of
 from nas.samplers.strategy import Update
 from nas.samplers.strategy_sampler import updates_of
-from nas.schemas import LOG_PROBS
-from nas.trial import State
+from nas.search.pareto import front
+from nas.training.trial import State
 from searchspaces import Choice
 
 WINDOWS = 24  # in which proposals are counted, at most; each has at least the trials of a batch

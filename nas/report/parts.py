@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from nas.data.judging import uncertainty, without
-from nas.published import benchmark_of
 from nas.report.markup import Markup, tag
 from nas.report.numbers import Numbers
+from nas.search.published import benchmark_of
 
 TRIALS = 10  # of the best, listed
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nas.repeats import Spread, spread_of, without_seed
+from nas.ledger.repeats import Spread, spread_of, without_seed
 from nas.report import alike
 from nas.report.charts import Series, chart
 from nas.report.found import figure, reward_axis, trials_axis

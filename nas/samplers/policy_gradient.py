@@ -33,7 +33,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from nas.limits import Number
+from nas.checks.limits import Number
 from nas.samplers.controller import Controller
 from nas.samplers.ranks import Powers, Ranks
 from nas.samplers.settings import Count, Draws, Natural, Positive, Rounds, Share, Weight, check

@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nas.limits import Number
+from nas.checks.limits import Number
 from nas.samplers.policy_gradient import PolicyGradient
 from nas.samplers.ranks import Ranks
 from nas.samplers.settings import Count, Share, Weight, check

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from nas.limits import COUNT, NATURAL, SHARE, Flag, Kind, Number, Optional, Word
+from nas.checks.limits import COUNT, NATURAL, SHARE, Flag, Kind, Number, Optional, Word
 
 T = TypeVar("T")
 

@@ -24,10 +24,10 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.checks.schemas import LOG_PROBS, UPDATE_PREFIX
 from nas.samplers.screened import Screened
 from nas.samplers.strategy import Experience, Learning, Settings, Situation, Strategy, Update, derived_seed
 from nas.samplers.trials import Distributions, arch_of, completion, fixed_in
-from nas.schemas import LOG_PROBS, UPDATE_PREFIX
 from searchspaces.space import Arch, Choice
 
 TEACHES = (TrialState.COMPLETE, TrialState.PRUNED)

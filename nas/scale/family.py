@@ -17,17 +17,17 @@ from torch import nn
 
 from nas.baselines.zoo import find
 from nas.data.source import DataSource
+from nas.devices.latency import latency
+from nas.devices.memory import inference_memory, memory_of, training_memory
 from nas.exports.files import write_network
 from nas.exports.standalone import standalone_source
 from nas.files import write_atomically
-from nas.latency import latency
-from nas.memory import inference_memory, memory_of, training_memory
 from nas.network import Designed, Network, grown
-from nas.origin import document_of, origin_of
-from nas.show import choose_shape, usual_shape
-from nas.targets import resolve
-from nas.transfer import UNTRAINED
-from nas.units import format_bytes, format_count, format_seconds
+from nas.references.origin import document_of, origin_of
+from nas.references.show import choose_shape, usual_shape
+from nas.references.targets import resolve
+from nas.text.units import format_bytes, format_count, format_seconds
+from nas.training.transfer import UNTRAINED
 from scaling.compound import PAPER, Compound, Multipliers, image_size_at, largest
 from scaling.efficientnet import LITE, B, Coefficients
 from searchspaces.cost import Cost, cost, shapes_only
@@ -214,7 +214,7 @@ def seconds_within(most: float, device: str) -> Limit:
 
 
 def memory(of: Member, batch_size: int | None = None) -> int:
-    """Bytes, as worked out by `nas.memory`: of inference with one image, or of training with a batch."""
+    """Bytes, as worked out by `nas.devices.memory`: of inference with one image, or of training with a batch."""
     if batch_size is None:
         return inference_memory(of.build, of.image_size)
     return training_memory(of.build, of.image_size, batch_size)

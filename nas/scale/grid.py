@@ -22,18 +22,18 @@ from typing import ClassVar
 
 from torch import nn
 
-from nas.columns import table
-from nas.config import Config
+from nas.checks.schemas import GRID
 from nas.data.images import Dataset
 from nas.data.source import DataSource
+from nas.ledger.config import Config
 from nas.network import Network
-from nas.recipe import Recipe
+from nas.references.targets import described
 from nas.reward import Reward
 from nas.samplers import EXHAUSTIVE
 from nas.scale.family import Base
-from nas.schemas import GRID
-from nas.targets import described
-from nas.units import format_count
+from nas.text.columns import table
+from nas.text.units import format_count
+from nas.training.recipe import Recipe
 from scaling.compound import PAPER, Compound, image_size_at, largest, measured
 from searchspaces import Arch, Choice, Space
 from searchspaces.cost import Cost
@@ -249,7 +249,7 @@ class ScalingGrid(Space):
         """What it is, since that is short."""
         return self.format(arch)
 
-    # what `nas.config.Experiment` asks for
+    # what `nas.ledger.config.Experiment` asks for
 
     def network_of(self, arch: Arch) -> Network:
         at = self.compound(arch).at(1)

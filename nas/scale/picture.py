@@ -7,7 +7,7 @@ from statistics import mean, stdev
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nas.pictures import content, legend_entries, style, wrapped
+from nas.drawing.pictures import content, legend_entries, style, wrapped
 from nas.scale.grid import COMPOUND, kind
 from nas.scale.results import Result, Results
 

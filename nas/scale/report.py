@@ -15,14 +15,14 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from nas.columns import table
+from nas.cli.tables import spread
 from nas.files import write_all
 from nas.scale.grid import ALONE, kind
 from nas.scale.results import CONFIDENCE, Result, Results
 from nas.statistics import Interval
-from nas.tables import spread
-from nas.units import format_count, format_points
-from nas.visible import visible
+from nas.text.columns import table
+from nas.text.units import format_count, format_points
+from nas.text.visible import visible
 from scaling.compound import Compound
 
 # ------------------------------------------------------------------ for people

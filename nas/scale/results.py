@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from nas.run import Run
+from nas.ledger.run import Run
 from nas.scale.grid import COMPOUND, ScalingGrid, kind, name_of
 from nas.statistics import LEARNED, Fit, Interval
-from nas.trial import State
+from nas.training.trial import State
 from scaling.compound import Compound
 
 CONFIDENCE = 0.95

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from nas.columns import table
 from nas.scale.family import Member, by_formula, memory
-from nas.units import format_bytes, format_seconds
+from nas.text.columns import table
+from nas.text.units import format_bytes, format_seconds
 
 
 def facts(m: Member, batch_size: int) -> dict[str, Any]:

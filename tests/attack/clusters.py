@@ -21,17 +21,17 @@ from unittest import mock
 import numpy as np
 import torch
 
-from nas.config import Budget, Config
 from nas.data import Dataset, Images
+from nas.devices.halted import Halted
 from nas.engines import ray_tune
 from nas.engines.connection import PATIENCE
-from nas.halted import Halted
-from nas.launch import drive
-from nas.progress import Silent
-from nas.recipe import Recipe
+from nas.ledger.config import Budget, Config
+from nas.ledger.run import Row, Run
 from nas.reward import Reward
-from nas.run import Row, Run
-from nas.trial import State
+from nas.search.driver import drive
+from nas.search.progress import Silent
+from nas.training.recipe import Recipe
+from nas.training.trial import State
 from searchspaces import Mnas
 from tests.attack.outcome import Outcome
 from tests.ray_machines import SIZE, head

@@ -28,7 +28,7 @@ import torch
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from nas.run import Run
+from nas.ledger.run import Run
 from nas.samplers import STRATEGIES
 from tests.attack.ledgers import contents, judge
 from tests.attack.mutations import nas

@@ -14,8 +14,8 @@ from typing import Any
 
 import optuna
 
-from nas.run import Run
-from nas.spent import ENDED_AFTER
+from nas.ledger.run import Run
+from nas.ledger.spent import ENDED_AFTER
 from tests.attack.outcome import Outcome
 
 Contents = dict[Any, Any]

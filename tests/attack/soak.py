@@ -23,17 +23,17 @@ import torch
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from nas import loop
-from nas.config import Budget, Config
 from nas.data import without_images
 from nas.files import JOURNAL
-from nas.loop import Search
+from nas.ledger.config import Budget, Config
+from nas.ledger.run import Run
 from nas.network import Found
-from nas.progress import Silent
-from nas.recipe import Recipe
 from nas.reward import Reward
-from nas.run import Run
-from nas.trial import State, TrialResult
+from nas.search import loop
+from nas.search.loop import Search
+from nas.search.progress import Silent
+from nas.training.recipe import Recipe
+from nas.training.trial import State, TrialResult
 from searchspaces import Arch, Compact
 from searchspaces.cost import Cost
 from tests.attack.outcome import Outcome

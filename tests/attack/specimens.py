@@ -15,7 +15,8 @@ from unittest import mock
 import numpy as np
 from PIL import Image
 
-from nas import api, checkpoints
+from nas import api
+from nas.training import checkpoints
 from searchspaces import NASBenchMacro
 from tests.attack.mutate import Mutator, of_bytes, of_csv, of_json, of_json_lines, of_safetensors
 from tests.attack.tiny import Tiny
@@ -148,7 +149,7 @@ def _begin(folder: Path) -> None:
         save(*arguments)
         raise KeyboardInterrupt
 
-    with mock.patch("nas.checkpoints.save", saved), contextlib.suppress(KeyboardInterrupt):
+    with mock.patch("nas.training.checkpoints.save", saved), contextlib.suppress(KeyboardInterrupt):
         api.train("one:best", epochs=2, batch_size=8, out=folder / UNFINISHED)
 
 

@@ -11,9 +11,9 @@ import pytest
 from nas.data import Dataset, without_images
 from nas.engines import Trials, local
 from nas.network import Designed
-from nas.recipe import Recipe
-from nas.training import Epoch
-from nas.trial import State, TrialResult, TrialSpec
+from nas.training.recipe import Recipe
+from nas.training.train import Epoch
+from nas.training.trial import State, TrialResult, TrialSpec
 
 Engine = Callable[[Trials, Dataset], None]
 

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from nas.cli import main
-from nas.config import Budget, Config
 from nas.data import Dataset
+from nas.ledger.config import Budget, Config
+from nas.ledger.run import Row, Run
 from nas.network import Found
-from nas.progress import Silent
-from nas.recipe import Recipe
 from nas.reward import Reward
-from nas.run import Row, Run
-from nas.training import Epoch, OnStep
-from nas.trial import State, TrialResult, TrialSpec
+from nas.search.progress import Silent
+from nas.training.recipe import Recipe
+from nas.training.train import Epoch, OnStep
+from nas.training.trial import State, TrialResult, TrialSpec
 from searchspaces import Mnas
 from searchspaces.cost import Cost
 

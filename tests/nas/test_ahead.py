@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import nas
-from nas.config import Budget, Config
-from nas.run import Run
+from nas.ledger.config import Budget, Config
+from nas.ledger.run import Run
 
 CallNas = Callable[..., tuple[int, str, str]]
 SEARCH = ("search", "--data", "shapes", "--space", "mnas", "--trials", "1")

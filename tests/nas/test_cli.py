@@ -17,16 +17,17 @@ from optuna.storages.journal import JournalFileBackend
 from safetensors.torch import load_file
 
 import nas
-from nas import baselines, launch, results
-from nas.config import Budget
+from nas import baselines, results
 from nas.data import Dataset
 from nas.data.images import Images
+from nas.devices.halted import DeviceFault
 from nas.files import BEGINNING, CONFIG, JOURNAL
-from nas.halted import DeviceFault
-from nas.run import Run
-from nas.timing import Estimate
-from nas.training import Epoch, OnStep
-from nas.trial import State, TrialResult, TrialSpec
+from nas.ledger.config import Budget
+from nas.ledger.run import Run
+from nas.search import choices, driver
+from nas.search.timing import Estimate
+from nas.training.train import Epoch, OnStep
+from nas.training.trial import State, TrialResult, TrialSpec
 from tests.nas.conftest import pretend
 
 Cli = "Callable[..., tuple[int, str, str]]"
@@ -179,7 +180,7 @@ def test_ctrl_c_before_there_is_a_run_is_one_line(cli, monkeypatch: pytest.Monke
     def interrupted(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nas.plan.estimate_trial_seconds", interrupted)
+    monkeypatch.setattr("nas.search.plan.estimate_trial_seconds", interrupted)
     code, out, err = cli(*SEARCH, "--trials", "2", "--name", "one")
     assert code == 130 and err == "nas: stopped\n" and not Path("runs/one").exists()
     assert "timing 4 networks in miniature, for 1m00s at most ..." in out.splitlines()
@@ -192,7 +193,7 @@ def test_timing_is_said_before_it_and_counts(cli, pretended: None, monkeypatch: 
         time.sleep(0.2)
         return Estimate(2.0, 3, 4)
 
-    monkeypatch.setattr("nas.plan.estimate_trial_seconds", slow)
+    monkeypatch.setattr("nas.search.plan.estimate_trial_seconds", slow)
     code, out, err = cli(*SEARCH, "--trials", "3", "--budget", "40s", "--name", "one")
     assert code == 0, err
     header = out.splitlines()
@@ -206,14 +207,14 @@ def test_timing_is_said_before_it_and_counts(cli, pretended: None, monkeypatch: 
     timing = opened.budget.timing
     assert 0.2 <= timing < 20 and opened.budget == Budget(3, 40.0, timing)
     limits: list[Budget] = []
-    drive = launch.drive
-    monkeypatch.setattr(launch, "drive", lambda run, limit, *rest: limits.append(limit) or drive(run, limit, *rest))
+    drive = driver.drive
+    monkeypatch.setattr(driver, "drive", lambda run, limit, *rest: limits.append(limit) or drive(run, limit, *rest))
     opened.resume(trials=4, budget="60s")
     assert limits == [Budget(4, 60.0, timing)]
 
 
 def test_a_control_follows_its_search_and_is_resumed_with_it(cli, pretended: None, monkeypatch) -> None:
-    drive, interruptions = launch.drive, [True]
+    drive, interruptions = driver.drive, [True]
 
     def interrupted(run: Run, *rest: Any) -> str:
         if run.name == "one-random" and interruptions:
@@ -221,7 +222,7 @@ def test_a_control_follows_its_search_and_is_resumed_with_it(cli, pretended: Non
             raise KeyboardInterrupt
         return drive(run, *rest)
 
-    monkeypatch.setattr(launch, "drive", interrupted)
+    monkeypatch.setattr(driver, "drive", interrupted)
     code, out, err = cli(*SEARCH, "--trials", "4", "--name", "one", "--control")
     assert code == 130 and "`nas resume one` continues" in out, err
     assert "then of random search with an equal budget in runs/one-random/" in out
@@ -343,7 +344,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(cli, args: tuple[str, ...], messa
 
 
 def test_a_budget_that_no_trial_fits_is_refused(cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.plan.estimate_trial_seconds", lambda *args: Estimate(7200.0, 4, 4))
+    monkeypatch.setattr("nas.search.plan.estimate_trial_seconds", lambda *args: Estimate(7200.0, 4, 4))
     code, _, err = cli(*SEARCH, "--budget", "20m")
     assert code == 2 and err.count("\n") == 1
     assert "a trial takes about 2h00m on cpu, longer than the budget of 20m00s: give a longer --budget, or" in err
@@ -361,7 +362,7 @@ def test_a_taken_name_and_an_edited_config_are_refused(cli, tmp_path: Path, pret
 
 
 def test_gpu_choice_follows_what_there_is(cli) -> None:
-    from nas.launch import choose_device
+    from nas.devices.device import choose_device
 
     assert choose_device("auto", 1) == ("cuda" if torch.cuda.is_available() else "cpu")
     assert choose_device("cpu", 1) == "cpu"
@@ -371,7 +372,7 @@ def test_gpu_choice_follows_what_there_is(cli) -> None:
 def test_images_of_a_trial_where_nobody_says(tiny: Dataset, classes: int, there: int, used: int) -> None:
     images = Images(torch.zeros(there, 1, 1, 3, dtype=torch.uint8), torch.zeros(there, dtype=torch.int64))
     names = tuple(f"class {number}" for number in range(classes))
-    assert launch.usual_images(replace(tiny, class_names=names, train=images)) == used
+    assert choices.usual_images(replace(tiny, class_names=names, train=images)) == used
 
 
 def test_the_zoo_is_listed(cli) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from nas.data import Dataset
+from nas.ledger.run import Run
 from nas.network import Found
-from nas.run import Run
 from searchspaces import Mnas
 
 Cli = Callable[..., tuple[int, str, str]]

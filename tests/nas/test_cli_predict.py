@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 from nas.data.preprocessing import Preprocessing
+from nas.data.task import Task
 from nas.exports.files import write_network
 from nas.network import Designed
-from nas.task import Task
 
 Cli = Callable[..., tuple[int, str, str]]
 CLASSES = ("ash", "beech", "cedar", "date, palm")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from nas import training_run
 from nas.data import Dataset
-from nas.training import Moment
-from nas.training_progress import SilentTraining, TrainingLines
+from nas.final import run as training_run
+from nas.training.progress import SilentTraining, TrainingLines
+from nas.training.train import Moment
 
 TRAIN = ("train", "resnet8@0.25", "--data", "shapes", "--epochs", "3", "--batch-size", "20", "--out", "a")
 
@@ -37,7 +37,7 @@ def stopped(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> str:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("nas.training.TOLD_EVERY", 0)
+        patch.setattr("nas.training.train.TOLD_EVERY", 0)
         patch.setattr(TrainingLines, "moment", moment)
         code, out, err = cli(*TRAIN)
     assert code == 130 and err == ""

@@ -15,20 +15,20 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from nas import results
-from nas.config import Budget, Config
-from nas.control import compare
+from nas.cli.tables import trials_table
 from nas.data import Dataset
 from nas.engines import local
 from nas.files import JOURNAL
-from nas.loop import Search
-from nas.pareto import front
+from nas.ledger.config import Budget, Config
+from nas.ledger.run import Run, rank
 from nas.report.numbers import Numbers
 from nas.report.page import page
 from nas.reward import Reward
-from nas.run import Run, rank
 from nas.samplers import EXHAUSTIVE, STRATEGIES, distributions, make_sampler
-from nas.tables import trials_table
-from nas.trial import State
+from nas.search.control import compare
+from nas.search.loop import Search
+from nas.search.pareto import front
+from nas.training.trial import State
 from searchspaces import NASBenchMacro
 
 from .conftest import Watcher

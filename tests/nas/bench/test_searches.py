@@ -17,9 +17,9 @@ from nas.bench.costs import macs_of
 from nas.bench.runs import choose_task, run
 from nas.bench.searches import ASKED, Result, Setup, Task, _Search, search
 from nas.bench.wilcoxon import signed_rank_p
-from nas.published import Published, read
 from nas.samplers import distributions, make_sampler
 from nas.samplers.strategy import Experience, Proposal, Situation
+from nas.search.published import Published, read
 from searchspaces import Arch, Choice, NASBench201, NASBenchMacro, Space
 from searchspaces.cost import cost, shapes_only
 

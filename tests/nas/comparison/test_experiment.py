@@ -16,14 +16,14 @@ from nas.comparison.results import Results, results
 from nas.comparison.trainings import LABELS, _keep, predictions
 from nas.data import Dataset
 from nas.engines import local
-from nas.evaluation import accuracy
-from nas.listing import runs_in
+from nas.ledger.listing import runs_in
+from nas.ledger.run import Run
 from nas.network import Designed, Found
-from nas.progress import Output
-from nas.recipe import Recipe
-from nas.run import Run
-from nas.training import Epoch, OnStep
-from nas.trial import TrialResult, TrialSpec, run_trial
+from nas.search.progress import Output
+from nas.training.evaluation import accuracy
+from nas.training.recipe import Recipe
+from nas.training.train import Epoch, OnStep
+from nas.training.trial import TrialResult, TrialSpec, run_trial
 from searchspaces import Mnas
 from searchspaces.cost import Cost
 

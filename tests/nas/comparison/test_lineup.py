@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from nas.comparison.lineup import Entrant, Lineup, lineup_of
-from nas.config import Config, Experiment
+from nas.ledger.config import Config, Experiment
+from nas.ledger.run import Run
 from nas.network import Designed, Found, grown
-from nas.recipe import Recipe
 from nas.reward import Reward
-from nas.run import Run
 from nas.samplers import EXHAUSTIVE
+from nas.training.recipe import Recipe
 from searchspaces import Compact, Mnas
 
 NETWORKS = {

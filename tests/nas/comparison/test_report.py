@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
+from nas.cli.tables import spread
 from nas.comparison.picture import drawn, picture
 from nas.comparison.report import in_words, results_table, to_csv, to_json, to_markdown, to_text, write
 from nas.comparison.results import Result, Results, Training
-from nas.recipe import Recipe
 from nas.statistics import Fit
-from nas.tables import spread
+from nas.training.recipe import Recipe
 from searchspaces.cost import Cost
 
 #           name       found  MACs       test accuracy

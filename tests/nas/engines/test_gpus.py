@@ -20,12 +20,12 @@ import torch
 from torch import nn
 
 from nas.data import Dataset
+from nas.devices.place import places_of
+from nas.ledger.run import Run
 from nas.network import Designed
-from nas.place import places_of
-from nas.recipe import Recipe
-from nas.run import Run
-from nas.training import Epoch
-from nas.trial import State, TrialResult, TrialSpec
+from nas.training.recipe import Recipe
+from nas.training.train import Epoch
+from nas.training.trial import State, TrialResult, TrialSpec
 
 if find_spec("ray") is None:  # not importorskip: the engine tells Ray to be silent before it is imported
     pytest.skip("Ray is not installed", allow_module_level=True)

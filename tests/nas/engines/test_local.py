@@ -9,9 +9,9 @@ import pytest
 from nas.data import Dataset
 from nas.engines import local
 from nas.network import Designed
-from nas.recipe import Recipe
-from nas.training import Epoch, OnStep
-from nas.trial import State, TrialResult, TrialSpec
+from nas.training.recipe import Recipe
+from nas.training.train import Epoch, OnStep
+from nas.training.trial import State, TrialResult, TrialSpec
 
 
 class Listed:

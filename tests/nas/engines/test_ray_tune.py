@@ -19,16 +19,16 @@ import pytest
 import torch
 from torch import nn
 
-from nas.config import Budget, Config
 from nas.data import Dataset
-from nas.loop import Search
+from nas.ledger.config import Budget, Config
+from nas.ledger.run import Run
 from nas.network import Designed
-from nas.progress import Lines
-from nas.recipe import Recipe
 from nas.reward import Reward
-from nas.run import Run
-from nas.training import Epoch
-from nas.trial import State, TrialResult, TrialSpec
+from nas.search.loop import Search
+from nas.search.progress import Lines
+from nas.training.recipe import Recipe
+from nas.training.train import Epoch
+from nas.training.trial import State, TrialResult, TrialSpec
 from searchspaces import Mnas
 
 if find_spec("ray") is None:  # not importorskip: the engine tells Ray to be silent before it is imported
@@ -217,8 +217,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 from nas.data import load
 from nas.engines import ray_tune
 from nas.network import Designed
-from nas.recipe import Recipe
-from nas.trial import TrialSpec
+from nas.training.recipe import Recipe
+from nas.training.trial import TrialSpec
 
 class Endless:
     number = 0

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from nas.network import Designed
-from nas.plan import of_all
-from nas.recipe import Recipe
-from nas.trial import TrialSpec
+from nas.search.plan import of_all
+from nas.training.recipe import Recipe
+from nas.training.trial import TrialSpec
 
 if find_spec("ray") is None:  # not importorskip: the engine tells Ray to be silent before it is imported
     pytest.skip("Ray is not installed", allow_module_level=True)

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nas.data.preprocessing import Preprocessing
+from nas.data.task import Task
 from nas.exports.compress import prune
 from nas.exports.files import FILES, check_new, example_images, export, weights_bytes, write_network
 from nas.exports.formats import pt2_bytes, run_onnx, run_pt2, to_program
@@ -18,7 +19,6 @@ from nas.exports.job import Changes
 from nas.exports.job import run as run_job
 from nas.exports.target import Source, read_source
 from nas.network import Designed
-from nas.task import Task
 from searchspaces.layers import avg_pool, concat, conv, head, network, preactivated
 
 PIXELS, SHAPE = 16, (4, 16)

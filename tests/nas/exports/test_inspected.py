@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from nas import baselines
-from nas.classifier import Classifier
+from nas.exports.classifier import Classifier
 from nas.exports.formats import pt2_bytes, pt2_metadata, run_pt2, to_program
 from nas.exports.inspected import checked_pt2
 

@@ -14,13 +14,13 @@ import pytest
 import torch
 from PIL import Image
 
-from nas.classifier import Classifier
 from nas.data.preprocessing import Preprocessing
+from nas.data.task import Task
+from nas.exports.classifier import Classifier
 from nas.exports.files import Written, write_network
 from nas.exports.job import Changes, run
 from nas.exports.target import read_source
 from nas.network import Designed
-from nas.task import Task
 
 TASK = Task(("oak", "pine tree", "Ümlaut"), Preprocessing(24, (0.3, 0.4, 0.6), (0.3, 0.2, 0.25)), "folder:trees")
 

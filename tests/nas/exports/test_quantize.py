@@ -15,8 +15,8 @@ from nas.exports.job import Changes, data_for, run
 from nas.exports.steps import calibration_batches, int8_bytes, steps_table
 from nas.exports.target import Source
 from nas.network import Designed
-from nas.recipe import Recipe
-from nas.training import train
+from nas.training.recipe import Recipe
+from nas.training.train import train
 from searchspaces.layers import conv, flatten, head, linear, network
 
 pytest.importorskip("torchao")

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas.looks import Look
 from nas.proxies.report import _points, in_words, networks_csv, results_table, to_csv, to_json, to_markdown, write
 from nas.proxies.results import CEILING, Judged, Proxy, Results
 from nas.proxies.study import ProxyStudy
+from nas.training.looks import Look
 
 NETWORKS = 24
 BAD, GOOD = "100", "200"  # short trainings

@@ -13,19 +13,19 @@ import pytest
 from optuna.storages.journal import JournalFileBackend
 from torch import nn
 
-from nas.config import Budget, Config
 from nas.data import Dataset
 from nas.engines import local
-from nas.looks import Look
-from nas.loop import Search
+from nas.ledger.config import Budget, Config
+from nas.ledger.run import Run
 from nas.proxies.draw import Drawn, draw
 from nas.proxies.results import Proxy, results, study_of
 from nas.proxies.study import Length, ProxyStudy, study_config, usual_cuts, usual_shorts
-from nas.recipe import Recipe
 from nas.reward import Reward
-from nas.run import Run
-from nas.training import Epoch, OnStep
-from nas.trial import State, TrialResult, TrialSpec, run_trial
+from nas.search.loop import Search
+from nas.training.looks import Look
+from nas.training.recipe import Recipe
+from nas.training.train import Epoch, OnStep
+from nas.training.trial import State, TrialResult, TrialSpec, run_trial
 from searchspaces import Arch, Choice, Space
 from searchspaces.layers import conv, head, network
 from tests.nas.conftest import Watcher

@@ -20,10 +20,10 @@ from typing import Any, Self
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.config import Budget, Config
-from nas.run import Run
+from nas.checks.schemas import LOG_PROBS
+from nas.ledger.config import Budget, Config
+from nas.ledger.run import Run
 from nas.samplers import distributions
-from nas.schemas import LOG_PROBS
 from searchspaces import Arch
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from nas.config import Budget, Config
 from nas.files import CONFIG, JOURNAL
+from nas.ledger.config import Budget, Config
+from nas.ledger.run import Run
 from nas.report.control import controls
 from nas.report.numbers import Numbers
 from nas.reward import Reward
-from nas.run import Run
 from searchspaces import Arch, Mnas
 
 SPACE = Mnas(width=0.1, image_size=16)

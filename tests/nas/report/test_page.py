@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from optuna.trial import create_trial
 
-from nas.recipe import Recipe
 from nas.report.numbers import Numbers
 from nas.report.page import page
 from nas.reward import Reward
+from nas.training.recipe import Recipe
 from searchspaces import Mnas
 
 SPACE = Mnas(width=0.1, image_size=16)

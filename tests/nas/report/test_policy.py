@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from nas.config import Config
+from nas.ledger.config import Config
+from nas.ledger.run import Run
 from nas.report.numbers import Numbers
 from nas.report.page import page
-from nas.run import Run
 from nas.samplers import StrategySampler, make_sampler
 from searchspaces import Mnas
 

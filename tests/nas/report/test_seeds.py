@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from nas.config import Config
+from nas.ledger.config import Config
+from nas.ledger.run import Run
 from nas.report.numbers import Numbers
 from nas.report.page import page
 from nas.report.seeds import repeated
 from nas.reward import Reward
-from nas.run import Run
 from searchspaces import Mnas
 
 SPACE = Mnas(width=0.1, image_size=16)

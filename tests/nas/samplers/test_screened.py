@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nas.published import read
 from nas.samplers.screened import Screened, ScreenedController, expected_improvement
 from nas.samplers.strategy import Experience, Proposal, Situation
+from nas.search.published import read
 from searchspaces import NASBenchMacro
 from searchspaces.space import Arch, Choice
 

@@ -19,13 +19,13 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState, create_trial
 
+from nas.checks.schemas import LOG_PROBS, UPDATE_PREFIX
 from nas.samplers import STRATEGIES
 from nas.samplers.evolution import Evolution
 from nas.samplers.policy_gradient import PPO, REINFORCE, Learner, PolicyGradient
 from nas.samplers.screened import POLICY, Screened
 from nas.samplers.strategy import Learning, Settings
 from nas.samplers.strategy_sampler import StrategySampler, updates_of
-from nas.schemas import LOG_PROBS, UPDATE_PREFIX
 from searchspaces.space import Choice
 
 CHOICES = tuple(Choice(f"layer{i}.op", ("a", "b", "c", "d")) for i in range(6))

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from nas.baselines import build, find
 from nas.network import Designed, Found, Scaled
+from nas.references.targets import resolve
 from nas.scale.family import (
     MOST,
     Base,
@@ -32,7 +33,6 @@ from nas.scale.family import (
     solve,
     write_untrained,
 )
-from nas.targets import resolve
 from scaling.compound import PAPER, Compound, measured
 from searchspaces import SPACES, Space, get_space
 from searchspaces.cost import cost, shapes_only

@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 from optuna.storages.journal import JournalFileBackend
 
-from nas.config import Budget, Config
 from nas.data import Dataset
 from nas.data.source import DataSource
 from nas.engines import local
-from nas.loop import Search
-from nas.recipe import Recipe
-from nas.run import Run
+from nas.ledger.config import Budget, Config
+from nas.ledger.run import Run
 from nas.scale.family import Base, base_of
 from nas.scale.grid import BASE, Candidate, candidates, from_text, grid_config, kind, to_text
 from nas.scale.results import best_compound, grid_of, results
-from nas.training import Epoch, OnStep
-from nas.trial import State, TrialResult, TrialSpec, run_trial
+from nas.search.loop import Search
+from nas.training.recipe import Recipe
+from nas.training.train import Epoch, OnStep
+from nas.training.trial import State, TrialResult, TrialSpec, run_trial
 from scaling.compound import Compound
 from searchspaces import Mnas
 from tests.nas.conftest import Watcher

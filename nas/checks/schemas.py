@@ -1,0 +1,355 @@
+"""What each file that `nas` reads may say, field by field. Whoever reads one has it checked by these, see `schema`.
+
+The values are those of JSON, as they stand in the files; what is made of them is beside that (`Config` of `CONFIG`,
+say). A field that a file of an older version has not is not `needed`. Nothing here needs torch: `nas runs` reads a
+folder of runs without it.
+"""
+
+from __future__ import annotations
+
+from nas.checks.limits import (
+    BATCH,
+    CLASSES,
+    COUNT,
+    DECAY,
+    EPOCHS,
+    IMAGES,
+    MIN_SIZE,
+    NATURAL,
+    PART,
+    PIXELS,
+    RATE,
+    SECONDS,
+    SEED,
+    SEEDS,
+    SHARE,
+    TEXT,
+    THREADS,
+    Flag,
+    Kind,
+    Number,
+    Optional,
+    Word,
+)
+from nas.checks.schema import ANYTHING, ListOf, MapOf, Object, OrNull, Real
+from nas.reward import COSTS, SIGNALS
+
+OPTIMIZERS = ("sgd", "adamw")
+SCHEDULES = ("onecycle", "cosine", "constant")
+
+TIME = Number(0)  # seconds
+SIDE = Number(MIN_SIZE, PIXELS.most, whole=True, of="pixels")  # of images that are trained on
+TEXTS = ListOf(TEXT)
+ANY_NUMBER = Number()
+
+# ------------------------------------------------------------------ what a person decides
+
+RECIPE_FIELDS: dict[str, Kind] = {
+    "epochs": EPOCHS,
+    "seconds": Optional(SECONDS),
+    "subset": Optional(IMAGES),
+    "resolution": Optional(SIDE),
+    "batch_size": BATCH,
+    "optimizer": Word(OPTIMIZERS),
+    "schedule": Word(SCHEDULES),
+    "lr": RATE,
+    "warmup": SHARE,
+    "momentum": SHARE,
+    "weight_decay": DECAY,
+    "label_smoothing": SHARE,
+    "cutout": Number(0, PIXELS.most, whole=True, of="pixels"),
+    "min_area": Optional(PART),
+    "bf16": Optional(Flag()),
+}
+RECIPE = Object(RECIPE_FIELDS)
+
+REWARD = Object(
+    {
+        "cost": Word(COSTS),
+        "target": Optional(Number(0, above=True)),
+        "w_below": Number(most=0),
+        "w_above": Number(most=0),
+        "signal": Word(SIGNALS),
+    }
+)
+
+SOURCE = Object(
+    {
+        "name": TEXT,
+        "folder": Optional(TEXT),
+        "image_size": Optional(PIXELS),
+        "skip_unreadable": Flag(),
+        "sha256": Optional(TEXT),
+    },
+    needed=("name",),
+)
+"""Which images: a `DataSource`."""
+
+# ------------------------------------------------------------------ a run's config.json
+
+CONFIG = Object(
+    {
+        "space": Object({"name": TEXT, "settings": ANYTHING}, needed=("name", "settings")),
+        "data": TEXT,
+        "recipe": RECIPE,
+        "reward": REWARD,
+        "strategy": TEXT,
+        "seed": SEED,
+        "data_dir": Optional(TEXT),
+        "device": TEXT,
+        "threads": THREADS,
+        "max_macs": Optional(Number(0, above=True)),
+        "table": Optional(TEXT),
+        "table_sha256": Optional(TEXT),
+        "data_sha256": Optional(TEXT),
+        "skip_unreadable": Flag(),
+        "pruner": TEXT,
+        "objectives": TEXTS,
+        "num_classes": Optional(CLASSES),
+        "validation": OrNull(MapOf(NATURAL)),
+        "strategy_settings": ANYTHING,
+    },
+    needed=("space", "data", "recipe", "reward", "strategy", "seed"),
+)
+"""What decides a run. The settings of spaces and strategies are checked by those."""
+
+BUDGET = Object({"trials": Optional(COUNT), "seconds": Optional(Number(0, above=True)), "timing": TIME})
+
+RUN = Object(
+    {
+        **dict.fromkeys(("study", "id", "of", "beside"), TEXT),
+        "config": CONFIG,
+        "budget": BUDGET,
+        "storage": Optional(TEXT),
+        "versions": MapOf(TEXT),
+        "command": TEXTS,
+    },
+    needed=("config", "budget", "storage", "versions"),
+)
+
+LINEUP = Object(
+    {
+        "names": ListOf(TEXT, least=1),
+        "networks": ListOf(TEXT, least=1),
+        "num_classes": CLASSES,
+        "image_size": PIXELS,
+        "seeds": SEEDS,
+        "equal_seconds": Flag(),
+        "ensemble": Flag(),
+    }
+)
+"""The settings of a comparison's space, as those of a grid of scalings and of a study of proxies below."""
+
+GRID = Object({"base": TEXT, "image_size": PIXELS, "triples": ListOf(TEXT, least=1), "seeds": SEEDS})
+
+STUDY = Object(
+    {
+        "networks": ListOf(TEXT, least=1),
+        "shorts": TEXTS,
+        "cuts": ListOf(COUNT),
+        "image_size": PIXELS,
+        "images": COUNT,
+        "seeds": SEEDS,
+    }
+)
+
+# ------------------------------------------------------------------ a ledger's trials
+
+LOOK = Object(
+    {
+        "images": COUNT,
+        "loss": ANY_NUMBER,
+        "area": ANY_NUMBER,
+        "val_accuracy": SHARE,
+        "seconds": ANY_NUMBER,  # the process's clock less validations: may be a little below 0
+        "judging": ANY_NUMBER,
+    },
+    needed=("images", "loss", "area", "val_accuracy", "seconds", "judging"),
+)
+
+TRIAL = Object(
+    {
+        "accuracy": SHARE,
+        "loss": ANY_NUMBER,
+        "latency": TIME,
+        "macs": NATURAL,
+        "params": NATURAL,
+        "activations": NATURAL,
+        "seconds": TIME,
+        "id": TEXT,
+        "architecture": TEXT,
+        "reason": TEXT,
+        "seed": SEED,
+        "starts": NATURAL,
+        "device_faults": NATURAL,
+        "single_steps": TEXT,
+        "place": NATURAL,
+        "duplicate_of": NATURAL,
+        "refused": Flag(),
+        "looks": ListOf(LOOK),
+        "test_accuracy": SHARE,
+        "images": NATURAL,
+        "training_seconds": TIME,
+        "inference": TIME,  # images a second
+        "bytes": NATURAL,
+    },
+    open=True,
+)
+"""What is noted of a trial, in its user attributes. Other programs may note more."""
+
+UPDATE = Object(
+    {
+        **dict.fromkeys(
+            ("mean_reward", "mean_score", "baseline", "advantage_mean", "advantage_std", "loss", "entropy", "kl"),
+            Real(),  # that of a policy which has turned away for good may be infinite
+        ),
+        "clip_fraction": SHARE,
+        "trial": Optional(NATURAL),
+    },
+    needed=(
+        "mean_reward", "mean_score", "baseline", "advantage_mean", "advantage_std", "loss", "entropy", "kl",
+        "clip_fraction",
+    ),
+)  # fmt: skip
+"""What an update of a policy did, in a study's system attributes."""
+
+LOG_PROBS = "policy:log_probs"  # a trial's attribute: {choice: log-probability of its option when it was proposed}
+UPDATE_PREFIX = "policy:update:"  # of a study's attributes, each with the number of an update behind it: an `UPDATE`
+
+# ------------------------------------------------------------------ a table of results
+
+PERCENT = Number(0, 100)
+FIGURES: dict[str, Kind] = {
+    "observed": PERCENT,
+    "reported": PERCENT,
+    "params": Optional(Number(0, 1e15)),
+    "macs": Optional(Number(0, 1e18)),
+    "seconds": Optional(Number(0, 1e9)),
+}
+"""What a row of a table says of an architecture."""
+
+# ------------------------------------------------------------------ a network's file, and a training's folder
+
+NETWORK = Object(
+    {
+        "baseline": TEXT,
+        "space": TEXT,
+        "settings": ANYTHING,
+        "architecture": TEXT,
+        "options": ANYTHING,
+        "scaled": Object(
+            {"width": Number(0, 100, above=True), "depth": Number(0, 100, above=True), "image_size": PIXELS},
+            needed=("width", "depth", "image_size"),
+        ),
+        "num_classes": CLASSES,
+        "image_size": PIXELS,
+        "data": SOURCE,
+    },
+    open=True,  # `nas show --json` writes more, for people
+)
+"""Either a baseline, or an architecture: with its space, the space's settings and options."""
+
+JOB = Object(
+    {
+        "network": NETWORK,
+        "data": SOURCE,
+        "recipe": RECIPE,
+        "seed": SEED,
+        "device": TEXT,
+        "threads": THREADS,
+        "start": OrNull(
+            Object({"weights": TEXT, "sha256": TEXT, "fresh": TEXTS}, needed=("weights", "sha256", "fresh"))
+        ),
+        "tuning": Object(
+            {"freeze": TEXTS, "train_last": Optional(COUNT), "backbone_lr": Number(0, 1, above=True)},
+            needed=("freeze", "train_last", "backbone_lr"),
+        ),
+    },
+    needed=("network", "data", "recipe", "seed", "device", "threads", "start", "tuning"),
+)
+
+EPOCH = Object(
+    {
+        "number": COUNT,
+        "loss": ANY_NUMBER,
+        "val_accuracy": SHARE,
+        "images": NATURAL,
+        "seconds": TIME,
+        "latency": Optional(TIME),
+        "looks": ListOf(LOOK),
+        "single_steps": TEXT,
+    },
+    needed=("number", "loss", "val_accuracy", "images", "seconds"),
+)
+CHECKPOINT = Object(
+    {
+        "format": TEXT,
+        "job": ANYTHING,
+        "network": ANYTHING,
+        "optimizer": ANYTHING,
+        "generators": ANYTHING,
+        "step": NATURAL,
+        "epochs": ListOf(EPOCH),
+    },
+    needed=("format", "job", "network", "optimizer", "generators", "step", "epochs"),
+)
+"""A training's `checkpoint.pt`, whose job is one of `JOB`; the tensors are checked by what they are given to."""
+
+TAKEN = Object(
+    {
+        "weights": TEXT,
+        "tensors": NATURAL,
+        "of": NATURAL,
+        "fresh": TEXTS,
+        "strided": TEXTS,
+        "image_size": Optional(PIXELS),
+    },
+    needed=("weights", "tensors", "of", "fresh"),
+)
+
+TRAINING = Object(
+    {"job": JOB, "taken": OrNull(TAKEN), "versions": MapOf(TEXT), "command": TEXTS},
+    needed=("job", "taken", "versions"),
+)
+"""A training's `training.json`."""
+
+RGB = ListOf(SHARE, least=3, most=3)
+DEVIATIONS = ListOf(Number(1e-6), least=3, most=3)
+NAMES = ListOf(TEXT, least=2)
+
+RESULT = Object(
+    {
+        "network": TEXT,
+        "test_accuracy": SHARE,
+        "val_accuracy": SHARE,
+        "params": NATURAL,
+        "macs": NATURAL,
+        "activations": NATURAL,
+        "seconds": TIME,
+        "data": TEXT,
+        "num_classes": CLASSES,
+        "image_size": PIXELS,
+        "class_names": NAMES,
+        "mean": RGB,
+        "std": DEVIATIONS,
+        "seed": SEED,
+        "recipe": RECIPE,
+        "start": OrNull(ANYTHING),
+        "history": ListOf(
+            Object({"epoch": COUNT, "loss": ANY_NUMBER, "val_accuracy": SHARE, "seconds": TIME}, open=True)
+        ),
+        "device": TEXT,
+        "single_steps": TEXT,
+        "threads": THREADS,
+        "versions": MapOf(TEXT),
+    },
+    needed=("test_accuracy", "val_accuracy", "params", "macs"),
+    open=True,  # nothing is decided by it
+)
+"""A training's `result.json`."""
+
+TASK = Object(
+    {"class_names": NAMES, "image_size": SIDE, "mean": RGB, "std": DEVIATIONS},
+    needed=("class_names", "image_size", "mean", "std"),
+)
+"""What the metadata of files of weights say, each a text that is JSON."""

@@ -1,0 +1,201 @@
+"""Tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import mean, stdev
+from typing import Any
+
+from nas.baselines.listing import Listed
+from nas.baselines.zoo import find
+from nas.exports.classifier import Prediction
+from nas.ledger.repeats import Summary, spread_of
+from nas.ledger.run import Row
+from nas.network import Found, Scaled
+from nas.references.show import Shown, choices_by_group, format_size
+from nas.search.control import ENOUGH, Comparison
+from nas.statistics import Interval
+from nas.text.columns import table
+from nas.text.units import format_count, format_percent, format_reward, format_seconds
+from searchspaces.cost import RowCost
+from searchspaces.layers import SMALL_IMAGE
+
+
+def trials_table(rows: Sequence[Row]) -> str:
+    """What `nas top` prints. There is a column for latency where it was measured."""
+    latency = any(row.latency is not None for row in rows)
+    sizes = ("MACs", "params", "latency") if latency else ("MACs", "params")
+    header = ("trial", "state", "accuracy", "reward", *sizes, "time", "id", "reason")
+    return table(
+        header,
+        [
+            (
+                str(row.number),
+                str(row.state),
+                format_percent(row.accuracy),
+                format_reward(row.reward),
+                format_count(row.macs),
+                format_count(row.params),
+                *([format_seconds(row.latency)] if latency else []),
+                format_seconds(row.seconds),
+                row.id,
+                row.reason if row.duplicate_of is None else f"the network of trial {row.duplicate_of}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def predictions_table(predictions: Sequence[Prediction], top: int) -> str:
+    """What `nas predict` prints: of each image the most probable class, then the next ones."""
+    then = [", ".join(f"{name} {format_percent(share)}" for name, share in p.classes[1:top]) for p in predictions]
+    rows = [
+        (
+            str(p.path),
+            p.name,
+            format_percent(p.classes[0][1]),
+            *([others] if top > 1 else []),
+        )
+        for p, others in zip(predictions, then, strict=True)
+    ]
+    header = ("image", "class", "probability", *(["then"] if top > 1 else []))
+    return table(header, rows, words=("image", "class", "then"))
+
+
+def control_table(comparison: Comparison) -> str:
+    """What `nas search --control` prints."""
+    header = ("reward", "search", "random", "difference", "95 % interval")
+    few = min(comparison.search, comparison.random) < ENOUGH
+    rows = [
+        (f.name, f"{f.search:.4f}", f"{f.random:.4f}", f"{d.estimate:+.4f}", "-" if few else _signed(d))
+        for f, d in ((figure, figure.difference) for figure in comparison.figures)
+    ]
+    counted = f"{comparison.search} networks trained to the end in the search, {comparison.random} in its control"
+    return f"{table(header, rows)}\n\n{counted}.\n{comparison.verdict}"
+
+
+def set_table(summary: Summary) -> str:
+    """What `nas search --seeds` prints."""
+    rows = [
+        (name, format_reward(best.reward), format_percent(best.accuracy), format_count(best.macs), str(best.number))
+        if best
+        else (name, "-", "-", "-", "-")
+        for name, best in summary.bests.items()
+    ]
+    said = table(("run", "best reward", "accuracy", "MACs", "trial"), rows)
+    reward = spread_of(summary.figures("reward"))
+    if reward is None:
+        return f"{said}\n\nno search has a network that was trained to the end."
+    together = f"{reward.mean:.4f}" if reward.deviation is None else f"{reward.mean:.4f} ± {reward.deviation:.4f}"
+    accuracies = summary.figures("accuracy")
+    beside = f", best accuracy {spread(accuracies)}" if accuracies else ""
+    searches = f"{reward.n} of {len(summary.bests)} searches"
+    said_of = f"of {searches}" if reward.n == 1 else f"mean ± standard deviation over {searches}"
+    return f"{said}\n\nbest reward {together}{beside}: {said_of}."
+
+
+def _signed(interval: Interval) -> str:
+    return f"{interval.low:+.4f} to {interval.high:+.4f}"
+
+
+SORTS: dict[str, Callable[[Listed], Any]] = {
+    "year": lambda n: n.baseline.year,
+    "name": lambda n: n.name,
+    "params": lambda n: n.cost.params,
+    "macs": lambda n: n.cost.macs,
+    "top1": lambda n: n.baseline.top1,
+    "top5": lambda n: n.baseline.top5,
+}
+
+
+def sort_baselines(networks: Sequence[Listed], by: str) -> list[Listed]:
+    """`networks` in the order of one of `SORTS`, those without a value last. Raises ValueError for another."""
+    if by not in SORTS:
+        raise ValueError(f"--sort is one of {', '.join(SORTS)}, not {by!r}")
+    return sorted(networks, key=lambda n: (SORTS[by](n) is None, SORTS[by](n)))
+
+
+def baselines_table(networks: Sequence[Listed]) -> str:
+    """What `nas baselines` prints."""
+    header = ("name", "year", "params", "MACs", "pixels", "MACs at 32", "top-1", "top-5", "of", "paper")
+    rows = [
+        (
+            n.name,
+            str(n.baseline.year),
+            format_count(n.cost.params),
+            format_count(n.cost.macs),
+            str(n.image_size),
+            format_count(n.cifar10.macs if n.cifar10 else None),
+            _error(n.baseline.top1),
+            _error(n.baseline.top5),
+            n.baseline.data,
+            n.baseline.paper,
+        )
+        for n in networks
+    ]
+    return (
+        f"{table(header, rows)}\n\n{len(rows)} networks. MACs: multiply-adds of convolutions and linear layers for one "
+        "image; at 32: of the form for CIFAR-10.\ntop-1, top-5: errors in percent on what they were published of, each "
+        "as its paper measured it; `nas baselines show NAME` says how."
+    )
+
+
+def baseline_table(network: Listed, rows: Sequence[RowCost]) -> str:
+    """What `nas baselines show` prints."""
+    b = network.baseline
+    said = [
+        f"{network.name}: {b.paper}, {b.year}",
+        f"{network.image_size} pixels, {network.num_classes} classes: {network.cost.params:,} parameters, "
+        f"{network.cost.macs:,} multiply-adds, {network.cost.activations:,} activations",
+    ]
+    errors = [f"{kind} {error:g} %" for kind, error in (("top-1", b.top1), ("top-5", b.top5)) if error is not None]
+    if errors:
+        said.append(f"published error on {b.data}: {', '.join(errors)} ({b.errors})")
+    if b.cifar:
+        said.append(f"images of up to {SMALL_IMAGE} pixels: {b.cifar}")
+    elif b.min_size > 1:
+        said.append(f"least image: {b.min_size} pixels")
+    said += [f"+{option}: {effect}" for option, effect in b.options.items()]
+    return "\n".join(said) + "\n\n" + rows_table(rows)
+
+
+def rows_table(rows: Sequence[RowCost], words: Sequence[str] = ()) -> str:
+    """What each row of a network puts out and costs; with `words` also what it does."""
+    header = ("row", "output", "params", "MACs", "layers" if words else "")
+    cells = [
+        (row.name, format_size(row.output), format_count(row.cost.params), format_count(row.cost.macs), said)
+        for row, said in zip(rows, words or [""] * len(rows), strict=True)
+    ]
+    return table(header, cells, words=["layers"])
+
+
+def network_table(shown: Shown) -> str:
+    """What `nas show` prints."""
+    lines = [shown.title]
+    if isinstance(shown.network, Found):
+        lines += [f"short id {shown.network.space.short_id(shown.network.arch)}", shown.network.text]
+    elif isinstance(shown.network, Scaled):
+        lines.append(shown.network.text)
+    else:
+        baseline = find(shown.network.name)
+        lines.append(f"{baseline.paper}, {baseline.year}")
+    lines.append(
+        f"{shown.image_size} pixels, {shown.num_classes} classes: {shown.cost.params:,} parameters, "
+        f"{shown.cost.macs:,} multiply-adds, {shown.cost.activations:,} activations"
+    )
+    parts = ["\n".join(lines), rows_table(shown.rows, shown.words)]
+    if isinstance(shown.network, Found):
+        header, rows = choices_by_group(shown.network)
+        parts.insert(1, table(header, rows, words=header))
+    return "\n\n".join(parts)
+
+
+def _error(percent: float | None) -> str:
+    return "-" if percent is None else f"{percent:.2f}".rstrip("0").rstrip(".")
+
+
+def spread(shares: Sequence[float]) -> str:
+    """0.612 and 0.618 -> `61.5 ± 0.4 %`: mean and standard deviation; of one value, the value."""
+    if len(shares) == 1:
+        return format_percent(shares[0])
+    return f"{100 * mean(shares):.1f} ± {100 * stdev(shares):.1f} %"

@@ -1,0 +1,137 @@
+"""What is on a photograph: a trained network, given images as it was in its training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from nas.data.listing import images_below
+from nas.data.splits import no_images
+from nas.data.task import Task
+from nas.exports.formats import PROGRAMS, Logits
+from nas.exports.target import read_source
+
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The classes of an image, the most probable first: their names and probabilities, which sum to 1.
+
+    Of a file that cannot be read it has the `reason`, and no classes.
+    """
+
+    path: Path
+    classes: tuple[tuple[str, float], ...] = ()
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        """The most probable class."""
+        return self.classes[0][0]
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """`logits` of images that went through the `task`'s preprocessing; `words` say whose they are."""
+
+    logits: Logits
+    task: Task
+    words: str
+
+    @classmethod
+    def load(cls, target: str, runs_dir: str | Path = "runs", weights: str | Path | None = None) -> Classifier:
+        """A trial that was trained (`RUN:best`), the folder of a training, an exported `.onnx` or `.pt2`.
+
+        With `weights` any network. Raises ValueError where it is untrained, or nothing says what it was trained for.
+        """
+        path = Path(target)
+        if path.suffix[1:] in PROGRAMS:
+            return cls._of_program(path)
+        source = read_source(target, Path(weights) if weights else None, Path(runs_dir))
+        assert source.weights is not None
+        if source.task is None:
+            raise ValueError(
+                f"{source.weights.path} does not say which classes it knows, nor how images were normalised: train the "
+                "network with this nas, `nas train`"
+            )
+        module = source.module.eval()
+
+        def logits(images: torch.Tensor) -> torch.Tensor:
+            with torch.inference_mode():
+                out: torch.Tensor = module(images)
+            return out
+
+        return cls(logits, source.task, f"{source.network.name}, weights of {source.weights.path}")
+
+    @classmethod
+    def _of_program(cls, path: Path) -> Classifier:
+        program = PROGRAMS[path.suffix[1:]]
+        try:
+            content = program.checked(path.read_bytes())
+            task, logits = Task.from_metadata(program.metadata(content)), program.run(content)
+        except OSError as error:
+            raise ValueError(f"cannot read {path}: {error.strerror}") from None
+        except Exception as error:  # the many ways of the libraries to say that a file is damaged
+            reason = str(error).strip().partition("\n")[0]
+            raise ValueError(f"{path} is no network that nas exported: {reason}") from None
+        if task is None:
+            raise ValueError(f"{path} does not say which classes it knows: export it again, from trained weights")
+        return cls(logits, task, str(path))
+
+    def predict(self, paths: Sequence[str | Path]) -> Iterator[Prediction]:
+        """What is on each image, in this order."""
+        files = [Path(path) for path in paths]
+        for start in range(0, len(files), BATCH):
+            yield from self._batch(files[start : start + BATCH])
+
+    def _batch(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+        pixels, reasons = dict[Path, torch.Tensor](), dict[Path, str]()
+        for path in paths:
+            try:
+                pixels[path] = self.task.preprocessing.pixels(path)
+            except ValueError as error:
+                reasons[path] = str(error)
+        probabilities = dict[Path, list[float]]()
+        if pixels:
+            images = self.task.preprocessing.normalise(torch.stack(list(pixels.values())))
+            probabilities = dict(zip(pixels, self._logits(images).softmax(1).tolist(), strict=True))
+        for path in paths:
+            if path in reasons:
+                yield Prediction(path, reason=reasons[path])
+            else:
+                ranked = sorted(zip(self.task.class_names, probabilities[path], strict=True), key=lambda pair: -pair[1])
+                yield Prediction(path, tuple(ranked))
+
+    def _logits(self, images: torch.Tensor) -> torch.Tensor:
+        """Of `images`. Raises ValueError where these are not what such classes have: then the file is damaged."""
+        try:
+            found = self.logits(images)
+        except Exception as error:  # the many ways of PyTorch and ONNX Runtime to say that a graph does not compute
+            reason = str(error).strip().partition("\n")[0]
+            raise ValueError(f"{self.words} cannot be computed: {reason}") from None
+        if found.shape != (len(images), len(self.task.class_names)) or not found.isfinite().all():
+            raise ValueError(
+                f"{self.words} is damaged: what it computes is no number for each of "
+                f"{len(self.task.class_names)} classes"
+            )
+        return found
+
+
+def image_files(images: Sequence[str | Path]) -> list[Path]:
+    """The files that are meant: those named, and the images anywhere below the folders named, sorted.
+
+    Raises ValueError for what is not there, and for a folder without images.
+    """
+    found: list[Path] = []
+    for image in map(Path, images):
+        if not image.exists():
+            raise ValueError(f"there is no image {image}")
+        inside = [image / file.name for file in images_below(image, ["."]).files] if image.is_dir() else [image]
+        if not inside:
+            raise ValueError(no_images(image))
+        found += inside
+    return list(dict.fromkeys(found))

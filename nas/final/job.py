@@ -1,0 +1,96 @@
+"""What decides a training, and how that is kept, so that another process can go on with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.data.source import DataSource
+from nas.ledger.config import differences
+from nas.network import Network
+from nas.references.targets import from_document
+from nas.training.recipe import Recipe
+from nas.training.transfer import Start, Weights
+from nas.training.tuning import EVERYTHING, Tuning
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training to do: of which network, on which data, how, and with what it starts.
+
+    `device` is one that is here, `threads` are the CPU's.
+    """
+
+    network: Network
+    data: DataSource
+    recipe: Recipe
+    seed: int = 0
+    device: str = "cpu"
+    threads: int = 1
+    start: Start | None = None
+    tuning: Tuning = EVERYTHING
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values, the weights to start with as their file. Raises OSError where that is gone."""
+        start = None if self.start is None else _named(self.start)
+        values = {
+            "network": json.loads(self.network.to_json()),
+            "data": self.data.to_dict(),
+            "recipe": asdict(self.recipe),
+            "seed": self.seed,
+            "device": self.device,
+            "threads": self.threads,
+            "start": start,
+            "tuning": asdict(self.tuning),
+        }
+        of_json: dict[str, Any] = json.loads(json.dumps(values))  # lists, where there are tuples
+        return of_json
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], with_start: bool) -> Job:
+        """The inverse of `to_dict`; only `with_start` are the weights to start with read.
+
+        `values` are of `nas.checks.schemas.JOB`. Raises ValueError where the weights are gone or changed.
+        """
+        tuning = dict(values["tuning"])
+        return cls(
+            network=from_document(values["network"]),
+            data=DataSource.from_dict(values["data"]),
+            recipe=Recipe(**values["recipe"]),
+            seed=values["seed"],
+            device=values["device"],
+            threads=values["threads"],
+            start=_read(values["start"]) if with_start and values["start"] else None,
+            tuning=Tuning(**tuning | {"freeze": tuple(tuning["freeze"])}),
+        )
+
+
+def changes(began: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What differs between two `Job.to_dict` that a training cannot go on with, one `name: old -> new` each.
+
+    Where the data are and what computes may differ.
+    """
+    alike = {"device": began["device"], "data": now["data"] | {"folder": began["data"]["folder"]}}
+    return differences(began, now | alike)
+
+
+def _named(start: Start) -> dict[str, Any]:
+    path = start.weights.path.resolve()
+    return {"weights": str(path), "sha256": _sha256(path), "fresh": start.fresh}
+
+
+def _read(start: Mapping[str, Any]) -> Start:
+    path = Path(start["weights"])
+    weights = Weights.read(path)
+    if _sha256(path) != start["sha256"]:
+        raise ValueError(f"{path} is not what the training was to start from: restore it, or begin anew")
+    return Start(weights, tuple(start["fresh"]))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,177 @@
+"""What decides a search: its configuration and its budget."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from nas.checks.limits import COUNT, SEED, Optional
+from nas.data import shape_of
+from nas.data.images import Dataset
+from nas.data.judging import validation_of
+from nas.data.source import DataSource
+from nas.ledger.trust import space_of_file
+from nas.network import Found, Network, Scaled
+from nas.pruning import NO_PRUNER
+from nas.reward import Reward
+from nas.training.recipe import Recipe
+from searchspaces import Arch, Space
+
+Direction = Literal["maximize", "minimize"]
+
+
+@runtime_checkable
+class Experiment(Protocol):
+    """A space whose architectures are trainings: of a network, at an image size, with a seed of its own."""
+
+    def network_of(self, arch: Arch) -> Network: ...
+    def pixels_of(self, arch: Arch) -> int: ...
+    def seed_of(self, arch: Arch) -> int: ...
+
+
+@runtime_checkable
+class VariedExperiment(Experiment, Protocol):
+    """An experiment whose trainings differ in more of the recipe than that, and are looked at on the way."""
+
+    def recipe_of(self, arch: Arch, recipe: Recipe) -> Recipe: ...
+    def marks_of(self, arch: Arch) -> tuple[int, ...]: ...
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a search does, but for when it ends."""
+
+    space: Space
+    data: str
+    recipe: Recipe
+    reward: Reward
+    strategy: str
+    seed: int
+    data_dir: str | None = None  # where the images were; None: the default place
+    device: str = "cpu"
+    threads: int = 1  # of the CPU, for one trial; the last digits of sums depend on it
+    max_macs: float | None = None  # networks that cost more are not trained
+    table: str | None = None  # file of published results that answer the trials; None: they are trained
+    table_sha256: str | None = None  # of its content
+    data_sha256: str | None = None  # of what files the images of a folder are from, see `Dataset`
+    skip_unreadable: bool = False  # images of that folder were left out
+    pruner: str = NO_PRUNER  # what stops trainings early
+    objectives: tuple[str, ...] = ()  # accuracy first, then costs, each for itself; none: the reward alone
+    num_classes: int | None = None  # of the data; None in runs that began before it was noted
+    validation: dict[str, int] | None = None  # its validation images of each class; None likewise
+    strategy_settings: Mapping[str, Any] = field(default_factory=dict)  # those that are not the strategy's own
+
+    def __post_init__(self) -> None:
+        SEED.checked("--seed", self.seed)
+        COUNT.checked("--threads", self.threads)
+
+    @property
+    def directions(self) -> list[Direction]:
+        """Of what the ledger is told, in Optuna's words."""
+        directions: list[Direction] = ["maximize"]
+        return directions + ["minimize"] * len(self.objectives[1:])
+
+    @property
+    def source(self) -> DataSource:
+        """The images, as they are read: what a network that comes from here is trained on later, too."""
+        folder = None if self.data_dir is None else Path(self.data_dir)
+        return DataSource(self.data, folder, self.recipe.resolution, self.skip_unreadable, self.data_sha256)
+
+    def on(self, source: DataSource, dataset: Dataset) -> Config:
+        """This with what a run keeps of its images: how `source` reads them, and which ones `dataset` has."""
+        return dataclasses.replace(
+            self,
+            data=dataset.name,
+            data_dir=None if source.folder is None else str(source.folder),
+            data_sha256=dataset.sha256,
+            skip_unreadable=source.skip_unreadable,
+            num_classes=dataset.num_classes,
+            validation=validation_of(dataset),
+        )
+
+    @property
+    def strategist(self) -> str:
+        """In words: `controller`, `controller with batch 10`."""
+        settings = ", ".join(f"{name} {value}" for name, value in self.strategy_settings.items())
+        return f"{self.strategy} with {settings}" if settings else self.strategy
+
+    @property
+    def measures_latency(self) -> bool:
+        return "latency" in self.objectives or (self.reward.target is not None and self.reward.cost == "latency")
+
+    def network(self, arch: Arch) -> Network:
+        """What a trial of `arch` trains."""
+        return self.space.network_of(arch) if isinstance(self.space, Experiment) else Found(self.space, arch)
+
+    def training(self, arch: Arch) -> tuple[Recipe, int]:
+        """How `arch` is trained, and its seed: as every other, but in an `Experiment`."""
+        if isinstance(self.space, VariedExperiment):
+            return self.space.recipe_of(arch, self.recipe), self.space.seed_of(arch)
+        if isinstance(self.space, Experiment):
+            return dataclasses.replace(self.recipe, resolution=self.space.pixels_of(arch)), self.space.seed_of(arch)
+        return self.recipe, self.seed
+
+    def shape_of(self, network: Network) -> tuple[int, int]:
+        """Classes of the data, and the pixels that `network` is for."""
+        if isinstance(network, Scaled):
+            pixels = network.image_size
+        else:
+            pixels = self.space.settings().get("image_size") or self.recipe.resolution or shape_of(self.data)[1]
+        return self.num_classes or shape_of(self.data)[0], pixels
+
+    def marks(self, arch: Arch) -> tuple[int, ...]:
+        """Images after which the training of `arch` is looked at."""
+        return self.space.marks_of(arch) if isinstance(self.space, VariedExperiment) else ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values; `from_dict` is its inverse."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        space = {"name": self.space.reference, "settings": self.space.settings()}
+        parts = {name: dataclasses.asdict(values[name]) for name in ("recipe", "reward")}
+        return values | {"space": space} | parts
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Config:
+        """Of `values` that are of `nas.checks.schemas.CONFIG`. Raises ValueError where they do not fit together."""
+        parts = {
+            "space": space_of_file(values["space"]["name"], **values["space"]["settings"]),
+            "recipe": Recipe(**values["recipe"]),
+            "reward": Reward(**values["reward"]),
+            "objectives": tuple(values.get("objectives", ())),
+        }
+        return cls(**(values | parts))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When a search ends: after so many trained networks or so many seconds, whichever comes first.
+
+    `timing` seconds of these went by before its first trial, when it was found out how long one takes.
+    """
+
+    trials: int | None = None
+    seconds: float | None = None
+    timing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.trials is None and self.seconds is None:
+            raise ValueError("a search needs an end: give --trials or --budget")
+        Optional(COUNT).checked("--trials", self.trials)
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
+            raise ValueError(f"--budget must be a positive time, not {self.seconds:g} s")
+
+
+def differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
+    """What changed between two configurations, one `name: old -> new` each."""
+    found = []
+    for key in sorted(before.keys() | now.keys()):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            found.append(f"{prefix}{key}: {old!r} -> {new!r}")
+    return found

@@ -1,0 +1,33 @@
+"""A run's trials for a spreadsheet, R or pandas: a line each, a column for each figure and each choice."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from optuna.trial import FrozenTrial
+
+from nas.ledger.run import Row
+from nas.text.visible import visible
+from searchspaces import Space
+
+NOTED = ("loss", "seed")  # of a trial's attributes, besides what a row has
+
+
+def trials_csv(space: Space, trials: Sequence[FrozenTrial], rows: Sequence[Row]) -> str:
+    """`rows` of `trials` in `space` as CSV with a header. What is not known is empty.
+
+    A choice's column has its name, behind `choice.` where a figure is called so, too.
+    """
+    attributes = {trial.number: trial.user_attrs for trial in trials}
+    figures = [*(name for name in Row.__dataclass_fields__ if name != "arch"), *NOTED]
+    choices = [f"choice.{c.name}" if c.name in figures else c.name for c in space.choices]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*figures, *choices])
+    for row in rows:
+        noted = [attributes[row.number].get(name) for name in NOTED]
+        options = list(space.options(row.arch).values()) if row.arch else [None] * len(choices)
+        writer.writerow([*row.to_dict().values(), *noted, *options])
+    return visible(text.getvalue())

@@ -1,0 +1,127 @@
+"""Where a network comes from: the data that it was found or trained on, and where its trained weights lie.
+
+A network of a run is for that run's images. Whatever is done to it later (trained, compared, exported, scaled) is done
+with those, unless it is said otherwise: nobody has to say again which data that were, nor can forget to.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nas.checks import schema, schemas
+from nas.data.source import DataSource, choose_source
+from nas.files import ARCHITECTURE, RESULT, WEIGHTS
+from nas.ledger.run import Run, folder_of
+from nas.network import Network, Scaled
+from nas.references.targets import file_of
+
+_SCALED = re.compile(r"(@[\d.]+x[\d.]+-\d+)+$")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a network comes from, in `words` ("run flowers-1"), and the `data` of that.
+
+    `trained` is the folder in which a run's trial is trained, there or not; None of what is no trial of a run.
+    """
+
+    words: str
+    data: DataSource
+    trained: Path | None = None
+
+
+def origin_of(target: str, network: Network, runs_dir: str | Path) -> Origin | None:
+    """Where `network`, which `target` means (see `targets.resolve`), comes from: a run, a training, a file.
+
+    None where it comes from nowhere, as a baseline, an architecture's text, or a file that names no data. Raises
+    ValueError where a file is damaged.
+    """
+    if file := file_of(target):
+        return _of_file(file)
+    name, _, which = target.partition(":")
+    folder = folder_of(name, runs_dir)
+    if not which or not folder.is_dir():
+        return None
+    run = Run.open(folder)
+    return Origin(f"run {run.name}", data_of(run, network), folder / f"trained-{_trial(run, which, network)}")
+
+
+def document_of(network: Network, shape: tuple[int, int], data: DataSource | None = None) -> str:
+    """What an `architecture.json` says: the network, its classes and pixels, and the data that it comes from."""
+    document = json.loads(network.to_json()) | {"num_classes": shape[0], "image_size": shape[1]}
+    if data is not None:
+        document["data"] = data.to_dict()
+    return json.dumps(document, indent=2) + "\n"
+
+
+def data_of(run: Run, network: Network) -> DataSource:
+    """What `run` was searched on, at the pixels at which it has `network`."""
+    return replace(run.config.source, image_size=run.config.shape_of(network)[1])
+
+
+def weights_of(target: str, origin: Origin | None) -> Path | None:
+    """The file of the weights that `nas train` wrote: to the folder that `target` is, or for the trial that it is."""
+    file = file_of(target)
+    folder = file.parent if file and not target.endswith(".json") else origin.trained if origin else None
+    weights = folder / WEIGHTS if folder else None
+    return weights if weights and weights.is_file() else None
+
+
+def source_for(
+    targets: Sequence[str],
+    origin: Origin | None,
+    name: str | None,
+    folder: Path | None,
+    image_size: int | None,
+    skip: bool,
+) -> DataSource:
+    """The images for `targets`: what the options say, else those of their `origin`, else CIFAR-10: `choose_source`.
+
+    Raises ValueError where one is a file of a network for others than CIFAR-10, and nothing says where those are.
+    """
+    if name is None and origin is None:
+        for file in filter(None, map(file_of, targets)):
+            _check_is_for_cifar10(file)
+    return choose_source(origin.data if origin else None, name, folder, image_size, skip)
+
+
+def trained_on(weights: Path) -> Origin | None:
+    """Where the file `weights` comes from, by the network's file beside it; None where there is none that says so."""
+    beside = weights.with_name(ARCHITECTURE)
+    return _of_file(beside) if beside.is_file() else None
+
+
+def _trial(run: Run, which: str, network: Network) -> str:
+    """The trial of `run` that `which` means, `best` or 17, larger or not: as one text, however it was spelled."""
+    number, larger = _SCALED.sub("", which), _SCALED.search(which)
+    if number == "best":
+        number = str(run.best_row().number)
+    if larger is None:
+        return number
+    return number + (network.multipliers if isinstance(network, Scaled) else larger[0])
+
+
+def _check_is_for_cifar10(file: Path) -> None:
+    """Raises ValueError where a network's `file`, or the result of its training, says that it is for something else."""
+    result = file.with_name(RESULT)
+    classes = schema.read(file, schemas.NETWORK).get("num_classes", 10)
+    data = (
+        schema.read(result, schemas.RESULT).get("data", "cifar10")
+        if file.name == ARCHITECTURE and result.is_file()
+        else "cifar10"
+    )
+    if (classes, data) != (10, "cifar10"):
+        on = f", trained on {data}," if data != "cifar10" else ""
+        raise ValueError(
+            f"{file} is of a network for {classes} classes{on} and does not say where its images are: give --data"
+        )
+
+
+def _of_file(path: Path) -> Origin | None:
+    """What a network's file says."""
+    document = schema.read(path, schemas.NETWORK)
+    return Origin(str(path), DataSource.from_dict(document["data"])) if "data" in document else None

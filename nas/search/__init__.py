@@ -1,0 +1,1 @@
+"""A search: what is planned, asked, told, shown, and when it ends."""

@@ -1,0 +1,301 @@
+"""What the options of a search mean: from what a person asked for to a `Config`."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas import data
+from nas.checks.limits import SEED, TEXT
+from nas.checks.schemas import RECIPE_FIELDS
+from nas.data.folder import PREFIX
+from nas.data.images import Dataset
+from nas.data.source import DataSource
+from nas.devices.device import choose_device
+from nas.ledger import repeats
+from nas.ledger.config import Budget, Config
+from nas.ledger.names import as_name, check_name, check_room
+from nas.ledger.run import check_database
+from nas.ledger.trust import class_of_person, space_of_person
+from nas.pruning import NO_PRUNER, make_pruner
+from nas.reward import ACCURACY, LOSS, USUAL_W, Reward
+from nas.samplers import check_strategy, read_settings
+from nas.search.control import check_room as check_room_of_control
+from nas.search.control import place as place_of_control
+from nas.search.pareto import parse_objectives
+from nas.search.plan import fit_width, has_width
+from nas.search.progress import Output
+from nas.search.published import read
+from nas.search.reach import check_reach
+from nas.text.units import parse_count, parse_seconds, parse_whole, parsed
+from nas.training.recipe import Recipe
+from searchspaces import Space
+from searchspaces.scaled import ScaledSpace
+
+if TYPE_CHECKING:
+    from nas.engines.ray_tune import Cluster
+
+
+def choose_recipe(
+    epochs: int, subset: int | str, resolution: int | None, batch_size: int, lr: float, others: Sequence[str]
+) -> Recipe:
+    """How networks are trained; `others` are `NAME=VALUE`. Raises ValueError for what a recipe cannot have."""
+    images = None if subset == "all" else parsed("--subset", parse_whole, subset)
+    recipe = Recipe(epochs=epochs, subset=images, resolution=resolution, batch_size=batch_size, lr=lr)
+    return recipe.changed(others)
+
+
+def usual_images(dataset: Dataset) -> int:
+    """Training images of a trial, where nobody says. For ten classes docs/proxies.md chose them."""
+    return min(5_000 if dataset.num_classes <= 10 else 10_000, len(dataset.train))
+
+
+def load_data(source: DataSource, output: Output, table: Path | str | None = None) -> Dataset:
+    """The training and validation images of `source`; with a table of published results no images."""
+    if table is not None:
+        return data.without_images(source.name)
+    with output.passing(f"reading {source.name}"):
+        return source.load(output.log)
+
+
+def with_test(dataset: Dataset, source: DataSource, output: Output) -> Dataset:
+    """`dataset` with the test images of `source`: for the end of a comparison."""
+    with output.passing(f"reading the test images of {source.name}"):
+        return replace(dataset, test=source.load_test(output.log))
+
+
+def choose_reward(
+    macs: float | str | None, params: float | str | None, latency: float | str | None, w: float, hard: bool,
+    signal: str = ACCURACY,
+) -> Reward:  # fmt: skip
+    """The reward that --signal and the --target options describe. Raises ValueError where they disagree."""
+    given: dict[str, float] = {
+        cost: parsed(f"--target-{cost}", parse, text)
+        for cost, text, parse in (
+            ("macs", macs, parse_count),
+            ("params", params, parse_count),
+            ("latency", latency, parse_seconds),
+        )
+        if text is not None
+    }
+    if len(given) > 1:
+        raise ValueError("give one of --target-macs, --target-params and --target-latency, not several")
+    if w != USUAL_W and (hard or not given):
+        raise ValueError(
+            "--w is the exponent of cost / target: it goes with a target, such as --target-macs, not --hard"
+        )
+    below, above = (0.0, -1.0) if hard else (w, w)
+    for cost, target in given.items():
+        return Reward(cost, target, below, above, signal)
+    if hard:
+        raise ValueError("--hard needs a target: add --target-macs 10M, say")
+    return Reward(w_below=below, w_above=above, signal=signal)
+
+
+def choose_config(
+    space: str,
+    width: float | None,
+    dataset: Dataset,
+    source: DataSource,
+    recipe: Recipe,
+    reward: Reward,
+    strategy: str,
+    seed: int,
+    device: str,
+    threads: int,
+    table: Path | None = None,
+    max_macs: float | None = None,
+    settings: dict[str, Any] | None = None,
+    strategy_settings: Mapping[str, Any] | None = None,
+) -> Config:
+    """The search's configuration; `settings` are the space's own, and `dataset` is what `source` loads.
+
+    Without a `width`, it is what the limit or the reward's target allows, see `_sized`. With a `table` of published
+    results that width is 1, since those are of networks at their own.
+    """
+    of_strategy = read_settings(strategy, strategy_settings or {})
+    check_subset(recipe, dataset)
+    given = (settings or {}) | ({} if width is None else {"width": width})
+    if "image_size" in space_of_person(space, **given).settings():
+        given = {"image_size": recipe.image_size(dataset)} | given
+    chosen = space_of_person(space, **given)
+    if "width" not in given and table is None:
+        target = reward.target if reward.cost == "macs" else None
+        chosen = _sized(chosen, target, max_macs, dataset.num_classes, recipe.image_size(dataset))
+    config = Config(
+        chosen, dataset.name, recipe, reward, strategy, seed, device=device, threads=threads, max_macs=max_macs,
+        strategy_settings=of_strategy,
+    ).on(source, dataset)  # fmt: skip
+    return config if table is None else _answered_by(table, config)
+
+
+def choose_place(cluster: Cluster | None, device: str, threads: int) -> str:
+    """The device that trains: the cluster's, else `device` here. Raises ValueError where both are asked for."""
+    if cluster is not None and device != "auto":
+        raise ValueError("--device is for one trial at a time: --workers are on CPUs, --gpus on GPUs")
+    here = choose_device("cpu" if cluster else device, threads)
+    return cluster.device if cluster else here
+
+
+def check_latency(config: Config, cluster: Cluster | None) -> None:
+    """Raises ValueError where a network's time is asked for, and trials that share a GPU would be measured."""
+    if config.measures_latency and cluster is not None and cluster.gpus_per_trial < 1:
+        raise ValueError(
+            f"latency is measured where networks are trained, and with --gpus-per-trial {cluster.gpus_per_trial:g} "
+            "others train on that GPU at the same time: leave out --gpus-per-trial, or ask for --target-macs instead"
+        )
+
+
+def check_subset(recipe: Recipe, dataset: Dataset) -> None:
+    """Raises ValueError where there are fewer images than the recipe asks for."""
+    if recipe.subset is not None and recipe.subset > len(dataset.train):
+        raise ValueError(
+            f"--subset asked for {recipe.subset:,} images; {dataset.name} has {len(dataset.train):,} to train"
+        )
+
+
+def choose_budget(trials: int | None, budget: float | str | None) -> Budget:
+    """When a search ends; 20 minutes, where nobody says. Raises ValueError where that is no end."""
+    usual = 20 * 60.0 if trials is None else None
+    return Budget(trials, usual if budget is None else parsed("--budget", parse_seconds, budget))
+
+
+def check_ahead(
+    space: str, settings: dict[str, Any], width: float | None, strategy: str, strategy_settings: Mapping[str, Any],
+    seed: int, pruner: str = NO_PRUNER, epochs: int = 1, objectives: str | None = None,
+) -> None:  # fmt: skip
+    """What can be said of a search before its data are loaded. Raises ValueError where one of these cannot be."""
+    TEXT.checked("the space", space)
+    check_strategy(TEXT.checked("the strategy", strategy), strategy_settings)
+    SEED.checked("--seed", seed)
+    if width is not None and "width" in settings:
+        raise ValueError("--width is the setting width of the space: give one of them")
+    space_of_person(space, **settings | ({} if width is None else {"width": width}))
+    if objectives is not None:
+        parse_objectives(objectives)
+    RECIPE_FIELDS["epochs"].checked("epochs", epochs)
+    make_pruner(pruner, max(epochs, 2))  # whether it has enough of them, `choose_aim` says, who knows the recipe
+
+
+def choose_limit(max_macs: float | str | None, reward: Reward) -> float | None:
+    """The multiply-adds that no network may exceed. Raises ValueError where `reward` wants more than these."""
+    if max_macs is None:
+        return None
+    limit = parsed("--max-macs", parse_count, max_macs)
+    if limit < 1:
+        raise ValueError(f"--max-macs must be at least 1, not {max_macs}")
+    if reward.cost == "macs" and reward.target is not None and reward.target > limit:
+        raise ValueError(f"--target-macs is above --max-macs {max_macs}, which no network may exceed: lower it")
+    return limit
+
+
+def choose_aim(config: Config, objectives: str | None, pruner: str) -> Config:
+    """`config` with several objectives, or with what stops trainings early. Raises ValueError where it has no use."""
+    if objectives is not None and config.reward.target is not None:
+        raise ValueError(
+            "a target makes one reward of accuracy and cost, --objectives keep them apart: give one of both"
+        )
+    if config.reward.signal == LOSS and objectives is not None:
+        raise ValueError("--objectives are accuracy and costs: leave out --signal loss, which makes one reward")
+    if config.reward.signal == LOSS and config.table is not None:
+        raise ValueError("--signal loss needs trainings: a table of published results has accuracies")
+    if pruner != NO_PRUNER and objectives is not None:
+        raise ValueError("--pruner compares one reward: leave it out with --objectives")
+    if pruner != NO_PRUNER and config.table is not None:
+        raise ValueError("--evaluator table trains nothing that --pruner could stop: leave that out")
+    if pruner != NO_PRUNER and config.recipe.seconds is not None:
+        raise ValueError("--pruner compares networks after equal epochs, not seconds: leave out one of them")
+    make_pruner(pruner, config.recipe.epochs)
+    return replace(config, objectives=() if objectives is None else parse_objectives(objectives), pruner=pruner)
+
+
+def within_reach(config: Config, dataset: Dataset, output: Output) -> Config:
+    """`config`; where few networks meet its limit or target, that is said. Raises ValueError where none does."""
+    for line in check_reach(config, dataset.num_classes, config.recipe.image_size(dataset)):
+        output.say(line)
+    return config
+
+
+def _sized(space: Space, target_macs: float | None, max_macs: float | None, num_classes: int, image_size: int) -> Space:
+    """`space`, if it has a width, at the one that fits: the target's for all, else each architecture's at the limit."""
+    if target_macs is not None and has_width(space):
+        return fit_width(space, target_macs, space.settings().get("image_size", image_size))
+    if max_macs is not None and isinstance(space, ScaledSpace):
+        return replace(space, max_macs=int(max_macs), num_classes=None if num_classes == 10 else num_classes)
+    return space
+
+
+def _answered_by(file: Path, config: Config) -> Config:
+    """`config` with the table in `file` for its trials. Raises ValueError where that has nothing to say of them."""
+    if config.recipe != Recipe():
+        raise ValueError(
+            "--evaluator table trains nothing: leave out --epochs, --subset and what else says how to train"
+        )
+    table = read(config.space, file)
+    if (measured := table.benchmark.data) and config.data != measured:
+        raise ValueError(f"{table.benchmark.title} was measured on {measured}: search with --data {measured}")
+    return replace(config, table=str(file.expanduser().resolve()), table_sha256=table.sha256)
+
+
+def with_table_at(file: Path, config: Config) -> Config:
+    """`config` with its table moved to `file`. Raises ValueError where it has none."""
+    if config.table is None:
+        raise ValueError("this run trains its networks: leave out --table")
+    return replace(config, table=str(file.expanduser().resolve()))
+
+
+def check_evaluator(evaluator: str, table: Path | None) -> None:
+    """Raises ValueError where --evaluator is none, or it and --table disagree."""
+    if evaluator not in ("train", "table"):
+        raise ValueError(f"--evaluator is train or table, not {evaluator!r}")
+    if (evaluator == "table") != (table is not None):
+        raise ValueError("--evaluator table and --table FILE go together: give both, or neither to train networks")
+
+
+def choose_cluster(
+    workers: int | None, gpus: int | None, gpus_per_trial: float, address: str | None, threads: int
+) -> Cluster | None:
+    """Where Ray Tune runs the trials; None for this process. Raises ValueError where that is not to be had."""
+    if gpus_per_trial != 1 and gpus is None and address is None:
+        raise ValueError("--gpus-per-trial is a trial's share of a GPU: it goes with --gpus or --address")
+    if workers is None and gpus is None and address is None:
+        return None
+    from nas.engines import ray_tune
+
+    return ray_tune.settle(ray_tune.Cluster(workers, gpus, gpus_per_trial, address, threads))
+
+
+def usual_name(space: str, data: str) -> str:
+    """What a search is called, but for its number. Raises ValueError where there is no such space."""
+    return f"{class_of_person(space).name}-{data.removeprefix(PREFIX)}"
+
+
+def new_folder(runs_dir: Path, name: str | None, stem: str) -> Path:
+    """Where a new run goes: `name`, or the first of stem-1, stem-2, ... that is free.
+
+    Raises ValueError where no run can have that name, or its folder cannot be made.
+    """
+    if name is not None:
+        check_name(name)
+        folder = runs_dir / name
+    else:
+        stem = as_name(stem)
+        folder = next(f for f in (runs_dir / f"{stem}-{n}" for n in itertools.count(1)) if not _is_taken(f))
+    check_room(folder)
+    return folder
+
+
+def _is_taken(folder: Path) -> bool:
+    return folder.exists() or bool(repeats.find(folder))
+
+
+def check_free(runs: Sequence[Path], with_control: bool, storage_url: str | None) -> None:
+    """Raises ValueError where the control of a new run has no room, or the database cannot have their studies."""
+    controls = [place_of_control(run) for run in runs] if with_control else []
+    for run in runs if with_control else ():
+        check_room_of_control(run)
+    if storage_url is not None:
+        check_database(storage_url, [folder.name for folder in (*runs, *controls)])

@@ -1,0 +1,229 @@
+"""What a search is going to do and how long that takes, found out before it starts."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import random
+import time
+from contextlib import AbstractContextManager
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from nas.data.images import Dataset
+from nas.data.judging import uncertainty
+from nas.ledger.config import Budget, Config
+from nas.pruning import NO_PRUNER
+from nas.reward import ACCURACY
+from nas.search.control import RANDOM
+from nas.search.progress import Output
+from nas.search.published import benchmark_of
+from nas.search.timing import NETWORKS, Allowance, estimate_trial_seconds
+from nas.text.units import format_about, format_count, format_seconds
+from nas.training.announcement import judging_lines
+from nas.training.recipe import Recipe
+from searchspaces import Space, get_space
+from searchspaces.cost import cost_of
+
+if TYPE_CHECKING:
+    from nas.engines.ray_tune import Cluster
+
+
+def typical_macs(space: Space, image_size: int, samples: int = 15) -> float:
+    """The median multiply-adds of random architectures of `space`."""
+    rng = random.Random(0)
+    archs = [space.sample(rng) for _ in range(samples)]
+    return median(cost_of(partial(space.build, arch, image_size=image_size), image_size).macs for arch in archs)
+
+
+def fit_width(space: Space, target_macs: float, image_size: int) -> Space:
+    """`space` at the width multiplier (0.05 to 100, in steps of 0.05) at which a random one costs `target_macs`.
+
+    A search can only choose among what the space has: one whose every network costs many times the
+    target would spend its trials on the least bad. MACs grow with the square of the width. A width at which there are
+    no networks, as those of less than one channel, is not gone to. Raises ValueError where networks cost nothing.
+    """
+    fitted = at_width(space, width := 1.0)
+    macs = typical_macs(fitted, image_size)
+    for _ in range(3):
+        if not macs:
+            raise ValueError(f"networks of {space.name} cost 0 MACs, which no target can be made of: see docs/macs.md")
+        width = min(max(0.05, round(20 * width * math.sqrt(target_macs / macs)) / 20), 100.0)
+        try:
+            macs = typical_macs(wanted := at_width(space, width), image_size)
+        except ValueError:
+            break
+        fitted = wanted
+    return fitted
+
+
+def at_width(space: Space, width: float) -> Space:
+    """`space` with another `width`, which is one of its settings."""
+    return get_space(space.reference, **(space.settings() | {"width": width}))
+
+
+def has_width(space: Space) -> bool:
+    """Whether `space` has a width multiplier. A whole number by that name is a number of channels, say."""
+    declared: Any = space
+    widths = [field.type for field in dataclasses.fields(declared) if field.name == "width" and field.init]
+    return bool(widths) and "float" in str(widths[0])
+
+
+# ------------------------------------------------------------------ in words
+
+
+def announce(
+    config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, folder: Path, output: Output,
+    control: bool = False,
+) -> float:  # fmt: skip
+    """Say what the search will do, before it does: the space, the proxy, how long, where the results go.
+
+    Returns how many seconds it took to find out how long, which are part of the budget.
+    """
+    space, recipe = config.space, config.recipe
+    wanted = f"objectives {', '.join(config.objectives)}" if config.objectives else f"reward    {config.reward}"
+    image_size = recipe.image_size(dataset)
+    with output.passing("counting multiply-adds"):
+        typical = typical_macs(space, image_size)
+    output.say(
+        f"space     {space.name}{_size(config)}: {len(space.choices)} choices, {_many(space.size)} architectures, "
+        f"typically {format_count(typical)} MACs"
+    )
+    output.say(f"trial     {_what_a_trial_is(config, dataset)}")
+    for line in judging_lines(dataset, recipe):
+        output.say(line)
+    output.say(f"{wanted}; strategy {config.strategist}, seed {config.seed}")
+    began = time.monotonic()
+    output.say(f"time      {_expected_time(config, budget, dataset, cluster, output)}")
+    then = f", then of random search with an equal budget in {folder}-{RANDOM}/" if control else ""
+    output.say(f"results   {folder}/{then}\n")
+    return time.monotonic() - began
+
+
+def _size(config: Config) -> str:
+    """What is said of the size of networks: the width, or the limit."""
+    settings = config.space.settings()
+    if "max_macs" in settings:
+        return f", each as wide as {format_count(settings['max_macs'])} MACs allow"
+    width = f", width {settings['width']:g}" if "width" in settings else ""
+    limit = f", of up to {format_count(config.max_macs)} MACs" if config.max_macs is not None else ""
+    return width + limit
+
+
+def _many(number: int) -> str:
+    """`15,625`, or of a million and more `1.2e+40`, also where that is more than a float holds."""
+    if number < 1_000_000:
+        return f"{number:,}"
+    return f"{Decimal(number):.1e}"
+
+
+def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
+    if config.table is not None:
+        file = Path(config.table)
+        return f"looked up in {file.name}: {benchmark_of(config.space, file).observed}, as it was published"
+    recipe = config.recipe
+    images = len(dataset.train) if recipe.subset is None else recipe.subset
+    looked_at = "judged" if config.reward.signal == ACCURACY else "looked at"
+    return (
+        f"{images:,} {dataset.name} images at {recipe.image_size(dataset)} pixels, {recipe.epochs} "
+        f"epoch{'s' if recipe.epochs > 1 else ''}, {looked_at} on {len(dataset.val):,} validation images "
+        f"({uncertainty(len(dataset.val))})"
+        f"{'' if config.pruner == NO_PRUNER else f', stopped early by {config.pruner}'}"
+    )
+
+
+def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, output: Output) -> str:
+    """How long a trial takes, timed here, and what that makes of the budget."""
+    if config.table is not None:
+        ends = [f"{budget.trials} trials"] if budget.trials is not None else []
+        ends += [f"at most {format_seconds(budget.seconds)}"] if budget.seconds is not None else []
+        return f"nothing is trained: {', '.join(ends)}"
+    if cluster is not None and not is_here(cluster):
+        return f"what the machines at {cluster.address} need"
+    allowance = Allowance.of(budget)
+    with timing(f"{NETWORKS} networks", config.recipe, allowance, output):
+        prepared = config.recipe.prepare(dataset).to(config.device)
+        estimate = estimate_trial_seconds(config.space, prepared, config.recipe, allowance)
+    if estimate is None:
+        return (
+            f"unknown: none of {NETWORKS} random networks could be timed in {allowance}: trainings take longer, or "
+            "fail, for which a lower --lr may help"
+        )
+    seconds = estimate.seconds
+    _check_fits(seconds, config, budget)
+    where = place(config.device, cluster)
+    left = None if budget.seconds is None else max(0.0, budget.seconds - allowance.spent)
+    speeds = _at_once(cluster)
+    if left is not None and (budget.trials is None or budget.trials * seconds / max(speeds) > left):
+        counts = dict.fromkeys(f"{max(1, int(left * speed / seconds)):,}" for speed in sorted(speeds))
+        extent = f"about {' to '.join(counts)} trials in {_left_of(budget, left)}"
+    else:
+        assert budget.trials is not None
+        about = "about" if config.pruner == NO_PRUNER else "at most"
+        times = dict.fromkeys(format_about(budget.trials * seconds / speed) for speed in sorted(speeds, reverse=True))
+        extent = f"{budget.trials} trials in {about} {' to '.join(times)}"
+    return f"about {format_seconds(seconds)} a trial on {where}: {extent}{_unknown(cluster)}{estimate.basis}"
+
+
+def _at_once(cluster: Cluster | None) -> set[float]:
+    """How many times as fast as one trial after the other, at least and at most.
+
+    Trials that share a GPU may fill what each leaves idle, or do no more than take turns: which, nobody knows before.
+    """
+    return {cluster.at_once, cluster.at_once / cluster.shared} if cluster else {1}
+
+
+def _unknown(cluster: Cluster | None) -> str:
+    shared = cluster.shared if cluster else 1
+    return f" ({shared} share a GPU: how much that slows each is not known before)" if shared > 1 else ""
+
+
+def _left_of(budget: Budget, left: float) -> str:
+    """`20m00s`, or where timing took some of these, `the 19m30s left of 20m00s`."""
+    now, whole = format_seconds(left), format_seconds(budget.seconds)
+    return whole if now == whole else f"the {now} left of {whole}"
+
+
+def going_on(name: str, data: str, budget: Budget, where: str) -> str:
+    """What is said of a run that goes on: to which totals, and `where` it trains; "" where nothing is trained."""
+    ends = [f"{budget.trials:,} trials"] if budget.trials is not None else []
+    ends += [format_seconds(budget.seconds)] if budget.seconds is not None else []
+    return f"{name} goes on with {data}, to {' or '.join(ends)} in all{where and f', on {where}'}"
+
+
+def timing(what: str, recipe: Recipe, allowance: Allowance, output: Output) -> AbstractContextManager[None]:
+    """Say, for as long as the context lasts, what is timed and how long that may take."""
+    if recipe.seconds is not None:  # there is nothing to find out
+        return contextlib.nullcontext()
+    return output.busy(f"timing {what} in miniature, for {allowance} at most")
+
+
+def is_here(cluster: Cluster | None) -> bool:
+    """Whether trials run on this machine, so that it says how long they take."""
+    return cluster is None or cluster.address is None
+
+
+def of_all(seconds: float | None, device: str, cluster: Cluster | None) -> str:
+    """How long trainings take that one after the other would take so many `seconds`: `about 20m00s on cpu`."""
+    if seconds is None:
+        return "unknown: networks could not be timed in so short a time, or at all"
+    times = dict.fromkeys(format_about(seconds / speed) for speed in sorted(_at_once(cluster), reverse=True))
+    return f"about {' to '.join(times)} on {place(device, cluster)}{_unknown(cluster)}"
+
+
+def place(device: str, cluster: Cluster | None) -> str:
+    """Where trials run, and how many at once: `cpu, 2 at once`."""
+    return f"{device}, {cluster.at_once} at once" if cluster else device
+
+
+def _check_fits(seconds: float, config: Config, budget: Budget) -> None:
+    """Raises ValueError where the time is over before the first trial is."""
+    if budget.seconds is not None and seconds > budget.seconds:
+        raise ValueError(
+            f"a trial takes about {format_seconds(seconds)} on {config.device}, longer than the budget of "
+            f"{format_seconds(budget.seconds)}: give a longer --budget, or train less: --subset, --epochs, --resolution"
+        )

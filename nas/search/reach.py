@@ -1,0 +1,179 @@
+"""What sizes a space's networks have, beside what a search asks for: found out before anything is trained or timed."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from statistics import fmean, median
+
+from torch import nn
+
+from nas.ledger.config import Config
+from nas.text.units import format_count, parse_count
+from searchspaces import Arch, Space
+from searchspaces.cost import cost_of, shapes_only
+from searchspaces.scaled import RowSpace, ScaledSpace, macs_of
+from searchspaces.space import Option
+
+MODULES = 10_000  # in all networks that are looked at: about a second
+CHEAPER = 4  # of spaces whose layers are known one by one, so many times as much
+FAR = 2.0  # times the largest of them, or a half of the least: a target there is out of reach
+
+_Macs = Callable[[Arch], float]
+
+
+def check_reach(config: Config, num_classes: int, image_size: int) -> list[str]:
+    """What is to be said of the limit and the target of a search, as lines.
+
+    Raises ValueError where no network is within `--max-macs`, as far as a short search for the least one tells, or
+    where a target is for multiply-adds of which there are none.
+    """
+    limit, target = config.max_macs, config.reward.target if config.reward.cost == "macs" else None
+    if limit is None and target is None:
+        return []
+    space, rng = config.space, random.Random(0)
+    macs = partial(narrowest_macs, space, num_classes=num_classes, image_size=image_size)
+    looks = _looks(space, num_classes, image_size)
+    archs = [space.sample(rng) for _ in range(max(8, min(looks // 4, 100)))]
+    sizes = {arch: size for arch in archs if (size := macs(arch)) < math.inf}
+    if not sizes:
+        return []  # the search says what is wrong with them
+    said: list[str] = []
+    if target is not None:
+        said += _of_target(target, [*sizes.values()], space)
+    if limit is not None:
+        said += _of_limit(limit, sizes, macs, space, looks)
+    return said
+
+
+def narrowest_macs(space: Space, arch: Arch, num_classes: int, image_size: int) -> float:
+    """The multiply-adds of `arch`, at the least width at which `space` builds it; infinite where it does not."""
+    try:
+        if isinstance(space, RowSpace):
+            return macs_of(space.rows(arch, space.width_at(space.steps[0]), num_classes, image_size), image_size)
+        return cost_of(partial(_narrowest, space, arch, num_classes, image_size), image_size).macs
+    except (ValueError, RuntimeError):  # in a search, a failed trial and no more
+        return math.inf
+
+
+def _narrowest(space: Space, arch: Arch, num_classes: int, image_size: int) -> nn.Module:
+    if isinstance(space, ScaledSpace):
+        return space.network_at(arch, space.width_at(space.steps[0]), num_classes, image_size)
+    return space.build(arch, num_classes, image_size)
+
+
+def _of_target(target: float, sizes: Sequence[float], space: Space) -> Iterator[str]:
+    low, high = min(sizes), max(sizes)
+    if not high:
+        raise ValueError(f"networks of {space.name} cost 0 MACs, which no target can be made of: see docs/macs.md")
+    if not low / FAR <= target <= high * FAR:
+        yield (
+            f"note      --target-macs {format_count(target)} is out of reach: {len(sizes)} random networks have "
+            f"{format_count(low)} to {format_count(high)} MACs"
+        )
+
+
+def _of_limit(limit: float, sizes: dict[Arch, float], macs: _Macs, space: Space, looks: int) -> Iterator[str]:
+    within = sum(size <= limit for size in sizes.values())
+    if 10 * within >= len(sizes):
+        return
+    typical = format_count(median(sizes.values()))
+    if within:
+        yield (
+            f"note      only {within} of {len(sizes)} random networks are within --max-macs {format_count(limit)}, a "
+            f"typical one has {typical}: most proposals will not be trained"
+        )
+        return
+    least = least_found(space, sizes, macs, looks, limit)
+    if least <= limit:
+        yield (
+            f"note      none of {len(sizes)} random networks is within --max-macs {format_count(limit)}, a typical one "
+            f"has {typical}: the search may end with nothing trained; {_remedy(space)}give a higher --max-macs"
+        )
+        return
+    raise ValueError(
+        f"no network of {space.name} is within --max-macs {format_count(limit)}: the least found has "
+        f"{format_count(least)} MACs, a typical one {typical}; "
+        f"{_remedy(space)}give --max-macs {_at_least(least)} or more"
+    )
+
+
+def _remedy(space: Space) -> str:
+    """What else than a higher limit would help."""
+    fixed = isinstance(space, ScaledSpace) and space.max_macs is None and "width" in space.settings()
+    return "leave out --width, or " if fixed and space.settings()["width"] != 1 else ""
+
+
+def least_found(space: Space, sizes: dict[Arch, float], macs: _Macs, looks: int, enough: float = 0) -> float:
+    """The least multiply-adds that a short search finds, beginning with random architectures of known `sizes`.
+
+    From the options that go with small sizes, by kinds of choice, it goes down by a choice at a time, or by several. It
+    stops at no more than `enough`, and after some `looks` at networks.
+    """
+    looked = dict(sizes)
+
+    def look(arch: Arch) -> float:
+        if arch not in looked:
+            looked[arch] = macs(arch)
+        return looked[arch]
+
+    best = min((_of_small_options(space, sizes), min(sizes, key=sizes.__getitem__)), key=look)
+    while look(best) > enough and (left := len(sizes) + looks - len(looked)) > 0:
+        steps = [arch for arch in islice(_one_choice_away(space, best), left) if look(arch) < look(best)]
+        if not steps:
+            break
+        best = _together(best, steps, look)
+    return look(best)
+
+
+def _of_small_options(space: Space, sizes: dict[Arch, float]) -> Arch:
+    """Of each choice the option that, among the choices of its kind, stands in the smallest networks on average."""
+    seen: dict[tuple[str, tuple[Option, ...], int], list[float]] = defaultdict(list)
+    for arch, size in sizes.items():
+        for choice, index in zip(space.choices, arch, strict=True):
+            seen[choice.kind, choice.options, index].append(size)
+    means = {key: fmean(found) for key, found in seen.items()}
+    return tuple(
+        min(
+            range(len(choice.options)),
+            key=lambda index: means.get((choice.kind, choice.options, index), float("inf")),
+        )
+        for choice in space.choices
+    )
+
+
+def _one_choice_away(space: Space, arch: Arch) -> Iterator[Arch]:
+    for position, choice in enumerate(space.choices):
+        for index in range(len(choice.options)):
+            if index != arch[position]:
+                yield (*arch[:position], index, *arch[position + 1 :])
+
+
+def _together(arch: Arch, steps: Sequence[Arch], look: _Macs) -> Arch:
+    """All of the `steps` away from `arch` at once, the best of each choice, where that is better than any alone."""
+    joined = list(arch)
+    for step in sorted(steps, key=look, reverse=True):
+        (position,) = [i for i, (a, b) in enumerate(zip(arch, step, strict=True)) if a != b]
+        joined[position] = step[position]
+    return min((tuple(joined), *steps), key=look)
+
+
+def _looks(space: Space, num_classes: int, image_size: int) -> int:
+    """How many networks of `space` can be looked at in about a second."""
+    modules = MODULES
+    with contextlib.suppress(ValueError, RuntimeError), shapes_only():
+        network = _narrowest(space, space.sample(random.Random(0)), num_classes, image_size)
+        modules = sum(1 for _ in network.modules())
+    return max(24, MODULES * (CHEAPER if isinstance(space, RowSpace) else 1) // modules)
+
+
+def _at_least(macs: float) -> str:
+    """`macs`, rounded up to what a person would type: 12,345 -> `13k`."""
+    step = 10 ** max(0, len(f"{macs:.0f}") - 2)
+    text = format_count(math.ceil(macs / step) * step)
+    return text if parse_count(text) >= macs else f"{macs:.0f}"

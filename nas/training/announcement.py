@@ -1,0 +1,101 @@
+"""What a command says of its data and its recipe before it trains: nothing of it is left to be guessed."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from nas.data.images import Dataset
+from nas.data.judging import uncertainty, warnings_of
+from nas.data.source import DataSource
+from nas.final.job import Job
+from nas.text.units import format_count, format_seconds
+from nas.text.visible import visible_in_line
+from nas.training.recipe import Recipe
+from searchspaces.cost import cost_of
+
+MOST_NAMED = 10  # classes
+
+
+def images_lines(source: DataSource, dataset: Dataset, recipe: Recipe, why: str = "", pixels: str = "") -> list[str]:
+    """The data, how many images have which part, what to know of them before they judge networks, and the recipe.
+
+    `dataset` is as loaded, with its test images where these are looked at. `why` as in `data_line`, `pixels` as in
+    `images_line`.
+    """
+    return [
+        f"data      {data_line(source, dataset, why)}",
+        f"images    {images_line(dataset, recipe, pixels)}",
+        *judging_lines(dataset, recipe),
+        f"recipe    {recipe_line(recipe)}",
+    ]
+
+
+def data_line(source: DataSource, dataset: Dataset, why: str = "") -> str:
+    """The data set, where it is, its classes, and `why` it is that one: `as run flowers-1 has it`."""
+    place = f" in {source.folder}" if source.folder else ""
+    classes = f"{dataset.num_classes} classes: {class_list(dataset.class_names)}"
+    return f"{dataset.name}{place}, {classes}{f'; {why}' if why else ''}"
+
+
+def class_list(names: tuple[str, ...]) -> str:
+    """`daisy, dandelion, rose, sunflower, tulip`; of many the first and the last."""
+    named = names if len(names) <= MOST_NAMED else (*names[: MOST_NAMED - 2], "...", names[-1])
+    return ", ".join(map(visible_in_line, named))
+
+
+def images_line(dataset: Dataset, recipe: Recipe, pixels: str = "") -> str:
+    """How many images have which part, how far accuracies by them are known, and their pixels.
+
+    `dataset` is not yet `recipe.prepare`d. `pixels` says in words what no number does: `each network's own`.
+    """
+    train = len(dataset.train) if recipe.subset is None else recipe.subset
+    of = f" of {len(dataset.train):,}" if train < len(dataset.train) else ""
+    test = 0 if dataset.test is None else len(dataset.test)
+    tested = f", {test:,} to test, once ({uncertainty(test)})" if test else ""
+    size = recipe.image_size(dataset)
+    own = f" (they have {dataset.image_size})" if size != dataset.image_size and not pixels else ""
+    validated = f"{len(dataset.val):,} to validate ({uncertainty(len(dataset.val))})"
+    return f"{train:,}{of} to train on, {validated}{tested}; at {pixels or size} pixels{own}"
+
+
+def judging_lines(dataset: Dataset, recipe: Recipe) -> list[str]:
+    """What to know of the images before networks are judged by them: mostly nothing. `dataset` as `images_line`."""
+    return [f"note      {warning}" for warning in warnings_of(dataset, recipe.subset)]
+
+
+def recipe_line(recipe: Recipe) -> str:
+    """All that decides how a network learns."""
+    epochs = f"{recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}"
+    moved = "shifted by up to 4 pixels" if recipe.min_area is None else f"parts of {recipe.min_area:g} to 1 of them"
+    cut = f", a square of {recipe.cutout} pixels cut out" if recipe.cutout else ""
+    return ", ".join(
+        [
+            epochs if recipe.seconds is None else f"for {format_seconds(recipe.seconds)}",
+            f"{recipe.batch_size} images a step",
+            f"{recipe.optimizer} with a {recipe.schedule} learning rate of {recipe.lr:g}",
+            f"weight decay {recipe.weight_decay:g}",
+            f"label smoothing {recipe.label_smoothing:g}; images {moved} and mirrored{cut}",
+        ]
+    )
+
+
+def training_lines(job: Job, dataset: Dataset, origin: str, folder: Path, start: str = "") -> str:
+    """What one training is going to do. `dataset` is as loaded, with its test images; `origin` is what has those data.
+
+    `start` says where it goes on, of one that does.
+
+    Raises ValueError where the network does not take such images.
+    """
+    pixels = job.recipe.image_size(dataset)
+    size = cost_of(partial(job.network.build, dataset.num_classes, pixels), pixels)
+    changed = "; files were added, removed or changed since" if job.data.has_changed(dataset) else ""
+    start = start or (f"the weights of {job.start.weights.path}" if job.start else "random weights")
+    threads = f", {job.threads} thread{'s' if job.threads > 1 else ''}" if job.device == "cpu" else ""
+    return "\n".join([
+        f"network   {job.network.name}, {format_count(size.macs)} MACs, {format_count(size.params)} params",
+        *images_lines(job.data, dataset, job.recipe, f"as {origin} has it{changed}" if origin else ""),
+        f"start     {start}, seed {job.seed}",
+        f"device    {job.device}{threads}",
+        f"results   {folder}/\n",
+    ])  # fmt: skip

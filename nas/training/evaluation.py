@@ -1,0 +1,70 @@
+"""What a network says of images: its class probabilities, in batches that fit into memory."""
+
+from __future__ import annotations
+
+import contextlib
+
+import torch
+from torch import Tensor, nn
+
+from nas.data.batches import eval_batches
+from nas.data.images import Dataset, Images
+from nas.devices.device import free_memory, out_of_memory, within
+from nas.devices.memory import check_room, shape_of
+from nas.devices.precision import Precision
+from nas.training.recipe import Recipe
+from searchspaces.cost import largest_output
+
+BATCH = 500
+"""Images at a time, where they are small."""
+
+MEMORY = 2**31
+"""Bytes that the largest activation of a batch may take. A forward pass holds a few such at a time."""
+
+
+def predict(
+    network: nn.Module, images: Images, dataset: Dataset, recipe: Recipe, batch_size: int | None = None
+) -> Tensor:
+    """The class probabilities `[N, num_classes]` that `network` gives `images`.
+
+    `dataset` gives the mean and the deviation by which they are normalised. They are taken `batch_size` at a time, by
+    default the `fitting_batch`; fewer where these turn out not to fit into memory. The probabilities are the same then
+    but for the last digits.
+    """
+    network.eval()
+    device = images.pixels.device
+    forward = Precision(network, recipe.bf16, device)
+    batch_size = batch_size or fitting_batch(network, images.pixels.shape[1], recipe, device)
+    with within(device), forward.kept():
+        while True:
+            try:
+                return _in_batches(forward, images, dataset, batch_size)
+            except (RuntimeError, MemoryError) as error:
+                if batch_size == 1 or not out_of_memory(error):
+                    raise
+            batch_size //= 2  # not above, where the error still holds what did not fit
+            free_memory(device)
+
+
+def fitting_batch(network: nn.Module, image_size: int, recipe: Recipe, device: torch.device) -> int:
+    """How many images fit at a time, by the largest activation of one. It takes some milliseconds.
+
+    Raises NoRoom where not one does.
+    """
+    check_room(lambda: shape_of(network), image_size, 1, training=False, device=device)
+    half = Precision(network, recipe.bf16, device).bf16 and device.type == "cuda"  # a CPU has some of it in float32
+    with contextlib.suppress(ValueError):  # it cannot be counted
+        bytes_of_one = (2 if half else 4) * max(1, largest_output(network, image_size))
+        return max(1, min(BATCH, MEMORY // bytes_of_one))
+    return BATCH
+
+
+def accuracy(probabilities: Tensor, labels: Tensor) -> float:
+    """The share (0..1) of images whose most probable class is their label."""
+    return (probabilities.argmax(1) == labels).double().mean().item()
+
+
+@torch.no_grad()
+def _in_batches(forward: Precision, images: Images, dataset: Dataset, batch_size: int) -> Tensor:
+    batches = eval_batches(images, dataset.mean, dataset.std, batch_size=batch_size)
+    return torch.cat([forward(x)[0].softmax(1) for x, _ in batches])

@@ -1,0 +1,85 @@
+"""How a network is trained, in numbers. Two networks are compared under one recipe."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nas.checks.schemas import RECIPE_FIELDS
+from nas.data.batches import Augment
+from nas.data.images import Dataset
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained. Two networks are compared under one recipe.
+
+    `schedule`: "onecycle" raises the learning rate linearly to `lr` over the first `warmup` of the training
+    and lets it fall to zero along a cosine (Smith & Topin 2017, arXiv:1708.07120); "cosine" only falls;
+    "constant" stays. `optimizer`: "sgd" with Nesterov momentum, or "adamw".
+    """
+
+    epochs: int = 1  # over `subset` images
+    seconds: float | None = None  # train for so long instead, however many epochs that makes
+    subset: int | None = None  # training images used, class-balanced; None: all of them
+    resolution: int | None = None  # pixels; None: the data's own
+    batch_size: int = 64
+    optimizer: str = "sgd"
+    schedule: str = "onecycle"
+    lr: float = 0.05  # the peak
+    warmup: float = 0.25  # share of the steps
+    momentum: float = 0.9
+    weight_decay: float = 5e-4  # on weights of convolutions and linear layers, not on biases and norms
+    label_smoothing: float = 0.1
+    cutout: int = 0  # pixels
+    min_area: float | None = None  # share of an image that a random resized crop has at least; None: shift by 4 pixels
+    bf16: bool | None = None  # None: where this device computes in bfloat16
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = RECIPE_FIELDS[field.name].checked(field.name, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+
+    def augment(self) -> Augment:
+        """How training images are changed."""
+        return Augment(cutout=self.cutout, min_area=self.min_area)
+
+    def image_size(self, dataset: Dataset) -> int:
+        """Height and width in pixels at which this recipe trains on `dataset`."""
+        return self.resolution or dataset.image_size
+
+    def prepare(self, dataset: Dataset) -> Dataset:
+        """`dataset` as this recipe uses it: the subset of its training images, all splits resized."""
+        train = dataset.train if self.subset is None else dataset.train.take(self.subset, seed=0)
+        resolution = self.image_size(dataset)
+        return Dataset(
+            dataset.name,
+            dataset.class_names,
+            train.resize(resolution),
+            dataset.val.resize(resolution),
+            dataset.mean,
+            dataset.std,
+            test=None if dataset.test is None else dataset.test.resize(resolution),
+        )
+
+    def changed(self, changes: Sequence[str]) -> Recipe:
+        """This recipe with `NAME=VALUE` changes, as in `label_smoothing=0`. Raises ValueError for what is none."""
+        values: dict[str, Any] = {}
+        for change in changes:
+            name, _, text = change.partition("=")
+            if name not in RECIPE_FIELDS:
+                raise ValueError(f"a recipe has no {name!r}; it has {', '.join(RECIPE_FIELDS)}")
+            values[name] = RECIPE_FIELDS[name].parsed(name, text)
+        return dataclasses.replace(self, **values)
+
+    def rate(self, progress: float) -> float:
+        """The learning rate after `progress` (0..1) of the training."""
+        if self.schedule == "constant":
+            return self.lr
+        warmup = self.warmup if self.schedule == "onecycle" else 0.0
+        if progress < warmup or warmup == 1:
+            return self.lr * progress / warmup
+        return self.lr * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2

@@ -1,0 +1,225 @@
+"""Weights from an earlier training as the start of another: on other classes, other images, of another size.
+
+What a network learnt on small images serves on large ones too (Zoph et al. 2017, section 4.2, transfer the cell alone;
+here its weights come along). By name and shape every tensor is taken; the classifier starts anew where the classes
+are others. Whatever else differs is refused, unless the row that it is in is named as fresh.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from nas.baselines.pretrained import naming_of, read_checkpoint
+from nas.baselines.pretrained.naming import Naming, our_tensors
+from nas.checks.limits import PIXELS
+from nas.checks.schemas import NAMES
+from nas.data.images import Dataset
+from nas.data.task import Task
+from nas.files import RESULT, WEIGHTS
+from nas.network import Designed, Network
+from nas.text.units import parse_names
+from nas.training.tuning import EVERYTHING, Tuning
+from searchspaces.cost import shapes_only
+
+UNTRAINED = {"trained": "no"}
+"""What the metadata of a file of weights say that no training changed."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The tensors of a file; and if `nas train` wrote it, for which classes and pixels they were trained.
+
+    `task` also has what a photograph goes through; of files older than that it is None. They are `trained` unless the
+    file says that they are not.
+    """
+
+    path: Path
+    tensors: dict[str, Tensor]
+    class_names: tuple[str, ...] | None = None
+    image_size: int | None = None
+    task: Task | None = None
+    trained: bool = True
+
+    @classmethod
+    def read(cls, path: str | Path) -> Weights:
+        """A `weights.safetensors` of `nas train`, or the folder that it is in, or a checkpoint of a known library.
+
+        Raises ValueError where there is none.
+        """
+        path = Path(path)
+        if path.is_dir():
+            path = path / WEIGHTS
+        tensors, metadata = read_checkpoint(path), _metadata(path)
+        trained = metadata.get("trained") != UNTRAINED["trained"]
+        if broken := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+            raise ValueError(
+                f"{path} is damaged, or of a training that diverged: {broken[0]} has values that are no numbers"
+            )
+        try:
+            task = Task.from_metadata(metadata) or Task.from_result(path.parent / RESULT)
+            names, size = metadata.get("class_names"), metadata.get("image_size")
+            classes = None if names is None else tuple(NAMES.checked("class_names", json.loads(names)))
+            pixels = None if size is None else PIXELS.parsed("image_size", size)
+            return cls(path, tensors, classes, pixels, task, trained)
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged: {error}") from None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a network got of a file: so many `tensors` of those that it has, `of`.
+
+    `fresh` are the rows that have others, `strided` those whose strides are not what they were at the `image_size`
+    that the file is of.
+    """
+
+    weights: str
+    tensors: int
+    of: int
+    fresh: tuple[str, ...]
+    strided: tuple[str, ...] = ()
+    image_size: int | None = None
+
+    def describe(self) -> str:
+        """In one line."""
+        fresh = f"fresh weights in {_rows(self.fresh)}" if self.fresh else "none is fresh"
+        text = f"{self.tensors} of {self.of} tensors from {self.weights}, {fresh}"
+        if self.strided:
+            text += f"; at {self.image_size} pixels, as those were trained, {_rows(self.strided)} had other strides"
+        return text
+
+
+@dataclass(frozen=True)
+class Start:
+    """A network's first weights: those of a file, but for the rows that are to be `fresh`."""
+
+    weights: Weights
+    fresh: tuple[str, ...] = ()
+
+    def give(self, module: nn.Module, network: Network, dataset: Dataset) -> Taken:
+        """Load into `module`, which is `network` built for `dataset`, all that fits.
+
+        Raises ValueError, with `module` unchanged, where more than the classifier does not, and names the first tensor.
+        """
+        ours = our_tensors(module)
+        naming = naming_of(network.name, self.weights.tensors, ours) if isinstance(network, Designed) else Naming()
+        theirs = _with_or_without_skips(naming.in_ours(self.weights.tensors, ours), ours)
+        rows = _rows_of([*ours, *theirs])
+        if unknown := [row for row in self.fresh if row not in rows]:
+            raise ValueError(f"--fresh: {network.name} has no row {unknown[0]!r}; there are {', '.join(rows)}")
+        classifier = {
+            name
+            for name, shape in _shapes(network, dataset.num_classes + 1, dataset.image_size).items()
+            if shape != ours[name].shape and self._is_of_other_classes(name, ours, theirs, dataset)
+        }
+        wanted = {name: tensor for name, tensor in ours.items() if name not in classifier and not self._is_fresh(name)}
+        there = {name: tensor for name, tensor in theirs.items() if name not in classifier and not self._is_fresh(name)}
+        if difference := naming.first_difference(wanted, there):
+            raise ValueError(f"{self.weights.path} does not fit {network.name}: {difference}{_advice(wanted, there)}")
+        module.load_state_dict(there, strict=False)
+        if naming.eps is not None:
+            _rescale(module, naming.eps, _rows_of(there))
+        fresh = _rows_of(name for name in ours if name not in there)
+        strided = [row for row in self._strided(module, network, dataset) if row not in self.fresh]
+        path, size = str(self.weights.path), self.weights.image_size
+        return Taken(path, len(there), len(ours), tuple(fresh), tuple(strided), size)
+
+    def _is_fresh(self, name: str) -> bool:
+        return name.partition(".")[0] in self.fresh
+
+    def _is_of_other_classes(
+        self, name: str, ours: dict[str, Tensor], theirs: dict[str, Tensor], dataset: Dataset
+    ) -> bool:
+        """Whether the tensor `name`, which has an entry for each class, is there for others: as told, or as many."""
+        if self.weights.class_names is not None:
+            return self.weights.class_names != dataset.class_names
+        if name not in theirs:
+            return False
+        here, there = ours[name].shape, theirs[name].shape
+        return here[0] != there[0] and here[1:] == there[1:]
+
+    def _strided(self, module: nn.Module, network: Network, dataset: Dataset) -> list[str]:
+        """The rows whose strides are others at the image size that the weights are of."""
+        if self.weights.image_size is None:
+            return []
+        with shapes_only():
+            before = dict(network.build(dataset.num_classes, self.weights.image_size).named_children())
+        rows = module.named_children()
+        return [name for name, row in rows if name in before and _strides(row) != _strides(before[name])]
+
+
+def metadata(dataset: Dataset) -> dict[str, str]:
+    """What a file of weights says of the data that they were trained on."""
+    return Task.of(dataset).metadata()
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except SafetensorError:  # a checkpoint in another format
+        return {}
+
+
+def _shapes(network: Network, num_classes: int, image_size: int) -> dict[str, torch.Size]:
+    with shapes_only():
+        return {name: tensor.shape for name, tensor in our_tensors(network.build(num_classes, image_size)).items()}
+
+
+def _with_or_without_skips(theirs: Mapping[str, Tensor], ours: Iterable[str]) -> dict[str, Tensor]:
+    """`theirs` under our names also where a block adds its input in one of the two networks only.
+
+    A block with a stride at one image size and none at the other does so: as the `body` of a `Residual`.
+    """
+    names = {name.replace(".body.", "."): name for name in ours}
+    return {names.get(name.replace(".body.", "."), name): tensor for name, tensor in theirs.items()}
+
+
+def _strides(row: nn.Module) -> list[object]:
+    return [part.stride for part in row.modules() if hasattr(part, "stride")]
+
+
+def _rescale(module: nn.Module, eps: float, rows: Sequence[str]) -> None:
+    """Have the batch norms of `rows` do with our eps what their weights do with `eps`."""
+    for name, part in module.named_modules():
+        if isinstance(part, nn.BatchNorm2d) and name.partition(".")[0] in rows:
+            assert part.running_var is not None
+            part.weight.data *= ((part.running_var + part.eps) / (part.running_var + eps)).sqrt()
+
+
+def _advice(wanted: dict[str, Tensor], there: dict[str, Tensor]) -> str:
+    """Which rows do not fit, as the option that has them trained anew."""
+    common = wanted.keys() & there.keys()
+    differ = (wanted.keys() ^ there.keys()) | {name for name in common if wanted[name].shape != there[name].shape}
+    rows = [row for row in _rows_of([*wanted, *there]) if row in _rows_of(differ)]
+    if set(rows) >= set(_rows_of(wanted)):
+        return ". It is of another network: no row of it fits"
+    return f". Add --fresh {','.join(rows)} to begin with new weights there"
+
+
+def _rows_of(names: Iterable[str]) -> list[str]:
+    """The rows that tensors are in, each once, in the tensors' order."""
+    return list(dict.fromkeys(name.partition(".")[0] for name in names))
+
+
+def _rows(names: tuple[str, ...]) -> str:
+    return f"row{'s' if len(names) > 1 else ''} {', '.join(names)}"
+
+
+def choose_start(
+    init: Path | None, fresh: str, freeze: str, train_last: int | None, backbone_lr: float
+) -> tuple[Start | None, Tuning]:
+    """The weights to start from, and the rows to train. Raises ValueError where there are no such weights."""
+    tuning = Tuning(parse_names(freeze), train_last, backbone_lr)
+    if init is not None:
+        return Start(Weights.read(init), parse_names(fresh)), tuning
+    if fresh or tuning != EVERYTHING:
+        raise ValueError("--fresh, --freeze, --train-last and --backbone-lr are for given weights: add --init WEIGHTS")
+    return None, tuning

@@ -1,0 +1,48 @@
+"""A schema has the fields of what is made of it: neither forgets one that the other got."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from nas.checks import schemas
+from nas.checks.schema import Object
+from nas.comparison.lineup import Lineup
+from nas.data.source import DataSource
+from nas.final.job import Job
+from nas.ledger.config import Budget, Config
+from nas.proxies.study import ProxyStudy
+from nas.reward import Reward
+from nas.samplers.strategy import Update
+from nas.scale.grid import ScalingGrid
+from nas.training.looks import Look
+from nas.training.recipe import Recipe
+from nas.training.train import Epoch
+from nas.training.transfer import Taken
+from nas.training.tuning import Tuning
+
+
+@pytest.mark.parametrize(
+    ("schema", "made"),
+    [
+        (schemas.CONFIG, Config),
+        (schemas.BUDGET, Budget),
+        (schemas.RECIPE, Recipe),
+        (schemas.REWARD, Reward),
+        (schemas.SOURCE, DataSource),
+        (schemas.JOB, Job),
+        (schemas.JOB.fields["tuning"], Tuning),
+        (schemas.TAKEN, Taken),
+        (schemas.EPOCH, Epoch),
+        (schemas.LOOK, Look),
+        (schemas.UPDATE, Update),
+        (schemas.LINEUP, Lineup),
+        (schemas.GRID, ScalingGrid),
+        (schemas.STUDY, ProxyStudy),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_schema_has_the_fields_of_what_is_made_of_it(schema: Object, made: type) -> None:
+    assert set(schema.fields) == {field.name for field in fields(made)}
+    assert set(schema.needed) <= set(schema.fields)
