@@ -17,7 +17,7 @@ from statistics import fmean, stdev
 import optuna
 
 from nas.samplers import distributions, make_sampler
-from nas.search.published import Published, read
+from nas.searching.published import Published, read
 from searchspaces import get_space
 
 LEAST = 80.0  # accuracy in %

@@ -42,8 +42,8 @@ from nas.ledger.run import Run
 from nas.network import Found
 from nas.reward import Reward
 from nas.samplers import STRATEGIES, distributions
-from nas.search.loop import Search
-from nas.search.progress import Silent
+from nas.searching.loop import Search
+from nas.searching.progress import Silent
 from nas.training.recipe import Recipe
 from nas.training.trial import State, TrialResult
 from searchspaces import Arch, Compact

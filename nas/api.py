@@ -132,10 +132,10 @@ def search(
     from nas.data.source import choose_source
     from nas.ledger import repeats
     from nas.results import Run
-    from nas.search import choices, driver
-    from nas.search import control as random_search
-    from nas.search.plan import announce
-    from nas.search.progress import Output
+    from nas.searching import choices, driver
+    from nas.searching import control as random_search
+    from nas.searching.plan import announce
+    from nas.searching.progress import Output
     from searchspaces import Space
 
     output = Output(progress)
@@ -243,13 +243,13 @@ def train(
     """
     from nas.devices.device import choose_device
     from nas.final import run as training_run
+    from nas.final.announcement import training_lines
     from nas.final.job import Job
     from nas.references.origin import origin_of, source_for
     from nas.references.targets import resolve
     from nas.results import Trained
-    from nas.search import choices
-    from nas.search.progress import Output
-    from nas.training.announcement import training_lines
+    from nas.searching import choices
+    from nas.searching.progress import Output
     from nas.training.transfer import choose_start
 
     output = Output(progress)
@@ -341,8 +341,8 @@ def compare(
     from nas.comparison.experiment import check_free, comparison_config, create, finish
     from nas.comparison.lineup import Lineup
     from nas.results import Run
-    from nas.search import choices
-    from nas.search.progress import Output
+    from nas.searching import choices
+    from nas.searching.progress import Output
 
     output, home = Output(progress), Path(runs_dir)
     targets = [str(one) for one in ([networks] if isinstance(networks, str | Path) else networks)]
@@ -423,7 +423,7 @@ def export(
     from nas.devices.device import choose_device
     from nas.exports.job import Changes, data_for, run, source_of_images, with_weights
     from nas.exports.target import describe, read_source
-    from nas.search.progress import Output
+    from nas.searching.progress import Output
     from nas.text.units import parse_names
     from nas.training.announcement import data_line
 

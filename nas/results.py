@@ -23,9 +23,9 @@ from nas.network import Network
 from nas.references.origin import data_of, document_of
 from nas.samplers.strategy import Update
 from nas.samplers.strategy_sampler import updates_of
-from nas.search import choices, control, driver
-from nas.search.plan import going_on, place
-from nas.search.progress import Output
+from nas.searching import choices, control, driver
+from nas.searching.plan import going_on, place
+from nas.searching.progress import Output
 from nas.text.units import parse_seconds, parsed
 from searchspaces.cost import Cost, cost_of
 

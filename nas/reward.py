@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nas.checks.limits import Number, Optional
+from nas.checks.schemas import COSTS, SIGNALS
 from nas.text.units import format_count, format_seconds
 
-COSTS = ("macs", "params", "latency")
 USUAL_W = -0.07  # of the paper: twice the cost is worth 5 % more accuracy
-ACCURACY, LOSS = SIGNALS = ("accuracy", "loss")
+ACCURACY, LOSS = SIGNALS
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,18 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BELOW = {"searchspaces": {"searchspaces"}, "scaling": {"searchspaces", "scaling"}}
+FLOORS = (  # of `nas`, from the ground up: rooms, and files that stand by themselves
+    {"baselines", "files", "pruning", "statistics", "text"},
+    {"checks", "drawing", "network"},
+    {"data", "devices", "reward", "samplers"},
+    {"training"},
+    {"engines", "ledger"},
+    {"references", "searching"},
+    {"bench", "comparison", "exports", "proxies", "report"},
+    {"final", "scale"},
+    {"api"},
+    {"cli", "results"},
+)
 NO_TEXT = {"Image", "api", "cls", "os", "tarfile"}  # whose `open` opens no text
 OURS = {"searchspaces", "scaling", "nas"}
 
@@ -35,6 +47,28 @@ def test_imports_run_downward(package: str) -> None:
     for path in files:
         above = imported_packages(path) & OURS - BELOW[package]
         assert not above, f"{path.relative_to(ROOT)} imports {above}"
+
+
+def test_rooms_are_built_on_those_below_them() -> None:
+    """So there is no circle of them. What a function imports, or a type checker, may be above: it is loaded later."""
+    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    here = {path.stem for path in (ROOT / "nas").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert set(floor) == here - {"__init__"}
+    wrong = []
+    for path in (ROOT / "nas").rglob("*.py"):
+        room = path.relative_to(ROOT / "nas").parts[0].removesuffix(".py")
+        for other in rooms_imported_first(path) - {room} if room != "__init__" else ():
+            if floor[other] >= floor[room]:
+                wrong.append(f"{path.relative_to(ROOT)} imports of {other}")
+    assert not wrong
+
+
+def rooms_imported_first(path: Path) -> set[str]:
+    """The rooms of `nas` that are imported when the file `path` is."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    whole = [f"{node.module}.{alias.name}" for node in names for alias in node.names]
+    return {name.split(".")[1] for name in whole if name.startswith("nas.")} - {"__version__"}
 
 
 @pytest.mark.parametrize("package", sorted(OURS))
@@ -69,7 +103,9 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_local_search_loads_no_ray() -> None:
-    code = "import nas.search.driver, nas.search.progress, nas.references.targets, sys; print('ray' in sys.modules)"
+    code = (
+        "import nas.searching.driver, nas.searching.progress, nas.references.targets, sys; print('ray' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 

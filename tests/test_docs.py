@@ -18,7 +18,7 @@ from nas.baselines.pretrained import read_checkpoint
 from nas.cli import app
 from nas.drawing import draw
 from nas.references import show
-from nas.search import published
+from nas.searching import published
 from nas.training import transfer
 from searchspaces import Space, get_space
 from searchspaces.testing import SpaceContract

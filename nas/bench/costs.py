@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from nas.search.published import Published
+from nas.searching.published import Published
 from searchspaces import Arch, Space
 from searchspaces.cost import cost_of
 

@@ -17,7 +17,7 @@ import torch
 from nas.bench.costs import macs_of
 from nas.bench.searches import Curve, Result, Setup, Task, search
 from nas.reward import Reward
-from nas.search.published import Published
+from nas.searching.published import Published
 from nas.text.units import format_seconds
 
 SHARES = 8  # into which a setup's searches are split, for processes to take

@@ -29,7 +29,7 @@ from nas.reward import Reward
 from nas.samplers import check_strategy
 from nas.samplers.optuna_strategy import OptunaStrategy
 from nas.samplers.strategy import Experience, Proposal, Settings, Situation, Strategy, derived_seed
-from nas.search.published import Published
+from nas.searching.published import Published
 from searchspaces import Arch
 
 ASKED = 10  # proposals in a row that may be repeats

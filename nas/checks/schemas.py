@@ -32,10 +32,11 @@ from nas.checks.limits import (
     Word,
 )
 from nas.checks.schema import ANYTHING, ListOf, MapOf, Object, OrNull, Real
-from nas.reward import COSTS, SIGNALS
 
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("onecycle", "cosine", "constant")
+COSTS = ("macs", "params", "latency")
+SIGNALS = ("accuracy", "loss")
 
 TIME = Number(0)  # seconds
 SIDE = Number(MIN_SIZE, PIXELS.most, whole=True, of="pixels")  # of images that are trained on

@@ -97,7 +97,7 @@ def bench(
     from nas.references.targets import parse_settings
     from nas.reward import USUAL_W
     from nas.samplers import read_settings
-    from nas.search.published import read
+    from nas.searching.published import read
     from nas.text.units import parse_count, parsed
 
     if w != USUAL_W and reward != "mnas":

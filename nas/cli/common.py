@@ -39,7 +39,7 @@ def load_torch() -> None:
     from nas.text.live import passing
 
     with passing("loading PyTorch", sys.stderr):
-        import nas.search.driver  # noqa: F401, which imports torch, optuna and most of what any command needs
+        import nas.searching.driver  # noqa: F401, which imports torch, optuna and most of what any command needs
 
 
 def one_format(as_csv: bool, as_json: bool) -> None:

@@ -144,8 +144,8 @@ def proxy_study(
     from nas.references.targets import parse_settings
     from nas.results import Run
     from nas.reward import Reward
-    from nas.search import choices, driver
-    from nas.search.progress import Output
+    from nas.searching import choices, driver
+    from nas.searching.progress import Output
     from nas.text.units import parse_count, parse_names, parse_seconds, parsed
 
     if report is not None:

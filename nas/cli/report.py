@@ -57,7 +57,7 @@ def report(
     from nas.report.numbers import Numbers
     from nas.report.page import page
     from nas.report.seeds import repeated
-    from nas.search.control import RANDOM
+    from nas.searching.control import RANDOM
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     named = list(dict.fromkeys(runs))

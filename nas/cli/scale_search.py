@@ -130,8 +130,8 @@ def search(
     from nas.scale.announcement import announce
     from nas.scale.family import base_of
     from nas.scale.grid import candidates, grid_config
-    from nas.search import choices, driver
-    from nas.search.progress import Output
+    from nas.searching import choices, driver
+    from nas.searching.progress import Output
     from nas.text.units import parse_seconds, parsed
     from scaling.compound import grid
 

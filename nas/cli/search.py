@@ -194,7 +194,7 @@ def search(
     """
     common.load_torch()
     from nas.references.targets import parse_settings
-    from nas.search.choices import check_evaluator
+    from nas.searching.choices import check_evaluator
 
     check_evaluator(evaluator, table)
     run = api.search(
@@ -324,7 +324,7 @@ def resume(
 def _resume_training(folder: Path, device: str | None, data_dir: Path | None, as_json: bool) -> None:
     from nas.cli import train
     from nas.final import run as training_run
-    from nas.search.progress import Output
+    from nas.searching.progress import Output
 
     ended = training_run.result_of(folder) is not None
     result = training_run.resume(folder, device, data_dir, Output("json" if as_json else "lines"))
@@ -368,8 +368,8 @@ def top(
     from nas.cli.tables import trials_table
     from nas.ledger.run import Run, folder_of, rank
     from nas.ledger.trials_csv import trials_csv
-    from nas.search.pareto import ACCURACY_AND_MACS, front
-    from nas.search.published import benchmark_of
+    from nas.searching.pareto import ACCURACY_AND_MACS, front
+    from nas.searching.published import benchmark_of
 
     opened = Run.open(folder_of(run, runs_dir))
     trials = opened.study.get_trials(deepcopy=False)
@@ -433,7 +433,7 @@ def _compare_with_control(run: Run, control: Run, as_json: bool) -> None:
     import json
 
     from nas.cli.tables import control_table
-    from nas.search.control import compare
+    from nas.searching.control import compare
 
     comparison = compare(run.rows(), control.rows())
     if as_json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from statistics import mean, stdev
 from typing import Any
 
 from nas.baselines.listing import Listed
@@ -13,10 +12,10 @@ from nas.ledger.repeats import Summary, spread_of
 from nas.ledger.run import Row
 from nas.network import Found, Scaled
 from nas.references.show import Shown, choices_by_group, format_size
-from nas.search.control import ENOUGH, Comparison
+from nas.searching.control import ENOUGH, Comparison
 from nas.statistics import Interval
 from nas.text.columns import table
-from nas.text.units import format_count, format_percent, format_reward, format_seconds
+from nas.text.units import format_count, format_percent, format_reward, format_seconds, format_spread
 from searchspaces.cost import RowCost
 from searchspaces.layers import SMALL_IMAGE
 
@@ -88,7 +87,7 @@ def set_table(summary: Summary) -> str:
         return f"{said}\n\nno search has a network that was trained to the end."
     together = f"{reward.mean:.4f}" if reward.deviation is None else f"{reward.mean:.4f} ± {reward.deviation:.4f}"
     accuracies = summary.figures("accuracy")
-    beside = f", best accuracy {spread(accuracies)}" if accuracies else ""
+    beside = f", best accuracy {format_spread(accuracies)}" if accuracies else ""
     searches = f"{reward.n} of {len(summary.bests)} searches"
     said_of = f"of {searches}" if reward.n == 1 else f"mean ± standard deviation over {searches}"
     return f"{said}\n\nbest reward {together}{beside}: {said_of}."
@@ -192,10 +191,3 @@ def network_table(shown: Shown) -> str:
 
 def _error(percent: float | None) -> str:
     return "-" if percent is None else f"{percent:.2f}".rstrip("0").rstrip(".")
-
-
-def spread(shares: Sequence[float]) -> str:
-    """0.612 and 0.618 -> `61.5 ± 0.4 %`: mean and standard deviation; of one value, the value."""
-    if len(shares) == 1:
-        return format_percent(shares[0])
-    return f"{100 * mean(shares):.1f} ± {100 * stdev(shares):.1f} %"

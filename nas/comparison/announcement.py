@@ -10,9 +10,9 @@ from nas.comparison.experiment import SECONDS
 from nas.comparison.lineup import Lineup
 from nas.data.images import Dataset
 from nas.data.source import DataSource
-from nas.search.plan import is_here, of_all, timing
-from nas.search.progress import Output
-from nas.search.timing import LONGEST, Allowance, Estimate, mean_training_seconds
+from nas.searching.plan import is_here, of_all, timing
+from nas.searching.progress import Output
+from nas.searching.timing import LONGEST, Allowance, Estimate, mean_training_seconds
 from nas.text.columns import table
 from nas.text.units import format_count
 from nas.training.announcement import images_lines

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nas.comparison.lineup import Entrant, Lineup, lineup_of
 from nas.comparison.results import Results, results
+from nas.comparison.trainings import Trainings
 from nas.data.images import Dataset, Images
 from nas.data.source import DataSource
 from nas.files import is_taken
@@ -18,8 +19,8 @@ from nas.ledger.run import Run
 from nas.network import Network
 from nas.reward import Reward
 from nas.samplers import EXHAUSTIVE
-from nas.search import choices, driver
-from nas.search.progress import Output
+from nas.searching import choices, driver
+from nas.searching.progress import Output
 from nas.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -59,12 +60,12 @@ def finish(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Clu
 
     `dataset` has its test images, see `choices.with_test`. KeyboardInterrupt passes, as in `driver.to_the_end`.
     """
-    ended = driver.to_the_end(run, None, budget, dataset, device, cluster, output)
+    ended = driver.to_the_end(run, None, budget, dataset, device, cluster, output, trials=Trainings)
     again = second(run)
     if again is None:
         return ended
     output.say(f"\n{ended}.\n\nnow each network for {again.config.recipe.seconds:g} s, as {again.name}:\n")
-    return driver.to_the_end(again, None, again.budget, dataset, device, cluster, output)
+    return driver.to_the_end(again, None, again.budget, dataset, device, cluster, output, trials=Trainings)
 
 
 def comparison_config(

@@ -14,12 +14,11 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from nas.cli.tables import spread
 from nas.comparison.ensembles import Ensemble
 from nas.comparison.results import Result, Results, Verdict
 from nas.files import write_all
 from nas.text.columns import table
-from nas.text.units import format_bytes, format_count, format_points, format_seconds
+from nas.text.units import format_bytes, format_count, format_points, format_seconds, format_spread
 from nas.text.visible import visible
 from nas.training.trial import INFERENCE_BATCH
 
@@ -61,8 +60,8 @@ def _cells(result: Result) -> tuple[str, ...]:
         return (result.name, "-", "-", *sizes, "-", "-", "-", "-", n)
     return (
         result.name,
-        spread(result.test_accuracies),
-        spread(result.val_accuracies),
+        format_spread(result.test_accuracies),
+        format_spread(result.val_accuracies),
         *sizes,
         format_bytes(result.bytes),
         f"{format_count(result.images)} in {format_seconds(result.seconds)}",
@@ -74,7 +73,7 @@ def _cells(result: Result) -> tuple[str, ...]:
 
 def _voting(ensemble: Ensemble) -> tuple[str, ...]:
     sizes = (format_count(size) for size in (ensemble.size.macs, ensemble.size.params, ensemble.size.activations))
-    accuracies = spread(ensemble.test_accuracies), spread(ensemble.val_accuracies)
+    accuracies = format_spread(ensemble.test_accuracies), format_spread(ensemble.val_accuracies)
     return (ensemble.name, *accuracies, *sizes, *["-"] * 4, f"{len(ensemble.test_accuracies)}")
 
 

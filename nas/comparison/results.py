@@ -14,7 +14,7 @@ from nas.comparison.ensembles import Ensemble, ensembles
 from nas.comparison.entrants import budgets
 from nas.comparison.lineup import lineup_of
 from nas.ledger.run import Run
-from nas.search.pareto import unbeaten
+from nas.searching.pareto import unbeaten
 from nas.statistics import LEARNED, Fit, Interval
 from nas.training.recipe import Recipe
 from nas.training.trial import State

@@ -15,8 +15,8 @@ from nas.data.images import Dataset
 from nas.files import make_folder, write_atomically
 from nas.ledger.config import Budget
 from nas.ledger.run import Run
-from nas.search.loop import Progress, Search
-from nas.search.published import Published
+from nas.searching.loop import Progress, Search
+from nas.searching.published import Published
 from nas.training.trial import TrialResult, TrialSpec, describe
 
 PREDICTIONS, LABELS = "predictions", "labels"

@@ -14,7 +14,7 @@ __all__ = ["Trials"]
 
 
 class Trials(Protocol):
-    """What an engine drives: `nas.search.loop.Search`, or any list of trainings to do."""
+    """What an engine drives: `nas.searching.loop.Search`, or any list of trainings to do."""
 
     def ready(self, at_once: int) -> None:
         """Called once, before anything is asked for: so many trials are evaluated at once."""

@@ -30,15 +30,15 @@ from nas.devices.memory import check_room
 from nas.devices.process import prepare
 from nas.exports.files import write_network
 from nas.files import CONFIG, RESULT, check_no_weights, make_folder, resumable, sole_process, write_atomically
+from nas.final.announcement import training_lines
 from nas.final.job import Job, changes
 from nas.ledger.config import differences
 from nas.ledger.database import without_secrets
 from nas.ledger.run import folder_of, versions
 from nas.references.origin import origin_of
 from nas.references.targets import TRAINING, resolve
-from nas.search.progress import Output
+from nas.searching.progress import Output
 from nas.training import checkpoints
-from nas.training.announcement import training_lines
 from nas.training.evaluation import accuracy, predict
 from nas.training.progress import watch_training
 from nas.training.train import Diverged, Snapshot, Training

@@ -178,7 +178,7 @@ def _training(place: Path) -> Listed | None:
 
 
 def _is_spent(counted: Sequence[Seen], budget: dict[str, Any]) -> bool:
-    """Whether a search of that budget would ask for no other trial, as `nas.search.loop` judges it."""
+    """Whether a search of that budget would ask for no other trial, as `nas.searching.loop` judges it."""
     if (trials := budget.get("trials")) is not None and len(counted) >= trials:
         return True
     seconds = [trial.user_attrs["seconds"] for trial in counted if "seconds" in trial.user_attrs]

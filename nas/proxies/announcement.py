@@ -12,9 +12,9 @@ from nas.data.source import DataSource
 from nas.ledger.config import Budget, Config
 from nas.proxies.draw import Drawn
 from nas.proxies.study import ProxyStudy
-from nas.search.plan import is_here, of_all, timing
-from nas.search.progress import Output
-from nas.search.timing import Allowance, mean_training_seconds
+from nas.searching.plan import is_here, of_all, timing
+from nas.searching.progress import Output
+from nas.searching.timing import Allowance, mean_training_seconds
 from nas.text.units import format_count, format_seconds
 from nas.training.announcement import images_lines
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from nas.ledger.run import Row, Run
 from nas.report.numbers import Numbers, summary
-from nas.search.control import Comparison, compare, find, is_control
+from nas.searching.control import Comparison, compare, find, is_control
 
 Measure = Literal["trials", "seconds"]
 

@@ -14,7 +14,7 @@ from nas.report.markup import Markup, tag
 from nas.report.network import portrait
 from nas.report.numbers import Numbers
 from nas.report.parts import TRIALS, key, measured, note, section, text_table
-from nas.search.pareto import front
+from nas.searching.pareto import front
 from nas.text.units import format_count, format_percent, format_reward, format_seconds
 
 

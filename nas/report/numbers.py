@@ -26,7 +26,7 @@ from nas.ledger.run import Row, Run, best_of
 from nas.report.importance import importances
 from nas.samplers.strategy import Update
 from nas.samplers.strategy_sampler import updates_of
-from nas.search.pareto import front
+from nas.searching.pareto import front
 from nas.training.trial import State
 from searchspaces import Choice
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from nas.data.judging import uncertainty, without
 from nas.report.markup import Markup, tag
 from nas.report.numbers import Numbers
-from nas.search.published import benchmark_of
+from nas.searching.published import benchmark_of
 
 TRIALS = 10  # of the best, listed
 

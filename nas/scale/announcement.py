@@ -11,9 +11,9 @@ from nas.data.images import Dataset
 from nas.data.source import DataSource
 from nas.ledger.config import Budget, Config
 from nas.scale.grid import Candidate, candidates_table
-from nas.search.plan import is_here, of_all, timing
-from nas.search.progress import Output
-from nas.search.timing import Allowance, training_seconds
+from nas.searching.plan import is_here, of_all, timing
+from nas.searching.progress import Output
+from nas.searching.timing import Allowance, training_seconds
 from nas.text.units import format_seconds
 from nas.training.announcement import images_lines
 

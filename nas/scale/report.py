@@ -15,13 +15,12 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from nas.cli.tables import spread
 from nas.files import write_all
 from nas.scale.grid import ALONE, kind
 from nas.scale.results import CONFIDENCE, Result, Results
 from nas.statistics import Interval
 from nas.text.columns import table
-from nas.text.units import format_count, format_points
+from nas.text.units import format_count, format_points, format_spread
 from nas.text.visible import visible
 from scaling.compound import Compound
 
@@ -45,7 +44,7 @@ def _cells(found: Results, result: Result) -> tuple[str, ...]:
         format_count(result.macs),
         f"x{c.ratio:.2f}",
         f"x{ratio:.2f}" if ratio else "-",
-        spread(tuple(result.accuracies.values())) if result.accuracies else "-",
+        format_spread(tuple(result.accuracies.values())) if result.accuracies else "-",
         f"{len(result.accuracies)}" + (f", {len(result.failures)} failed" if result.failures else ""),
     )
 
@@ -61,8 +60,8 @@ def in_words(found: Results) -> list[str]:
     best, *others = found.compounds
     n = len(best.accuracies)
     lines = [
-        f"{_called(found)}: {_triple(best.compound)}, {spread(tuple(best.accuracies.values()))} on validation images, "
-        f"{n} seed{'s' if n > 1 else ''}"
+        f"{_called(found)}: {_triple(best.compound)}, {format_spread(tuple(best.accuracies.values()))} on validation "
+        f"images, {n} seed{'s' if n > 1 else ''}"
     ]
     if best.same:
         lines.append(f"at phi = 1 the same network is also {', '.join(map(_triple, best.same))}")

@@ -7,7 +7,8 @@ import math
 import numbers
 import re
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from statistics import mean, stdev
 from typing import TypeVar
 
 N = TypeVar("N", int, float)
@@ -126,6 +127,13 @@ def format_reward(reward: float | None) -> str:
 def format_percent(share: float | None) -> str:
     """0.6123 -> `61.2 %`."""
     return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def format_spread(shares: Sequence[float]) -> str:
+    """0.612 and 0.618 -> `61.5 ± 0.4 %`: mean and standard deviation; of one value, the value."""
+    if len(shares) == 1:
+        return format_percent(shares[0])
+    return f"{100 * mean(shares):.1f} ± {100 * stdev(shares):.1f} %"
 
 
 def parsed(option: str, parse: Callable[[str | float], N], value: str | float) -> N:

@@ -28,8 +28,8 @@ from nas.engines.connection import PATIENCE
 from nas.ledger.config import Budget, Config
 from nas.ledger.run import Row, Run
 from nas.reward import Reward
-from nas.search.driver import drive
-from nas.search.progress import Silent
+from nas.searching.driver import drive
+from nas.searching.progress import Silent
 from nas.training.recipe import Recipe
 from nas.training.trial import State
 from searchspaces import Mnas

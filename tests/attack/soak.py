@@ -29,9 +29,9 @@ from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
 from nas.network import Found
 from nas.reward import Reward
-from nas.search import loop
-from nas.search.loop import Search
-from nas.search.progress import Silent
+from nas.searching import loop
+from nas.searching.loop import Search
+from nas.searching.progress import Silent
 from nas.training.recipe import Recipe
 from nas.training.trial import State, TrialResult
 from searchspaces import Arch, Compact

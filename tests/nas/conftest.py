@@ -17,7 +17,7 @@ from nas.ledger.config import Budget, Config
 from nas.ledger.run import Row, Run
 from nas.network import Found
 from nas.reward import Reward
-from nas.search.progress import Silent
+from nas.searching.progress import Silent
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch, OnStep
 from nas.training.trial import State, TrialResult, TrialSpec

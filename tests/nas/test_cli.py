@@ -24,8 +24,8 @@ from nas.devices.halted import DeviceFault
 from nas.files import BEGINNING, CONFIG, JOURNAL
 from nas.ledger.config import Budget
 from nas.ledger.run import Run
-from nas.search import choices, driver
-from nas.search.timing import Estimate
+from nas.searching import choices, driver
+from nas.searching.timing import Estimate
 from nas.training.train import Epoch, OnStep
 from nas.training.trial import State, TrialResult, TrialSpec
 from tests.nas.conftest import pretend
@@ -180,7 +180,7 @@ def test_ctrl_c_before_there_is_a_run_is_one_line(cli, monkeypatch: pytest.Monke
     def interrupted(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nas.search.plan.estimate_trial_seconds", interrupted)
+    monkeypatch.setattr("nas.searching.plan.estimate_trial_seconds", interrupted)
     code, out, err = cli(*SEARCH, "--trials", "2", "--name", "one")
     assert code == 130 and err == "nas: stopped\n" and not Path("runs/one").exists()
     assert "timing 4 networks in miniature, for 1m00s at most ..." in out.splitlines()
@@ -193,7 +193,7 @@ def test_timing_is_said_before_it_and_counts(cli, pretended: None, monkeypatch: 
         time.sleep(0.2)
         return Estimate(2.0, 3, 4)
 
-    monkeypatch.setattr("nas.search.plan.estimate_trial_seconds", slow)
+    monkeypatch.setattr("nas.searching.plan.estimate_trial_seconds", slow)
     code, out, err = cli(*SEARCH, "--trials", "3", "--budget", "40s", "--name", "one")
     assert code == 0, err
     header = out.splitlines()
@@ -344,7 +344,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(cli, args: tuple[str, ...], messa
 
 
 def test_a_budget_that_no_trial_fits_is_refused(cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.search.plan.estimate_trial_seconds", lambda *args: Estimate(7200.0, 4, 4))
+    monkeypatch.setattr("nas.searching.plan.estimate_trial_seconds", lambda *args: Estimate(7200.0, 4, 4))
     code, _, err = cli(*SEARCH, "--budget", "20m")
     assert code == 2 and err.count("\n") == 1
     assert "a trial takes about 2h00m on cpu, longer than the budget of 20m00s: give a longer --budget, or" in err

@@ -20,7 +20,7 @@ from PIL import Image
 
 import nas
 from nas.data import Dataset, Images
-from nas.search.timing import Estimate
+from nas.searching.timing import Estimate
 from searchspaces import Compact
 
 ROOT = Path(__file__).parents[2]
@@ -146,7 +146,7 @@ def folder(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr("nas.data.load", load)
     monkeypatch.setattr("nas.data.load_test", load_test)
-    monkeypatch.setattr("nas.search.plan.estimate_trial_seconds", lambda *args: Estimate(1.0, 4, 4))
+    monkeypatch.setattr("nas.searching.plan.estimate_trial_seconds", lambda *args: Estimate(1.0, 4, 4))
     shutil.copytree(runs, tmp_path / "runs")
     for name in ("flowers", "signs", "source", "target"):
         for number in range(2 * 30):

@@ -25,9 +25,9 @@ from nas.report.numbers import Numbers
 from nas.report.page import page
 from nas.reward import Reward
 from nas.samplers import EXHAUSTIVE, STRATEGIES, distributions, make_sampler
-from nas.search.control import compare
-from nas.search.loop import Search
-from nas.search.pareto import front
+from nas.searching.control import compare
+from nas.searching.loop import Search
+from nas.searching.pareto import front
 from nas.training.trial import State
 from searchspaces import NASBenchMacro
 

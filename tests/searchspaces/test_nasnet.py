@@ -13,7 +13,7 @@ import torch
 
 from nas import baselines
 from nas.baselines.nasnet import BASELINES
-from nas.search.plan import fit_width, typical_macs
+from nas.searching.plan import fit_width, typical_macs
 from searchspaces import Arch, NASNet, Space, get_space
 from searchspaces.auxiliary import WithAuxiliary
 from searchspaces.cells import Block, Cell, Genotype

@@ -10,7 +10,7 @@ from PIL import Image
 from nas.bench.report import Report, to_json
 from nas.bench.searches import Result, Setup, Task
 from nas.reward import Reward
-from nas.search.published import Published
+from nas.searching.published import Published
 from searchspaces import NASBench201
 
 ARCH = (0,) * 6

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from nas.bench.convert import convert, main
-from nas.search.published import read
+from nas.searching.published import read
 from searchspaces import NASBench201
 
 SPACE = NASBench201()

@@ -19,7 +19,7 @@ from nas.bench.searches import ASKED, Result, Setup, Task, _Search, search
 from nas.bench.wilcoxon import signed_rank_p
 from nas.samplers import distributions, make_sampler
 from nas.samplers.strategy import Experience, Proposal, Situation
-from nas.search.published import Published, read
+from nas.searching.published import Published, read
 from searchspaces import Arch, Choice, NASBench201, NASBenchMacro, Space
 from searchspaces.cost import cost, shapes_only
 

@@ -19,7 +19,7 @@ from nas.engines import local
 from nas.ledger.listing import runs_in
 from nas.ledger.run import Run
 from nas.network import Designed, Found
-from nas.search.progress import Output
+from nas.searching.progress import Output
 from nas.training.evaluation import accuracy
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch, OnStep

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from nas.cli.tables import spread
 from nas.comparison.picture import drawn, picture
 from nas.comparison.report import in_words, results_table, to_csv, to_json, to_markdown, to_text, write
 from nas.comparison.results import Result, Results, Training
 from nas.statistics import Fit
+from nas.text.units import format_spread
 from nas.training.recipe import Recipe
 from searchspaces.cost import Cost
 
@@ -208,8 +208,8 @@ def test_between_networks_that_guess_there_is_no_difference() -> None:
 
 
 def test_spread() -> None:
-    assert spread([0.612]) == "61.2 %"
-    assert spread([0.612, 0.618]) == "61.5 ± 0.4 %"
+    assert format_spread([0.612]) == "61.2 %"
+    assert format_spread([0.612, 0.618]) == "61.5 ± 0.4 %"
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png"])

@@ -24,7 +24,7 @@ from nas.devices.halted import DeviceFault
 from nas.devices.latency import latency
 from nas.devices.tensor_program import TensorPrograms
 from nas.network import Designed
-from nas.search.timing import training_seconds
+from nas.searching.timing import training_seconds
 from nas.training.evaluation import predict
 from nas.training.recipe import Recipe
 from nas.training.train import Training, train

@@ -24,8 +24,8 @@ from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
 from nas.network import Designed
 from nas.reward import Reward
-from nas.search.loop import Search
-from nas.search.progress import Lines
+from nas.searching.loop import Search
+from nas.searching.progress import Lines
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch
 from nas.training.trial import State, TrialResult, TrialSpec

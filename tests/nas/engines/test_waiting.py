@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from nas.network import Designed
-from nas.search.plan import of_all
+from nas.searching.plan import of_all
 from nas.training.recipe import Recipe
 from nas.training.trial import TrialSpec
 

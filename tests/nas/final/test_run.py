@@ -24,7 +24,7 @@ from nas.final import run as training_run
 from nas.final.job import Job
 from nas.final.run import begin, check_free, find, resume
 from nas.network import Designed, Found, Network
-from nas.search.progress import Output
+from nas.searching.progress import Output
 from nas.training import checkpoints
 from nas.training.progress import SilentTraining
 from nas.training.recipe import Recipe

@@ -19,7 +19,7 @@ from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
 from nas.reward import Reward
 from nas.samplers import STRATEGIES
-from nas.search.loop import Search
+from nas.searching.loop import Search
 from searchspaces import NASBenchMacro
 
 from .conftest import Watcher

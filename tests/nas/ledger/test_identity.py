@@ -14,7 +14,7 @@ from nas.ledger import beside
 from nas.ledger.config import Budget, Config
 from nas.ledger.identity import find_study
 from nas.ledger.run import Run
-from nas.search import control
+from nas.searching import control
 
 
 def told(run: Run, trials: int = 2) -> Run:

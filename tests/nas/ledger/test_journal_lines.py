@@ -19,7 +19,7 @@ from nas.ledger.journal import Damaged, Journal
 from nas.ledger.journal_lines import Before, after, checked
 from nas.ledger.listing import runs_in
 from nas.ledger.run import Run
-from nas.search.loop import Search
+from nas.searching.loop import Search
 from nas.training.trial import State
 
 from .conftest import Watcher

@@ -21,8 +21,8 @@ from nas.ledger.config import Budget, Config
 from nas.ledger.listing import Listed, runs_in
 from nas.ledger.run import Run
 from nas.samplers import distributions
-from nas.search.driver import drive
-from nas.search.loop import Search
+from nas.searching.driver import drive
+from nas.searching.loop import Search
 
 
 def search(run: Run, watcher: Any, dataset: Dataset) -> Search:
@@ -91,7 +91,7 @@ def test_a_search_that_ended_by_itself_is_done_until_something_is_added(
 ) -> None:
     """Where starting workers took most of the time, trials that were trained do not fill the budget."""
     monkeypatch.setenv("NAS_STORAGE", (storage or "").format(tmp_path))
-    monkeypatch.setattr("nas.search.loop.busy_seconds", lambda trials: 59.9)  # so long it took until the first trial
+    monkeypatch.setattr("nas.searching.loop.busy_seconds", lambda trials: 59.9)  # so long it took until the first trial
     run = Run.create(tmp_path / "runs" / "hasty", config, Budget(seconds=60), storage and storage.format(tmp_path))
     drive(run, run.budget, tiny, "cpu", None, Nobody())
     with run.driving() as study:

@@ -13,7 +13,7 @@ from nas.ledger.names import SETS, as_name, check_name, check_room, is_network
 from nas.ledger.run import Run
 from nas.network import Designed
 from nas.references.targets import resolve
-from nas.search.choices import new_folder
+from nas.searching.choices import new_folder
 from searchspaces import SPACES
 
 

@@ -15,7 +15,7 @@ from nas.ledger.config import Budget, Config
 from nas.ledger.journal import Damaged, lock_of
 from nas.ledger.repair import repair
 from nas.ledger.run import Row, Run
-from nas.search.loop import Search
+from nas.searching.loop import Search
 
 from .conftest import Watcher
 

@@ -19,7 +19,7 @@ from nas.ledger import repeats
 from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
 from nas.samplers import distributions
-from nas.search import choices, driver
+from nas.searching import choices, driver
 
 SEARCH = ("search", "--width", "0.1", "--batch-size", "20", "--trials", "3", "--name", "many", "--seeds", "3")
 NAMES = ["many-seed4", "many-seed5", "many-seed6"]
@@ -58,7 +58,7 @@ def test_a_set_goes_on_by_its_name_wherever_it_was_interrupted(cli, tmp_path: Pa
         return drive(run, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr("nas.search.driver.drive", interrupted)
+        patch.setattr("nas.searching.driver.drive", interrupted)
         code, out, _ = cli(*SEARCH, "--seed", "4")
     assert code == 130 and "`nas resume many` continues" in out
     assert [len(Run.open(tmp_path / "runs" / name).rows()) for name in NAMES] == [3, 0, 0]

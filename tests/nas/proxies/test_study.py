@@ -21,7 +21,7 @@ from nas.proxies.draw import Drawn, draw
 from nas.proxies.results import Proxy, results, study_of
 from nas.proxies.study import Length, ProxyStudy, study_config, usual_cuts, usual_shorts
 from nas.reward import Reward
-from nas.search.loop import Search
+from nas.searching.loop import Search
 from nas.training.looks import Look
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch, OnStep

@@ -9,7 +9,7 @@ import numpy as np
 
 from nas.samplers.screened import Screened, ScreenedController, expected_improvement
 from nas.samplers.strategy import Experience, Proposal, Situation
-from nas.search.published import read
+from nas.searching.published import read
 from searchspaces import NASBenchMacro
 from searchspaces.space import Arch, Choice
 

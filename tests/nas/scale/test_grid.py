@@ -19,7 +19,7 @@ from nas.ledger.run import Run
 from nas.scale.family import Base, base_of
 from nas.scale.grid import BASE, Candidate, candidates, from_text, grid_config, kind, to_text
 from nas.scale.results import best_compound, grid_of, results
-from nas.search.loop import Search
+from nas.searching.loop import Search
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch, OnStep
 from nas.training.trial import State, TrialResult, TrialSpec, run_trial

@@ -19,7 +19,7 @@ from nas.data.source import DataSource
 from nas.final.job import Job
 from nas.final.run import begin
 from nas.network import Designed, Found, Network
-from nas.search.progress import Output
+from nas.searching.progress import Output
 from nas.training.evaluation import predict
 from nas.training.recipe import Recipe
 from nas.training.train import train

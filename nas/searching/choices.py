@@ -23,13 +23,13 @@ from nas.ledger.trust import class_of_person, space_of_person
 from nas.pruning import NO_PRUNER, make_pruner
 from nas.reward import ACCURACY, LOSS, USUAL_W, Reward
 from nas.samplers import check_strategy, read_settings
-from nas.search.control import check_room as check_room_of_control
-from nas.search.control import place as place_of_control
-from nas.search.pareto import parse_objectives
-from nas.search.plan import fit_width, has_width
-from nas.search.progress import Output
-from nas.search.published import read
-from nas.search.reach import check_reach
+from nas.searching.control import check_room as check_room_of_control
+from nas.searching.control import place as place_of_control
+from nas.searching.pareto import parse_objectives
+from nas.searching.plan import fit_width, has_width
+from nas.searching.progress import Output
+from nas.searching.published import read
+from nas.searching.reach import check_reach
 from nas.text.units import parse_count, parse_seconds, parse_whole, parsed
 from nas.training.recipe import Recipe
 from searchspaces import Space

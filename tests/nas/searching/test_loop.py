@@ -20,8 +20,8 @@ from nas.files import JOURNAL
 from nas.ledger.config import Budget, Config
 from nas.ledger.run import Row, Run
 from nas.reward import Reward
-from nas.search.loop import MAX_FAILURES, MAX_STARTS, Search, busy_seconds
-from nas.search.progress import Silent
+from nas.searching.loop import MAX_FAILURES, MAX_STARTS, Search, busy_seconds
+from nas.searching.progress import Silent
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch, OnStep
 from nas.training.trial import State, TrialResult, TrialSpec
@@ -62,7 +62,7 @@ def test_what_is_above_the_limit_is_not_trained_and_counts_for_nothing(
 def test_a_limit_that_nothing_meets_ends_the_search(
     tmp_path: Path, config: Config, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.search.loop.MAX_DUPLICATES", 5)
+    monkeypatch.setattr("nas.searching.loop.MAX_DUPLICATES", 5)
     limited = Run.create(tmp_path / "runs" / "two", dataclasses.replace(config, max_macs=1.0), Budget(trials=6))
     search = go_on(limited, tiny)
     assert (
@@ -330,7 +330,7 @@ def test_the_time_left_is_that_of_all_workers_from_their_first_step_on(
     run: Run, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr("nas.search.loop.time.monotonic", lambda: now)
+    monkeypatch.setattr("nas.searching.loop.time.monotonic", lambda: now)
     with run.driving() as study:
         search = Search(run, study, Budget(trials=10), Silent(), tiny)
         search.ready(at_once=2)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nas.checks.schemas import COSTS
 from nas.ledger.run import Row
-from nas.reward import COSTS
 from nas.text.units import parse_names
 
 ACCURACY = "accuracy"

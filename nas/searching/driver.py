@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import optuna
 
-from nas.comparison.lineup import Lineup
-from nas.comparison.trainings import Trainings
 from nas.data.images import Dataset
 from nas.devices.halted import DeviceFault, Halted
 from nas.devices.process import prepare
@@ -18,10 +16,10 @@ from nas.files import resumable
 from nas.ledger import repeats
 from nas.ledger.config import Budget
 from nas.ledger.run import Row, Run
-from nas.search.loop import Progress, Search
-from nas.search.progress import Output, Telling
-from nas.search.published import Published, table_of
-from nas.search.terminal import watch_search
+from nas.searching.loop import Progress, Search
+from nas.searching.progress import Output, Telling
+from nas.searching.published import Published, table_of
+from nas.searching.terminal import watch_search
 
 if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster
@@ -29,9 +27,11 @@ if TYPE_CHECKING:
 
 def to_the_end(
     run: Run, control: Run | None, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None,
-    output: Output, on_trial: Callable[[Row], None] | None = None,
+    output: Output, on_trial: Callable[[Row], None] | None = None, trials: type[Search] = Search,
 ) -> str:  # fmt: skip
     """Search until the end, then the control's; returns what was done last and why it ended.
+
+    `trials` is what is asked for them and told of them, where that is more than a search.
 
     KeyboardInterrupt passes, with a note of how to go on. Raises ValueError where the ledger cannot be written, and
     DeviceFault where the device is broken.
@@ -47,7 +47,7 @@ def to_the_end(
                 shown = watch_search(output.kind, driven.name)
                 watched = shown if on_trial is None or driven is control else Telling(shown, on_trial)
                 with contextlib.closing(watched):
-                    ended = drive(driven, budget, dataset, device, cluster, watched)
+                    ended = drive(driven, budget, dataset, device, cluster, watched, trials)
     except DeviceFault as fault:
         raise DeviceFault(f"{fault}. No trial has failed of it: {goes_on}, in a new process") from fault
     except KeyboardInterrupt as stop:
@@ -59,13 +59,15 @@ def to_the_end(
     return ended
 
 
-def drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, progress: Progress) -> str:
-    """Run the search until its end; returns what was done and why it ended."""
+def drive(
+    run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, progress: Progress,
+    trials: type[Search] = Search,
+) -> str:  # fmt: skip
+    """Run the search until its end; returns what was done and why it ended. `trials` as in `to_the_end`."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     table = table_of(run.config)
     run.config.source.check_unchanged(dataset, "run")
     with run.driving() as study:
-        trials = Trainings if isinstance(run.config.space, Lineup) else Search
         search = trials(run, study, budget, progress, dataset, table)
         _evaluate(search, dataset, device, cluster)
         search.note_end()

@@ -17,11 +17,11 @@ from nas.engines import local
 from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
 from nas.reward import Reward
-from nas.search.choices import choose_config
-from nas.search.driver import drive
-from nas.search.loop import Search
-from nas.search.progress import Silent
-from nas.search.published import Published, read, table_of
+from nas.searching.choices import choose_config
+from nas.searching.driver import drive
+from nas.searching.loop import Search
+from nas.searching.progress import Silent
+from nas.searching.published import Published, read, table_of
 from nas.training.recipe import Recipe
 from nas.training.trial import State
 from searchspaces import Arch, Mnas, NASBench201, NASBenchMacro

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from nas.search.plan import fit_width, typical_macs
+from nas.searching.plan import fit_width, typical_macs
 from searchspaces import Mnas
 
 

@@ -11,7 +11,7 @@ import pytest
 from nas.ledger.config import Budget, Config
 from nas.ledger.run import Row, Run
 from nas.reward import Reward
-from nas.search import control
+from nas.searching import control
 from nas.training.trial import State
 
 

@@ -19,10 +19,10 @@ from nas.data.judging import uncertainty
 from nas.ledger.config import Budget, Config
 from nas.pruning import NO_PRUNER
 from nas.reward import ACCURACY
-from nas.search.control import RANDOM
-from nas.search.progress import Output
-from nas.search.published import benchmark_of
-from nas.search.timing import NETWORKS, Allowance, estimate_trial_seconds
+from nas.searching.control import RANDOM
+from nas.searching.progress import Output
+from nas.searching.published import benchmark_of
+from nas.searching.timing import NETWORKS, Allowance, estimate_trial_seconds
 from nas.text.units import format_about, format_count, format_seconds
 from nas.training.announcement import judging_lines
 from nas.training.recipe import Recipe

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from nas.ledger.run import Row
-from nas.search.progress import JsonLines, Lines, Silent, trial_line
+from nas.searching.progress import JsonLines, Lines, Silent, trial_line
 from nas.text.console import can_change, first_that_fits
 from nas.text.live import Plain, live
 from nas.text.units import format_count, format_percent, format_ticking

@@ -24,8 +24,8 @@ from nas.ledger.spent import ENDED_AFTER, busy_seconds
 from nas.network import Network
 from nas.pruning import make_pruner
 from nas.samplers import StrategySampler, distributions, make_sampler
-from nas.search.pace import Pace
-from nas.search.published import Published
+from nas.searching.pace import Pace
+from nas.searching.published import Published
 from nas.text.units import format_count
 from nas.training.train import Epoch
 from nas.training.trial import State, TrialResult, TrialSpec, describe

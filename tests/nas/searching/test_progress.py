@@ -10,8 +10,8 @@ import pytest
 
 from nas.ledger.run import Row
 from nas.network import Designed
-from nas.search.progress import JsonLines, Lines, Output, trial_line
-from nas.search.terminal import watch_search
+from nas.searching.progress import JsonLines, Lines, Output, trial_line
+from nas.searching.terminal import watch_search
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch
 from nas.training.trial import State, TrialSpec

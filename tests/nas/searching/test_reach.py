@@ -16,8 +16,8 @@ from torch import Tensor, nn
 import nas
 from nas.ledger.config import Config
 from nas.reward import Reward
-from nas.search.plan import fit_width, has_width
-from nas.search.reach import check_reach, narrowest_macs
+from nas.searching.plan import fit_width, has_width
+from nas.searching.reach import check_reach, narrowest_macs
 from nas.text.units import parse_count
 from nas.training.recipe import Recipe
 from searchspaces import SPACES, Arch, Choice, Compact, Mnas, NASBenchMacro, Space, get_space

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nas.search.pace import Pace
+from nas.searching.pace import Pace
 
 
 def test_nothing_is_known_before_a_trial_has_ended() -> None:

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from nas.ledger.run import Row
-from nas.search.pareto import front, parse_objectives
+from nas.searching.pareto import front, parse_objectives
 from nas.training.trial import State
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from nas.ledger.run import Row
 from nas.network import Designed
-from nas.search.terminal import Terminal
+from nas.searching.terminal import Terminal
 from nas.text.live import Plain
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch

@@ -15,7 +15,7 @@ import torch
 
 from nas.data import Dataset
 from nas.ledger.config import Budget
-from nas.search.timing import (
+from nas.searching.timing import (
     LONGEST,
     Allowance,
     Build,
@@ -49,7 +49,7 @@ def test_four_networks_stand_for_all_of_a_space(space: Space, tiny: Dataset, mon
         size = cost_of(build, dataset.image_size)
         return 1 + 2e-5 * size.activations + 2e-7 * size.macs
 
-    monkeypatch.setattr("nas.search.timing.training_seconds", known_seconds)
+    monkeypatch.setattr("nas.searching.timing.training_seconds", known_seconds)
     rng = random.Random(7)
     archs = [space.sample(rng) for _ in range(40)]
     builds = [partial(space.build, arch, tiny.num_classes, tiny.image_size) for arch in archs]
@@ -117,8 +117,8 @@ class SlowSteps:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """By which trainings are timed: those of `SlowSteps`."""
     clock = Clock()
-    monkeypatch.setattr("nas.search.timing.train", SlowSteps(clock))
-    monkeypatch.setattr("nas.search.timing.time.perf_counter", clock)
+    monkeypatch.setattr("nas.searching.timing.train", SlowSteps(clock))
+    monkeypatch.setattr("nas.searching.timing.time.perf_counter", clock)
     return clock
 
 
@@ -156,7 +156,7 @@ def test_quarters_that_are_not_timed_go_by_the_pace_of_the_others(
         pace = next(paces)
         return None if pace is None else pace * (size.activations + size.macs / 60)
 
-    monkeypatch.setattr("nas.search.timing.training_seconds", some)
+    monkeypatch.setattr("nas.searching.timing.training_seconds", some)
     half = estimate_trial_seconds(space, tiny, Recipe())
     paces = iter([1e-5] * 4)
     whole = estimate_trial_seconds(space, tiny, Recipe())
@@ -172,8 +172,8 @@ def test_drawing_networks_takes_a_quarter_of_the_time_at_most(tiny: Dataset, mon
         drawn.append(build)
         return cost_of(build, image_size)
 
-    monkeypatch.setattr("nas.search.timing.cost_of", count)
-    monkeypatch.setattr("nas.search.timing.training_seconds", lambda *how: 1.0)
+    monkeypatch.setattr("nas.searching.timing.cost_of", count)
+    monkeypatch.setattr("nas.searching.timing.training_seconds", lambda *how: 1.0)
     assert estimate_trial_seconds(Mnas(width=0.25), tiny, Recipe(), Allowance(40.0, clock)) is not None
     assert len(drawn) == 10
     drawn.clear()

@@ -1,0 +1,33 @@
+"""What is said of a training before it begins."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from nas.data.images import Dataset
+from nas.final.job import Job
+from nas.text.units import format_count
+from nas.training.announcement import images_lines
+from searchspaces.cost import cost_of
+
+
+def training_lines(job: Job, dataset: Dataset, origin: str, folder: Path, start: str = "") -> str:
+    """What one training is going to do. `dataset` is as loaded, with its test images; `origin` is what has those data.
+
+    `start` says where it goes on, of one that does.
+
+    Raises ValueError where the network does not take such images.
+    """
+    pixels = job.recipe.image_size(dataset)
+    size = cost_of(partial(job.network.build, dataset.num_classes, pixels), pixels)
+    changed = "; files were added, removed or changed since" if job.data.has_changed(dataset) else ""
+    start = start or (f"the weights of {job.start.weights.path}" if job.start else "random weights")
+    threads = f", {job.threads} thread{'s' if job.threads > 1 else ''}" if job.device == "cpu" else ""
+    return "\n".join([
+        f"network   {job.network.name}, {format_count(size.macs)} MACs, {format_count(size.params)} params",
+        *images_lines(job.data, dataset, job.recipe, f"as {origin} has it{changed}" if origin else ""),
+        f"start     {start}, seed {job.seed}",
+        f"device    {job.device}{threads}",
+        f"results   {folder}/\n",
+    ])  # fmt: skip
