@@ -22,7 +22,7 @@ from nas.samplers import STRATEGIES
 from nas.searching.loop import Search
 from searchspaces import NASBenchMacro
 
-from .conftest import Watcher
+from tests.nas.conftest import Watcher
 
 TRIALS = 12  # Optuna's Gaussian process begins with the eleventh
 FRONT = ("accuracy", "macs")

@@ -22,7 +22,7 @@ from nas.ledger.run import Run
 from nas.searching.loop import Search
 from nas.training.trial import State
 
-from .conftest import Watcher
+from tests.nas.conftest import Watcher
 
 STUDY = {"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [2]}
 TRIAL = {"op_code": 4, "worker_id": "w", "study_id": 0, "datetime_start": "2026-01-01T00:00:00.5"}

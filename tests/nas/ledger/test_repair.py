@@ -17,7 +17,7 @@ from nas.ledger.repair import repair
 from nas.ledger.run import Row, Run
 from nas.searching.loop import Search
 
-from .conftest import Watcher
+from tests.nas.conftest import Watcher
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ from searchspaces.cost import cost, shapes_only
 
 B0 = base_of("efficientnet_b0", Path("runs"))
 RESNET = base_of("resnet20", Path("runs"))
-REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "complexity.json"
+REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "complexity.json"
 
 
 # ------------------------------------------------------------------ by phi
