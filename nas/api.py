@@ -177,11 +177,12 @@ def search(
         limit = replace(limit, timing=announce(config, limit, dataset, cluster, next(iter(places)), output, control))
     beside = random_search.place(folder).name if control else ""
     runs = [Run.create(path, replace(config, seed=of), limit, storage, beside=beside) for path, of in places.items()]
-    random = random_search.create(runs[0]) if control else None
+    if control:
+        random_search.create(runs[0])
     for run in runs:
         if run is not runs[0]:
             output.say(f"\nnow seed {run.config.seed}, as {run.name}:\n")
-        run.ended = driver.to_the_end(run, random, limit, dataset, where, cluster, output, run.telling(on_trial))
+        run.ended = driver.to_the_end(run, limit, dataset, where, cluster, output, run.telling(on_trial))
     return runs[0]
 
 
@@ -338,10 +339,10 @@ def compare(
     """
     from nas.comparison.announcement import announce
     from nas.comparison.entrants import matched, named, source_of
-    from nas.comparison.experiment import check_free, comparison_config, create, finish
+    from nas.comparison.experiment import check_free, comparison_config, create
     from nas.comparison.lineup import Lineup
     from nas.results import Run
-    from nas.searching import choices
+    from nas.searching import choices, driver
     from nas.searching.progress import Output
 
     output, home = Output(progress), Path(runs_dir)
@@ -366,7 +367,7 @@ def compare(
     if progress != "none":  # it takes a few trainings in miniature
         announce(lineup, source, why, dataset, how, where, cluster, folder, output)
     run = create(folder, config)
-    finish(run, run.budget, dataset, where, cluster, output)
+    driver.to_the_end(run, run.budget, dataset, where, cluster, output)
     return Run.open(run.path)
 
 

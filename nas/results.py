@@ -11,8 +11,6 @@ from torch import nn
 
 from nas.api import Progress
 from nas.checks.options import checked
-from nas.comparison.experiment import finish
-from nas.comparison.lineup import Lineup
 from nas.data.source import DataSource
 from nas.devices.device import choose_device
 from nas.exports.target import read_source
@@ -219,19 +217,15 @@ class Run(run.Run):
                 one.database()  # whether it is named, before the data are read
         self._say_what_moved(output)
         if table is not None:
-            for moved in (self, random) if random else (self,):
-                moved.config = choices.with_table_at(Path(table), moved.config)
+            self.config = choices.with_table_at(Path(table), self.config)
         config = self.config
         source = config.source.again(None if data_dir is None else Path(data_dir))
         dataset = choices.load_data(source, output, config.table)
         where = cluster.device if cluster else choose_device(device or config.device, config.threads)
-        if isinstance(config.space, Lineup):
-            tested = choices.with_test(dataset, source, output)
-            self.ended = finish(self, limit, tested, where, cluster, output)
-            return self
+        if config.workload.tests:
+            dataset = choices.with_test(dataset, source, output)
         output.say(going_on(self.name, config.data, limit, "" if config.table else place(where, cluster)))
-        tell = self.telling(on_trial)
-        self.ended = driver.to_the_end(self, random, limit, dataset, where, cluster, output, tell)
+        self.ended = driver.to_the_end(self, limit, dataset, where, cluster, output, self.telling(on_trial))
         return self
 
     def _say_what_moved(self, output: Output) -> None:

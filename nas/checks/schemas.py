@@ -37,6 +37,7 @@ OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("onecycle", "cosine", "constant")
 COSTS = ("macs", "params", "latency")
 SIGNALS = ("accuracy", "loss")
+KINDS = ("search", "comparison", "scaling grid", "proxy study")  # of runs, see `nas.ledger.workload`
 
 TIME = Number(0)  # seconds
 SIDE = Number(MIN_SIZE, PIXELS.most, whole=True, of="pixels")  # of images that are trained on
@@ -109,6 +110,7 @@ CONFIG = Object(
         "num_classes": Optional(CLASSES),
         "validation": OrNull(MapOf(NATURAL)),
         "strategy_settings": ANYTHING,
+        "kind": Word(KINDS),
     },
     needed=("space", "data", "recipe", "reward", "strategy", "seed"),
 )

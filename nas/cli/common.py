@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -75,6 +76,23 @@ def check_success(runs: Sequence[Run]) -> None:
     why = "".join(f", {count} of them by `{reason}`" for reason, count in reasons.most_common(1))
     to_stderr(f"nas: no trial succeeded{often}{why}")
     raise typer.Exit(1)
+
+
+def conclude(run: Run, as_json: bool, ended: str = "", **files: Path | None) -> None:
+    """Say what came of `run`, by its workload, and keep that in its files; `ended` is how, where it did just now."""
+    import json
+
+    done = run.config.workload.conclude(run, ended, **files)
+    if done.ended:
+        say(as_json)(done.ended)
+    if as_json:
+        if done.json is not None:
+            print(json.dumps(done.json))  # a line, as the trials before it
+        return
+    if done.text:
+        to_stdout(done.text)
+    if done.files:
+        to_stdout(f"\nwrote {', '.join(map(str, done.files))}")
 
 
 def print_json(value: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,8 +30,7 @@ from nas.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from nas.comparison.results import Results
-    from nas.ledger.run import Run
+    pass
 
 Networks = Annotated[
     list[str] | None,
@@ -151,11 +149,15 @@ def compare(
     """
     common.check_report(compare, dict(locals()), ("report", "markdown", "csv", "plot", "runs_dir", "as_json"))
     common.load_torch()
+
+    from nas.comparison.lineup import lineup_of
     from nas.ledger.run import Run, folder_of
 
     _check_files(markdown, csv, plot)
     if report:
-        show(Run.open(folder_of(report, runs_dir)), as_json, markdown, csv, plot)
+        opened = Run.open(folder_of(report, runs_dir))
+        lineup_of(opened)
+        common.conclude(opened, as_json, markdown=markdown, csv=csv, plot=plot)
         return
     run = api.compare(
         networks or [],
@@ -183,7 +185,7 @@ def compare(
         runs_dir=runs_dir,
         progress="json" if as_json else "lines",
     )
-    show(run, as_json, markdown, csv, plot)
+    common.conclude(run, as_json, markdown=markdown, csv=csv, plot=plot)
     common.check_success([run])
 
 
@@ -197,20 +199,3 @@ def _check_files(*files: Path | None) -> None:
         raise ValueError(f"--plot writes .png or .svg, not {plot.name}")
     if plot and not find_spec("matplotlib"):
         raise ValueError("--plot needs matplotlib: pip install matplotlib")
-
-
-def show(
-    run: Run, as_json: bool, markdown: Path | None = None, csv: Path | None = None, plot: Path | None = None
-) -> None:
-    """Print what a comparison found so far, and keep it in files, by default in the run's folder."""
-    from nas.comparison.experiment import read
-    from nas.comparison.report import to_json, to_text, write
-
-    found: list[Results] = read(run)
-    written = write(found, run.path, markdown, csv, plot)
-    if as_json:
-        print(json.dumps({"comparisons": [to_json(results) for results in found]}))  # a line, as the trials before it
-        return
-    say = common.say(as_json)
-    say(f"\n{to_text(found)}")
-    say(f"\nwrote {', '.join(map(str, written))}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -183,8 +182,8 @@ def proxy_study(
     limit = Budget(config.space.size, seconds)
     limit = replace(limit, timing=announce(config, drawn, source, dataset, limit, cluster, folder, output))
     run = Run.create(folder, config, limit)
-    run.ended = driver.to_the_end(run, None, limit, dataset, where, cluster, output)
-    conclude(run, as_json)
+    run.ended = driver.to_the_end(run, limit, dataset, where, cluster, output)
+    common.conclude(run, as_json, run.ended)
     common.check_success([run])
 
 
@@ -214,35 +213,14 @@ def _range(macs: str | None) -> tuple[float, float]:
     return low, high
 
 
-def conclude(run: Run, as_json: bool) -> None:
-    """Say how a study ended, and show it."""
-    common.say(as_json)(f"\n{run.ended}. `nas top {run.name}` lists the trainings.\n")
-    show(run, as_json)
-
-
-def show(run: Run, as_json: bool) -> None:
-    """Print a study's report, and keep it in the run's folder with its picture."""
-    from nas.proxies.report import LEGEND, in_words, results_table, to_json, write
-    from nas.proxies.results import results
-
-    found = results(run)
-    written = write(found, run.path)
-    if as_json:
-        print(json.dumps(to_json(found)))  # a line, as the trials before it
-        return
-    if found.judged:
-        common.say(as_json)(f"{results_table(found)}\n\n{LEGEND}\n")
-    common.say(as_json)("\n".join(in_words(found)))
-    common.say(as_json)(f"\nwrote {', '.join(map(str, written))}")
-
-
 def _report(run: Run, as_json: bool, as_csv: bool) -> None:
     """What a study has found so far. Raises ValueError where there is nothing to say in CSV."""
     from nas.proxies.report import to_csv
-    from nas.proxies.results import results
+    from nas.proxies.results import results, study_of
 
+    study_of(run)
     if not as_csv:
-        show(run, as_json)
+        common.conclude(run, as_json)
     elif (found := results(run)).judged:
         print(to_csv(found), end="")
     else:

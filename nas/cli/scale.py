@@ -175,7 +175,7 @@ def scale(
     _check_together(dict(locals()))
     common.load_torch()
     if report:
-        scale_search.show(scale_search.open_grid(report, runs_dir), as_json)
+        common.conclude(scale_search.open_grid(report, runs_dir), as_json)
         return
     if search:
         scale_search.search(

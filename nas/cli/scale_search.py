@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -160,8 +159,8 @@ def search(
     took = announce(config, found, source, why, dataset, limit, cluster, folder, output)
     limit = replace(limit, timing=took)
     run = Run.create(folder, config, limit)
-    run.ended = driver.to_the_end(run, None, limit, dataset, where, cluster, output)
-    conclude(run, as_json)
+    run.ended = driver.to_the_end(run, limit, dataset, where, cluster, output)
+    common.conclude(run, as_json, run.ended)
     common.check_success([run])
 
 
@@ -198,26 +197,3 @@ def best_of(
     say("\n".join(in_words(results(run))) + "\n")
     usual = None if base else grid_of(run).image_size
     return best, base or grid_of(run).base, usual if image_size is None else image_size
-
-
-def conclude(run: Run, as_json: bool) -> None:
-    """Say how the search of a grid ended, and show it."""
-    common.say(as_json)(f"\n{run.ended}. `nas top {run.name}` lists them.\n")
-    show(run, as_json)
-
-
-def show(run: Run, as_json: bool) -> None:
-    """Print a grid's report, and keep it in the run's folder with its picture."""
-    from nas.scale.report import in_words, results_table, to_json, write
-    from nas.scale.results import results
-
-    found = results(run)
-    written = write(found, run.path)
-    if as_json:
-        print(json.dumps(to_json(found)))  # a line, as the trials before it
-        return
-    say = common.say(as_json)
-    say(results_table(found))
-    say("\nMACs: multiply-adds for one image; formula: alpha * beta^2 * gamma^2; measured: MACs to the base's\n")
-    say("\n".join(in_words(found)))
-    say(f"\nwrote {', '.join(map(str, written))}")

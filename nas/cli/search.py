@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas import api
-from nas.cli import common, compare, completion, names, panels, proxy_study, scale_search
+from nas.cli import common, completion, names, panels
 from nas.cli.options import (
     Address,
     BatchSize,
@@ -241,7 +241,7 @@ def search(
     if seeds > 1:
         _conclude_set(run.repeats, as_json)
     else:
-        _conclude(run, as_json)
+        common.conclude(run, as_json, run.ended)
     common.check_success(run.repeats if seeds > 1 else [run])
 
 
@@ -317,7 +317,7 @@ def resume(
     if of_set:
         _conclude_set(opened, as_json)
     else:
-        _conclude(opened[0], as_json)
+        common.conclude(opened[0], as_json, opened[0].ended)
     common.check_success(opened)
 
 
@@ -393,28 +393,6 @@ def top(
         say(f"best: {opened.name}:{rows[0].number}, {opened.network(rows[0]).text}")
 
 
-def _conclude(run: Run, as_json: bool) -> None:
-    """Say how a search ended, what to do next, and how it compares with its control."""
-    from nas.comparison.lineup import Lineup
-    from nas.proxies.study import ProxyStudy
-    from nas.scale.grid import ScalingGrid
-
-    say = common.say(as_json)
-    if isinstance(run.config.space, Lineup):
-        compare.show(run, as_json)
-        return
-    if isinstance(run.config.space, ScalingGrid):
-        scale_search.conclude(run, as_json)
-        return
-    if isinstance(run.config.space, ProxyStudy):
-        proxy_study.conclude(run, as_json)
-        return
-    then = f"`nas compare {run.name}{run.permissions}` sets the best beside hand-designed networks"
-    say(f"\n{run.ended}. `nas top {run.name}{run.permissions}` lists them, {then}.")
-    if (control := run.control) is not None:
-        _compare_with_control(run, control, as_json)
-
-
 def _conclude_set(runs: list[Run], as_json: bool) -> None:
     """Say what searches with several seeds found, each and together."""
     import json
@@ -427,18 +405,3 @@ def _conclude_set(runs: list[Run], as_json: bool) -> None:
         print(json.dumps(summary.to_dict()))
         return
     common.to_stdout(f"\n{set_table(summary)}\n`nas report {summary.name}` shows them on one page.")
-
-
-def _compare_with_control(run: Run, control: Run, as_json: bool) -> None:
-    import json
-
-    from nas.cli.tables import control_table
-    from nas.searching.control import compare
-
-    comparison = compare(run.rows(), control.rows())
-    if as_json:
-        print(json.dumps({"run": run.name, "control": comparison and comparison.to_dict()}))
-    elif comparison is None:
-        common.to_stdout("no comparison with random search: one of the two has no network that was trained to the end")
-    else:
-        common.to_stdout(f"\n{run.name} beside {control.name}\n\n{control_table(comparison)}")

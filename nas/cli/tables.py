@@ -12,8 +12,6 @@ from nas.ledger.repeats import Summary, spread_of
 from nas.ledger.run import Row
 from nas.network import Found, Scaled
 from nas.references.show import Shown, choices_by_group, format_size
-from nas.searching.control import ENOUGH, Comparison
-from nas.statistics import Interval
 from nas.text.columns import table
 from nas.text.units import format_count, format_percent, format_reward, format_seconds, format_spread
 from searchspaces.cost import RowCost
@@ -61,18 +59,6 @@ def predictions_table(predictions: Sequence[Prediction], top: int) -> str:
     return table(header, rows, words=("image", "class", "then"))
 
 
-def control_table(comparison: Comparison) -> str:
-    """What `nas search --control` prints."""
-    header = ("reward", "search", "random", "difference", "95 % interval")
-    few = min(comparison.search, comparison.random) < ENOUGH
-    rows = [
-        (f.name, f"{f.search:.4f}", f"{f.random:.4f}", f"{d.estimate:+.4f}", "-" if few else _signed(d))
-        for f, d in ((figure, figure.difference) for figure in comparison.figures)
-    ]
-    counted = f"{comparison.search} networks trained to the end in the search, {comparison.random} in its control"
-    return f"{table(header, rows)}\n\n{counted}.\n{comparison.verdict}"
-
-
 def set_table(summary: Summary) -> str:
     """What `nas search --seeds` prints."""
     rows = [
@@ -91,10 +77,6 @@ def set_table(summary: Summary) -> str:
     searches = f"{reward.n} of {len(summary.bests)} searches"
     said_of = f"of {searches}" if reward.n == 1 else f"mean ± standard deviation over {searches}"
     return f"{said}\n\nbest reward {together}{beside}: {said_of}."
-
-
-def _signed(interval: Interval) -> str:
-    return f"{interval.low:+.4f} to {interval.high:+.4f}"
 
 
 SORTS: dict[str, Callable[[Listed], Any]] = {

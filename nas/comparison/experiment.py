@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.comparison.lineup import Entrant, Lineup, lineup_of
+from nas.comparison.lineup import COMPARISON, Entrant, Lineup, lineup_of
 from nas.comparison.results import Results, results
-from nas.comparison.trainings import Trainings
 from nas.data.images import Dataset, Images
 from nas.data.source import DataSource
 from nas.files import is_taken
@@ -51,21 +50,8 @@ def compare(
     image_size = recipe.image_size(dataset)
     lineup = Lineup.of(entrants, dataset.num_classes, image_size, seeds, equal_seconds, ensemble)
     run = create(folder, comparison_config(lineup, dataset, DataSource(dataset.name), recipe, device))
-    finish(run, run.budget, replace(dataset, test=test), device, cluster, output)
+    driver.to_the_end(run, run.budget, replace(dataset, test=test), device, cluster, output)
     return read(run)
-
-
-def finish(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, output: Output) -> str:
-    """Begin a comparison, or go on with it, to its end, and the one at equal seconds; returns why it ended.
-
-    `dataset` has its test images, see `choices.with_test`. KeyboardInterrupt passes, as in `driver.to_the_end`.
-    """
-    ended = driver.to_the_end(run, None, budget, dataset, device, cluster, output, trials=Trainings)
-    again = second(run)
-    if again is None:
-        return ended
-    output.say(f"\n{ended}.\n\nnow each network for {again.config.recipe.seconds:g} s, as {again.name}:\n")
-    return driver.to_the_end(again, None, again.budget, dataset, device, cluster, output, trials=Trainings)
 
 
 def comparison_config(
@@ -84,7 +70,7 @@ def comparison_config(
     choices.check_subset(recipe, dataset)
     config = Config(
         lineup, dataset.name, replace(recipe, resolution=lineup.image_size), Reward(), EXHAUSTIVE, 0, device=device,
-        threads=threads,
+        threads=threads, kind=COMPARISON,
     )  # fmt: skip
     return config.on(source, dataset)
 
@@ -94,7 +80,7 @@ def create(folder: Path, config: Config, of: str = "") -> Run:
 
     `of` is the id of the comparison whose second run it is.
     """
-    check_free(folder, isinstance(config.space, Lineup) and config.space.equal_seconds)
+    check_free(folder, config.space.settings()["equal_seconds"])
     return Run.create(folder, config, Budget(trials=config.space.size), of=of)
 
 

@@ -21,6 +21,8 @@ from nas.references.targets import described
 from searchspaces import Arch, Choice, Space
 from searchspaces.cost import Cost, cost_of
 
+COMPARISON = "comparison"  # the kind of its runs
+
 
 @dataclass(frozen=True)
 class Entrant:
@@ -103,13 +105,8 @@ class Lineup(Space):
         """What it is, since that is short."""
         return self.format(arch)
 
-    # what `nas.ledger.config.Experiment` asks for
-
     def network_of(self, arch: Arch) -> Network:
         return self.entrants[arch[1]].network
-
-    def pixels_of(self, arch: Arch) -> int:
-        return self.image_size
 
     def seed_of(self, arch: Arch) -> int:
         return arch[0]
@@ -117,6 +114,7 @@ class Lineup(Space):
 
 def lineup_of(run: Run) -> Lineup:
     """What `run` compares. Raises ValueError where it is another search."""
-    if not isinstance(run.config.space, Lineup):
+    if run.config.kind != COMPARISON:
         raise ValueError(f"{run.name} searches {run.config.space.name}: a comparison is a run of nas compare")
-    return run.config.space
+    lineup: Lineup = run.config.workload.lineup  # type: ignore[attr-defined]
+    return lineup

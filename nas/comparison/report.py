@@ -290,13 +290,13 @@ def to_csv(read: Sequence[Results]) -> str:
 
 
 def write(
-    read: Sequence[Results], folder: Path, markdown: Path | None = None, table: Path | None = None,
+    read: Sequence[Results], folder: Path, markdown: Path | None = None, csv: Path | None = None,
     plot: Path | None = None,
 ) -> list[Path]:  # fmt: skip
     """Keep the report in `folder` or elsewhere: as Markdown, CSV and, where matplotlib is installed, a picture."""
     files: dict[Path, str | bytes] = {
         markdown or folder / "comparison.md": to_markdown(read),
-        table or folder / "comparison.csv": to_csv(read),
+        csv or folder / "comparison.csv": to_csv(read),
     }
     if read[0].trained and (plot or find_spec("matplotlib")):
         from nas.comparison.picture import picture

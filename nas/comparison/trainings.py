@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -43,10 +42,6 @@ class Trainings(Search):
         if self._keeps:
             labels = {"val": dataset.val.labels.cpu(), "test": dataset.test.labels.cpu()}
             _keep(make_folder(run.path / PREDICTIONS), LABELS, labels)
-
-    def ask(self) -> TrialSpec | None:
-        spec = super().ask()
-        return None if spec is None else replace(spec, tested=True)
 
     def tell(self, spec: TrialSpec, result: TrialResult) -> None:
         if (tested := result.tested) is not None:

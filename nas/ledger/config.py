@@ -6,8 +6,9 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 from nas.checks.limits import COUNT, SEED, Optional
 from nas.data import shape_of
@@ -15,30 +16,14 @@ from nas.data.images import Dataset
 from nas.data.judging import validation_of
 from nas.data.source import DataSource
 from nas.ledger.trust import space_of_file
-from nas.network import Found, Network, Scaled
+from nas.ledger.workload import SEARCH, Job, Workload, kind_of_space, workload_of
+from nas.network import Network, Scaled
 from nas.pruning import NO_PRUNER
 from nas.reward import Reward
 from nas.training.recipe import Recipe
 from searchspaces import Arch, Space
 
 Direction = Literal["maximize", "minimize"]
-
-
-@runtime_checkable
-class Experiment(Protocol):
-    """A space whose architectures are trainings: of a network, at an image size, with a seed of its own."""
-
-    def network_of(self, arch: Arch) -> Network: ...
-    def pixels_of(self, arch: Arch) -> int: ...
-    def seed_of(self, arch: Arch) -> int: ...
-
-
-@runtime_checkable
-class VariedExperiment(Experiment, Protocol):
-    """An experiment whose trainings differ in more of the recipe than that, and are looked at on the way."""
-
-    def recipe_of(self, arch: Arch, recipe: Recipe) -> Recipe: ...
-    def marks_of(self, arch: Arch) -> tuple[int, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -64,6 +49,7 @@ class Config:
     num_classes: int | None = None  # of the data; None in runs that began before it was noted
     validation: dict[str, int] | None = None  # its validation images of each class; None likewise
     strategy_settings: Mapping[str, Any] = field(default_factory=dict)  # those that are not the strategy's own
+    kind: str = SEARCH  # what is done with the space, see `nas.ledger.workload`
 
     def __post_init__(self) -> None:
         SEED.checked("--seed", self.seed)
@@ -103,17 +89,14 @@ class Config:
     def measures_latency(self) -> bool:
         return "latency" in self.objectives or (self.reward.target is not None and self.reward.cost == "latency")
 
-    def network(self, arch: Arch) -> Network:
-        """What a trial of `arch` trains."""
-        return self.space.network_of(arch) if isinstance(self.space, Experiment) else Found(self.space, arch)
+    @cached_property
+    def workload(self) -> Workload:
+        """What a run does that has this configuration."""
+        return workload_of(self.kind, self.space)
 
-    def training(self, arch: Arch) -> tuple[Recipe, int]:
-        """How `arch` is trained, and its seed: as every other, but in an `Experiment`."""
-        if isinstance(self.space, VariedExperiment):
-            return self.space.recipe_of(arch, self.recipe), self.space.seed_of(arch)
-        if isinstance(self.space, Experiment):
-            return dataclasses.replace(self.recipe, resolution=self.space.pixels_of(arch)), self.space.seed_of(arch)
-        return self.recipe, self.seed
+    def job(self, arch: Arch) -> Job:
+        """What a trial of `arch` is."""
+        return self.workload.job(arch, self)
 
     def shape_of(self, network: Network) -> tuple[int, int]:
         """Classes of the data, and the pixels that `network` is for."""
@@ -122,10 +105,6 @@ class Config:
         else:
             pixels = self.space.settings().get("image_size") or self.recipe.resolution or shape_of(self.data)[1]
         return self.num_classes or shape_of(self.data)[0], pixels
-
-    def marks(self, arch: Arch) -> tuple[int, ...]:
-        """Images after which the training of `arch` is looked at."""
-        return self.space.marks_of(arch) if isinstance(self.space, VariedExperiment) else ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; `from_dict` is its inverse."""
@@ -137,13 +116,17 @@ class Config:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Config:
         """Of `values` that are of `nas.checks.schemas.CONFIG`. Raises ValueError where they do not fit together."""
+        space = space_of_file(values["space"]["name"], **values["space"]["settings"])
         parts = {
-            "space": space_of_file(values["space"]["name"], **values["space"]["settings"]),
+            "space": space,
+            "kind": values.get("kind", kind_of_space(space.reference)),
             "recipe": Recipe(**values["recipe"]),
             "reward": Reward(**values["reward"]),
             "objectives": tuple(values.get("objectives", ())),
         }
-        return cls(**(values | parts))
+        config = cls(**(values | parts))
+        _ = config.workload  # which it has where its kind and its space fit together
+        return config
 
 
 @dataclass(frozen=True)

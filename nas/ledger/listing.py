@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,17 +23,11 @@ from nas.ledger.identity import Identity, find_study
 from nas.ledger.journal import Journal, lock_of
 from nas.ledger.journal_lines import UNREADABLE
 from nas.ledger.spent import ENDED_AFTER, busy_seconds
+from nas.ledger.workload import SEARCH, kind_of_space
 from nas.text.columns import table
 from nas.text.units import format_percent
 
-KINDS = {  # of runs that are no search, by the space of theirs
-    "nas.comparison.lineup:Lineup": "comparison",
-    "nas.compare.lineup:Lineup": "comparison",  # as older versions have it, see `nas.ledger.trust.MOVED`
-    "nas.scale.grid:ScalingGrid": "scaling grid",
-    "nas.proxies.study:ProxyStudy": "proxy study",
-}
 CREATE_STUDY, DELETE_STUDY, NOTE_OF_STUDY, CREATE_TRIAL, SET_STATE, SET_ATTRIBUTE = 0, 1, 3, 4, 6, 8  # of a journal
-SEARCH = "search"
 ELSEWHERE = "in a database"  # which nobody named
 RUNNING, DONE, UNFINISHED, DAMAGED = "running now", "done", "unfinished", "damaged"
 
@@ -133,7 +127,7 @@ def _listed(place: Path) -> Listed | None:
 def _run(place: Path) -> Listed:
     document = schema.read(place / CONFIG, schemas.RUN)
     config, budget = document["config"], document["budget"]
-    space = config["space"]["name"]
+    space, kind = config["space"]["name"], _kind(document["config"])
     try:
         ledger = _ledger(place, document)
     except Unnamed:
@@ -145,11 +139,11 @@ def _run(place: Path) -> Listed:
     began = datetime.fromtimestamp((place / CONFIG).stat().st_mtime)
     return Listed(
         place.name,
-        KINDS.get(space, SEARCH),
+        kind,
         RUNNING if is_busy(lock_of(place / JOURNAL)) else DONE if ledger.is_done(budget) else UNFINISHED,
-        None if space in KINDS else space,
+        space if kind == SEARCH else None,
         config["data"],
-        None if space in KINDS else config["strategy"],
+        config["strategy"] if kind == SEARCH else None,
         config["seed"],
         len(ledger.counted),
         best.values[0] if best and best.values else None,
@@ -161,8 +155,15 @@ def _run(place: Path) -> Listed:
 def _elsewhere(place: Path, config: dict[str, Any]) -> Listed:
     """Of a run whose trials are in a database that nobody named: what its configuration says."""
     space, began = config["space"]["name"], datetime.fromtimestamp((place / CONFIG).stat().st_mtime)
-    searched = None if space in KINDS else space, config["data"], None if space in KINDS else config["strategy"]
-    return Listed(place.name, KINDS.get(space, SEARCH), ELSEWHERE, *searched, config["seed"], when=began)
+    kind, data, seed = _kind(config), config["data"], config["seed"]
+    if kind == SEARCH:
+        return Listed(place.name, kind, ELSEWHERE, space, data, config["strategy"], seed, when=began)
+    return Listed(place.name, kind, ELSEWHERE, None, data, None, seed, when=began)
+
+
+def _kind(config: Mapping[str, Any]) -> str:
+    kind: str = config.get("kind") or kind_of_space(config["space"]["name"])
+    return kind
 
 
 def _training(place: Path) -> Listed | None:

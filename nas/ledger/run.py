@@ -376,7 +376,7 @@ class Run:
 
     def network(self, row: Row) -> Network:
         """What trial `row` trained."""
-        return self.config.network(row.arch)
+        return self.config.job(row.arch).network
 
 
 def check_database(url: str, names: Sequence[str]) -> None:

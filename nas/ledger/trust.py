@@ -13,14 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from nas.ledger.workload import EXPERIMENTS, MOVED
 from searchspaces import Space, get_space, space_class
-
-EXPERIMENTS = ("nas.comparison.lineup:Lineup", "nas.scale.grid:ScalingGrid", "nas.proxies.study:ProxyStudy")
-"""Spaces of ours that stand in files by where they are."""
-
-
-MOVED = {"nas.compare.lineup:Lineup": "nas.comparison.lineup:Lineup"}
-"""What older files call a space of ours, and where it is now."""
 
 
 def space_of_person(name: str, /, **settings: Any) -> Space:

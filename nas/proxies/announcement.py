@@ -58,7 +58,7 @@ def _seconds(config: Config, study: ProxyStudy, dataset: Dataset, allowance: All
     total = 0.0
     with timing(f"{len(chosen) * len(study.trainings)} trainings", config.recipe, allowance, output):
         for training in range(len(study.trainings)):
-            recipe, _ = config.training((0, training, 0))
+            recipe = config.job((0, training, 0)).recipe
             prepared = recipe.prepare(dataset).to(config.device)
             builds = [partial(study.build, (0, training, network), dataset.num_classes) for network in chosen]
             share = Allowance(allowance.share(len(study.trainings) - training))

@@ -100,6 +100,12 @@ def in_words(found: Results) -> list[str]:
     return [*lines, *_method(found), *_open(found)]
 
 
+def to_text(found: Results) -> str:
+    """What a terminal shows: the table, once there is something in it, and in words what it says."""
+    drawn = [f"{results_table(found)}\n\n{LEGEND}\n"] if found.judged else []
+    return "\n".join([*drawn, *in_words(found)])
+
+
 def _truth(found: Results) -> str:
     known = found.truth[~np.isnan(found.truth)]
     networks = int((~np.isnan(found.truth)).any(0).sum())

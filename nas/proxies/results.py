@@ -29,7 +29,7 @@ from nas.proxies.ranking import (
     resamples,
     spearman,
 )
-from nas.proxies.study import FULL, ProxyStudy
+from nas.proxies.study import FULL, STUDY_OF_PROXIES, ProxyStudy
 from nas.reward import ACCURACY, LOSS
 from nas.statistics import LEARNED, Interval
 from nas.training.looks import Look
@@ -323,6 +323,7 @@ def results(run: Run) -> Results:
 
 def study_of(run: Run) -> ProxyStudy:
     """The study that `run` trains. Raises ValueError where it is another search."""
-    if not isinstance(run.config.space, ProxyStudy):
+    if run.config.kind != STUDY_OF_PROXIES:
         raise ValueError(f"{run.name} searches {run.config.space.name}: a study is one of nas proxy-study")
-    return run.config.space
+    study: ProxyStudy = run.config.workload.study  # type: ignore[attr-defined]
+    return study

@@ -30,6 +30,7 @@ from nas.training.recipe import Recipe
 from searchspaces import Arch, Choice, Space
 
 FULL = "full"
+STUDY_OF_PROXIES = "proxy study"  # the kind of its runs
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,6 @@ class ProxyStudy(Space):
         """What it is, since that is short."""
         return self.format(arch)
 
-    # what `nas.ledger.config.VariedExperiment` asks for
-
     def network_of(self, arch: Arch) -> Network:
         return described(self.networks[arch[2]])
 
@@ -190,4 +189,4 @@ def study_config(
     texts = tuple(dict.fromkeys(short.text for short in shorts))
     networks = tuple(Found(config.space, one.arch).text for one in drawn)
     study = ProxyStudy(networks, texts, tuple(sorted(set(cuts))), image_size, images, seeds)
-    return replace(config, space=study, strategy=EXHAUSTIVE)
+    return replace(config, space=study, strategy=EXHAUSTIVE, kind=STUDY_OF_PROXIES)

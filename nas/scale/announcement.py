@@ -52,7 +52,7 @@ def _seconds(config: Config, networks: int, dataset: Dataset, allowance: Allowan
     timed = []
     with timing("2 networks", config.recipe, allowance, output):
         for waiting, number in ((2, 0), (1, networks - 1)):
-            recipe, _ = config.training((0, number))
+            recipe = config.job((0, number)).recipe
             build = partial(config.space.build, (0, number), dataset.num_classes)
             prepared = recipe.prepare(dataset).to(config.device)
             timed.append(training_seconds(build, prepared, recipe, allowance.share(waiting)))

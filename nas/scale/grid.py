@@ -45,6 +45,7 @@ ALONE: dict[str, Callable[[float], Compound]] = {
     "width only": lambda factor: Compound(1, factor, 1),
     "resolution only": lambda factor: Compound(1, 1, factor),
 }
+GRID_OF_SCALINGS = "scaling grid"  # the kind of its runs
 MOST, STEP = 10.0, 0.01  # of the factor by which one of them grows alone
 
 
@@ -249,8 +250,6 @@ class ScalingGrid(Space):
         """What it is, since that is short."""
         return self.format(arch)
 
-    # what `nas.ledger.config.Experiment` asks for
-
     def network_of(self, arch: Arch) -> Network:
         at = self.compound(arch).at(1)
         return self.grows.scaled(at.width, at.depth, self.pixels_of(arch))
@@ -278,5 +277,7 @@ def grid_config(
     """
     space = ScalingGrid(base.network.text, base.image_size, tuple(c.text for c in found), seeds)
     recipe = replace(recipe, resolution=max(c.image_size for c in found))
-    config = Config(space, dataset.name, recipe, Reward(), EXHAUSTIVE, 0, device=device, threads=threads)
+    config = Config(
+        space, dataset.name, recipe, Reward(), EXHAUSTIVE, 0, device=device, threads=threads, kind=GRID_OF_SCALINGS
+    )
     return config.on(source, dataset)

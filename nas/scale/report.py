@@ -72,6 +72,12 @@ def in_words(found: Results) -> list[str]:
     return [*lines, *_on_average(found, found.compounds, alone), *_method(found), *_open(found)]
 
 
+def to_text(found: Results) -> str:
+    """What a terminal shows: the table, what is in it, and in words what it says."""
+    legend = "MACs: multiply-adds for one image; formula: alpha * beta^2 * gamma^2; measured: MACs to the base's"
+    return "\n".join([f"{results_table(found)}\n\n{legend}\n", *in_words(found)])
+
+
 def _called(found: Results) -> str:
     """The triple of the highest accuracy, which luck alone may have made that."""
     return "best triple" if found.is_shown else "highest triple, not shown to be best"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nas.ledger.run import Run
-from nas.scale.grid import COMPOUND, ScalingGrid, kind, name_of
+from nas.scale.grid import COMPOUND, GRID_OF_SCALINGS, ScalingGrid, kind, name_of
 from nas.statistics import LEARNED, Fit, Interval
 from nas.training.trial import State
 from scaling.compound import Compound
@@ -126,9 +126,10 @@ def results(run: Run) -> Results:
 
 def grid_of(run: Run) -> ScalingGrid:
     """The grid that `run` trains. Raises ValueError where it is another search."""
-    if not isinstance(run.config.space, ScalingGrid):
+    if run.config.kind != GRID_OF_SCALINGS:
         raise ValueError(f"{run.name} searches {run.config.space.name}: a grid of triples is one of nas scale --search")
-    return run.config.space
+    grid: ScalingGrid = run.config.workload.grid  # type: ignore[attr-defined]
+    return grid
 
 
 def best_compound(run: Run) -> Compound:

@@ -28,6 +28,7 @@ from nas.ledger import beside
 from nas.ledger.config import Config, differences
 from nas.ledger.run import Row, Run
 from nas.statistics import Interval
+from nas.text.columns import table
 from nas.text.units import format_points
 
 Rewards = NDArray[np.float64]
@@ -162,3 +163,19 @@ def _interval(figure: Callable[[Rewards], float], search: Rewards, random: Rewar
     drawn = [[figure(rng.choice(run, len(run))) for _ in range(RESAMPLES)] for run in (search, random)]
     low, high = np.quantile(np.subtract(drawn[0], drawn[1]), LIMITS)
     return Interval(estimate, float(low), float(high))
+
+
+def to_text(comparison: Comparison) -> str:
+    """What `nas search --control` prints."""
+    header = ("reward", "search", "random", "difference", "95 % interval")
+    few = min(comparison.search, comparison.random) < ENOUGH
+    rows = [
+        (f.name, f"{f.search:.4f}", f"{f.random:.4f}", f"{d.estimate:+.4f}", "-" if few else _signed(d))
+        for f, d in ((figure, figure.difference) for figure in comparison.figures)
+    ]
+    counted = f"{comparison.search} networks trained to the end in the search, {comparison.random} in its control"
+    return f"{table(header, rows)}\n\n{counted}.\n{comparison.verdict}"
+
+
+def _signed(interval: Interval) -> str:
+    return f"{interval.low:+.4f} to {interval.high:+.4f}"

@@ -26,28 +26,23 @@ if TYPE_CHECKING:
 
 
 def to_the_end(
-    run: Run, control: Run | None, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None,
-    output: Output, on_trial: Callable[[Row], None] | None = None, trials: type[Search] = Search,
+    run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, output: Output,
+    on_trial: Callable[[Row], None] | None = None,
 ) -> str:  # fmt: skip
-    """Search until the end, then the control's; returns what was done last and why it ended.
+    """Drive `run` until its end, and the runs that follow it; returns what was done last and why it ended.
 
-    `trials` is what is asked for them and told of them, where that is more than a search.
-
+    `dataset` has its test images where its workload `tests`; `on_trial` is told of the trials of `run` alone.
     KeyboardInterrupt passes, with a note of how to go on. Raises ValueError where the ledger cannot be written, and
     DeviceFault where the device is broken.
     """
     prepare()
     goes_on = f"`nas resume {repeats.name_of(run)}{run.permissions}` continues"
-    ended = ""
     try:
         with resumable(run.path, goes_on):
-            for driven in (run, control) if control else (run,):
-                if driven is control:
-                    output.say(f"\n{ended}.\n\nnow random search with an equal budget, as {driven.name}:\n")
-                shown = watch_search(output.kind, driven.name)
-                watched = shown if on_trial is None or driven is control else Telling(shown, on_trial)
-                with contextlib.closing(watched):
-                    ended = drive(driven, budget, dataset, device, cluster, watched, trials)
+            ended = _watched(run, budget, dataset, device, cluster, output, on_trial)
+            for then in run.config.workload.after(run, budget):
+                output.say(f"\n{ended}.\n\n{then.words}:\n")
+                ended = _watched(then.run, then.budget, dataset, device, cluster, output)
     except DeviceFault as fault:
         raise DeviceFault(f"{fault}. No trial has failed of it: {goes_on}, in a new process") from fault
     except KeyboardInterrupt as stop:
@@ -59,16 +54,23 @@ def to_the_end(
     return ended
 
 
-def drive(
-    run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, progress: Progress,
-    trials: type[Search] = Search,
+def _watched(
+    run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, output: Output,
+    on_trial: Callable[[Row], None] | None = None,
 ) -> str:  # fmt: skip
-    """Run the search until its end; returns what was done and why it ended. `trials` as in `to_the_end`."""
+    """Drive `run` under the eyes of whoever has the `output`."""
+    shown = watch_search(output.kind, run.name)
+    with contextlib.closing(shown if on_trial is None else Telling(shown, on_trial)) as watched:
+        return drive(run, budget, dataset, device, cluster, watched)
+
+
+def drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, progress: Progress) -> str:
+    """Have the trials of `run` evaluated until its end; returns what was done and why it ended."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     table = table_of(run.config)
     run.config.source.check_unchanged(dataset, "run")
     with run.driving() as study:
-        search = trials(run, study, budget, progress, dataset, table)
+        search = run.config.workload.trials(run, study, budget, progress, dataset, table)
         _evaluate(search, dataset, device, cluster)
         search.note_end()
     result = f"{_published_result(table, search.best)}\n" if table and search.best else ""

@@ -313,8 +313,8 @@ class Search:
 
     def _start(self, draft: Draft, arch: Arch) -> TrialSpec | None:
         """The training of `arch`, entered in the ledger; None where it has failed before it began."""
-        network = self.config.network(arch)
-        recipe, seed = self.config.training(arch)
+        job = self.config.job(arch)
+        network, recipe, seed = job.network, job.recipe, job.seed
         starts = int(draft.trial.user_attrs.get("starts", 0)) + 1
         faults = _device_faults(draft.trial)
         size = self._size_of(network, recipe.resolution or self.image_size, starts, faults)
@@ -333,7 +333,8 @@ class Search:
             seed,
             self.config.measures_latency,
             published,
-            marks=self.config.marks(arch),
+            marks=job.marks,
+            tested=job.tested,
             recorded=faults == 0,
         )
         self._running[trial.number] = trial

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nas.comparison.lineup import Entrant, Lineup, lineup_of
-from nas.ledger.config import Config, Experiment
+from nas.comparison.lineup import COMPARISON, Entrant, Lineup, lineup_of
+from nas.ledger.config import Config
 from nas.ledger.run import Run
 from nas.network import Designed, Found, grown
 from nas.reward import Reward
@@ -30,9 +30,9 @@ def lineup() -> Lineup:
 
 
 def test_it_comes_back_from_its_configuration(lineup: Lineup) -> None:
-    config = Config(lineup, "tiny", Recipe(), Reward(), EXHAUSTIVE, 0)
+    config = Config(lineup, "tiny", Recipe(), Reward(), EXHAUSTIVE, 0, kind=COMPARISON)
     again = Config.from_dict(json.loads(json.dumps(config.to_dict())))
-    assert again == config and isinstance(again.space, Experiment)
+    assert again == config and again.workload.tests
     assert [e.network for e in again.space.entrants] == list(NETWORKS.values())  # type: ignore[attr-defined]
     assert [e.found for e in lineup.entrants] == [True, False, True]
 
@@ -41,8 +41,8 @@ def test_its_trainings_are_all_pairs_of_seed_and_network(lineup: Lineup) -> None
     assert lineup.size == 6
     arch = (1, 1)
     assert lineup.format(arch) == "seed 1, one, with a comma_and_more" and lineup.parse(lineup.format(arch)) == arch
-    assert (lineup.seed_of(arch), lineup.pixels_of(arch), lineup.network_of(arch)) == (
-        1, 32, NETWORKS["one, with a comma_and_more"],
+    assert (lineup.seed_of(arch), lineup.network_of(arch)) == (
+        1, NETWORKS["one, with a comma_and_more"],
     )  # fmt: skip
     for wrong in ("seed 2, larger", "seed 1, other", "larger"):
         with pytest.raises(ValueError, match="is no training of this comparison: write seed 0, a:best"):

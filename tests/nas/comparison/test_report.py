@@ -190,7 +190,7 @@ def test_table_json_csv_and_markdown_agree(tmp_path: Path) -> None:
     for said in ("at equal training images", "at equal training seconds", "each trained from scratch for 1m40s"):
         assert said in text
     assert "### Up to 8M MACs" in page and page.count("| a:best |") == 2
-    assert [p.name for p in write([images], tmp_path, table=tmp_path / "t.csv")][:2] == ["comparison.md", "t.csv"]
+    assert [p.name for p in write([images], tmp_path, csv=tmp_path / "t.csv")][:2] == ["comparison.md", "t.csv"]
     assert (tmp_path / "t.csv").read_text() == to_csv([images])
 
 

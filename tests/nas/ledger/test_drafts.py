@@ -21,7 +21,6 @@ from nas.reward import Reward
 from nas.samplers import STRATEGIES
 from nas.searching.loop import Search
 from searchspaces import NASBenchMacro
-
 from tests.nas.conftest import Watcher
 
 TRIALS = 12  # Optuna's Gaussian process begins with the eleventh

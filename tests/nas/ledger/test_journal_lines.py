@@ -21,7 +21,6 @@ from nas.ledger.listing import runs_in
 from nas.ledger.run import Run
 from nas.searching.loop import Search
 from nas.training.trial import State
-
 from tests.nas.conftest import Watcher
 
 STUDY = {"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [2]}

@@ -16,7 +16,6 @@ from nas.ledger.journal import Damaged, lock_of
 from nas.ledger.repair import repair
 from nas.ledger.run import Row, Run
 from nas.searching.loop import Search
-
 from tests.nas.conftest import Watcher
 
 

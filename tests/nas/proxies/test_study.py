@@ -17,6 +17,7 @@ from nas.data import Dataset
 from nas.engines import local
 from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
+from nas.ledger.workload import SEARCH
 from nas.proxies.draw import Drawn, draw
 from nas.proxies.results import Proxy, results, study_of
 from nas.proxies.study import Length, ProxyStudy, study_config, usual_cuts, usual_shorts
@@ -142,9 +143,9 @@ def test_each_training_has_its_recipe(config: Config) -> None:
     study = config.space
     assert isinstance(study, ProxyStudy) and study.size == SEEDS * 3 * NETWORKS
     assert study.trainings == ("full", "60", "30x2@12") and study.cuts == (40, 100)
-    (full, seed), (other, _) = config.training((1, 0, 2)), config.training((0, 2, 2))
-    assert full == config.recipe and seed == 1 and config.marks((1, 0, 2)) == (40, 100)
-    assert (other.subset, other.epochs, other.resolution) == (30, 2, 12) and config.marks((0, 2, 2)) == (60,)
+    full, other = config.job((1, 0, 2)), config.job((0, 2, 2))
+    assert full.recipe == config.recipe and full.seed == 1 and full.marks == (40, 100)
+    assert (other.recipe.subset, other.recipe.epochs, other.recipe.resolution) == (30, 2, 12) and other.marks == (60,)
     assert study.format((1, 2, 3)) == "seed1_30x2@12_n3"
     assert Config.from_dict(config.to_dict()) == config
 
@@ -234,7 +235,8 @@ def test_a_failed_training_leaves_its_network_out(
 
 
 def test_looks_come_from_any_engine(tiny: Dataset, config: Config) -> None:
-    spec = TrialSpec(0, config.network((0, 0, 0)), *config.training((0, 0, 0)), marks=config.marks((0, 0, 0)))
+    job = config.job((0, 0, 0))
+    spec = TrialSpec(0, job.network, job.recipe, job.seed, marks=job.marks)
     training = run_trial(spec, spec.recipe.prepare(tiny))
     try:
         while True:
@@ -244,7 +246,7 @@ def test_looks_come_from_any_engine(tiny: Dataset, config: Config) -> None:
 
 
 def test_only_a_study_has_proxies(tmp_path: Path, config: Config) -> None:
-    run = Run.create(tmp_path / "two", dataclasses.replace(config, space=SPACE), Budget(trials=1))
+    run = Run.create(tmp_path / "two", dataclasses.replace(config, space=SPACE, kind=SEARCH), Budget(trials=1))
     with pytest.raises(ValueError, match="two searches small: a study is one of nas proxy-study"):
         study_of(run)
 

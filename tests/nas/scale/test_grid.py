@@ -139,7 +139,7 @@ def test_what_is_trained_has_a_text_and_json(config: Config) -> None:
     assert space.size == SEEDS * NETWORKS
     assert space.format(arch) == space.short_id(arch) == "seed1_d1-w1.2-r1.1"
     assert space.parse(space.format(arch)) == space.from_json(space.to_json(arch)) == arch
-    assert config.network(arch).text == "resnet8@0.6x1-18"
+    assert config.job(arch).network.text == "resnet8@0.6x1-18"
 
 
 # ------------------------------------------------------------------ how it is trained

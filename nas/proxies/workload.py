@@ -1,0 +1,41 @@
+"""A study of proxies as a workload: a network, a training of so long and a seed are one training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from nas.ledger.config import Budget, Config
+from nas.ledger.run import Run
+from nas.ledger.workload import Conclusion, Job, Next
+from nas.proxies.report import to_json, to_text, write
+from nas.proxies.results import results
+from nas.proxies.study import STUDY_OF_PROXIES, ProxyStudy
+from nas.searching.loop import Search
+from searchspaces import Arch
+
+
+@dataclass(frozen=True)
+class Study:
+    """Of the networks and trainings of `study`."""
+
+    study: ProxyStudy
+    kind: ClassVar[str] = STUDY_OF_PROXIES
+    trials: ClassVar[type[Search]] = Search
+    tests: ClassVar[bool] = False
+
+    def job(self, arch: Arch, config: Config) -> Job:
+        study = self.study
+        recipe, seed = study.recipe_of(arch, config.recipe), study.seed_of(arch)
+        return Job(study.network_of(arch), recipe, seed, study.marks_of(arch))
+
+    def after(self, run: Run, budget: Budget) -> Iterator[Next]:
+        return iter(())
+
+    def conclude(self, run: Run, ended: str, **files: Path | None) -> Conclusion:
+        found = results(run)
+        written = write(found, run.path)
+        said = f"\n{ended}. `nas top {run.name}` lists the trainings.\n" if ended else ""
+        return Conclusion(said, to_text(found), to_json(found), written)
