@@ -28,11 +28,15 @@ class Unknown(ValueError):
 
 @dataclass(frozen=True)
 class Object:
-    """`fields` by their names, of which those `needed` may not lack. It has no others, unless it is `open` to them."""
+    """`fields` by their names, of which those `needed` may not lack. It has no others, unless it is `open` to them.
+
+    `format` is the newest one that is known of a file that says its own, in a field by that name.
+    """
 
     fields: Mapping[str, Checks]
     needed: tuple[str, ...] = ()
     open: bool = False
+    format: int | None = None
 
     def checked(self, name: str, value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
@@ -118,6 +122,12 @@ def read(path: Path, schema: Object) -> dict[str, Any]:
 
 def checked(path: Path, schema: Object, document: Any) -> dict[str, Any]:
     """`document`, which the file `path` has. Raises ValueError, which names the file, where it is not of `schema`."""
+    its = document.get("format") if isinstance(document, Mapping) else None
+    if schema.format is not None and isinstance(its, int) and its > schema.format:
+        raise ValueError(
+            f"{path} is of format {quoted(its)}, which a newer version of nas writes; this one knows those up to "
+            f"{schema.format}: install the newer one"
+        )
     try:
         return schema.checked("", document)
     except Unknown as field:

@@ -118,8 +118,10 @@ CONFIG = Object(
 
 BUDGET = Object({"trials": Optional(COUNT), "seconds": Optional(Number(0, above=True)), "timing": TIME})
 
+RUN_FORMAT = 1  # of a run's config.json: another number where an older version would take it for something else
 RUN = Object(
     {
+        "format": COUNT,
         **dict.fromkeys(("study", "id", "of", "beside"), TEXT),
         "config": CONFIG,
         "budget": BUDGET,
@@ -128,6 +130,7 @@ RUN = Object(
         "command": TEXTS,
     },
     needed=("config", "budget", "storage", "versions"),
+    format=RUN_FORMAT,
 )
 
 LINEUP = Object(

@@ -64,7 +64,7 @@ def _cells(result: Result) -> tuple[str, ...]:
         format_spread(result.val_accuracies),
         *sizes,
         format_bytes(result.bytes),
-        f"{format_count(result.images)} in {format_seconds(result.seconds)}",
+        f"{format_count(round(result.images))} in {format_seconds(result.seconds)}",
         f"{result.images / result.seconds:,.0f}",
         f"{result.inference:,.0f}",
         n,

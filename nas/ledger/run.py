@@ -112,6 +112,7 @@ class Run:
         path = Path(path)
         private = storage_url is not None and has_secret(storage_url)
         document = {
+            "format": schemas.RUN_FORMAT,
             **Identity.new(path.name, of, beside).to_dict(),
             "config": config.to_dict(),
             "budget": dataclasses.asdict(budget),

@@ -292,3 +292,13 @@ def test_what_a_run_keeps_of_its_images(config: Config, tiny: Dataset) -> None:
     assert (kept.data, kept.data_dir, kept.data_sha256, kept.skip_unreadable) == ("folder:fruits", "/here", "abc", True)
     assert kept.num_classes == 4 and kept.validation == {"a": 5, "b": 5, "c": 5, "d": 5}
     assert kept.source == dataclasses.replace(source, sha256="abc", image_size=config.recipe.resolution)
+
+
+def test_a_newer_format_is_said_to_be_newer_and_not_damaged(run: Run) -> None:
+    document = json.loads((run.path / CONFIG).read_text())
+    assert document["format"] == 1
+    (run.path / CONFIG).write_text(json.dumps(document | {"format": 2, "config": "another"}))
+    with pytest.raises(ValueError, match=r"is of format 2, which a newer version of nas writes; .* up to 1: install"):
+        Run.open(run.path)
+    (run.path / CONFIG).write_text(json.dumps({name: value for name, value in document.items() if name != "format"}))
+    assert Run.open(run.path).config == run.config
