@@ -86,6 +86,6 @@ def test_limits_are_solved_and_a_network_is_written(cli: Cli, tmp_path: Path) ->
 def test_a_mistake_is_one_line(
     cli: Cli, args: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("nas.scale.family._memory_of", lambda device: 1_000_000)
+    monkeypatch.setattr("nas.scale.family.memory_of", lambda device: 1_000_000)
     code, out, err = cli(*args)
     assert code == 2 and message in err and err.count("\n") == 1 and not out and not list(tmp_path.iterdir())

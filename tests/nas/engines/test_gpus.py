@@ -182,7 +182,7 @@ class Meeting(Mnas):
         if torch.empty(0).device.type != "meta":  # the network itself, and not its shape
             met = Path(__file__).with_name("met")
             (met / str(os.getpid())).touch()
-            until = time.monotonic() + 200
+            until = time.monotonic() + 500
             while len(list(met.iterdir())) < 8 and time.monotonic() < until:
                 time.sleep(0.1)
         return super().build(*args, **kwargs)

@@ -16,6 +16,7 @@ from nas.data.source import DataSource
 from nas.engines import local
 from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
+from nas.ledger.workload import SEARCH
 from nas.scale.family import Base, base_of
 from nas.scale.grid import BASE, Candidate, candidates, from_text, grid_config, kind, to_text
 from nas.scale.results import best_compound, grid_of, results
@@ -224,6 +225,6 @@ def test_a_real_training_is_at_the_networks_own_size(config: Config, tiny: Datas
 
 
 def test_a_run_of_another_kind_is_no_grid(config: Config, tmp_path: Path) -> None:
-    other = Run.create(tmp_path / "one", dataclasses.replace(config, space=Mnas()), Budget(trials=1))
+    other = Run.create(tmp_path / "one", dataclasses.replace(config, space=Mnas(), kind=SEARCH), Budget(trials=1))
     with pytest.raises(ValueError, match="one searches mnas: a grid of triples is one of nas scale --search"):
         grid_of(other)
