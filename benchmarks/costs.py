@@ -19,7 +19,7 @@ from interleaved import Work, ratio, rounds
 from torch import nn
 
 from nas.cli.tables import table
-from nas.references.targets import resolve
+from nas.references.resolve import resolve
 from searchspaces.cost import cost, shapes_only
 
 NETWORKS = ("resnet20", "mobilenet_v2", "mnasnet_a1", "efficientnet_b0", "nasnet_a_cifar")

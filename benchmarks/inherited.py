@@ -37,7 +37,7 @@ from nas.ledger.run import Run
 from nas.network import Found
 from nas.proxies.ranking import Values, interval, resamples, spearman
 from nas.proxies.results import results
-from nas.references.targets import resolve
+from nas.references.resolve import resolve
 from nas.text.units import parse_count
 from nas.training.evaluation import accuracy
 from nas.training.recipe import Recipe

@@ -22,7 +22,7 @@ from nas.cli.tables import table
 from nas.data import load
 from nas.devices.process import prepare
 from nas.network import Found, Network
-from nas.references.targets import parse_settings, resolve
+from nas.references.resolve import parse_settings, resolve
 from nas.training.evaluation import predict
 from nas.training.recipe import Recipe
 from nas.training.train import train

@@ -22,7 +22,7 @@ from statistics import fmean, median, stdev
 
 from nas.pruning import REDUCTION
 from nas.samplers import check_strategy
-from nas.samplers.strategy import Experience, Settings, Situation
+from nas.samplers.strategy import Context, Feedback, Settings
 from searchspaces import Arch, Space, get_space
 
 BUDGETS = (25, 50, 100)  # whole trainings
@@ -49,7 +49,7 @@ def regrets(space: Space, table: Table, settings: Settings, teaches: str, seed: 
     best = spent = 0.0
     found: list[float] = []
     while len(found) < len(BUDGETS):
-        arch = strategy.propose(Situation(len(first), lambda a: space.canonical(a) in taken)).arch
+        arch = strategy.propose(Context(len(first), lambda a: space.canonical(a) in taken)).arch
         taken.add(space.canonical(arch))
         early, end = table[space.canonical(arch)]
         first.append(early)
@@ -57,12 +57,12 @@ def regrets(space: Space, table: Table, settings: Settings, teaches: str, seed: 
         if goes_on or teaches == "full":
             best, spent = max(best, end), spent + 1
             gains.append(end - early)
-            strategy.tell(Experience(arch, end))
+            strategy.tell(Feedback(arch, end))
         else:
             spent += FIRST
             if teaches != "nothing":
                 reward = early + median(gains) * (teaches == "shifted")
-                strategy.tell(Experience(arch, reward, stopped=teaches == "last"))
+                strategy.tell(Feedback(arch, reward, stopped=teaches == "last"))
         if spent >= BUDGETS[len(found)]:
             found.append(max(end for _, end in table.values()) - best)
     return found

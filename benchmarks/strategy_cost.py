@@ -21,7 +21,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from nas.samplers.policy_gradient import REINFORCE, Learner
 from nas.samplers.screened import Screened
-from nas.samplers.strategy import Experience, Situation
+from nas.samplers.strategy import Context, Feedback
 from nas.samplers.strategy_sampler import StrategySampler
 from searchspaces import Arch, Choice
 
@@ -43,11 +43,11 @@ def parts(learner: Learner) -> None:
     """The pieces that all of our strategies are made of."""
     sampling = milliseconds(lambda: learner.controller(200, torch.Generator()))
     one = milliseconds(lambda: learner.controller(1, torch.Generator()))
-    batch = [Experience(arch, float(row)) for row, arch in enumerate(drawn(learner))]
+    batch = [Feedback(arch, float(row)) for row, arch in enumerate(drawn(learner))]
 
     def update() -> None:
-        for experience in batch:
-            learner.tell(experience)
+        for feedback in batch:
+            learner.tell(feedback)
 
     print(f"one architecture drawn: {one:.2f} ms; one of 200 drawn at once: {sampling / 200:.3f} ms")
     print(f"one update, of a batch of {len(batch)}: {milliseconds(update):.2f} ms")
@@ -62,20 +62,20 @@ def screened(sizes: tuple[int, ...] = (50, 100, 200, 400, 1000, 2000)) -> None:
     """The default strategy by itself, at `sizes` results."""
     strategy = Screened().start(CHOICES, tuple, 0)
     rng = np.random.default_rng(0)
-    told: dict[Arch, Experience] = {}
+    told: dict[Arch, Feedback] = {}
     times = []
     for number in range(sizes[-1]):
         began = time.process_time()
-        arch = strategy.propose(Situation(number, told.__contains__)).arch
-        told[arch] = Experience(arch, rng.standard_normal())
+        arch = strategy.propose(Context(number, told.__contains__)).arch
+        told[arch] = Feedback(arch, rng.standard_normal())
         strategy.tell(told[arch])
         times.append(1000 * (time.process_time() - began))
     curve = ", ".join(f"{size}: {fmean(times[size - WINDOW : size]):.1f}" for size in sizes)
     print(f"controller, ask + tell in ms, by results: {curve}")
     began = time.process_time()
     again = Screened().start(CHOICES, tuple, 0)
-    for experience in list(told.values())[:1000]:
-        again.tell(experience)
+    for feedback in list(told.values())[:1000]:
+        again.tell(feedback)
     print(f"controller, a resume of 1000 trials: {time.process_time() - began:.1f} s")
 
 

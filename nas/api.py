@@ -247,7 +247,7 @@ def train(
     from nas.final.announcement import training_lines
     from nas.final.job import Job
     from nas.references.origin import origin_of, source_for
-    from nas.references.targets import resolve
+    from nas.references.resolve import resolve
     from nas.results import Trained
     from nas.searching import choices
     from nas.searching.progress import Output
@@ -519,8 +519,8 @@ def load(target: Path | str, *, runs_dir: Path | str = "runs", trust_space: str 
     """
     from nas.ledger.trust import trust
     from nas.references.origin import origin_of
+    from nas.references.resolve import resolve
     from nas.references.show import usual_shape
-    from nas.references.targets import resolve
     from nas.results import Blueprint
 
     trust([trust_space] if isinstance(trust_space, str) else trust_space)

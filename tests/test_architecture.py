@@ -104,7 +104,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_local_search_loads_no_ray() -> None:
     code = (
-        "import nas.searching.driver, nas.searching.progress, nas.references.targets, sys; print('ray' in sys.modules)"
+        "import nas.searching.driver, nas.searching.progress, nas.references.resolve, sys; print('ray' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 

@@ -28,7 +28,7 @@ import numpy as np
 from nas.reward import Reward
 from nas.samplers import check_strategy
 from nas.samplers.optuna_strategy import OptunaStrategy
-from nas.samplers.strategy import Experience, Proposal, Settings, Situation, Strategy, derived_seed
+from nas.samplers.strategy import Context, Feedback, Proposal, Settings, Strategy, derived_seed
 from nas.searching.published import Published
 from searchspaces import Arch
 
@@ -156,7 +156,7 @@ class _Search:
             began = time.perf_counter()
             repeats = None if self.setup.repeats else self._is_repeat
             running = [proposal.arch for proposal in self.running.values()]
-            proposal = self.strategy.propose(Situation(self.proposals, repeats, running))
+            proposal = self.strategy.propose(Context(self.proposals, repeats, running))
             self.seconds += time.perf_counter() - began
             self.proposals += 1
             if self.setup.repeats or not self._is_repeat(proposal.arch):
@@ -175,7 +175,7 @@ class _Search:
 
     def _tell(self, proposal: Proposal, value: float) -> None:
         began = time.perf_counter()
-        self.strategy.tell(Experience(proposal.arch, value / 100, proposal.log_probs))  # as `nas search`: 0..1
+        self.strategy.tell(Feedback(proposal.arch, value / 100, proposal.log_probs))  # as `nas search`: 0..1
         self.seconds += time.perf_counter() - began
 
     def _random_order(self) -> Iterator[Arch]:

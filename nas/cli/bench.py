@@ -94,7 +94,7 @@ def bench(
     from nas.bench.searches import Setup
     from nas.files import write_atomically
     from nas.ledger.trust import space_of_person
-    from nas.references.targets import parse_settings
+    from nas.references.resolve import parse_settings
     from nas.reward import USUAL_W
     from nas.samplers import read_settings
     from nas.searching.published import read

@@ -140,7 +140,7 @@ def proxy_study(
     from nas.proxies.announcement import announce
     from nas.proxies.draw import draw
     from nas.proxies.study import Length, study_config, usual_cuts, usual_shorts
-    from nas.references.targets import parse_settings
+    from nas.references.resolve import parse_settings
     from nas.results import Run
     from nas.reward import Reward
     from nas.searching import choices, driver

@@ -124,7 +124,7 @@ def search(
     from nas.data.folder import PREFIX
     from nas.ledger.config import Budget
     from nas.references.origin import origin_of, source_for
-    from nas.references.targets import resolve
+    from nas.references.resolve import resolve
     from nas.results import Run
     from nas.scale.announcement import announce
     from nas.scale.family import base_of

@@ -193,7 +193,7 @@ def search(
     The reward is validation accuracy * (cost / target) ** w, or the accuracy alone without a target.
     """
     common.load_torch()
-    from nas.references.targets import parse_settings
+    from nas.references.resolve import parse_settings
     from nas.searching.choices import check_evaluator
 
     check_evaluator(evaluator, table)

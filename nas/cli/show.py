@@ -64,9 +64,9 @@ def show(
     from nas.cli.tables import network_table
     from nas.data import shape_of
     from nas.references.origin import origin_of
+    from nas.references.resolve import resolve
     from nas.references.show import choose_shape, usual_shape, written
     from nas.references.show import show as shown_of
-    from nas.references.targets import resolve
     from nas.text.visible import visible
 
     found = resolve(network, runs_dir)

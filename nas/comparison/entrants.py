@@ -15,7 +15,7 @@ from nas.ledger.names import is_network
 from nas.ledger.run import Run, folder_of, rank
 from nas.network import Designed, Found, Network
 from nas.references.origin import Origin, origin_of, source_for
-from nas.references.targets import expand, file_of, resolve
+from nas.references.resolve import expand, file_of, resolve
 from nas.text.units import format_count, parse_names
 from scaling.compound import largest
 

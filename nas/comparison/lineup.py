@@ -17,7 +17,7 @@ from torch import nn
 from nas.checks.schemas import LINEUP
 from nas.ledger.run import Run
 from nas.network import Designed, Network
-from nas.references.targets import described
+from nas.references.resolve import described
 from searchspaces import Arch, Choice, Space
 from searchspaces.cost import Cost, cost_of
 

@@ -21,7 +21,7 @@ from nas.exports.standalone import logits_of, standalone_source
 from nas.files import ARCHITECTURE, WEIGHTS, write_all, write_atomically
 from nas.network import Network
 from nas.references.origin import document_of
-from nas.references.targets import from_document
+from nas.references.resolve import from_document
 
 FILES = {
     "state_dict": (WEIGHTS, ARCHITECTURE),

@@ -14,8 +14,8 @@ from nas.data.source import DataSource
 from nas.data.task import Task, names_and_pixels
 from nas.network import Designed, Network
 from nas.references.origin import Origin, origin_of, trained_on, weights_of
+from nas.references.resolve import TRAINING, resolve
 from nas.references.show import Shape, choose_shape, usual_shape
-from nas.references.targets import TRAINING, resolve
 from nas.training.announcement import class_list
 from nas.training.transfer import UNTRAINED, Weights
 
@@ -69,7 +69,7 @@ def read_source(
     image_size: int | None = None,
     allow_untrained: bool = False,
 ) -> Source:
-    """The network that `target` means, see `nas.references.targets.resolve`, with the `weights` of a file.
+    """The network that `target` means, see `nas.references.resolve.resolve`, with the `weights` of a file.
 
     By default they are those that `nas train` wrote: to the folder that `target` is, or for a trial of a run. Classes
     and pixels are those given, else the weights', else the file's, the run's or the publication's. Raises

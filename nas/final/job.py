@@ -12,10 +12,10 @@ from typing import Any
 from nas.data.source import DataSource
 from nas.ledger.config import differences
 from nas.network import Network
-from nas.references.targets import from_document
+from nas.references.resolve import from_document
+from nas.training.fine_tuning import EVERYTHING, FineTuning
 from nas.training.recipe import Recipe
 from nas.training.transfer import Start, Weights
-from nas.training.tuning import EVERYTHING, Tuning
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Job:
     device: str = "cpu"
     threads: int = 1
     start: Start | None = None
-    tuning: Tuning = EVERYTHING
+    tuning: FineTuning = EVERYTHING
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values, the weights to start with as their file. Raises OSError where that is gone."""
@@ -65,7 +65,7 @@ class Job:
             device=values["device"],
             threads=values["threads"],
             start=_read(values["start"]) if with_start and values["start"] else None,
-            tuning=Tuning(**tuning | {"freeze": tuple(tuning["freeze"])}),
+            tuning=FineTuning(**tuning | {"freeze": tuple(tuning["freeze"])}),
         )
 
 

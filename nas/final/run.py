@@ -36,7 +36,7 @@ from nas.ledger.config import differences
 from nas.ledger.database import without_secrets
 from nas.ledger.run import folder_of, versions
 from nas.references.origin import origin_of
-from nas.references.targets import TRAINING, resolve
+from nas.references.resolve import TRAINING, resolve
 from nas.searching.progress import Output
 from nas.training import checkpoints
 from nas.training.evaluation import accuracy, predict

@@ -23,7 +23,7 @@ from nas.checks.schemas import STUDY
 from nas.ledger.config import Config
 from nas.network import Found, Network
 from nas.proxies.draw import Drawn
-from nas.references.targets import described
+from nas.references.resolve import described
 from nas.samplers import EXHAUSTIVE
 from nas.text.units import parse_count
 from nas.training.recipe import Recipe

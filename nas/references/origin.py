@@ -17,7 +17,7 @@ from nas.data.source import DataSource, choose_source
 from nas.files import ARCHITECTURE, RESULT, WEIGHTS
 from nas.ledger.run import Run, folder_of
 from nas.network import Network, Scaled
-from nas.references.targets import file_of
+from nas.references.resolve import file_of
 
 _SCALED = re.compile(r"(@[\d.]+x[\d.]+-\d+)+$")
 
@@ -35,7 +35,7 @@ class Origin:
 
 
 def origin_of(target: str, network: Network, runs_dir: str | Path) -> Origin | None:
-    """Where `network`, which `target` means (see `targets.resolve`), comes from: a run, a training, a file.
+    """Where `network`, which `target` means (see `resolve.resolve`), comes from: a run, a training, a file.
 
     None where it comes from nowhere, as a baseline, an architecture's text, or a file that names no data. Raises
     ValueError where a file is damaged.

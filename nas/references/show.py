@@ -16,7 +16,7 @@ from nas.checks.limits import CLASSES, PIXELS
 from nas.ledger.run import Run, folder_of
 from nas.network import Designed, Found, Network, Scaled
 from nas.references.origin import Origin, document_of
-from nas.references.targets import file_of
+from nas.references.resolve import file_of
 from nas.text.units import format_count
 from searchspaces import Compact, Mnas, NASNet
 from searchspaces.blockstrings import format_blocks

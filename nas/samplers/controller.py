@@ -80,18 +80,18 @@ class Controller(nn.Module):
         self,
         batch: int = 1,
         generator: torch.Generator | None = None,
-        heat: Tensor | None = None,
+        temperature: Tensor | None = None,
         actions: Tensor | None = None,
         fixed: Mapping[int, int] | None = None,
     ) -> Rollout:
         """Samples `batch` architectures with `generator` (no gradient), or rescores `actions` `[B, T]`.
 
-        `heat` `[B]` is the temperature that each is sampled at, by default 1; log-probabilities are always those at 1.
-        `fixed` are choices that are not sampled, `{position: option}`.
+        Each is sampled at its `temperature` `[B]`, by default 1; log-probabilities are always those at 1. `fixed` are
+        choices that are not sampled, `{position: option}`.
         """
         if actions is None:
-            heat = torch.ones(batch) if heat is None else heat
-            actions, logits = self._sample(heat, generator, fixed or {})
+            temperature = torch.ones(batch) if temperature is None else temperature
+            actions, logits = self._sample(temperature, generator, fixed or {})
         else:
             logits = self._score(actions)
         log_probs = logits.log_softmax(dim=-1)  # [B, T, N]
@@ -116,15 +116,16 @@ class Controller(nn.Module):
 
     @torch.no_grad()
     def _sample(
-        self, heat: Tensor, generator: torch.Generator | None, fixed: Mapping[int, int]
+        self, temperature: Tensor, generator: torch.Generator | None, fixed: Mapping[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """Actions `[B, T]` and logits `[B, T, N]`, a choice at a time (Gumbel-max: argmax of logits + heat x noise)."""
+        """Actions `[B, T]`, logits `[B, T, N]`, one choice at a time: argmax of logits + temperature x Gumbel noise."""
         steps, options = self.rows.shape
-        noise = -torch.empty(steps, len(heat), options).exponential_(generator=generator).log() * heat[:, None]
+        noise = -torch.empty(steps, len(temperature), options).exponential_(generator=generator).log()
+        noise = noise * temperature[:, None]
         for step, option in fixed.items():
             noise[step, :, option] = torch.inf
         weight, bias = self._heads()
-        inputs = self.start.expand(len(heat), -1)
+        inputs = self.start.expand(len(temperature), -1)
         layers = [(torch.zeros_like(inputs), torch.zeros_like(inputs)) for _ in self.lstm.all_weights]
         actions, logits, states = [], [], []
         for step in range(steps):

@@ -25,7 +25,7 @@ import numpy as np
 
 from nas.samplers.random_search import draw
 from nas.samplers.settings import Count, Draws, check
-from nas.samplers.strategy import Experience, Proposal, Situation, derived_seed
+from nas.samplers.strategy import Context, Feedback, Proposal, derived_seed
 from searchspaces.space import Arch, Choice
 
 
@@ -48,32 +48,32 @@ class AgingEvolution:
     """A population at work. What is still being evaluated is no part of it: parents are those whose reward is known."""
 
     def __init__(self, choices: Sequence[Choice], settings: Evolution, seed: int) -> None:
-        self.population: deque[Experience] = deque(maxlen=settings.population)
+        self.population: deque[Feedback] = deque(maxlen=settings.population)
         self._choices, self._settings, self._seed = choices, settings, seed
 
-    def propose(self, situation: Situation) -> Proposal:
-        rng = np.random.default_rng(derived_seed(self._seed, situation.number))
-        free = [p for p, c in enumerate(self._choices) if len(c.options) > 1 and p not in situation.fixed]
+    def propose(self, context: Context) -> Proposal:
+        rng = np.random.default_rng(derived_seed(self._seed, context.number))
+        free = [p for p, c in enumerate(self._choices) if len(c.options) > 1 and p not in context.fixed]
         if len(self.population) < self._settings.population or not free:
-            return Proposal(draw(self._choices, situation, rng))
+            return Proposal(draw(self._choices, context, rng))
         for mutations in range(1, len(free) + 1):
             for _ in range(self._settings.tries):
-                arch = self._mutant(mutations, free, situation, rng)
-                if situation.is_new(arch):
+                arch = self._mutant(mutations, free, context, rng)
+                if context.is_new(arch):
                     return Proposal(arch)
-        return Proposal(draw(self._choices, situation, rng))
+        return Proposal(draw(self._choices, context, rng))
 
-    def tell(self, experience: Experience) -> None:
-        self.population.append(experience)
+    def tell(self, feedback: Feedback) -> None:
+        self.population.append(feedback)
 
-    def _mutant(self, mutations: int, free: list[int], situation: Situation, rng: np.random.Generator) -> Arch:
+    def _mutant(self, mutations: int, free: list[int], context: Context, rng: np.random.Generator) -> Arch:
         """The best of a sample, with that many choices changed."""
         sample = rng.integers(len(self.population), size=self._settings.sample)  # with replacement, as in the paper
-        parent = max((self.population[i] for i in sample), key=lambda experience: experience.reward)
+        parent = max((self.population[i] for i in sample), key=lambda feedback: feedback.reward)
         arch = list(parent.arch)
         for position in rng.choice(free, mutations, replace=False):
             others = len(self._choices[position].options) - 1
             arch[position] = (arch[position] + 1 + int(rng.integers(others))) % (others + 1)
-        for position, option in situation.fixed.items():
+        for position, option in context.fixed.items():
             arch[position] = option
         return tuple(arch)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.samplers.random_search import draw
-from nas.samplers.strategy import Experience, Proposal, Situation, derived_seed
+from nas.samplers.strategy import Context, Feedback, Proposal, derived_seed
 from searchspaces.space import Arch, Choice
 
 Line = tuple[int, Arch, Arch]  # a choice left open, and the options of those before and behind it
@@ -51,21 +51,21 @@ class HillClimbing:
         self._told: set[Arch] = set()  # canonical
         self._moves = 0
 
-    def propose(self, situation: Situation) -> Proposal:
-        running = set() if situation.repeats else {self._canonical(arch) for arch in situation.running}
+    def propose(self, context: Context) -> Proposal:
+        running = set() if context.repeats else {self._canonical(arch) for arch in context.running}
         for climb in sorted(self.climbs, key=lambda climb: climb.reward, reverse=True):
-            while climb.waiting and self._known(climb.waiting[-1], situation, running):
+            while climb.waiting and self._known(climb.waiting[-1], context, running):
                 climb.waiting.pop()  # for good: what is known stays known
             for arch in reversed(climb.waiting):
-                fits = all(arch[position] == option for position, option in situation.fixed.items())
-                if fits and not self._known(arch, situation, running):
+                fits = all(arch[position] == option for position, option in context.fixed.items())
+                if fits and not self._known(arch, context, running):
                     return Proposal(arch)
-        rng = np.random.default_rng(derived_seed(self._seed, situation.number))
-        return Proposal(draw(self._choices, situation, rng))
+        rng = np.random.default_rng(derived_seed(self._seed, context.number))
+        return Proposal(draw(self._choices, context, rng))
 
-    def tell(self, experience: Experience) -> None:
+    def tell(self, feedback: Feedback) -> None:
         """A neighbour moves its climb if it is better; what is no neighbour begins a climb."""
-        arch, reward = tuple(experience.arch), experience.reward
+        arch, reward = tuple(feedback.arch), feedback.reward
         self._told.add(self._canonical(arch))
         climb = next((self._climb_on[line] for line in _lines(arch) if line in self._climb_on), None)
         if climb is None:
@@ -77,10 +77,10 @@ class HillClimbing:
             return
         self._climb_on.update((line, climb) for line in _lines(arch))
 
-    def _known(self, arch: Arch, situation: Situation, running: set[Arch]) -> bool:
+    def _known(self, arch: Arch, context: Context, running: set[Arch]) -> bool:
         """Whether it was looked at, or is being. That holds where repeats are welcome, too: a climb would never end."""
         key = self._canonical(arch)
-        return key in self._told or key in running or not situation.is_new(arch)
+        return key in self._told or key in running or not context.is_new(arch)
 
     def _neighbours(self, arch: Arch) -> list[Arch]:
         """In random order."""

@@ -37,7 +37,7 @@ from nas.checks.limits import Number
 from nas.samplers.controller import Controller
 from nas.samplers.ranks import Powers, Ranks
 from nas.samplers.settings import Count, Draws, Natural, Positive, Rounds, Share, Weight, check
-from nas.samplers.strategy import Experience, Proposal, Situation, Update, derived_seed
+from nas.samplers.strategy import Context, Feedback, Proposal, Update, derived_seed
 from searchspaces.space import Arch, Choice
 
 HUGE = 1e300  # an infinite reward is taken to be so in a mean, which is then a number
@@ -121,44 +121,44 @@ class Learner:
         self.baseline = 0.0
         self.updates: list[Update] = []
         self._rewards = Ranks() if settings.power is None else Powers(settings.power)
-        self._queue: list[Experience] = []  # the best so far, the very best last
-        self._batch: list[Experience] = []  # waits until it is full
-        # Half of the tries at the policy's own heat, then hotter up to 16, so that a certain policy finds new ones too.
-        self._heat = 2 ** torch.linspace(-4, 4, settings.tries).clamp(min=0)
+        self._queue: list[Feedback] = []  # the best so far, the very best last
+        self._batch: list[Feedback] = []  # waits until it is full
+        # Half of the tries at temperature 1, then up to 16, so that a certain policy finds new ones too.
+        self._temperature = 2 ** torch.linspace(-4, 4, settings.tries).clamp(min=0)
 
-    def propose(self, situation: Situation) -> Proposal:
+    def propose(self, context: Context) -> Proposal:
         """The first of up to `settings.tries` draws that is not a repeat; the first draw if all are."""
-        heat = self._heat[: None if situation.repeats else 1]
-        generator = _generator(self.seed, situation.number)
-        rollout = self.controller(len(heat), generator, heat=heat, fixed=situation.fixed)
+        temperature = self._temperature[: None if context.repeats else 1]
+        generator = _generator(self.seed, context.number)
+        rollout = self.controller(len(temperature), generator, temperature=temperature, fixed=context.fixed)
         archs = [tuple(actions) for actions in rollout.actions.tolist()]
-        row = next((row for row, arch in enumerate(archs) if situation.is_new(arch)), 0)
+        row = next((row for row, arch in enumerate(archs) if context.is_new(arch)), 0)
         return Proposal(archs[row], tuple(rollout.log_probs[row].tolist()))
 
-    def tell(self, experience: Experience) -> None:
+    def tell(self, feedback: Feedback) -> None:
         """Learns from it, once its batch is full. What leaves nothing to choose teaches nothing."""
-        if len(experience.fixed) == len(experience.arch):
+        if len(feedback.fixed) == len(feedback.arch):
             return
-        experience = self._counted(experience)
+        feedback = self._counted(feedback)
         if self.settings.queue:
-            bisect.insort(self._queue, experience, key=lambda told: told.reward)
+            bisect.insort(self._queue, feedback, key=lambda told: told.reward)
             self._queue = self._queue[-self.settings.queue :]
-        self._batch.append(experience)
+        self._batch.append(feedback)
         if len(self._batch) == self.settings.batch:
             self._update(self._batch)
             self._batch = []
 
-    def _counted(self, experience: Experience) -> Experience:
+    def _counted(self, feedback: Feedback) -> Feedback:
         """With the best reward of the last epochs as its own."""
         if self.settings.best_of_last == 1:
-            return experience
-        last = experience.shown[-self.settings.best_of_last :]
-        return dataclasses.replace(experience, reward=max(experience.reward, *last) if last else experience.reward)
+            return feedback
+        last = feedback.shown[-self.settings.best_of_last :]
+        return dataclasses.replace(feedback, reward=max(feedback.reward, *last) if last else feedback.reward)
 
-    def _update(self, batch: list[Experience]) -> None:
+    def _update(self, batch: list[Feedback]) -> None:
         settings = self.settings
-        actions = torch.tensor([experience.arch for experience in batch])
-        scores = self._scores([experience.reward for experience in batch])
+        actions = torch.tensor([feedback.arch for feedback in batch])
+        scores = self._scores([feedback.reward for feedback in batch])
         old_log_probs = self._old_log_probs(batch, actions)
         loss = torch.zeros(())
         for _ in range(settings.epochs if settings.algorithm == "ppo" else 1):
@@ -169,7 +169,7 @@ class Learner:
     def _step(self, actions: Tensor, free: Tensor, advantages: Tensor, old_log_probs: Tensor) -> Tensor:
         """One of Adam on a batch `[B, T]` and, in the same call of the LSTM, on the best so far; returns the loss."""
         settings, size = self.settings, len(actions)
-        best = [torch.tensor([experience.arch]) for experience in self._queue]
+        best = [torch.tensor([feedback.arch]) for feedback in self._queue]
         rollout = self.controller(actions=torch.cat([actions, *best]))
         log_probs, of_best = rollout.log_probs.tensor_split([size])
         entropies, free_of_best = rollout.entropies[:size], _free(self._queue)
@@ -202,23 +202,23 @@ class Learner:
         return scores
 
     @torch.no_grad()
-    def _old_log_probs(self, batch: list[Experience], actions: Tensor) -> Tensor:
+    def _old_log_probs(self, batch: list[Feedback], actions: Tensor) -> Tensor:
         log_probs: Tensor = self.controller(actions=actions).log_probs
-        for row, experience in enumerate(batch):
-            if experience.log_probs is not None:
-                log_probs[row] = torch.tensor(experience.log_probs)
+        for row, feedback in enumerate(batch):
+            if feedback.log_probs is not None:
+                log_probs[row] = torch.tensor(feedback.log_probs)
         return log_probs
 
     @torch.no_grad()
     def _record(
-        self, batch: list[Experience], actions: Tensor, old_log_probs: Tensor, scores: Tensor, loss: Tensor
+        self, batch: list[Feedback], actions: Tensor, old_log_probs: Tensor, scores: Tensor, loss: Tensor
     ) -> None:
         rollout = self.controller(actions=actions)
         log_ratios = rollout.log_probs - old_log_probs
         clipped = _joint(log_ratios, _free(batch)) if self.settings.joint else log_ratios
         self.updates.append(
             Update(
-                mean_reward=fmean(min(max(experience.reward, -HUGE), HUGE) for experience in batch),
+                mean_reward=fmean(min(max(feedback.reward, -HUGE), HUGE) for feedback in batch),
                 mean_score=float(scores.mean()),
                 baseline=self.baseline,
                 advantage_mean=float(scores.mean()) - self.baseline,
@@ -236,11 +236,11 @@ def _joint(values: Tensor, free: Tensor) -> Tensor:
     return (values * free).sum(dim=1, keepdim=True)
 
 
-def _free(experiences: Sequence[Experience]) -> Tensor:
+def _free(experiences: Sequence[Feedback]) -> Tensor:
     """`[B, T]`: where the choice was the strategy's."""
     free = torch.ones(len(experiences), len(experiences[0].arch) if experiences else 1, dtype=torch.bool)
-    for row, experience in enumerate(experiences):
-        free[row, list(experience.fixed)] = False
+    for row, feedback in enumerate(experiences):
+        free[row, list(feedback.fixed)] = False
     return free
 
 

@@ -23,7 +23,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.samplers.strategy import Experience, Settings, Situation, derived_seed
+from nas.samplers.strategy import Context, Feedback, Settings, derived_seed
 from nas.samplers.trials import arch_of, completion, fixed_in
 from searchspaces.space import Arch, Choice
 
@@ -68,12 +68,12 @@ class PreferenceSampler(BaseSampler):
         if told:
             rewards = scored(np.array([t.values for t, _ in told]), derived_seed(self.seed, trial.number))
             for (earlier, arch), reward in zip(told, rewards.tolist(), strict=True):
-                strategy.tell(Experience(arch, reward, fixed=frozenset(fixed_in(earlier, self._space))))
+                strategy.tell(Feedback(arch, reward, fixed=frozenset(fixed_in(earlier, self._space))))
         taken = {self.canonical(arch) for _, arch in others}
         running = [arch for t, arch in others if not t.state.is_finished()]
         fixed = fixed_in(trial, self._space)
-        situation = Situation(trial.number, lambda arch: self.canonical(arch) in taken, running, fixed)
-        arch = strategy.propose(situation).arch
+        context = Context(trial.number, lambda arch: self.canonical(arch) in taken, running, fixed)
+        arch = strategy.propose(context).arch
         return {choice.name: choice.options[option] for choice, option in zip(self.choices, arch, strict=True)}
 
     def sample_independent(

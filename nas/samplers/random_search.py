@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas.samplers.strategy import Experience, Proposal, Situation, derived_seed
+from nas.samplers.strategy import Context, Feedback, Proposal, derived_seed
 from searchspaces.space import Arch, Choice
 
 TRIES = 200  # draws to find an architecture that is not a repeat
@@ -27,21 +27,21 @@ class Sampled:
     def __init__(self, choices: Sequence[Choice], seed: int) -> None:
         self._choices, self._seed = choices, seed
 
-    def propose(self, situation: Situation) -> Proposal:
-        rng = np.random.default_rng(derived_seed(self._seed, situation.number))
-        return Proposal(draw(self._choices, situation, rng))
+    def propose(self, context: Context) -> Proposal:
+        rng = np.random.default_rng(derived_seed(self._seed, context.number))
+        return Proposal(draw(self._choices, context, rng))
 
-    def tell(self, experience: Experience) -> None:
+    def tell(self, feedback: Feedback) -> None:
         """Nothing is learned."""
 
 
-def draw(choices: Sequence[Choice], situation: Situation, rng: np.random.Generator) -> Arch:
+def draw(choices: Sequence[Choice], context: Context, rng: np.random.Generator) -> Arch:
     """A random architecture that is no repeat; of a space of which nearly all is known, it may be one."""
     sizes = [len(choice.options) for choice in choices]
     for _ in range(TRIES):
         arch = list(map(int, rng.random(len(sizes)) * sizes))
-        for position, option in situation.fixed.items():
+        for position, option in context.fixed.items():
             arch[position] = option
-        if situation.is_new(tuple(arch)):
+        if context.is_new(tuple(arch)):
             break
     return tuple(arch)

@@ -34,7 +34,7 @@ from nas.checks.limits import Number
 from nas.samplers.policy_gradient import PolicyGradient
 from nas.samplers.ranks import Ranks
 from nas.samplers.settings import Count, Share, Weight, check
-from nas.samplers.strategy import Experience, Proposal, Situation, Update, derived_seed
+from nas.samplers.strategy import Context, Feedback, Proposal, Update, derived_seed
 from nas.samplers.surrogate import Array, GaussianProcess
 from searchspaces.space import Arch, Choice
 
@@ -72,7 +72,7 @@ class ScreenedController:
     """The policy and the surrogate at work; see above.
 
     Its state is a function of the arguments and what it was told, in order; a proposal is one of that, the seed and the
-    `Situation`.
+    `Context`.
     """
 
     def __init__(
@@ -92,55 +92,55 @@ class ScreenedController:
         """Of the policy."""
         return self.learner.updates
 
-    def propose(self, situation: Situation) -> Proposal:
+    def propose(self, context: Context) -> Proposal:
         """The most promising new architecture of a pool; the most promising one if none is new."""
         if len(self._told) < self.settings.initial:
-            return self.learner.propose(situation)
+            return self.learner.propose(context)
         codes, targets = self.known()
-        latest = situation.running[-self.settings.remembered // 2 :]
+        latest = context.running[-self.settings.remembered // 2 :]
         running = [self.canonical(arch) for arch in latest]
         self.surrogate.condition(codes, targets, self.surrogate.codes(running))
 
-        pool = {self.canonical(arch): arch for arch in map(tuple, self._pool(situation).tolist())}
+        pool = {self.canonical(arch): arch for arch in map(tuple, self._pool(context).tolist())}
         pool = {arch: drawn for arch, drawn in pool.items() if arch not in running} or pool
         gains = expected_improvement(*self.surrogate.predict(self.surrogate.codes(list(pool))), float(targets.max()))
         archs = list(pool.values())
         ranked = [archs[position] for position in np.argsort(-gains, kind="stable")]
-        return Proposal(next(filter(situation.is_new, ranked), ranked[0]))
+        return Proposal(next(filter(context.is_new, ranked), ranked[0]))
 
-    def tell(self, experience: Experience) -> None:
-        settings, reward = self.settings, experience.reward
-        self.learner.tell(experience)
-        if experience.stopped:  # the surrogate compares whole trainings, see docs/multi_fidelity.md
+    def tell(self, feedback: Feedback) -> None:
+        settings, reward = self.settings, feedback.reward
+        self.learner.tell(feedback)
+        if feedback.stopped:  # the surrogate compares whole trainings, see docs/multi_fidelity.md
             return
         self._ranks.add(reward)
         bisect.insort(self._best, (reward, len(self._told)))
         self._best = self._best[-max(settings.remembered // 2, settings.parents) :]
-        self._told.append((reward, self.canonical(experience.arch)))
+        self._told.append((reward, self.canonical(feedback.arch)))
         if len(self._told) >= self._next:
             self._next = len(self._told) + max(settings.policy.batch, int(settings.growth * len(self._told)))
             self.surrogate.learn(*self.known(), settings.steps)
 
-    def _pool(self, situation: Situation) -> Actions:
+    def _pool(self, context: Context) -> Actions:
         """Candidates `[n, T]`, with what is fixed already."""
         settings = self.settings
-        key = derived_seed(self.seed, situation.number)
+        key = derived_seed(self.seed, context.number)
         rng, generator = np.random.default_rng(key), torch.Generator().manual_seed(key)
-        drawn = self.learner.controller(settings.samples + settings.mutants, generator, fixed=situation.fixed)
+        drawn = self.learner.controller(settings.samples + settings.mutants, generator, fixed=context.fixed)
         draws = drawn.actions.numpy()
         lots = [
             draws[: settings.samples],
             self._mutants(draws[settings.samples :], settings.rate, rng),
             rng.integers(self._sizes, size=(settings.random, len(self._sizes))),
         ]
-        if situation.number % 2:
+        if context.number % 2:
             best = np.array([self._told[position][1] for _, position in self._best[-settings.parents :]])
             parents = best[rng.integers(len(best), size=int((self._sizes - 1).sum()))]
             # From one changed choice to half of them, the smaller numbers the likelier.
             rates = np.maximum(len(self._sizes) / 2, 1) ** rng.random((len(parents), 1)) / len(self._sizes)
             lots.append(self._mutants(parents, rates, rng))
         pool = np.concatenate(lots)
-        for position, option in situation.fixed.items():
+        for position, option in context.fixed.items():
             pool[:, position] = option
         return pool
 

@@ -2,7 +2,7 @@
 
 Neither studies nor trials: `StrategySampler` makes an Optuna sampler of it, `nas bench` drives it as it is. A strategy
 is begun from its settings, a frozen dataclass. Its state is a function of (choices, settings, seed, what it was told,
-in order), and a proposal one of that state and the `Situation`: so a new one that is told an old study's trials goes on
+in order), and a proposal one of that state and the `Context`: so a new one that is told an old study's trials goes on
 as the old one would have.
 """
 
@@ -18,7 +18,7 @@ from searchspaces.space import Arch, Choice
 
 
 @dataclass(frozen=True)
-class Situation:
+class Context:
     """What a proposal is asked for, and must mind.
 
     `number` is the trial's; two proposals of one number are drawn alike. `repeats` says of an architecture whether the
@@ -44,7 +44,7 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Experience:
+class Feedback:
     """An evaluated architecture. Without `log_probs` it is taken to be drawn from the policy that learns from it.
 
     `fixed` are the positions of choices that were decided for the strategy.
@@ -77,8 +77,8 @@ class Update:
 class Strategy(Protocol):
     """A search strategy at work."""
 
-    def propose(self, situation: Situation) -> Proposal: ...
-    def tell(self, experience: Experience) -> None: ...
+    def propose(self, context: Context) -> Proposal: ...
+    def tell(self, feedback: Feedback) -> None: ...
 
 
 @runtime_checkable

@@ -26,7 +26,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.checks.schemas import LOG_PROBS, UPDATE_PREFIX
 from nas.samplers.screened import Screened
-from nas.samplers.strategy import Experience, Learning, Settings, Situation, Strategy, Update, derived_seed
+from nas.samplers.strategy import Context, Feedback, Learning, Settings, Strategy, Update, derived_seed
 from nas.samplers.trials import Distributions, arch_of, completion, fixed_in
 from searchspaces.space import Arch, Choice
 
@@ -104,7 +104,7 @@ class StrategySampler(BaseSampler):
             fixed = fixed_in(trial, space)
             repeats = None if self.canonical is None else known.has
             running = [arch for number, arch in known.running.items() if number != trial.number]
-            proposal = known.strategy.propose(Situation(trial.number, repeats, running, fixed))
+            proposal = known.strategy.propose(Context(trial.number, repeats, running, fixed))
         if proposal.log_probs is not None:
             log_probs = dict(zip(space, proposal.log_probs, strict=True))
             study._storage.set_trial_system_attr(trial._trial_id, LOG_PROBS, log_probs)
@@ -190,7 +190,7 @@ class _Known:
         stopped = trial.state == TrialState.PRUNED and bool(trial.last_step)  # step 0: before any training
         fixed = frozenset(fixed_in(trial, self.space))
         shown = tuple(self._sign * v for _, v in sorted(trial.intermediate_values.items()) if not math.isnan(v))
-        self.strategy.tell(Experience(arch, self._sign * value, known, fixed, stopped, shown))
+        self.strategy.tell(Feedback(arch, self._sign * value, known, fixed, stopped, shown))
         if isinstance(self.strategy, Learning) and len(self.strategy.updates) > len(self._completed_by):
             self._completed_by.append(trial.number)
 

@@ -24,8 +24,8 @@ from nas.exports.standalone import standalone_source
 from nas.files import write_atomically
 from nas.network import Designed, Network, grown
 from nas.references.origin import document_of, origin_of
+from nas.references.resolve import resolve
 from nas.references.show import choose_shape, usual_shape
-from nas.references.targets import resolve
 from nas.text.units import format_bytes, format_count, format_seconds
 from nas.training.transfer import UNTRAINED
 from scaling.compound import PAPER, Compound, Multipliers, image_size_at, largest

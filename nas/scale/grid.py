@@ -27,7 +27,7 @@ from nas.data.images import Dataset
 from nas.data.source import DataSource
 from nas.ledger.config import Config
 from nas.network import Network
-from nas.references.targets import described
+from nas.references.resolve import described
 from nas.reward import Reward
 from nas.samplers import EXHAUSTIVE
 from nas.scale.family import Base

@@ -18,9 +18,9 @@ from torch.nn import functional as F
 from nas.data.batches import Batch, Draw
 from nas.devices.precision import Precision
 from nas.devices.recording import CannotRecord, Recorder, Watch, recorder_of
+from nas.training.fine_tuning import FineTuning, Group
 from nas.training.recipe import Recipe
 from nas.training.step_state import PythonState, StepState, generators_kept
-from nas.training.tuning import Group, Tuning
 
 OptimizerState = Mapping[int, Mapping[str, Tensor]]
 """What an optimizer remembers of each parameter, by its number among those that are trained: momentum, steps."""
@@ -42,8 +42,8 @@ class Step:
     """
 
     def __init__(
-        self, network: nn.Module, forward: Precision, recipe: Recipe, tuning: Tuning, batch: Callable[[Draw], Batch],
-        single: str = "",
+        self, network: nn.Module, forward: Precision, recipe: Recipe, tuning: FineTuning,
+        batch: Callable[[Draw], Batch], single: str = "",
     ) -> None:  # fmt: skip
         self.forward, self.batch, self.single = forward, batch, single
         self.optimizer = optimizer(tuning.groups(network), recipe)
@@ -89,8 +89,8 @@ class RecordedStep(Step):
     """
 
     def __init__(
-        self, network: nn.Module, forward: Precision, recipe: Recipe, tuning: Tuning, batch: Callable[[Draw], Batch],
-        recorder: Recorder,
+        self, network: nn.Module, forward: Precision, recipe: Recipe, tuning: FineTuning,
+        batch: Callable[[Draw], Batch], recorder: Recorder,
     ) -> None:  # fmt: skip
         super().__init__(network, forward, recipe, tuning, batch)
         self.network, self.recorder, self.device = network, recorder, forward.device
@@ -157,7 +157,7 @@ class RecordedStep(Step):
 
 
 def make_step(
-    network: nn.Module, forward: Precision, recipe: Recipe, tuning: Tuning, batch: Callable[[Draw], Batch],
+    network: nn.Module, forward: Precision, recipe: Recipe, tuning: FineTuning, batch: Callable[[Draw], Batch],
     recorded: bool = True,
 ) -> Step:  # fmt: skip
     """The fastest there is for the device, or an ordinary one where it is not to be `recorded`.

@@ -20,10 +20,10 @@ from nas.devices.device import Leash, tuned, within
 from nas.devices.kernels import sound_kernels
 from nas.devices.precision import Precision
 from nas.training.evaluation import accuracy, fitting_batch, predict
+from nas.training.fine_tuning import EVERYTHING, FineTuning
 from nas.training.looks import Look, Looks
 from nas.training.recipe import Recipe
 from nas.training.step import OptimizerState, make_step
-from nas.training.tuning import EVERYTHING, Tuning
 from searchspaces.modules import share_progress
 
 TOLD_EVERY = 0.2
@@ -88,7 +88,7 @@ class Training:
         dataset: Dataset,
         recipe: Recipe,
         seed: int,
-        tuning: Tuning = EVERYTHING,
+        tuning: FineTuning = EVERYTHING,
         marks: Sequence[int] = (),
         on_step: OnStep | None = None,
         recorded: bool = True,
@@ -225,7 +225,7 @@ def train(
     dataset: Dataset,
     recipe: Recipe,
     seed: int,
-    tuning: Tuning = EVERYTHING,
+    tuning: FineTuning = EVERYTHING,
     marks: Sequence[int] = (),
     on_step: OnStep | None = None,
     recorded: bool = True,

@@ -25,7 +25,7 @@ from nas.data.task import Task
 from nas.files import RESULT, WEIGHTS
 from nas.network import Designed, Network
 from nas.text.units import parse_names
-from nas.training.tuning import EVERYTHING, Tuning
+from nas.training.fine_tuning import EVERYTHING, FineTuning
 from searchspaces.cost import shapes_only
 
 UNTRAINED = {"trained": "no"}
@@ -215,9 +215,9 @@ def _rows(names: tuple[str, ...]) -> str:
 
 def choose_start(
     init: Path | None, fresh: str, freeze: str, train_last: int | None, backbone_lr: float
-) -> tuple[Start | None, Tuning]:
+) -> tuple[Start | None, FineTuning]:
     """The weights to start from, and the rows to train. Raises ValueError where there are no such weights."""
-    tuning = Tuning(parse_names(freeze), train_last, backbone_lr)
+    tuning = FineTuning(parse_names(freeze), train_last, backbone_lr)
     if init is not None:
         return Start(Weights.read(init), parse_names(fresh)), tuning
     if fresh or tuning != EVERYTHING:

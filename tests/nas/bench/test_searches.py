@@ -18,7 +18,7 @@ from nas.bench.runs import choose_task, run
 from nas.bench.searches import ASKED, Result, Setup, Task, _Search, search
 from nas.bench.wilcoxon import signed_rank_p
 from nas.samplers import distributions, make_sampler
-from nas.samplers.strategy import Experience, Proposal, Situation
+from nas.samplers.strategy import Context, Feedback, Proposal
 from nas.searching.published import Published, read
 from searchspaces import Arch, Choice, NASBench201, NASBenchMacro, Space
 from searchspaces.cost import cost, shapes_only
@@ -84,11 +84,11 @@ class Stuck:
     def __init__(self) -> None:
         self.told: list[tuple[Arch, float]] = []
 
-    def propose(self, situation: Situation) -> Proposal:
+    def propose(self, context: Context) -> Proposal:
         return Proposal((0,) * 8)
 
-    def tell(self, experience: Experience) -> None:
-        self.told.append((experience.arch, experience.reward))
+    def tell(self, feedback: Feedback) -> None:
+        self.told.append((feedback.arch, feedback.reward))
 
 
 def test_repeats_are_told_and_then_replaced(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,10 +139,10 @@ def test_workers_see_results_late_and_take_less_time(task: Task) -> None:
     told_before: list[int] = []
 
     class Watched(Stuck):
-        def propose(self, situation: Situation) -> Proposal:
+        def propose(self, context: Context) -> Proposal:
             told_before.append(len(self.told))
-            assert len(situation.running) < 8
-            return Proposal(tuple(int(digit) for digit in np.base_repr(situation.number, 3).rjust(8, "0"))[::-1])
+            assert len(context.running) < 8
+            return Proposal(tuple(int(digit) for digit in np.base_repr(context.number, 3).rjust(8, "0"))[::-1])
 
     task = dataclasses.replace(task, table=dataclasses.replace(task.table, seconds=dict.fromkeys(task.seen, 10.0)))
     with pytest.MonkeyPatch.context() as patch:

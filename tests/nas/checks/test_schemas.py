@@ -16,11 +16,11 @@ from nas.proxies.study import ProxyStudy
 from nas.reward import Reward
 from nas.samplers.strategy import Update
 from nas.scale.grid import ScalingGrid
+from nas.training.fine_tuning import FineTuning
 from nas.training.looks import Look
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch
 from nas.training.transfer import Taken
-from nas.training.tuning import Tuning
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ from nas.training.tuning import Tuning
         (schemas.REWARD, Reward),
         (schemas.SOURCE, DataSource),
         (schemas.JOB, Job),
-        (schemas.JOB.fields["tuning"], Tuning),
+        (schemas.JOB.fields["tuning"], FineTuning),
         (schemas.TAKEN, Taken),
         (schemas.EPOCH, Epoch),
         (schemas.LOOK, Look),

@@ -12,7 +12,7 @@ from nas.comparison.entrants import budgets, choose, matched
 from nas.comparison.lineup import Entrant
 from nas.ledger.run import Run
 from nas.network import Designed, Found, Scaled
-from nas.references.targets import SMALL, expand
+from nas.references.resolve import SMALL, expand
 from searchspaces import Mnas
 
 FOUND = Entrant("found", Found(Mnas(width=0.1), (0,) * 42))

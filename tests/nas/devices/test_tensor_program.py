@@ -20,9 +20,9 @@ from nas.devices import recording
 from nas.devices.precision import Precision
 from nas.devices.recording import CannotRecord
 from nas.devices.tensor_program import TensorPrograms
+from nas.training.fine_tuning import EVERYTHING
 from nas.training.recipe import Recipe
 from nas.training.step import RecordedStep, Step, make_step
-from nas.training.tuning import EVERYTHING
 from searchspaces import SPACES, get_space
 from searchspaces.modules import share_progress
 

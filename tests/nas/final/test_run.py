@@ -26,11 +26,11 @@ from nas.final.run import begin, check_free, find, resume
 from nas.network import Designed, Found, Network
 from nas.searching.progress import Output
 from nas.training import checkpoints
+from nas.training.fine_tuning import FineTuning
 from nas.training.progress import SilentTraining
 from nas.training.recipe import Recipe
 from nas.training.train import Diverged, Moment
 from nas.training.transfer import Start, Weights
-from nas.training.tuning import Tuning
 from searchspaces import Mnas, NASNet
 
 RECIPE = Recipe(epochs=3, batch_size=20)
@@ -140,9 +140,9 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_that_decides_it_is_kept(kind: str, tiny: Dataset, tmp_path: Path, stop_in) -> None:
     network, recipe, fresh = KINDS[kind]
-    tuning, start = Tuning(), None
+    tuning, start = FineTuning(), None
     if fresh:
-        tuning, start = Tuning(("conv1",), backbone_lr=0.5), starting_from(tmp_path / "start", network, fresh)
+        tuning, start = FineTuning(("conv1",), backbone_lr=0.5), starting_from(tmp_path / "start", network, fresh)
     job = Job(network, DataSource("tiny"), recipe, seed=3, start=start, tuning=tuning)
     begin(tmp_path / "whole", job, tiny, tiny.val)
     for epoch in (1, 2):  # with the first, what it starts from is read again
@@ -316,7 +316,7 @@ def test_one_that_diverges_leaves_nothing_to_go_on_with(tiny: Dataset, tmp_path:
 
 def test_a_mistake_leaves_no_folder(tiny: Dataset, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there is no row 'conv9'"):
-        begin(tmp_path / "a", replace(JOB, tuning=Tuning(("conv9",))), tiny, tiny.val)
+        begin(tmp_path / "a", replace(JOB, tuning=FineTuning(("conv9",))), tiny, tiny.val)
     assert not (tmp_path / "a").exists()
 
 

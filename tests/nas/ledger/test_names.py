@@ -12,7 +12,7 @@ from nas.ledger.config import Budget, Config
 from nas.ledger.names import SETS, as_name, check_name, check_room, is_network
 from nas.ledger.run import Run
 from nas.network import Designed
-from nas.references.targets import resolve
+from nas.references.resolve import resolve
 from nas.searching.choices import new_folder
 from searchspaces import SPACES
 

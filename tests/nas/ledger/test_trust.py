@@ -15,7 +15,7 @@ from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
 from nas.ledger.trust import space_of_file, trust
 from nas.network import Found
-from nas.references.targets import described, resolve
+from nas.references.resolve import described, resolve
 from searchspaces import Compact
 
 SPACE = """

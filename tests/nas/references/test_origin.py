@@ -19,7 +19,7 @@ from nas.exports.files import write_network
 from nas.exports.target import read_source
 from nas.final.run import find
 from nas.references.origin import Origin, origin_of
-from nas.references.targets import resolve
+from nas.references.resolve import resolve
 from nas.scale.family import base_of, member
 from searchspaces import Compact
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from nas.samplers.strategy import Experience, Settings, Situation
+from nas.samplers.strategy import Context, Feedback, Settings
 from searchspaces.space import Arch, Choice
 
 Drive = Callable[..., list[Arch]]
@@ -22,8 +22,8 @@ def drive() -> Drive:
         strategy = settings.start(choices, tuple, seed)
         archs: list[Arch] = []
         for number in range(evaluations):
-            proposal = strategy.propose(Situation(number, archs.__contains__))
-            strategy.tell(Experience(proposal.arch, reward(proposal.arch), proposal.log_probs))
+            proposal = strategy.propose(Context(number, archs.__contains__))
+            strategy.tell(Feedback(proposal.arch, reward(proposal.arch), proposal.log_probs))
             archs.append(proposal.arch)
         return archs
 

@@ -121,8 +121,8 @@ def test_randomness_comes_from_the_generator_alone() -> None:
 def test_heat_makes_rare_options_likelier_and_leaves_the_log_probs_the_policys() -> None:
     policy = controller()
     rows = 4000
-    heat = torch.cat([torch.ones(rows), torch.full((rows,), 100.0)])
-    rollout = policy(2 * rows, generator(), heat=heat)
+    temperature = torch.cat([torch.ones(rows), torch.full((rows,), 100.0)])
+    rollout = policy(2 * rows, generator(), temperature=temperature)
     cold, hot = rollout.actions[:rows, 0], rollout.actions[rows:, 0]
     counts = torch.bincount(hot, minlength=3) / rows
     assert (counts - 1 / 3).abs().max() < 0.03

@@ -12,7 +12,7 @@ import torch
 from nas.samplers.controller import Controller
 from nas.samplers.papers import NAS2016, NASNET
 from nas.samplers.policy_gradient import Learner, PolicyGradient
-from nas.samplers.strategy import Experience, Situation
+from nas.samplers.strategy import Context, Feedback
 from nas.samplers.strategy_sampler import StrategySampler
 from searchspaces.space import Choice
 
@@ -41,12 +41,12 @@ def test_rewards_count_by_their_power_and_the_first_mean_is_the_baseline(setting
     learner = Learner(CHOICES, settings, 0)
     rewards = [0.5 + 0.01 * number for number in range(settings.batch)]
     for number, reward in enumerate(rewards):
-        learner.tell(Experience((number % 3, 0, 1, 2), reward))
+        learner.tell(Feedback((number % 3, 0, 1, 2), reward))
     mean = sum(reward**settings.power for reward in rewards) / settings.batch  # type: ignore[operator]
     assert learner.updates[0].mean_score == pytest.approx(mean)
     assert learner.updates[0].baseline == pytest.approx(mean) == learner.baseline
     for _ in rewards:
-        learner.tell(Experience((0, 0, 0, 0), 0.9))
+        learner.tell(Feedback((0, 0, 0, 0), 0.9))
     assert learner.updates[1].baseline == pytest.approx(mean)
     expected = mean + (1 - settings.baseline_decay) * (0.9**settings.power - mean)  # type: ignore[operator]
     assert learner.baseline == pytest.approx(expected)
@@ -59,7 +59,7 @@ def test_a_larger_rate_learns_what_is_good(settings: PolicyGradient) -> None:
     before = float(learner.controller(actions=target).log_probs.detach().sum())
     for number in range(20 * settings.batch):
         good = number % 2
-        learner.tell(Experience((good,) * 4, 0.6 + 0.3 * good))
+        learner.tell(Feedback((good,) * 4, 0.6 + 0.3 * good))
     assert float(learner.controller(actions=target).log_probs.detach().sum()) > before + 2
 
 
@@ -68,7 +68,7 @@ def test_the_reward_is_the_cube_of_the_best_of_the_last_five_epochs() -> None:
 
     def counted(*shown: float) -> float:
         learner = Learner(CHOICES, dataclasses.replace(NAS2016, batch=1), 0)
-        learner.tell(Experience((0, 0, 0, 0), shown[-1], shown=shown))
+        learner.tell(Feedback((0, 0, 0, 0), shown[-1], shown=shown))
         return learner.updates[0].mean_score
 
     assert counted(0.9, 0.5, 0.6, 0.8, 0.7, 0.65) == pytest.approx(0.8**3), "the first of six is too early"
@@ -103,7 +103,7 @@ def test_a_loss_is_of_the_sum_over_choices(settings: PolicyGradient) -> None:
         [0.9, 0.5],
     )
     for arch, reward in zip(archs, rewards, strict=True):
-        learner.tell(Experience(arch, reward))
+        learner.tell(Feedback(arch, reward))
     rollout = expected.controller(actions=torch.tensor(archs))
     powers = torch.tensor([reward**settings.power for reward in rewards])  # type: ignore[operator]
     total = (powers - powers.mean()) * rollout.log_probs.sum(1) + settings.entropy_weight * rollout.entropies.sum(1)
@@ -118,8 +118,8 @@ def test_ppo_clips_the_ratio_of_the_whole_architecture() -> None:
     stale, arch = [math.log(1 / 3 / 1.1)] * 4, (0, 1, 2, 0)
     for joint, learns in ((True, False), (False, True)):
         learner = Learner(CHOICES, dataclasses.replace(settings, joint=joint), 0)
-        learner.tell(Experience(arch, 1.0, stale))
-        learner.tell(Experience((1,) * 4, 0.0, [math.log(1 / 3 * 1.1)] * 4))
+        learner.tell(Feedback(arch, 1.0, stale))
+        learner.tell(Feedback((1,) * 4, 0.0, [math.log(1 / 3 * 1.1)] * 4))
         moved = learner.controller(actions=torch.tensor([arch])).log_probs.detach().sum() - 4 * math.log(1 / 3)
         assert bool(moved.abs() > 1e-4) == learns
         assert learner.updates[0].clip_fraction == (1.0 if joint else 0.0)
@@ -128,7 +128,7 @@ def test_ppo_clips_the_ratio_of_the_whole_architecture() -> None:
 def test_a_ratio_without_bounds_leaves_a_policy_of_numbers() -> None:
     learner = Learner(CHOICES, dataclasses.replace(NASNET, batch=2), 0)
     for reward in (0.9, 0.1, 0.9, 0.1):
-        learner.tell(Experience((0, 1, 2, 0), reward, [-60.0] * 4))
+        learner.tell(Feedback((0, 1, 2, 0), reward, [-60.0] * 4))
     assert all(parameter.isfinite().all() for parameter in learner.controller.parameters())
 
 
@@ -136,8 +136,8 @@ def test_what_was_decided_for_the_policy_is_no_part_of_the_sum() -> None:
     learner = Learner(CHOICES, dataclasses.replace(NAS2016, batch=2, tie=False, learning_rate=0.01), 0)
     before = learner.controller(actions=torch.tensor([[1] * 4])).log_probs.detach()[0, 0]
     for _ in range(40):
-        learner.tell(Experience((1,) * 4, 0.9, fixed=frozenset({0})))
-        learner.tell(Experience((0, 2, 2, 2), 0.5))
+        learner.tell(Feedback((1,) * 4, 0.9, fixed=frozenset({0})))
+        learner.tell(Feedback((0, 2, 2, 2), 0.5))
     after = learner.controller(actions=torch.tensor([[1] * 4])).log_probs.detach()[0]
     assert after[1:].min() > before + 0.2
 
@@ -146,7 +146,7 @@ def test_what_was_decided_for_the_policy_is_no_part_of_the_sum() -> None:
 def test_huge_and_infinite_rewards_leave_a_policy_that_is_of_numbers(settings: PolicyGradient) -> None:
     learner = Learner(CHOICES, dataclasses.replace(settings, batch=4), 0)
     for number in range(24):
-        arch = learner.propose(Situation(number)).arch
-        learner.tell(Experience(arch, (math.inf, -math.inf, 1.7e308, 0.5 + 0.1 * arch[0])[number % 4]))
+        arch = learner.propose(Context(number)).arch
+        learner.tell(Feedback(arch, (math.inf, -math.inf, 1.7e308, 0.5 + 0.1 * arch[0])[number % 4]))
     assert all(parameter.isfinite().all() for parameter in learner.controller.parameters())
     assert all(math.isfinite(value) for value in dataclasses.astuple(learner.updates[-1])[:-1])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nas.samplers.policy_gradient import PPO, REINFORCE, Learner, PolicyGradient, ppo_loss, reinforce_loss
-from nas.samplers.strategy import Experience, Situation
+from nas.samplers.strategy import Context, Feedback
 from searchspaces.chain import Chain
 from searchspaces.space import Arch, Choice
 
@@ -26,8 +26,8 @@ def matches(arch: Arch) -> int:
 def train(settings: PolicyGradient, seed: int, evaluations: int, scale: float = 1.0) -> Learner:
     learner = Learner(CHOICES, settings, seed)
     for number in range(evaluations):
-        proposal = learner.propose(Situation(number))
-        learner.tell(Experience(proposal.arch, scale * matches(proposal.arch), proposal.log_probs))
+        proposal = learner.propose(Context(number))
+        learner.tell(Feedback(proposal.arch, scale * matches(proposal.arch), proposal.log_probs))
     return learner
 
 
@@ -83,9 +83,9 @@ def test_an_update_makes_the_better_architecture_likelier(settings: PolicyGradie
     good, bad = (0,) * 8, (1,) * 8
     actions = torch.tensor([good, bad])
     before = learner.controller(actions=actions).log_probs.sum(1)
-    learner.tell(Experience(good, 90.0))
+    learner.tell(Feedback(good, 90.0))
     assert not learner.updates
-    learner.tell(Experience(bad, 10.0))
+    learner.tell(Feedback(bad, 10.0))
     after = learner.controller(actions=actions).log_probs.sum(1)
     assert after[0] > before[0] and after[1] < before[1]
 
@@ -95,7 +95,7 @@ def test_a_reward_is_judged_against_the_moving_average_of_scores(settings: Polic
     learner = Learner(CHOICES, dataclasses.replace(settings, batch=1, entropy_weight=0.0), seed=0)
     learner.baseline = 1.0
     before = learner.controller(actions=torch.tensor([SECRET])).log_probs.sum()
-    learner.tell(Experience(SECRET, 5.0))  # the only reward so far: its score is 0, below the baseline
+    learner.tell(Feedback(SECRET, 5.0))  # the only reward so far: its score is 0, below the baseline
     assert learner.controller(actions=torch.tensor([SECRET])).log_probs.sum() < before
     assert learner.baseline == pytest.approx(settings.baseline_decay)
 
@@ -104,7 +104,7 @@ def test_a_reward_is_judged_against_the_moving_average_of_scores(settings: Polic
 def test_it_learns_a_secret_that_random_search_does_not_find(settings: PolicyGradient) -> None:
     for seed in range(4):
         learner = train(settings, seed, 600)
-        found = np.mean([matches(learner.propose(Situation(number)).arch) for number in range(1000, 1050)])
+        found = np.mean([matches(learner.propose(Context(number)).arch) for number in range(1000, 1050)])
         assert found > 5.5, f"seed {seed}: {found} of 8 (random: 2)"
 
 
@@ -119,43 +119,43 @@ def test_it_learns_which_layers_to_connect(settings: PolicyGradient) -> None:
     for seed in range(2):
         learner = Learner(choices, settings, seed)
         for number in range(200):
-            proposal = learner.propose(Situation(number))
-            learner.tell(Experience(proposal.arch, right(proposal.arch), proposal.log_probs))
-        found = np.mean([right(learner.propose(Situation(number)).arch) for number in range(1000, 1050)])
+            proposal = learner.propose(Context(number))
+            learner.tell(Feedback(proposal.arch, right(proposal.arch), proposal.log_probs))
+        found = np.mean([right(learner.propose(Context(number)).arch) for number in range(1000, 1050)])
         assert found > 5, f"seed {seed}: {found} of 6 (random: 3)"
 
 
 @BOTH
 def test_the_scale_of_the_rewards_does_not_matter(settings: PolicyGradient) -> None:
     first, second = train(settings, 3, 60), train(settings, 3, 60, scale=1e-6)
-    assert first.propose(Situation(60)) == second.propose(Situation(60))
+    assert first.propose(Context(60)) == second.propose(Context(60))
 
 
 def test_an_infinite_reward_is_the_worst_and_breaks_nothing() -> None:
     learner = Learner(CHOICES, PPO, seed=0)
     for number in range(40):
-        proposal = learner.propose(Situation(number))
+        proposal = learner.propose(Context(number))
         reward = -math.inf if proposal.arch[0] == 0 else float(matches(proposal.arch))
-        learner.tell(Experience(proposal.arch, reward))
+        learner.tell(Feedback(proposal.arch, reward))
     assert all(parameter.isfinite().all() for parameter in learner.controller.parameters())
 
 
 @BOTH
 def test_a_proposal_is_a_function_of_seed_number_and_what_was_learned(settings: PolicyGradient) -> None:
     first, second = train(settings, 5, 30), train(settings, 5, 30)
-    first.propose(Situation(999))  # asking leaves no trace
-    assert first.propose(Situation(30)) == second.propose(Situation(30))
-    assert first.propose(Situation(30)) != first.propose(Situation(31))
-    assert first.propose(Situation(30)) != train(settings, 6, 30).propose(Situation(30))
+    first.propose(Context(999))  # asking leaves no trace
+    assert first.propose(Context(30)) == second.propose(Context(30))
+    assert first.propose(Context(30)) != first.propose(Context(31))
+    assert first.propose(Context(30)) != train(settings, 6, 30).propose(Context(30))
 
 
 def test_repeats_are_drawn_again() -> None:
     learner = Learner(CHOICES[:2], PPO, seed=0)
     taken: set[Arch] = set()
     for number in range(16):
-        taken.add(learner.propose(Situation(number, taken.__contains__)).arch)
+        taken.add(learner.propose(Context(number, taken.__contains__)).arch)
     assert len(taken) >= 15  # of 16
-    everything = learner.propose(Situation(99, lambda arch: True))
+    everything = learner.propose(Context(99, lambda arch: True))
     assert len(everything.arch) == 2
 
 
@@ -163,11 +163,11 @@ def test_a_certain_policy_still_finds_what_is_new() -> None:
     learner = Learner(CHOICES, PPO, seed=0)
     with torch.no_grad():
         learner.controller.heads.bias[::4] += 12.0
-    certain = learner.propose(Situation(0)).arch
-    assert all(learner.propose(Situation(number)).arch == certain for number in range(20))
+    certain = learner.propose(Context(0)).arch
+    assert all(learner.propose(Context(number)).arch == certain for number in range(20))
     taken: set[Arch] = set()
     for number in range(200):
-        taken.add(learner.propose(Situation(number, taken.__contains__)).arch)
+        taken.add(learner.propose(Context(number, taken.__contains__)).arch)
     assert len(taken) > 190
 
 
@@ -176,8 +176,8 @@ def test_a_stale_log_prob_is_what_ppo_compares_with() -> None:
     settings = dataclasses.replace(PPO, batch=2, epochs=1, entropy_weight=0.0)
     learner = Learner(CHOICES, settings, seed=0)
     before = learner.controller(actions=torch.tensor([SECRET])).log_probs
-    learner.tell(Experience(SECRET, 1.0, stale))
-    learner.tell(Experience((0,) * 8, 0.0, [math.log(0.95)] * 8))
+    learner.tell(Feedback(SECRET, 1.0, stale))
+    learner.tell(Feedback((0,) * 8, 0.0, [math.log(0.95)] * 8))
     after = learner.controller(actions=torch.tensor([SECRET])).log_probs
     torch.testing.assert_close(before, after)
     assert learner.updates[0].clip_fraction == 1.0
@@ -186,9 +186,9 @@ def test_a_stale_log_prob_is_what_ppo_compares_with() -> None:
 def test_the_best_so_far_are_learned_as_examples() -> None:
     def chance_of_the_best(settings: PolicyGradient) -> float:
         learner = Learner(CHOICES, dataclasses.replace(settings, batch=2), seed=0)
-        learner.tell(Experience(SECRET, 9.0))
+        learner.tell(Feedback(SECRET, 9.0))
         for number in range(21):
-            learner.tell(Experience(learner.propose(Situation(number)).arch, 0.0))
+            learner.tell(Feedback(learner.propose(Context(number)).arch, 0.0))
         return float(learner.controller(actions=torch.tensor([SECRET])).log_probs.detach().exp().mean())
 
     assert chance_of_the_best(dataclasses.replace(REINFORCE, queue=1)) > 0.6 > 2 * chance_of_the_best(REINFORCE)
@@ -198,7 +198,7 @@ def test_examples_teach_nothing_where_they_were_given() -> None:
     settings = dataclasses.replace(REINFORCE, batch=1, entropy_weight=0.0, queue=3)
     learner = Learner(CHOICES, settings, seed=0)
     for _ in range(10):
-        learner.tell(Experience(SECRET, 1.0, fixed=frozenset({0})))
+        learner.tell(Feedback(SECRET, 1.0, fixed=frozenset({0})))
     chances = learner.controller(actions=torch.tensor([SECRET])).log_probs[0].detach().exp()
     assert abs(float(chances[0]) - 0.25) < 0.05 and float(chances[1:].min()) > 0.4
 
@@ -218,8 +218,8 @@ def test_the_record_tells_what_each_update_did() -> None:
 def test_the_record_of_a_loss_is_of_the_last_step() -> None:
     learner = Learner(CHOICES, dataclasses.replace(REINFORCE, batch=2, entropy_weight=0.3), seed=0)
     before = learner.controller(actions=torch.tensor([SECRET, (0,) * 8]))
-    learner.tell(Experience(SECRET, 1.0))
-    learner.tell(Experience((0,) * 8, 0.0))
+    learner.tell(Feedback(SECRET, 1.0))
+    learner.tell(Feedback((0,) * 8, 0.0))
     update = learner.updates[0]
     scores = torch.tensor([update.advantage_std, -update.advantage_std])  # of two ranks, around 0
     expected = reinforce_loss(before.log_probs, before.entropies, scores, 0.3, torch.ones(2, 8, dtype=torch.bool))

@@ -17,7 +17,7 @@ from torch import nn
 
 from nas.samplers import distributions, make_sampler
 from nas.samplers.preferences import PreferenceSampler, scored
-from nas.samplers.strategy import Experience, Proposal, Settings, Situation
+from nas.samplers.strategy import Context, Feedback, Proposal, Settings
 from searchspaces import Arch, Choice, Space
 
 
@@ -86,12 +86,12 @@ def test_what_it_proposes_follows_the_target() -> None:
             told.append({})
             return self
 
-        def tell(self, experience: Experience) -> None:
-            told[-1][experience.arch] = experience.reward
+        def tell(self, feedback: Feedback) -> None:
+            told[-1][feedback.arch] = feedback.reward
 
-        def propose(self, situation: Situation) -> Proposal:
-            rng = random.Random(situation.number)
-            known = max(told[-1], key=told[-1].__getitem__) if situation.number > 30 else SPACE.sample(rng)
+        def propose(self, context: Context) -> Proposal:
+            rng = random.Random(context.number)
+            known = max(told[-1], key=told[-1].__getitem__) if context.number > 30 else SPACE.sample(rng)
             return Proposal(known)
 
     study = optuna.create_study(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nas.samplers.screened import Screened, ScreenedController, expected_improvement
-from nas.samplers.strategy import Experience, Proposal, Situation
+from nas.samplers.strategy import Context, Feedback, Proposal
 from nas.searching.published import read
 from searchspaces import NASBenchMacro
 from searchspaces.space import Arch, Choice
@@ -38,11 +38,11 @@ def search(
     done: list[Arch] = []
     for number in range(evaluations):
         others = [proposal.arch for proposal in running]
-        running.append(strategy.propose(Situation(number, lambda arch: canonical(arch) in taken, others)))
+        running.append(strategy.propose(Context(number, lambda arch: canonical(arch) in taken, others)))
         taken.add(canonical(running[-1].arch))
         if len(running) == workers:
             done.append(running.pop(rng.integers(workers)).arch)
-            strategy.tell(Experience(done[-1], reward(done[-1])))
+            strategy.tell(Feedback(done[-1], reward(done[-1])))
     return strategy, done
 
 
@@ -78,10 +78,10 @@ def test_choices_that_interact_in_a_larger_space_with_unequal_options() -> None:
 
 def test_a_proposal_is_a_function_of_seed_number_what_was_told_and_what_runs() -> None:
     first, second = search(23)[0], search(23)[0]
-    first.propose(Situation(999, running=[SECRET]))  # asking leaves no trace
-    assert first.propose(Situation(30)) == second.propose(Situation(30))
-    assert first.propose(Situation(30)) != first.propose(Situation(31))
-    assert first.propose(Situation(30)) != search(23, seed=1)[0].propose(Situation(30))
+    first.propose(Context(999, running=[SECRET]))  # asking leaves no trace
+    assert first.propose(Context(30)) == second.propose(Context(30))
+    assert first.propose(Context(30)) != first.propose(Context(31))
+    assert first.propose(Context(30)) != search(23, seed=1)[0].propose(Context(30))
 
 
 def test_workers_side_by_side_get_different_architectures_and_learn() -> None:
@@ -93,14 +93,14 @@ def test_workers_side_by_side_get_different_architectures_and_learn() -> None:
 
 def test_what_is_running_is_not_tried_beside_itself() -> None:
     strategy, _ = search(40)
-    arch = strategy.propose(Situation(100)).arch
-    assert strategy.propose(Situation(100, running=[arch] * 3)).arch != arch, "though repeats are welcome"
+    arch = strategy.propose(Context(100)).arch
+    assert strategy.propose(Context(100, running=[arch] * 3)).arch != arch, "though repeats are welcome"
 
 
 def test_what_is_fixed_stays_so() -> None:
     strategy, _ = search(20)
     for number in range(20, 30):
-        arch = strategy.propose(Situation(number, fixed={0: 1, 5: 3})).arch
+        arch = strategy.propose(Context(number, fixed={0: 1, 5: 3})).arch
         assert arch[0] == 1 and arch[5] == 3
 
 
@@ -149,10 +149,10 @@ def test_a_stopped_training_teaches_the_policy_alone() -> None:
     choices = tuple(Choice(f"block{i}.op", (0, 1, 2)) for i in range(4))
     told, untold = (Screened().start(choices, tuple, 0) for _ in range(2))
     for option in (0, 1):
-        experience = Experience((option,) * 4, float(option))
-        told.tell(experience)
-        untold.tell(experience)
+        feedback = Feedback((option,) * 4, float(option))
+        told.tell(feedback)
+        untold.tell(feedback)
     for _ in range(told.settings.policy.batch):
-        told.tell(Experience((2,) * 4, 0.5, stopped=True))
+        told.tell(Feedback((2,) * 4, 0.5, stopped=True))
     assert told.learner.updates and not untold.learner.updates
     assert all((a == b).all() for a, b in zip(told.known(), untold.known(), strict=True))

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from nas.baselines import build, find
 from nas.network import Designed, Found, Scaled
-from nas.references.targets import resolve
+from nas.references.resolve import resolve
 from nas.scale.family import (
     MOST,
     Base,

@@ -13,9 +13,9 @@ from torch import nn
 
 from nas.data import Dataset
 from nas.training import checkpoints
+from nas.training.fine_tuning import EVERYTHING, FineTuning
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch, Training
-from nas.training.tuning import EVERYTHING, Tuning
 from searchspaces.auxiliary import WithAuxiliary
 from searchspaces.layers import conv, head, mbconv, network
 from searchspaces.modules import ScheduledDropPath, StochasticDepth
@@ -35,7 +35,7 @@ def with_auxiliary() -> nn.Module:
 
 
 def run(
-    build: Callable[[], nn.Module], dataset: Dataset, recipe: Recipe, tuning: Tuning, stop: int | None, path: Path
+    build: Callable[[], nn.Module], dataset: Dataset, recipe: Recipe, tuning: FineTuning, stop: int | None, path: Path
 ) -> tuple[nn.Module, list[Epoch]]:
     """Train to the end; with `stop`, as two processes: all that the second knows of the first is in `path`."""
     torch.manual_seed(1)
@@ -63,7 +63,7 @@ CASES = {
     "dropout": (lambda: rows(nn.Dropout(0.5)), {}, EVERYTHING),
     "stochastic depth": (lambda: rows(StochasticDepth(0.5)), {}, EVERYTHING),
     "drop-path": (lambda: rows(ScheduledDropPath(0.5)), {}, EVERYTHING),
-    "frozen rows": (rows, {"optimizer": "adamw"}, Tuning(("conv1",), backbone_lr=0.5)),
+    "frozen rows": (rows, {"optimizer": "adamw"}, FineTuning(("conv1",), backbone_lr=0.5)),
     "auxiliary classifiers": (with_auxiliary, {}, EVERYTHING),
     "less than a batch": (rows, {"batch_size": 500}, EVERYTHING),
 }

@@ -18,9 +18,9 @@ from nas.devices import recording
 from nas.devices.precision import Precision
 from nas.devices.recording import CannotRecord, Work
 from nas.devices.tensor_program import TensorPrograms
+from nas.training.fine_tuning import EVERYTHING, FineTuning
 from nas.training.recipe import Recipe
 from nas.training.step import CHECKED, WARM_UP, RecordedStep, Step, make_step, optimizer
-from nas.training.tuning import EVERYTHING, Tuning
 from searchspaces.modules import ScheduledDropPath, StochasticDepth, share_progress
 
 CPU = torch.device("cpu")
@@ -59,12 +59,12 @@ def losses_of(step: Step) -> list[float]:
     return [step(batch, rate).item() for batch, rate in zip(BATCHES, rates, strict=True)]
 
 
-def ordinary(module: nn.Module, recipe: Recipe = RECIPE, tuning: Tuning = EVERYTHING) -> Step:
+def ordinary(module: nn.Module, recipe: Recipe = RECIPE, tuning: FineTuning = EVERYTHING) -> Step:
     return Step(module, Precision(module, False, CPU), recipe, tuning, as_it_is)
 
 
 def recorded(
-    module: nn.Module, recipe: Recipe = RECIPE, recorder: Any = None, tuning: Tuning = EVERYTHING
+    module: nn.Module, recipe: Recipe = RECIPE, recorder: Any = None, tuning: FineTuning = EVERYTHING
 ) -> RecordedStep:
     forward = Precision(module, False, CPU)
     return RecordedStep(module, forward, recipe, tuning, as_it_is, recorder or TensorPrograms(CPU))
@@ -122,7 +122,7 @@ def test_a_recorded_step_is_the_same_step(modules: str, recipe: str) -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_it_is_with_parts_that_are_frozen(recipe: str) -> None:
-    tuning = Tuning(("0",), backbone_lr=0.5)
+    tuning = FineTuning(("0",), backbone_lr=0.5)
     plain, again = network(), network()
     for module in (plain, again):
         module[0].requires_grad_(False)
@@ -354,7 +354,7 @@ def test_something_is_remembered_of_every_parameter_that_is_trained(recipe: str)
     made = optimizer(EVERYTHING.groups(module), RECIPES[recipe])
     names = {"sgd": {"momentum_buffer"}, "adamw": {"step", "exp_avg", "exp_avg_sq"}, "no momentum": set()}[recipe]
     assert all(set(made.state.get(p, {})) == names for p in module.parameters())
-    frozen = optimizer(Tuning(("0",)).groups(module), RECIPES[recipe])
+    frozen = optimizer(FineTuning(("0",)).groups(module), RECIPES[recipe])
     assert set(frozen.state) <= set(module[-1].parameters())
 
 

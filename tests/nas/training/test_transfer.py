@@ -21,10 +21,10 @@ from nas.final.run import begin
 from nas.network import Designed, Found, Network
 from nas.searching.progress import Output
 from nas.training.evaluation import predict
+from nas.training.fine_tuning import EVERYTHING, FineTuning
 from nas.training.recipe import Recipe
 from nas.training.train import train
 from nas.training.transfer import Start, Weights, metadata
-from nas.training.tuning import EVERYTHING, Tuning
 from searchspaces import Mnas, NASNet
 
 RESNET = Designed("resnet8@0.25")
@@ -182,7 +182,7 @@ def test_no_weights(tmp_path: Path) -> None:
 def test_a_training_starts_from_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dataset = data("wxyz")
     weights, source = saved(tmp_path, RESNET, data())
-    job = Job(RESNET, DataSource("data"), RECIPE, start=Start(weights), tuning=Tuning(("backbone",)))
+    job = Job(RESNET, DataSource("data"), RECIPE, start=Start(weights), tuning=FineTuning(("backbone",)))
     result = begin(tmp_path / "trained", job, dataset, dataset.val, Output("lines"))
     assert result["start"]["fresh"] == ("fc",) and "fresh weights in row fc" in capsys.readouterr().out
     trained = RESNET.build(4, 16)
@@ -203,7 +203,7 @@ def test_what_was_learnt_helps(tiny: Dataset) -> None:
         module = built(RESNET, tiny, 1)
         if start is not None:
             start.give(module, RESNET, tiny)
-        list(train(module, tiny, dataclasses.replace(RECIPE, epochs=3), 1, Tuning(("backbone",))))
+        list(train(module, tiny, dataclasses.replace(RECIPE, epochs=3), 1, FineTuning(("backbone",))))
         probabilities = predict(module, tiny.train, tiny, RECIPE)
         losses.append(nn.functional.nll_loss(probabilities.log(), tiny.train.labels).item())
     assert losses[1] < losses[0] - 0.1

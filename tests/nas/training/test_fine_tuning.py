@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from nas import baselines
 from nas.data import Dataset
+from nas.training.fine_tuning import EVERYTHING, FineTuning
 from nas.training.recipe import Recipe
 from nas.training.train import train
-from nas.training.tuning import EVERYTHING, Tuning
 from searchspaces.layers import conv, head, mbconv, network
 
 RECIPE = Recipe(epochs=2, batch_size=20, bf16=False)
@@ -27,7 +27,7 @@ def small() -> nn.Sequential:
     )
 
 
-def changed(tuning: Tuning, dataset: Dataset, recipe: Recipe = RECIPE) -> tuple[set[str], nn.Sequential]:
+def changed(tuning: FineTuning, dataset: Dataset, recipe: Recipe = RECIPE) -> tuple[set[str], nn.Sequential]:
     """The rows in which a training changed any tensor, and the network."""
     module = small()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
@@ -40,14 +40,14 @@ def changed(tuning: Tuning, dataset: Dataset, recipe: Recipe = RECIPE) -> tuple[
     ("tuning", "trained"),
     [
         (EVERYTHING, {"stem", "block1", "block2", "fc"}),
-        (Tuning(("backbone",)), {"fc"}),
-        (Tuning(("stem", "block1")), {"block2", "fc"}),
-        (Tuning(("fc",)), {"stem", "block1", "block2"}),
-        (Tuning(train_last=1), {"fc"}),
-        (Tuning(train_last=3), {"block1", "block2", "fc"}),
+        (FineTuning(("backbone",)), {"fc"}),
+        (FineTuning(("stem", "block1")), {"block2", "fc"}),
+        (FineTuning(("fc",)), {"stem", "block1", "block2"}),
+        (FineTuning(train_last=1), {"fc"}),
+        (FineTuning(train_last=3), {"block1", "block2", "fc"}),
     ],
 )
-def test_what_is_frozen_does_not_change(tiny: Dataset, tuning: Tuning, trained: set[str]) -> None:
+def test_what_is_frozen_does_not_change(tiny: Dataset, tuning: FineTuning, trained: set[str]) -> None:
     found, module = changed(tuning, tiny)
     assert found == trained
     assert {name for name, row in module.named_children() for p in row.parameters() if p.requires_grad} == trained
@@ -58,7 +58,7 @@ def test_a_frozen_row_computes_as_in_evaluation(tiny: Dataset) -> None:
     module = small()
     for name, row in module.named_children():
         row.register_forward_pre_hook(lambda row, _, name=name: modes.setdefault(name, set()).add(row.training))
-    training = train(module, tiny, RECIPE, 0, Tuning(("backbone",)))
+    training = train(module, tiny, RECIPE, 0, FineTuning(("backbone",)))
     next(training)
     next(training)
     assert modes["stem"] == modes["block2"] == {False} and modes["fc"] == {False, True}
@@ -74,7 +74,7 @@ def test_the_backbone_has_a_rate_of_its_own(tiny: Dataset) -> None:
     for factor in (1.0, 0.1):
         module = small()
         before = {name: p.detach().clone() for name, p in module.named_parameters()}
-        list(train(module, prepared, recipe, 0, Tuning(train_last=3, backbone_lr=factor)))
+        list(train(module, prepared, recipe, 0, FineTuning(train_last=3, backbone_lr=factor)))
         steps.append({name: p.detach() - before[name] for name, p in module.named_parameters()})
     for name, whole in steps[0].items():
         row = name.partition(".")[0]
@@ -93,9 +93,9 @@ def test_the_default_is_every_parameter_at_one_rate() -> None:
 def test_the_head_of_a_network_that_ends_in_pooling_is_what_has_weights() -> None:
     module = baselines.build("squeezenet1_1", 10, 64)
     assert list(dict(module.named_children()))[-1] == "avgpool10"
-    frozen = Tuning(("backbone",)).frozen(module)
+    frozen = FineTuning(("backbone",)).frozen(module)
     assert "fire9" in frozen and "conv10" not in frozen
-    assert set(dict(module.named_children())) - set(Tuning(train_last=1).frozen(module)) == {"conv10", "avgpool10"}
+    assert set(dict(module.named_children())) - set(FineTuning(train_last=1).frozen(module)) == {"conv10", "avgpool10"}
 
 
 @pytest.mark.parametrize(
@@ -109,17 +109,17 @@ def test_the_head_of_a_network_that_ends_in_pooling_is_what_has_weights() -> Non
 )
 def test_mistakes_are_named(mistake: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Tuning(**mistake)  # type: ignore[arg-type]
+        FineTuning(**mistake)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("tuning", "message"),
     [
-        (Tuning(("stem", "conv9")), "no row 'conv9'; there are stem, pool, block1, block2, fc, and backbone"),
-        (Tuning(ROWS), "nothing is left to train"),
-        (Tuning(train_last=5), "the network has 4 rows with weights"),
+        (FineTuning(("stem", "conv9")), "no row 'conv9'; there are stem, pool, block1, block2, fc, and backbone"),
+        (FineTuning(ROWS), "nothing is left to train"),
+        (FineTuning(train_last=5), "the network has 4 rows with weights"),
     ],
 )
-def test_rows_that_a_network_has_not_are_named(tuning: Tuning, message: str) -> None:
+def test_rows_that_a_network_has_not_are_named(tuning: FineTuning, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         tuning.frozen(small())

@@ -14,7 +14,7 @@ Group = tuple[list[nn.Parameter], float]  # parameters, and the factor of their 
 
 
 @dataclass(frozen=True)
-class Tuning:
+class FineTuning:
     """By default every row is trained, all at the recipe's learning rate.
 
     `freeze`: names of rows that stay as they are, batch norms' statistics included; "backbone" is all but the head,
@@ -61,7 +61,7 @@ class Tuning:
         return [(parameters, factor) for factor, parameters in groups.items()]
 
 
-EVERYTHING = Tuning()
+EVERYTHING = FineTuning()
 
 
 def _with_parameters(network: nn.Module) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from torch import nn
 
 from nas.network import Found, Scaled
-from nas.references.targets import parse_settings, resolve
+from nas.references.resolve import parse_settings, resolve
 from searchspaces import Arch, Choice, Space, get_space
 from searchspaces.cost import shapes_only
 
