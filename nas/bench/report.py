@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas.bench.searches import Result, Setup, Task
-from nas.bench.wilcoxon import signed_rank_p
+from nas.statistics.wilcoxon import signed_rank_p
 from nas.text.columns import table
 from nas.text.units import format_count, format_seconds
 

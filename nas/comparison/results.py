@@ -15,7 +15,7 @@ from nas.comparison.entrants import budgets
 from nas.comparison.lineup import lineup_of
 from nas.ledger.run import Run
 from nas.searching.pareto import unbeaten
-from nas.statistics import LEARNED, Fit, Interval
+from nas.statistics.differences import LEARNED, Fit, Interval
 from nas.training.recipe import Recipe
 from nas.training.trial import State
 from searchspaces.cost import Cost

@@ -16,7 +16,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.statistics import Interval
+from nas.statistics.differences import Interval
 
 Values = NDArray[np.float64]
 

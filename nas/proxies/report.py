@@ -17,7 +17,7 @@ from nas.files import write_all
 from nas.proxies.ranking import LEAST
 from nas.proxies.results import AREA, BUDGETS, CEILING, USUAL_BUDGET, Judged, Proxy, Results
 from nas.reward import ACCURACY, LOSS
-from nas.statistics import Interval
+from nas.statistics.differences import Interval
 from nas.text.columns import table
 from nas.text.units import format_count, format_seconds
 from nas.text.visible import visible

@@ -31,7 +31,7 @@ from nas.proxies.ranking import (
 )
 from nas.proxies.study import FULL, STUDY_OF_PROXIES, ProxyStudy
 from nas.reward import ACCURACY, LOSS
-from nas.statistics import LEARNED, Interval
+from nas.statistics.differences import LEARNED, Interval
 from nas.training.looks import Look
 from nas.training.trial import State
 

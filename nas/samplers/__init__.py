@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
@@ -77,12 +76,10 @@ def make_sampler(
 def check_strategy(name: str, settings: Mapping[str, Any] | None = None) -> Settings | OptunaSampler:
     """One of `STRATEGIES`, with `settings` in place of its own.
 
-    Raises ValueError where there is none of that name, it has no such settings, or its packages are not installed.
+    Raises ValueError where there is none of that name, or it has no such settings.
     """
     if name not in STRATEGIES:
         raise ValueError(f"there is no strategy {name!r}: choose one of {', '.join(STRATEGIES)}")
-    if name == "gp" and find_spec("scipy") is None:
-        raise ValueError("the strategy gp, Optuna's Gaussian process, needs scipy: pip install scipy")
     return changed(STRATEGIES[name], read_settings(name, settings)) if settings else STRATEGIES[name]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from nas.files import write_all
 from nas.scale.grid import ALONE, kind
 from nas.scale.results import CONFIDENCE, Result, Results
-from nas.statistics import Interval
+from nas.statistics.differences import Interval
 from nas.text.columns import table
 from nas.text.units import format_count, format_points, format_spread
 from nas.text.visible import visible

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from nas.ledger.run import Run
 from nas.scale.grid import COMPOUND, GRID_OF_SCALINGS, ScalingGrid, kind, name_of
-from nas.statistics import LEARNED, Fit, Interval
+from nas.statistics.differences import LEARNED, Fit, Interval
 from nas.training.trial import State
 from scaling.compound import Compound
 

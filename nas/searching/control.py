@@ -27,7 +27,7 @@ from nas.files import is_taken
 from nas.ledger import beside
 from nas.ledger.config import Config, differences
 from nas.ledger.run import Row, Run
-from nas.statistics import Interval
+from nas.statistics.differences import Interval
 from nas.text.columns import table
 from nas.text.units import format_points
 

@@ -49,8 +49,6 @@ SPACE = Toy()
 
 @pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] * (name == "gp")) for name in STRATEGIES])
 def strategy(request: pytest.FixtureRequest) -> str:
-    if request.param == "gp":
-        pytest.importorskip("scipy", reason="Optuna's GPSampler needs scipy")
     return str(request.param)
 
 

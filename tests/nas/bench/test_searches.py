@@ -16,10 +16,10 @@ from torch import nn
 from nas.bench.costs import macs_of
 from nas.bench.runs import choose_task, run
 from nas.bench.searches import ASKED, Result, Setup, Task, _Search, search
-from nas.bench.wilcoxon import signed_rank_p
 from nas.samplers import distributions, make_sampler
 from nas.samplers.strategy import Context, Feedback, Proposal
 from nas.searching.published import Published, read
+from nas.statistics.wilcoxon import signed_rank_p
 from searchspaces import Arch, Choice, NASBench201, NASBenchMacro, Space
 from searchspaces.cost import cost, shapes_only
 

@@ -17,7 +17,7 @@ import pytest
 from nas.comparison.picture import drawn, picture
 from nas.comparison.report import in_words, results_table, to_csv, to_json, to_markdown, to_text, write
 from nas.comparison.results import Result, Results, Training
-from nas.statistics import Fit
+from nas.statistics.differences import Fit
 from nas.text.units import format_spread
 from nas.training.recipe import Recipe
 from searchspaces.cost import Cost

@@ -5,8 +5,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from nas.bench import wilcoxon
-from nas.bench.wilcoxon import signed_rank_p
+from nas.statistics import wilcoxon
+from nas.statistics.wilcoxon import signed_rank_p
 
 DARWIN = (6, 8, 14, 16, 23, 24, 28, 29, 41, -48, 49, 56, 60, -67, 75)  # crossed less self-fertilised maize
 

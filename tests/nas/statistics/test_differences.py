@@ -8,7 +8,7 @@ from dataclasses import astuple
 import pytest
 import torch
 
-from nas.statistics import Fit, studentized_range
+from nas.statistics.differences import Fit, studentized_range
 
 
 @pytest.mark.parametrize(

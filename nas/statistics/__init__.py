@@ -1,0 +1,1 @@
+"""What figures show: differences with their intervals, and tests of them."""
