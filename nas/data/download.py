@@ -3,38 +3,61 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import tarfile
 import tempfile
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 Log = Callable[[str], None]
 
 TIMEOUT = 5.0  # seconds to connect, and for each read
-CHUNK = 1 << 20  # bytes
+RETRIES = 2  # after a failure, a second and two later
+
+
+class _Tenths:
+    """Tells of each tenth of a download, where its size is known. It has what pooch asks of a progress bar."""
+
+    def __init__(self, what: str, log: Log) -> None:
+        self.what, self.log = what, log
+        self.total, self.received, self.told = 0, 0, 0
+
+    def update(self, received: int) -> None:
+        self.received += received
+        tenths = self.received * 10 // self.total if self.total else 0
+        if tenths > self.told:
+            self.told = tenths
+            self.log(f"{self.what}: {10 * tenths} %")
+
+    def reset(self) -> None:
+        """From the start: pooch does it in the end, and then says all at once."""
+        self.received = 0
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def fetch(url: str, md5: str, target: Path, log: Log) -> None:
-    """Download `url` to the file `target`, which appears only when its checksum is right.
+    """Download `url` to the file `target`, which appears only when its checksum is right. What fails is tried again.
 
     Raises `OSError` if the network or the disk fails, `ValueError` if what came is not what was asked for.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".download-", dir=target.parent) as scratch:
-        part = Path(scratch) / target.name
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as response, part.open("wb") as file:
-            total = int(response.headers["Content-Length"] or 0)
-            log(f"downloading {url} ({total / 1e6:.0f} MB)")
-            received, reported = 0, 0
-            while chunk := response.read(CHUNK):
-                file.write(chunk)
-                received += len(chunk)
-                if total and received * 10 // total > reported:
-                    reported = received * 10 // total
-                    log(f"{target.name}: {reported * 10} %")
-        verify(part, md5)
-        part.replace(target)
+    import pooch  # which few commands need
+
+    pooch.get_logger().setLevel(logging.CRITICAL)
+    site, _, name = url.rpartition("/")
+    sums = {target.name: f"md5:{md5}"}
+    archives = pooch.create(target.parent, f"{site}/", registry=sums, urls={target.name: url}, retry_if_failed=RETRIES)
+    log(f"downloading {url}")
+
+    def get(url: str, output_file: str, of: Any) -> None:
+        pooch.HTTPDownloader(timeout=TIMEOUT, progressbar=_Tenths(name, log))(url, output_file, of)
+
+    try:
+        archives.fetch(target.name, downloader=get)
+    except ValueError:
+        raise ValueError(f"{target.name} is not the official archive, or cut off, as {url} has it") from None
 
 
 def verify(path: Path, md5: str) -> None:

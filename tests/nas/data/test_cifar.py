@@ -137,7 +137,7 @@ def test_training_needs_no_test_file(tmp_path: Path):
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Cifar:
+def site(tmp_path: Path, serve: Callable[[Path], str]) -> Cifar:
     """CIFAR-10, whose official archives are tiny ones in a folder `site`."""
     home = tmp_path / "site"
 
@@ -150,7 +150,7 @@ def site(tmp_path: Path) -> Cifar:
         CIFAR10,
         python=packed(CIFAR10.python, write_python(CIFAR10, home)),
         binary=packed(CIFAR10.binary, write_binary(CIFAR10, home)),
-        site=home.as_uri(),
+        site=serve(home),
     )
 
 

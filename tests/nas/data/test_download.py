@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import io
 import tarfile
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
+import pooch
 import pytest
+import requests
 
-from nas.data.download import CHUNK, extract, fetch
+from nas.data.download import RETRIES, extract, fetch
 
 
 def md5(path: Path) -> str:
@@ -36,25 +36,20 @@ def tar(path: Path, files: dict[str, bytes]) -> Path:
 def source(tmp_path: Path) -> Path:
     path = tmp_path / "site" / "big.bin"
     path.parent.mkdir()
-    path.write_bytes(bytes(range(256)) * (5 * CHUNK // 256))
+    path.write_bytes(bytes(range(256)) * (5 * 2**20 // 256))
     return path
 
 
 @pytest.fixture
-def served(source: Path) -> Iterator[str]:
-    """The folder of `source` on a loopback HTTP server."""
+def served(source: Path, serve: Callable[[Path], str]) -> str:
+    """The folder of `source`, by HTTP."""
+    return serve(source.parent)
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, request, client_address, server):
-            super().__init__(request, client_address, server, directory=str(source.parent))
 
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no wait before another try."""
+    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
 
 
 def test_fetch_over_http_tells_its_progress(source: Path, served: str, tmp_path: Path):
@@ -62,15 +57,28 @@ def test_fetch_over_http_tells_its_progress(source: Path, served: str, tmp_path:
     target = tmp_path / "new folder" / "big.bin"
     fetch(f"{served}/big.bin", md5(source), target, lines.append)
     assert target.read_bytes() == source.read_bytes()
-    assert "big.bin (5 MB)" in lines[0]
-    assert lines[-1] == "big.bin: 100 %"
-    assert len(lines) == 6  # a line a MiB
+    assert lines == [f"downloading {served}/big.bin", *(f"big.bin: {10 * tenth} %" for tenth in range(1, 11))]
 
 
-def test_a_wrong_checksum_leaves_nothing_behind(source: Path, tmp_path: Path):
+def test_what_fails_is_tried_again(source: Path, served: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    tries: list[str] = []
+
+    class Failing(pooch.HTTPDownloader):
+        def __call__(self, url: str, *args: object, **kwargs: object) -> None:
+            tries.append(url)
+            if len(tries) <= RETRIES:
+                raise requests.exceptions.ConnectionError("cut off")
+            super().__call__(url, *args, **kwargs)
+
+    monkeypatch.setattr(pooch, "HTTPDownloader", Failing)
+    fetch(f"{served}/big.bin", md5(source), tmp_path / "big.bin", silent)
+    assert len(tries) == 1 + RETRIES and (tmp_path / "big.bin").read_bytes() == source.read_bytes()
+
+
+def test_a_wrong_checksum_leaves_nothing_behind(served: str, tmp_path: Path):
     target = tmp_path / "data" / "big.bin"
     with pytest.raises(ValueError, match=r"big\.bin is not the official archive, or cut off"):
-        fetch(source.as_uri(), "0" * 32, target, silent)
+        fetch(f"{served}/big.bin", "0" * 32, target, silent)
     assert list(target.parent.iterdir()) == []
 
 
