@@ -1,4 +1,4 @@
-"""Working on a device: being inside of it, not running ahead of it, and knowing when it is broken.
+"""Working on a device: choosing it, being inside of it, not running ahead of it, and knowing when it is broken.
 
 A CUDA error such as an illegal memory access or a failed assertion is for good: every later call of the process fails
 with the same words, so it would be blamed on one network after the other. Instead of telling errors apart by their
@@ -41,6 +41,25 @@ PROBES: dict[str, Callable[[torch.device], None]] = {"cuda": _probe_gpu}
 
 EVENTS: dict[str, Callable[[], Any]] = {"cuda": torch.cuda.Event}
 """What tells how far a device is, by its type. Others do not lag behind."""
+
+
+def choose_device(name: str, threads: int) -> str:
+    """`auto`: the GPU where there is one. Raises ValueError for a device that is not here.
+
+    `threads` of the CPU are for whatever trains in this process.
+    """
+    THREADS.checked("--threads", threads)
+    torch.set_num_threads(threads)
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        if torch.device(name).type not in ("cpu", "cuda"):
+            raise RuntimeError("it is neither a CPU nor a CUDA GPU")
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"--device {name} cannot be used here ({reason}): try cpu") from None
+    return name
 
 
 @contextlib.contextmanager
@@ -131,22 +150,3 @@ def _called(device: torch.device) -> str:
 
 def _nothing(device: torch.device) -> AbstractContextManager[None]:
     return contextlib.nullcontext()
-
-
-def choose_device(name: str, threads: int) -> str:
-    """`auto`: the GPU where there is one. Raises ValueError for a device that is not here.
-
-    `threads` of the CPU are for whatever trains in this process.
-    """
-    THREADS.checked("--threads", threads)
-    torch.set_num_threads(threads)
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        if torch.device(name).type not in ("cpu", "cuda"):
-            raise RuntimeError("it is neither a CPU nor a CUDA GPU")
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"--device {name} cannot be used here ({reason}): try cpu") from None
-    return name

@@ -160,6 +160,18 @@ def metadata(dataset: Dataset) -> dict[str, str]:
     return Task.of(dataset).metadata()
 
 
+def choose_start(
+    init: Path | None, fresh: str, freeze: str, train_last: int | None, backbone_lr: float
+) -> tuple[Start | None, FineTuning]:
+    """The weights to start from, and the rows to train. Raises ValueError where there are no such weights."""
+    tuning = FineTuning(parse_names(freeze), train_last, backbone_lr)
+    if init is not None:
+        return Start(Weights.read(init), parse_names(fresh)), tuning
+    if fresh or tuning != EVERYTHING:
+        raise ValueError("--fresh, --freeze, --train-last and --backbone-lr are for given weights: add --init WEIGHTS")
+    return None, tuning
+
+
 def _metadata(path: Path) -> dict[str, str]:
     try:
         with safe_open(path, "pt") as file:
@@ -211,15 +223,3 @@ def _rows_of(names: Iterable[str]) -> list[str]:
 
 def _rows(names: tuple[str, ...]) -> str:
     return f"row{'s' if len(names) > 1 else ''} {', '.join(names)}"
-
-
-def choose_start(
-    init: Path | None, fresh: str, freeze: str, train_last: int | None, backbone_lr: float
-) -> tuple[Start | None, FineTuning]:
-    """The weights to start from, and the rows to train. Raises ValueError where there are no such weights."""
-    tuning = FineTuning(parse_names(freeze), train_last, backbone_lr)
-    if init is not None:
-        return Start(Weights.read(init), parse_names(fresh)), tuning
-    if fresh or tuning != EVERYTHING:
-        raise ValueError("--fresh, --freeze, --train-last and --backbone-lr are for given weights: add --init WEIGHTS")
-    return None, tuning
