@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cache
 
 from torch import nn
 
@@ -53,6 +54,7 @@ def listing(shape: Shape | None = None) -> list[Listed]:
     return [listed(name, shape) for name, b in BASELINES.items() if shape is None or b.for_small_images]
 
 
+@cache
 def listed(name: str, shape: Shape | None = None) -> Listed:
     """What there is to say of the network `name`, in its published form or in that of `shape`."""
     baseline = find(name)

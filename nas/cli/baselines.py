@@ -46,10 +46,11 @@ def baselines(context: typer.Context, sort: Sort = "year", data: Data = None, as
     if context.invoked_subcommand is not None:
         return
     from nas.baselines.listing import listing
-    from nas.cli.tables import baselines_table, sort_baselines
+    from nas.cli.tables import baselines_table, order_of_baselines
     from nas.data import shape_of
 
-    networks = sort_baselines(listing(shape_of(data) if data else None), sort)
+    order = order_of_baselines(sort)  # first: to list them takes seconds
+    networks = sorted(listing(shape_of(data) if data else None), key=order)
     if as_json:
         common.print_json([network.to_dict() for network in networks])
     else:

@@ -89,11 +89,11 @@ SORTS: dict[str, Callable[[Listed], Any]] = {
 }
 
 
-def sort_baselines(networks: Sequence[Listed], by: str) -> list[Listed]:
-    """`networks` in the order of one of `SORTS`, those without a value last. Raises ValueError for another."""
+def order_of_baselines(by: str) -> Callable[[Listed], Any]:
+    """The key of one of `SORTS`, by which those without a value are last. Raises ValueError for another."""
     if by not in SORTS:
         raise ValueError(f"--sort is one of {', '.join(SORTS)}, not {by!r}")
-    return sorted(networks, key=lambda n: (SORTS[by](n) is None, SORTS[by](n)))
+    return lambda network: (SORTS[by](network) is None, SORTS[by](network))
 
 
 def baselines_table(networks: Sequence[Listed]) -> str:
