@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
+from nas.devices.precision import computes_in_bf16
 from nas.text.units import format_bytes
 from searchspaces.bounded import memory_here
 from searchspaces.cost import largest_output, shapes_only
@@ -46,7 +47,8 @@ def check_room(
     """Raises NoRoom where a step of `batch_size` images, or inference of them, needs more than all of a CPU's memory.
 
     It takes milliseconds, and about a second where it is not plain that there is room. What cannot be worked out by
-    shape is not refused, and a GPU says itself when it has no more.
+    shape is not refused, and a GPU says itself when it has no more. Where the CPU computes in bfloat16, up to twice as
+    much may fit, so that much is let through.
     """
     if torch.device(device).type != "cpu":
         return
@@ -54,7 +56,7 @@ def check_room(
     with contextlib.suppress(Exception):  # of networks that are not ours
         if not _plainly_fits(build, image_size, batch_size, room):
             needed = _peak(build, image_size, batch_size, training)
-    if needed > room:
+    if needed > room * (2 if computes_in_bf16(torch.device("cpu")) else 1):
         images = "one image" if batch_size == 1 else f"{batch_size:,} images"
         work, smaller = f"inference with {images}", "a smaller network or smaller images"
         if training:

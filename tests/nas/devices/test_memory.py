@@ -61,6 +61,7 @@ def test_what_cannot_fit_is_refused_before_it_is_computed(monkeypatch: pytest.Mo
 
     needed = training_memory(make, 64, 100)
     monkeypatch.setattr("nas.devices.memory.memory_of", lambda device: needed)
+    monkeypatch.setattr("nas.devices.memory.computes_in_bf16", lambda device: False)
     check_room(make, 64, 100, training=True, device="cpu")
     with pytest.raises(
         NoRoom, match=r"a step of 101 images of 64 pixels a side takes .* give a smaller network, --batch"
@@ -70,6 +71,8 @@ def test_what_cannot_fit_is_refused_before_it_is_computed(monkeypatch: pytest.Mo
     check_room(make, 64, 101, training=False, device="cpu")
     with pytest.raises(NoRoom, match="inference with 1,000 images"):
         check_room(make, 64, 1_000, training=False, device="cpu")
+    monkeypatch.setattr("nas.devices.memory.computes_in_bf16", lambda device: True)
+    check_room(make, 64, 101, training=True, device="cpu")
 
 
 def test_what_cannot_be_worked_out_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
