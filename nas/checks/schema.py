@@ -1,7 +1,7 @@
 """What may stand in a file: each of its fields declared once, beside what is made of it, and checked before it is used.
 
 A field is of a `Kind` of `limits`, by which the same value is checked where it is an option or an argument: so there is
-one declaration of what a recipe's `epochs` may be, whoever says it. (A library of schemas would have had its own
+one declaration of what a recipe's `epochs` may be, whoever says it. (A library of schemas would have had its own,
 beside those; and its errors, of several lines, are not what is said to a user.) Here are the kinds that files have
 and options have not: objects, lists, and mappings.
 

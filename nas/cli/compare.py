@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -28,9 +28,6 @@ from nas.cli.options import (
     Threads,
     Workers,
 )
-
-if TYPE_CHECKING:
-    pass
 
 Networks = Annotated[
     list[str] | None,

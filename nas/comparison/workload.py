@@ -13,12 +13,12 @@ from nas.comparison.report import to_json, to_text, write
 from nas.comparison.trainings import Trainings
 from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
-from nas.ledger.workload import Conclusion, Job, Next
+from nas.ledger.workload import Conclusion, Job, Next, Workload
 from searchspaces import Arch
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Workload):
     """Of the networks of `lineup`."""
 
     lineup: Lineup

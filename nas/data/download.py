@@ -46,18 +46,18 @@ def fetch(url: str, md5: str, target: Path, log: Log) -> None:
     import pooch  # which few commands need
 
     pooch.get_logger().setLevel(logging.CRITICAL)
-    site, _, name = url.rpartition("/")
-    sums = {target.name: f"md5:{md5}"}
-    archives = pooch.create(target.parent, f"{site}/", registry=sums, urls={target.name: url}, retry_if_failed=RETRIES)
+    name = target.name
+    registry, urls = {name: f"md5:{md5}"}, {name: url}
+    archive = pooch.create(target.parent, "", registry=registry, urls=urls, retry_if_failed=RETRIES)
     log(f"downloading {url}")
 
     def get(url: str, output_file: str, of: Any) -> None:
         pooch.HTTPDownloader(timeout=TIMEOUT, progressbar=_Tenths(name, log))(url, output_file, of)
 
     try:
-        archives.fetch(target.name, downloader=get)
+        archive.fetch(name, downloader=get)
     except ValueError:
-        raise ValueError(f"{target.name} is not the official archive, or cut off, as {url} has it") from None
+        raise ValueError(f"{name} is not the official archive, or cut off, as {url} has it") from None
 
 
 def verify(path: Path, md5: str) -> None:

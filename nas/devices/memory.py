@@ -68,8 +68,10 @@ def check_room(
 
 
 def shape_of(module: nn.Module) -> nn.Module:
-    """A copy of `module` without its weights."""
-    return copy.deepcopy(module).to("meta")
+    """A copy of `module` without its weights, which are not copied on the way."""
+    shapes: dict[int, object] = {id(b): b.to("meta") for b in module.buffers()}
+    shapes |= {id(p): nn.Parameter(p.to("meta"), p.requires_grad) for p in module.parameters()}
+    return copy.deepcopy(module, shapes)
 
 
 def _plainly_fits(build: Callable[[], nn.Module], image_size: int, batch_size: int, room: int) -> bool:

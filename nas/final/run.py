@@ -26,7 +26,6 @@ from nas.checks import schema, schemas
 from nas.data.images import Dataset, Images
 from nas.devices.device import choose_device
 from nas.devices.halted import DeviceFault
-from nas.devices.memory import check_room
 from nas.devices.process import prepare
 from nas.exports.files import write_network
 from nas.files import CONFIG, RESULT, check_no_weights, make_folder, resumable, sole_process, write_atomically
@@ -41,7 +40,7 @@ from nas.searching.progress import Output
 from nas.training import checkpoints
 from nas.training.evaluation import accuracy, predict
 from nas.training.progress import watch_training
-from nas.training.train import Diverged, Snapshot, Training
+from nas.training.train import Diverged, Snapshot, Training, check_room_to_train
 from nas.training.transfer import Taken, metadata
 from searchspaces.cost import Cost, cost
 
@@ -177,8 +176,7 @@ class _Prepared:
         prepare()
         dataset = job.recipe.prepare(dataset.to(job.device))
         build = partial(job.network.build, dataset.num_classes, dataset.image_size)
-        batch = min(job.recipe.batch_size, len(dataset.train))
-        check_room(build, dataset.image_size, batch, training=True, device=job.device)
+        check_room_to_train(build, dataset, job.recipe)
         torch.manual_seed(job.seed)
         module = build()
         size = cost(module, dataset.image_size)

@@ -16,7 +16,7 @@ from nas.data.images import Dataset
 from nas.data.judging import validation_of
 from nas.data.source import DataSource
 from nas.ledger.trust import space_of_file
-from nas.ledger.workload import SEARCH, Job, Workload, kind_of_space, workload_of
+from nas.ledger.workload import SEARCH, Job, Workload, kind_of, workload_of
 from nas.network import Network, Scaled
 from nas.pruning import NO_PRUNER
 from nas.reward import Reward
@@ -116,10 +116,9 @@ class Config:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Config:
         """Of `values` that are of `nas.checks.schemas.CONFIG`. Raises ValueError where they do not fit together."""
-        space = space_of_file(values["space"]["name"], **values["space"]["settings"])
         parts = {
-            "space": space,
-            "kind": values.get("kind", kind_of_space(space.reference)),
+            "space": space_of_file(values["space"]["name"], **values["space"]["settings"]),
+            "kind": kind_of(values),
             "recipe": Recipe(**values["recipe"]),
             "reward": Reward(**values["reward"]),
             "objectives": tuple(values.get("objectives", ())),

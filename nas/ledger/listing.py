@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from nas.ledger.identity import Identity, find_study
 from nas.ledger.journal import Journal, lock_of
 from nas.ledger.journal_lines import UNREADABLE
 from nas.ledger.spent import ENDED_AFTER, busy_seconds
-from nas.ledger.workload import SEARCH, kind_of_space
+from nas.ledger.workload import SEARCH, kind_of
 from nas.text.columns import table
 from nas.text.units import format_percent
 
@@ -127,7 +127,7 @@ def _listed(place: Path) -> Listed | None:
 def _run(place: Path) -> Listed:
     document = schema.read(place / CONFIG, schemas.RUN)
     config, budget = document["config"], document["budget"]
-    space, kind = config["space"]["name"], _kind(document["config"])
+    space, kind = config["space"]["name"], kind_of(document["config"])
     try:
         ledger = _ledger(place, document)
     except Unnamed:
@@ -155,15 +155,10 @@ def _run(place: Path) -> Listed:
 def _elsewhere(place: Path, config: dict[str, Any]) -> Listed:
     """Of a run whose trials are in a database that nobody named: what its configuration says."""
     space, began = config["space"]["name"], datetime.fromtimestamp((place / CONFIG).stat().st_mtime)
-    kind, data, seed = _kind(config), config["data"], config["seed"]
+    kind, data, seed = kind_of(config), config["data"], config["seed"]
     if kind == SEARCH:
         return Listed(place.name, kind, ELSEWHERE, space, data, config["strategy"], seed, when=began)
     return Listed(place.name, kind, ELSEWHERE, None, data, None, seed, when=began)
-
-
-def _kind(config: Mapping[str, Any]) -> str:
-    kind: str = config.get("kind") or kind_of_space(config["space"]["name"])
-    return kind
 
 
 def _training(place: Path) -> Listed | None:

@@ -10,7 +10,7 @@ A new one is a class with what `Workload` has, and a line in `KINDS`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -80,11 +80,11 @@ class Conclusion:
 
 
 class Workload(Protocol):
-    """Made of a run's space, as `Workload(space)`."""
+    """Made of a run's space, as `Workload(space)`. By default no test image is looked at, and no run follows."""
 
     kind: ClassVar[str]
     trials: ClassVar[Any]  # a `nas.searching.loop.Search`: what an engine asks for trainings, and tells of them
-    tests: ClassVar[bool]  # it looks at the test images
+    tests: ClassVar[bool] = False  # it looks at the test images
 
     def job(self, arch: Arch, config: Config) -> Job:
         """What a trial of `arch` is."""
@@ -92,7 +92,7 @@ class Workload(Protocol):
 
     def after(self, run: Run, budget: Budget) -> Iterator[Next]:
         """The runs that follow `run`, which has ended with `budget`; each is asked for when those before have ended."""
-        ...
+        return iter(())
 
     def conclude(self, run: Run, ended: str, **files: Path | None) -> Conclusion:
         """What came of `run`, which `ended` so; "" where it was opened later.
@@ -105,6 +105,12 @@ class Workload(Protocol):
 def kind_of_space(name: object) -> str:
     """The kind of a run whose file has a space called `name`, and no kind: an older one."""
     return EXPERIMENTS.get(MOVED.get(str(name), str(name)), SEARCH)
+
+
+def kind_of(config: Mapping[str, Any]) -> str:
+    """What the `config` of a run's file says, or its space where that is older than kinds."""
+    kind: str = config.get("kind") or kind_of_space(config["space"]["name"])
+    return kind
 
 
 def workload_of(kind: str, space: Any) -> Workload:

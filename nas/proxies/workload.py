@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from nas.ledger.config import Budget, Config
+from nas.ledger.config import Config
 from nas.ledger.run import Run
-from nas.ledger.workload import Conclusion, Job, Next
+from nas.ledger.workload import Conclusion, Job, Workload
 from nas.proxies.report import to_json, to_text, write
 from nas.proxies.results import results
 from nas.proxies.study import STUDY_OF_PROXIES, ProxyStudy
@@ -18,21 +17,17 @@ from searchspaces import Arch
 
 
 @dataclass(frozen=True)
-class Study:
+class Study(Workload):
     """Of the networks and trainings of `study`."""
 
     study: ProxyStudy
     kind: ClassVar[str] = STUDY_OF_PROXIES
     trials: ClassVar[type[Search]] = Search
-    tests: ClassVar[bool] = False
 
     def job(self, arch: Arch, config: Config) -> Job:
         study = self.study
         recipe, seed = study.recipe_of(arch, config.recipe), study.seed_of(arch)
         return Job(study.network_of(arch), recipe, seed, study.marks_of(arch))
-
-    def after(self, run: Run, budget: Budget) -> Iterator[Next]:
-        return iter(())
 
     def conclude(self, run: Run, ended: str, **files: Path | None) -> Conclusion:
         found = results(run)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from nas.ledger.config import Budget, Config
+from nas.ledger.config import Config
 from nas.ledger.run import Run
-from nas.ledger.workload import Conclusion, Job, Next
+from nas.ledger.workload import Conclusion, Job, Workload
 from nas.scale.grid import GRID_OF_SCALINGS, ScalingGrid
 from nas.scale.report import to_json, to_text, write
 from nas.scale.results import results
@@ -18,20 +17,16 @@ from searchspaces import Arch
 
 
 @dataclass(frozen=True)
-class Grid:
+class Grid(Workload):
     """Of the triples of `grid`."""
 
     grid: ScalingGrid
     kind: ClassVar[str] = GRID_OF_SCALINGS
     trials: ClassVar[type[Search]] = Search
-    tests: ClassVar[bool] = False
 
     def job(self, arch: Arch, config: Config) -> Job:
         recipe = replace(config.recipe, resolution=self.grid.pixels_of(arch))
         return Job(self.grid.network_of(arch), recipe, self.grid.seed_of(arch))
-
-    def after(self, run: Run, budget: Budget) -> Iterator[Next]:
-        return iter(())
 
     def conclude(self, run: Run, ended: str, **files: Path | None) -> Conclusion:
         found = results(run)

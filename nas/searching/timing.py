@@ -17,11 +17,11 @@ from torch import nn
 
 from nas.data.images import Dataset
 from nas.devices.device import free_memory, out_of_memory
-from nas.devices.memory import NoRoom, check_room
+from nas.devices.memory import NoRoom
 from nas.ledger.config import Budget
 from nas.text.units import format_seconds
 from nas.training.recipe import Recipe
-from nas.training.train import Diverged, Epoch, Moment, train
+from nas.training.train import Diverged, Epoch, Moment, check_room_to_train, train
 from searchspaces import Space
 from searchspaces.cost import cost_of
 
@@ -150,8 +150,7 @@ def training_seconds(build: Build, dataset: Dataset, recipe: Recipe, limit: floa
     mini = dataclasses.replace(
         dataset, train=dataset.train.take(images, 0), val=dataset.val.take(math.ceil(len(dataset.val) / scale), 0)
     )
-    device = dataset.train.pixels.device
-    check_room(build, dataset.image_size, min(recipe.batch_size, images), training=True, device=device)
+    check_room_to_train(build, dataset, recipe)
     torch.manual_seed(0)
     seconds = None
     try:
@@ -163,7 +162,7 @@ def training_seconds(build: Build, dataset: Dataset, recipe: Recipe, limit: floa
     except (Diverged, RuntimeError, MemoryError) as error:  # in a search, a failed trial and no more
         if not isinstance(error, Diverged) and not out_of_memory(error):
             raise
-    free_memory(device)  # workers may need it
+    free_memory(dataset.train.pixels.device)  # workers may need it
     return seconds
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
-from nas.ledger.workload import SEARCH, Conclusion, Job, Next
+from nas.ledger.workload import SEARCH, Conclusion, Job, Next, Workload
 from nas.network import Found
 from nas.searching import control
 from nas.searching.loop import Search
@@ -18,13 +18,12 @@ from searchspaces import Arch, Space
 
 
 @dataclass(frozen=True)
-class SearchWorkload:
+class SearchWorkload(Workload):
     """Of the networks of `space`."""
 
     space: Space
     kind: ClassVar[str] = SEARCH
     trials: ClassVar[type[Search]] = Search
-    tests: ClassVar[bool] = False
 
     def job(self, arch: Arch, config: Config) -> Job:
         return Job(Found(self.space, arch), config.recipe, config.seed)

@@ -18,6 +18,7 @@ from nas.data.batches import TrainBatches
 from nas.data.images import Dataset
 from nas.devices.device import Leash, tuned, within
 from nas.devices.kernels import sound_kernels
+from nas.devices.memory import check_room
 from nas.devices.precision import Precision
 from nas.training.evaluation import accuracy, fitting_batch, predict
 from nas.training.fine_tuning import EVERYTHING, FineTuning
@@ -77,6 +78,15 @@ class Snapshot:
     generators: dict[str, Tensor]
     step: int
     epochs: tuple[Epoch, ...]
+
+
+def check_room_to_train(build: Callable[[], nn.Module], dataset: Dataset, recipe: Recipe) -> None:
+    """Raises NoRoom where a step of the network that `build` makes takes more memory than this machine has.
+
+    `dataset` is already `recipe.prepare`d. The network is not built, see `check_room`.
+    """
+    batch = min(recipe.batch_size, len(dataset.train))
+    check_room(build, dataset.image_size, batch, training=True, device=dataset.train.pixels.device)
 
 
 class Training:

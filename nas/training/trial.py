@@ -15,13 +15,12 @@ from torch import Tensor, nn
 from nas.data.images import Dataset
 from nas.devices.device import out_of_memory, raise_fault
 from nas.devices.latency import latency
-from nas.devices.memory import check_room
 from nas.devices.place import Place
 from nas.network import Network
 from nas.training.evaluation import accuracy, predict
 from nas.training.looks import Look
 from nas.training.recipe import Recipe
-from nas.training.train import Epoch, OnStep, train
+from nas.training.train import Epoch, OnStep, check_room_to_train, train
 
 
 class State(StrEnum):
@@ -96,8 +95,7 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
     build = partial(spec.network.build, dataset.num_classes, dataset.image_size)
     try:
         if spec.published is None:
-            batch = min(spec.recipe.batch_size, len(dataset.train))
-            check_room(build, dataset.image_size, batch, training=True, device=device)
+            check_room_to_train(build, dataset, spec.recipe)
         torch.manual_seed(spec.seed)  # weights and dropout draw from torch's own: a trial has the process to itself
         network = build()
         image_seconds = latency(network, dataset.image_size, device) if spec.measure_latency else None

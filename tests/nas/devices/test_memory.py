@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from nas.baselines import build
-from nas.devices.memory import NoRoom, check_room, inference_memory, training_memory
+from nas.devices.memory import NoRoom, check_room, inference_memory, shape_of, training_memory
 
 
 def allocated(module: nn.Module, images: torch.Tensor, training: bool) -> int:
@@ -87,3 +87,14 @@ def test_what_cannot_be_worked_out_is_not_refused(monkeypatch: pytest.MonkeyPatc
 def test_a_network_too_large_to_build_is_refused_unbuilt() -> None:
     with pytest.raises(NoRoom):
         check_room(lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 10**12)), 8, 1, training=False, device="cpu")
+
+
+def test_a_shape_has_what_the_network_has_but_its_weights() -> None:
+    module = build("resnet8", 10, 32)
+    module[0].requires_grad_(False)
+    shape = shape_of(module)
+    assert all(tensor.is_meta for tensor in (*shape.parameters(), *shape.buffers()))
+    for (name, of_shape), (same, parameter) in zip(shape.named_parameters(), module.named_parameters(), strict=True):
+        assert name == same and of_shape.shape == parameter.shape and of_shape.requires_grad == parameter.requires_grad
+    assert not any(parameter.is_meta for parameter in module.parameters())
+    assert inference_memory(lambda: shape_of(module), 32) == inference_memory(lambda: build("resnet8", 10, 32), 32)
