@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from torch import nn
@@ -53,6 +54,7 @@ def check_settings(space: str, bounds: dict[str, tuple[float, float, float]]) ->
             raise ValueError(f"{space}: {setting} must be {least:,} to {most:,}, not {value:,}")
 
 
+@cache
 def memory_here() -> int:
     """Bytes of memory that this process may have: the machine's, or what its control group leaves it."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
