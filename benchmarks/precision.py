@@ -22,7 +22,8 @@ from nas.cli.tables import table
 from nas.data import load
 from nas.devices.process import prepare
 from nas.network import Found, Network
-from nas.references.resolve import parse_settings, resolve
+from nas.references.resolve import resolve
+from nas.text.settings import parse_settings
 from nas.training.evaluation import predict
 from nas.training.recipe import Recipe
 from nas.training.train import train

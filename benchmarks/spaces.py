@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from nas.cli.tables import table
-from nas.references.resolve import parse_settings
+from nas.text.settings import parse_settings
 from nas.text.units import format_count, format_seconds
 from searchspaces import SPACES, Space, get_space
 from searchspaces.cost import Cost, cost, shapes_only

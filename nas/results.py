@@ -9,8 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from nas.api import Progress
-from nas.checks.options import checked
+from nas.checks.limits import CLASSES, COUNT, PIXELS
 from nas.data.source import DataSource
 from nas.devices.device import choose_device
 from nas.exports.target import read_source
@@ -18,13 +17,14 @@ from nas.ledger import beside, repeats, run
 from nas.ledger.config import Budget
 from nas.ledger.run import Row, rank
 from nas.network import Network
+from nas.options.commands import ResumeOptions
+from nas.options.option import method_takes, number
 from nas.references.origin import data_of, document_of
 from nas.samplers.strategy import Update
 from nas.samplers.strategy_sampler import updates_of
 from nas.searching import choices, control, driver
 from nas.searching.plan import going_on, place
 from nas.searching.progress import Output
-from nas.text.units import parse_seconds, parsed
 from searchspaces.cost import Cost, cost_of
 
 
@@ -55,15 +55,14 @@ class Blueprint:
         """Parameters, and multiply-adds and activations of one image. No weights are allocated for it."""
         return cost_of(self.build, self.image_size)
 
-    @checked
     def build(self, num_classes: int | None = None, image_size: int | None = None) -> nn.Module:
         """A new network with random weights: images `[B, 3, image_size, image_size]` -> logits `[B, num_classes]`.
 
         Raises ValueError where it does not take such images.
         """
         return self.network.build(
-            self.num_classes if num_classes is None else num_classes,
-            self.image_size if image_size is None else image_size,
+            CLASSES.checked("num_classes", self.num_classes if num_classes is None else num_classes),
+            PIXELS.checked("image_size", self.image_size if image_size is None else image_size),
         )
 
     def to_json(self) -> str:
@@ -92,7 +91,6 @@ class Trial(Row):
         """The architecture as `nas.load` and every command take it."""
         return self.blueprint.text
 
-    @checked
     def build(self, num_classes: int | None = None, image_size: int | None = None) -> nn.Module:
         """A new network with random weights: images `[B, 3, image_size, image_size]` -> logits `[B, num_classes]`.
 
@@ -145,9 +143,9 @@ class Run(run.Run):
         """
         return self.trial(self.best_row())
 
-    @checked
     def top(self, count: int) -> list[Trial]:
         """The best `count` trials, the best first; fewer where fewer are complete."""
+        COUNT.checked("count", count)
         complete = [row for row in rank(self.rows()) if row.reward is not None]
         return [self.trial(row) for row in complete[:count]]
 
@@ -182,50 +180,36 @@ class Run(run.Run):
         """`on_trial` for the rows that a search notes."""
         return None if on_trial is None else lambda row: on_trial(self.trial(row)) if row.arch else None
 
-    @checked
-    def resume(
-        self,
-        *,
-        trials: int | None = None,
-        budget: float | str | None = None,
-        workers: int | None = None,
-        gpus: int | None = None,
-        gpus_per_trial: float = 1.0,
-        address: str | None = None,
-        device: str | None = None,
-        data_dir: Path | str | None = None,
-        table: Path | str | None = None,
-        progress: Progress = "none",
-        on_trial: Callable[[Trial], None] | None = None,
-    ) -> Run:
+    @method_takes(ResumeOptions)
+    def resume(self, asked: ResumeOptions) -> Run:
         """Continue it, however it ended, and its control where it has one; returns it when it has ended again.
 
         With a new total of `trials` or `budget` it goes on beyond its end. `data_dir` and `table` say where the data or
-        the table are now, `device`, `workers`, `gpus` and `address` what computes. The rest is as in `nas.search`.
+        the table are now, `device`, `workers`, `gpus` and `address` what computes.
 
-        Raises ValueError where another process drives it, or its data are no longer the same.
+        Raises:
+            ValueError: Where another process drives it, or its data are no longer the same.
         """
-        output = Output(progress)
-        cluster = choices.choose_cluster(workers, gpus, gpus_per_trial, address, self.config.threads)
+        output, limit = Output(asked.progress), self.budget
+        if asked.trials is not None or asked.budget is not None:
+            limit = Budget(asked.trials, None if asked.budget is None else number(asked.budget), limit.timing)
+        cluster = choices.choose_cluster(asked, self.config.threads)
         choices.check_latency(self.config, cluster)
-        new = trials is not None or budget is not None
-        seconds = None if budget is None else parsed("--budget", parse_seconds, budget)
-        limit = Budget(trials, seconds, self.budget.timing) if new else self.budget
         random = control.complete(self)
         for one in (self, random):
             if one is not None and one.in_database:
                 one.database()  # whether it is named, before the data are read
         self._say_what_moved(output)
-        if table is not None:
-            self.config = choices.with_table_at(Path(table), self.config)
+        if asked.table is not None:
+            self.config = choices.with_table_at(Path(asked.table), self.config)
         config = self.config
-        source = config.source.again(None if data_dir is None else Path(data_dir))
+        source = config.source.again(None if asked.data_dir is None else Path(asked.data_dir))
         dataset = choices.load_data(source, output, config.table)
-        where = cluster.device if cluster else choose_device(device or config.device, config.threads)
+        where = cluster.device if cluster else choose_device(asked.device or config.device, config.threads)
         if config.workload.tests:
             dataset = choices.with_test(dataset, source, output)
         output.say(going_on(self.name, config.data, limit, "" if config.table else place(where, cluster)))
-        self.ended = driver.to_the_end(self, limit, dataset, where, cluster, output, self.telling(on_trial))
+        self.ended = driver.to_the_end(self, limit, dataset, where, cluster, output, self.telling(asked.on_trial))
         return self
 
     def _say_what_moved(self, output: Output) -> None:

@@ -16,6 +16,7 @@ BELOW = {"searchspaces": {"searchspaces"}, "scaling": {"searchspaces", "scaling"
 FLOORS = (  # of `nas`, from the ground up: rooms, and files that stand by themselves
     {"baselines", "files", "pruning", "statistics", "text"},
     {"checks", "drawing", "network"},
+    {"options"},
     {"data", "devices", "reward", "samplers"},
     {"training"},
     {"engines", "ledger"},

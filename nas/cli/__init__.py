@@ -30,13 +30,14 @@ from nas.cli import (
     train,
 )
 from nas.cli.characters import spell_plainly
-from nas.cli.checking import checking
+from nas.cli.command import command
 from nas.cli.common import to_stderr
 from nas.cli.help import Command, Group, Stopped, examples, prose
 from nas.cli.mistakes import UsageError, in_a_line, shortened
-from nas.cli.opening import opening
 from nas.devices import process
 from nas.devices.halted import Halted
+from nas.options.commands import ExportOptions, SearchOptions, TrainOptions
+from nas.options.groups import OutputOptions
 
 app = typer.Typer(
     cls=Group,
@@ -55,42 +56,57 @@ app = typer.Typer(
 STUDY = "Study"
 COMMANDS: dict[str, dict[Callable[..., None], tuple[str, ...]]] = {
     "Find a network": {
-        search.search: (
+        command(SearchOptions, search.search, opens=False): (
             "nas search --data shapes --budget 5m",
             "nas search --data folder:pictures --image-size 64 --name pictures",
             "nas search --space mnas --strategy evolution --trials 50 --workers 2",
         ),
-        search.resume: ("nas resume pictures", "nas resume pictures --budget 2h"),
-        runs.runs: ("nas runs", "nas runs --json"),
-        search.top: ("nas top pictures", "nas top pictures --pareto"),
-        report.report: ("nas report pictures", "nas report pictures others --out both.html"),
-        report.dashboard: ("nas dashboard pictures",),
-        repair.repair: ("nas repair pictures",),
+        command(search.ResumeOptions, search.resume): ("nas resume pictures", "nas resume pictures --budget 2h"),
+        command(OutputOptions, runs.runs): ("nas runs", "nas runs --json"),
+        command(search.TopOptions, search.top): ("nas top pictures", "nas top pictures --pareto"),
+        command(report.ReportOptions, report.report): (
+            "nas report pictures",
+            "nas report pictures others --out both.html",
+        ),
+        command(report.DashboardOptions, report.dashboard): ("nas dashboard pictures",),
+        command(repair.RepairOptions, repair.repair): ("nas repair pictures",),
     },
     "Train and compare": {
-        train.train: ("nas train pictures:best --epochs 30", "nas train resnet20 --data cifar10 --epochs 30"),
-        compare.compare: ("nas compare pictures", "nas compare pictures:17 resnet20 --epochs 10 --seeds 5"),
-        scale.scale: ("nas scale --base pictures:best --phi 0..3 --table", "nas scale --target-macs 1G"),
+        command(TrainOptions, train.train): (
+            "nas train pictures:best --epochs 30",
+            "nas train resnet20 --data cifar10 --epochs 30",
+        ),
+        command(compare.CompareOptions, compare.compare): (
+            "nas compare pictures",
+            "nas compare pictures:17 resnet20 --epochs 10 --seeds 5",
+        ),
+        command(scale.ScaleOptions, scale.scale): (
+            "nas scale --base pictures:best --phi 0..3 --table",
+            "nas scale --target-macs 1G",
+        ),
     },
     "Use a network": {
-        predict.predict: ("nas predict pictures:best holiday.jpg", "nas predict pictures-best-trained photos/ --csv"),
-        export.export: ("nas export pictures:best --to onnx,standalone --out shipped",),
-        show.show: ("nas show pictures:best", "nas show resnet20 --draw resnet20.svg"),
+        command(predict.PredictOptions, predict.predict): (
+            "nas predict pictures:best holiday.jpg",
+            "nas predict pictures-best-trained photos/ --csv",
+        ),
+        command(ExportOptions, export.export): ("nas export pictures:best --to onnx,standalone --out shipped",),
+        command(show.ShowOptions, show.show): ("nas show pictures:best", "nas show resnet20 --draw resnet20.svg"),
     },
     STUDY: {
-        bench.bench: ("nas bench --space nasbench_macro --table nas-bench-macro_cifar10.json",),
-        proxy_study.proxy_study: ("nas proxy-study --space compact --networks 12 --full 50k",),
+        command(bench.BenchOptions, bench.bench, opens=False): (
+            "nas bench --space nasbench_macro --table nas-bench-macro_cifar10.json",
+        ),
+        command(proxy_study.ProxyStudyOptions, proxy_study.proxy_study): (
+            "nas proxy-study --space compact --networks 12 --full 50k",
+        ),
     },
 }
 """The panels of `nas --help`, the commands in them, and examples of each."""
-OPENS_NOTHING = (search.search, bench.bench)
-"""Commands that open neither runs nor networks of files."""
 
 for panel, commands in COMMANDS.items():
-    for command, lines in commands.items():
-        whole = command if command in OPENS_NOTHING else opening(command)
-        checked = checking(command.__name__.replace("_", "-"))(whole)
-        app.command(cls=Command, help=prose(command), rich_help_panel=panel, epilog=examples(*lines))(checked)
+    for called, lines in commands.items():
+        app.command(cls=Command, help=prose(called), rich_help_panel=panel, epilog=examples(*lines))(called)
 app.add_typer(baselines.app, name="baselines", rich_help_panel=STUDY)
 
 

@@ -3,85 +3,84 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
-import typer
-
-from nas.cli import common, completion, panels
-from nas.cli.options import Json, SpaceSet, StrategySet
+from nas.checks.kinds import FLAG, LINE, PLACE, TARGET, Several
+from nas.checks.limits import EXPONENT, SEED, SEEDS, THREADS, Optional
+from nas.cli import common
+from nas.options import panels
+from nas.options.groups import MAYBE_PLACE, PrintOptions, SpaceSettings, StrategySettings
+from nas.options.option import Option, number
 
 SUFFIXES = (".png", ".svg")
 
 
-def bench(
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions(PrintOptions):
+    """Of `nas bench`."""
+
     space: Annotated[
         str,
-        typer.Option(
-            autocompletion=completion.spaces,
-            help="As of nas search: nasbench201, nasbench_macro, or any with a table.",
-            rich_help_panel=panels.SPACE,
+        Option(
+            LINE,
+            "As of nas search: nasbench201, nasbench_macro, or any with a table.",
+            panels.SPACE,
+            completes="spaces",
         ),
-    ],
+    ]
     table: Annotated[
         Path,
-        typer.Option(
-            help="NAS-Bench-201's or NAS-Bench-Macro's file, or a CSV: architecture, observed, reported, ...",
-            rich_help_panel=panels.SPACE,
+        Option(
+            PLACE,
+            "NAS-Bench-201's or NAS-Bench-Macro's file, or a CSV: architecture, observed, reported, ...",
+            panels.SPACE,
         ),
-    ],
-    space_set: SpaceSet = [],  # noqa: B006
+    ]
+    settings: SpaceSettings = None
     strategy: Annotated[
         list[str],
-        typer.Option(
-            autocompletion=completion.strategies,
-            help="As of nas search; once for each.",
-            show_default="controller, evolution, random",
-            rich_help_panel=panels.SEARCHING,
+        Option(
+            Several(LINE),
+            "As of nas search; once for each.",
+            panels.SEARCHING,
+            usual="controller, evolution, random",
+            typed=list[str],
+            completes="strategies",
         ),
-    ] = [],  # noqa: B006
-    strategy_set: StrategySet = [],  # noqa: B006
-    seeds: Annotated[int, typer.Option(help="Searches of each strategy.", rich_help_panel=panels.SEARCHING)] = 20,
-    first_seed: Annotated[
-        int, typer.Option(help="The first search's seed; the next has the next.", rich_help_panel=panels.SEARCHING)
-    ] = 0,
-    evaluations: Annotated[
-        str, typer.Option(help="After how many evaluations to look.", rich_help_panel=panels.SEARCHING)
-    ] = "25,50,100,200",
-    reward: Annotated[
-        str, typer.Option(help="accuracy, or mnas: accuracy * (MACs / target) ** w.", rich_help_panel=panels.GOAL)
-    ] = "accuracy",
+    ] = ()  # type: ignore[assignment]
+    strategy_settings: StrategySettings = None
+    seeds: Annotated[int, Option(SEEDS, "Searches of each strategy.", panels.SEARCHING)] = 20
+    first_seed: Annotated[int, Option(SEED, "The first search's seed; the next has the next.", panels.SEARCHING)] = 0
+    evaluations: Annotated[str, Option(LINE, "After how many evaluations to look.", panels.SEARCHING)] = "25,50,100,200"
+    reward: Annotated[str, Option(LINE, "accuracy, or mnas: accuracy * (MACs / target) ** w.", panels.GOAL)] = (
+        "accuracy"
+    )
     target_macs: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the reward mnas, as in 50M.", show_default="the median of the table", rich_help_panel=panels.GOAL
-        ),
-    ] = None,
-    w: Annotated[float, typer.Option(help="Exponent of the reward mnas.", rich_help_panel=panels.GOAL)] = -0.07,
+        float | str | None,
+        Option(TARGET, "Of the reward mnas, as in 50M.", panels.GOAL, usual="the median of the table"),
+    ] = None
+    w: Annotated[float, Option(EXPONENT, "Exponent of the reward mnas.", panels.GOAL)] = -0.07
     workers: Annotated[
         str,
-        typer.Option(
-            help="Simulate searches with so many workers, as in 1,8,64, whose results come late.",
-            rich_help_panel=panels.SEARCHING,
+        Option(
+            LINE,
+            "Simulate searches with so many workers, as in 1,8,64, whose results come late.",
+            panels.SEARCHING,
         ),
-    ] = "1",
+    ] = "1"
     repeats: Annotated[
-        bool,
-        typer.Option(
-            "--repeats",
-            help="Let strategies evaluate again what they have evaluated.",
-            rich_help_panel=panels.SEARCHING,
-        ),
-    ] = False,
-    plot: Annotated[
-        Path | None, typer.Option(help="Draw learning curves to a file .png or .svg.", rich_help_panel=panels.OUTPUT)
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(help="Processes.", show_default="one a core", rich_help_panel=panels.MACHINE)
-    ] = None,
-    as_json: Json = False,
-) -> None:
+        bool, Option(FLAG, "Let strategies evaluate again what they have evaluated.", panels.SEARCHING)
+    ] = False
+    plot: Annotated[Path | None, Option(MAYBE_PLACE, "Draw learning curves to a file .png or .svg.", panels.OUTPUT)] = (
+        None
+    )
+    jobs: Annotated[int | None, Option(Optional(THREADS), "Processes.", panels.MACHINE, usual="one a core")] = None
+
+
+def bench(asked: BenchOptions) -> None:
     """Compare search strategies on a table of results.
 
     A search hands over the architecture of which it saw the best; regret is how much better the table's best is.
@@ -94,30 +93,28 @@ def bench(
     from nas.bench.searches import Setup
     from nas.files import write_atomically
     from nas.ledger.trust import space_of_person
-    from nas.references.resolve import parse_settings
     from nas.reward import USUAL_W
     from nas.samplers import read_settings
     from nas.searching.published import read
-    from nas.text.units import parse_count, parsed
 
-    if w != USUAL_W and reward != "mnas":
+    if asked.w != USUAL_W and asked.reward != "mnas":
         raise ValueError("--w is of --reward mnas: add that")
-    names = list(dict.fromkeys(strategy)) or ["controller", "evolution", "random"]
-    given = {name: tuple(read_settings(name, common.by_name(strategy_set)).items()) for name in names}
-    points, at_once = _numbers("--evaluations", evaluations), _numbers("--workers", workers)
+    plot = asked.plot
+    names = list(dict.fromkeys(asked.strategy)) or ["controller", "evolution", "random"]
+    given = {name: tuple(read_settings(name, asked.strategy_settings or {}).items()) for name in names}
+    points, at_once = _numbers("--evaluations", asked.evaluations), _numbers("--workers", asked.workers)
     drawing = _drawing(plot) if plot else None
-    target = None if target_macs is None else parsed("--target-macs", parse_count, target_macs)
-    found = read(space_of_person(space, **parse_settings(",".join(space_set))), table)
-    task = choose_task(found, reward, target, w, common.to_stderr)
-    setups = [Setup(name, number, repeats, given[name]) for name in names for number in at_once]
-    results = run(
-        task, setups, range(first_seed, first_seed + seeds), points[-1], jobs or os.cpu_count() or 1, common.to_stderr
-    )
+    target = None if asked.target_macs is None else number(asked.target_macs)
+    found = read(space_of_person(asked.space, **(asked.settings or {})), Path(asked.table))
+    task = choose_task(found, asked.reward, target, asked.w, common.to_stderr)
+    setups = [Setup(name, late, asked.repeats, given[name]) for name in names for late in at_once]
+    seeds, jobs = range(asked.first_seed, asked.first_seed + asked.seeds), asked.jobs or os.cpu_count() or 1
+    results = run(task, setups, seeds, points[-1], jobs, common.to_stderr)
     report = Report(task, results, points)
     if plot and drawing:
         write_atomically(plot, drawing.picture(results, report.title, report.unit, plot.suffix.lower()[1:]))
         common.to_stderr(f"wrote {plot}")
-    if as_json:
+    if asked.as_json:
         common.print_json(to_json(report))
         return
     common.to_stdout(report.text())

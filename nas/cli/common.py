@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nas.checks.options import spelled
+from nas.options.option import options_of
 from nas.text import console
 
 if TYPE_CHECKING:
     from nas.ledger.run import Run
 
 
-def by_name(changes: list[str]) -> dict[str, str]:
-    """`["cutout=16"]` -> `{"cutout": "16"}`."""
-    return {name: text for name, _, text in (change.partition("=") for change in changes)}
-
-
-def idle(command: Callable[..., None], given: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-    """Which of the `names` are `given` another value than the `command` has by default, as they are typed."""
-    usual = {name: parameter.default for name, parameter in inspect.signature(command).parameters.items()}
-    return [spelled(name) for name in names if given[name] != usual[name]]
-
-
-def check_report(command: Callable[..., None], given: Mapping[str, Any], shown: Iterable[str]) -> None:
-    """Raises ValueError where --report is `given`, and something that it has no use for: all but what is `shown`."""
-    if given["report"] and (others := idle(command, given, [name for name in given if name not in shown])):
+def check_report(asked: Any, *shown: str) -> None:
+    """Raises ValueError where `asked` has --report, and something that it has no use for: all but what is `shown`."""
+    names = [name for name in options_of(type(asked)) if name not in shown]
+    if asked.report and (others := asked.changed(*names)):
         raise ValueError(f"--report trains nothing: leave out {', '.join(others)}")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from nas.cli import names
+from nas.options import names
 
 Completion = Callable[[str], list[str]]
 

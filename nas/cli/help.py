@@ -10,8 +10,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from nas.cli import panels
-from nas.cli.checking import range_of
+from nas.options import panels
 
 WHOLE = 200  # characters: a command's first sentence is not cut
 
@@ -24,14 +23,7 @@ class Stopped(Exception):
 
 
 class Command(TyperCommand):
-    """A command whose help has panels on a terminal alone, and says which numbers an option may be."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        parameters: list[Any] = self.params
-        for parameter in parameters:
-            if numbers := range_of(parameter.name or "", self.name or ""):
-                parameter.help = f"{(parameter.help or '').rstrip('.')} ({numbers})."
+    """A command whose help has panels on a terminal alone."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -103,8 +95,7 @@ def _by_panel(parameters: list[Any]) -> list[Any]:
     for parameter in parameters:
         if parameter.name == "help":
             parameter.rich_help_panel = panels.OUTPUT
-    places = {name: place for place, name in enumerate(panels.ORDER)}
-    return sorted(parameters, key=lambda p: places.get(getattr(p, "rich_help_panel", None) or "", -1))
+    return sorted(parameters, key=lambda p: panels.place(getattr(p, "rich_help_panel", None) or ""))
 
 
 def _parameters(command: Any, ctx: Any) -> list[tuple[str, tuple[str, str]]]:

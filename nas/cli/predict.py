@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv as csv_files
 import sys
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli import common, completion, panels
-from nas.cli.options import Json, RunsDir, Threads
+from nas.checks.kinds import FLAG
+from nas.checks.limits import COUNT
+from nas.cli import common
+from nas.options import commands, panels
+from nas.options.groups import PrintOptions
+from nas.options.option import Option
 from nas.text.visible import visible
 
 if TYPE_CHECKING:
@@ -19,37 +24,22 @@ if TYPE_CHECKING:
     from nas.exports.classifier import Prediction
 
 
-def predict(
-    network: Annotated[
-        str,
-        typer.Argument(
-            metavar="NETWORK",
-            autocompletion=completion.networks,
-            help="What was trained: RUN:best or RUN:17, nas train's folder, an exported .onnx or .pt2 file.",
-        ),
-    ],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Image files, and folders of them.")],
+@dataclass(frozen=True)
+class PredictOptions(PrintOptions, commands.PredictOptions):
+    """Of `nas predict`."""
+
+    _: KW_ONLY
     top: Annotated[
         int,
-        typer.Option(
-            "--top", "-n", help="So many classes of each image, the likeliest first.", rich_help_panel=panels.OUTPUT
-        ),
-    ] = 3,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            help="weights.safetensors of nas train, for a network that has none by its name.",
-            rich_help_panel=panels.NETWORKS,
-        ),
-    ] = None,
-    threads: Threads = 1,
-    runs_dir: RunsDir = Path("runs"),
+        Option(COUNT, "So many classes of each image, the likeliest first.", panels.OUTPUT, flags=("--top", "-n")),
+    ] = 3
     as_csv: Annotated[
         bool,
-        typer.Option("--csv", help="Print CSV: a line for each class of each image.", rich_help_panel=panels.OUTPUT),
-    ] = False,
-    as_json: Json = False,
-) -> None:
+        Option(FLAG, "Print CSV: a line for each class of each image.", panels.OUTPUT, flags=("--csv",)),
+    ] = False
+
+
+def predict(asked: PredictOptions) -> None:
     """Say what is on photographs.
 
     They go in as the images did in the network's training: turned upright, the centre square, at its pixels.
@@ -61,13 +51,14 @@ def predict(
     from nas.text.live import passing
     from nas.training.announcement import class_list
 
-    common.one_format(as_csv, as_json)
-    choose_device("cpu", threads)
-    files = image_files(images)
-    classifier = Classifier.load(network, runs_dir, weights)
+    common.one_format(asked.as_csv, asked.as_json)
+    choose_device("cpu", asked.threads)
+    weights = None if asked.weights is None else Path(asked.weights)
+    files = image_files([asked.images] if isinstance(asked.images, str | Path) else asked.images)
+    classifier = Classifier.load(str(asked.network), asked.runs_dir, weights)
     task = classifier.task
     classes = f"{len(task.class_names)}: {class_list(task.class_names)}{f', as in {task.data}' if task.data else ''}"
-    common.say(as_json or as_csv)(
+    common.say(asked.as_json or asked.as_csv)(
         f"network   {classifier.words}\n"
         f"classes   {classes}\n"
         f"images    {len(files):,}, at {task.preprocessing.image_size} pixels\n"
@@ -75,12 +66,12 @@ def predict(
     with passing("looking at the images", sys.stderr):
         predictions = list(classifier.predict(files))
     readable = [prediction for prediction in predictions if not prediction.reason]
-    if as_json:
-        common.print_json([_as_json(prediction, top) for prediction in predictions])
-    elif as_csv:
-        _print_csv(readable, top)
+    if asked.as_json:
+        common.print_json([_as_json(prediction, asked.top) for prediction in predictions])
+    elif asked.as_csv:
+        _print_csv(readable, asked.top)
     elif readable:
-        common.to_stdout(predictions_table(readable, top))
+        common.to_stdout(predictions_table(readable, asked.top))
     unreadable = [prediction.reason for prediction in predictions if prediction.reason]
     if unreadable:
         for reason in unreadable:

@@ -3,199 +3,163 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from nas.cli import common, completion, panels
-from nas.cli.options import (
-    Address,
-    BatchSize,
+from nas.checks.kinds import FLAG, LINE, TIME
+from nas.checks.limits import SEED, SEEDS, Number
+from nas.cli import common
+from nas.options import panels
+from nas.options.groups import (
+    MAYBE_LINE,
     Data,
-    DataDir,
-    Device,
-    Gpus,
-    GpusPerTrial,
-    Json,
-    Other,
-    Rate,
-    Resolution,
-    RunsDir,
-    SkipUnreadable,
-    SpaceSet,
-    Threads,
-    Workers,
+    DataOptions,
+    MachineOptions,
+    OutputOptions,
+    ReportedRun,
+    SpaceOptions,
+    StepOptions,
 )
+from nas.options.option import Option, number
 
 if TYPE_CHECKING:
     from nas.results import Run
 
 
-def proxy_study(
-    space: Annotated[
-        str,
-        typer.Option(
-            help="To draw networks from, as of nas search.",
-            autocompletion=completion.spaces,
-            rich_help_panel=panels.SPACE,
-        ),
-    ] = "mnas",
-    space_set: SpaceSet = [],  # noqa: B006
-    width: Annotated[
-        float | None, typer.Option(help="Width multiplier.", show_default="1", rich_help_panel=panels.SPACE)
-    ] = None,
+@dataclass(frozen=True, kw_only=True)
+class ProxyStudyOptions(SpaceOptions, DataOptions, StepOptions, MachineOptions, OutputOptions):
+    """Of `nas proxy-study`."""
+
     networks: Annotated[
         int,
-        typer.Option(help="How many to draw, spread evenly over their multiply-adds.", rich_help_panel=panels.SPACE),
-    ] = 24,
+        Option(
+            Number(3, 10_000, whole=True),  # fewer have no order to speak of
+            "How many to draw, spread evenly over their multiply-adds.",
+            panels.SPACE,
+        ),
+    ] = 24
     macs: Annotated[
         str | None,
-        typer.Option(
-            metavar="RANGE", help="Draw only networks of so many multiply-adds: 5M-50M.", rich_help_panel=panels.SPACE
-        ),
-    ] = None,
+        Option(MAYBE_LINE, "Draw only networks of so many multiply-adds: 5M-50M.", panels.SPACE, metavar="RANGE"),
+    ] = None
+    seed: Annotated[int, Option(SEED, "By which the networks are drawn.", panels.SPACE)] = 0
     full: Annotated[
         str,
-        typer.Option(
-            help="The full training, the truth: 100k images, or 25kx4, which is 25k images 4 times.",
-            rich_help_panel=panels.LENGTHS,
+        Option(
+            LINE,
+            "The full training, the truth: 100k images, or 25kx4, which is 25k images 4 times.",
+            panels.LENGTHS,
         ),
-    ] = "100k",
+    ] = "100k"
     cuts: Annotated[
         str | None,
-        typer.Option(
-            help="Images after which the full one is cut.",
-            show_default="a sixteenth, an eighth, ... a half",
-            rich_help_panel=panels.LENGTHS,
+        Option(
+            MAYBE_LINE,
+            "Images after which the full one is cut.",
+            panels.LENGTHS,
+            usual="a sixteenth, an eighth, ... a half",
         ),
-    ] = None,
+    ] = None
     short: Annotated[
         str | None,
-        typer.Option(
-            help="Short trainings, each with a schedule of its own: 12.5k,25k@16,5kx4 (images, pixels, passes), or "
-            "none.",
-            show_default="an eighth and a quarter, also at half the pixels, and a thirty-second 4 times",
-            rich_help_panel=panels.LENGTHS,
+        Option(
+            MAYBE_LINE,
+            "Short trainings, each with a schedule of its own: 12.5k,25k@16,5kx4 (images, pixels, passes), or none.",
+            panels.LENGTHS,
+            usual="an eighth and a quarter, also at half the pixels, and a thirty-second 4 times",
         ),
-    ] = None,
+    ] = None
     seeds: Annotated[
         int,
-        typer.Option(
-            help="Trainings of each kind for each network. 2 show how noisy the truth is.",
-            rich_help_panel=panels.LENGTHS,
+        Option(
+            SEEDS,
+            "Trainings of each kind for each network. 2 show how noisy the truth is.",
+            panels.LENGTHS,
         ),
-    ] = 2,
-    seed: Annotated[int, typer.Option(help="By which the networks are drawn.", rich_help_panel=panels.SPACE)] = 0,
-    data: Data = "cifar10",
-    data_dir: DataDir = None,
-    skip_unreadable: SkipUnreadable = False,
-    resolution: Resolution = None,
-    batch_size: BatchSize = 64,
-    lr: Rate = 0.05,
-    other: Other = [],  # noqa: B006
+    ] = 2
+    data: Data = "cifar10"
     name: Annotated[
-        str | None,
-        typer.Option(help="The run's name.", show_default="proxies-DATA-1, -2, ...", rich_help_panel=panels.OUTPUT),
-    ] = None,
+        str | None, Option(MAYBE_LINE, "The run's name.", panels.OUTPUT, usual="proxies-DATA-1, -2, ...")
+    ] = None
     budget: Annotated[
-        str | None,
-        typer.Option(help="Stop after so long: 20m, 1h30m.", show_default="train all", rich_help_panel=panels.MACHINE),
-    ] = None,
-    workers: Workers = None,
-    gpus: Gpus = None,
-    gpus_per_trial: GpusPerTrial = 1.0,
-    address: Address = None,
-    device: Device = "auto",
-    threads: Threads = 1,
-    report: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RUN",
-            autocompletion=completion.runs,
-            help="Train nothing, but say what a study has found so far.",
-            rich_help_panel=panels.OUTPUT,
-        ),
-    ] = None,
+        float | str | None, Option(TIME, "Stop after so long: 20m, 1h30m.", panels.MACHINE, usual="train all")
+    ] = None
+    report: ReportedRun = None
     as_csv: Annotated[
         bool,
-        typer.Option(
-            "--csv", help="With --report, print a line for each proxy, as CSV.", rich_help_panel=panels.OUTPUT
-        ),
-    ] = False,
-    runs_dir: RunsDir = Path("runs"),
-    as_json: Json = False,
-) -> None:
+        Option(FLAG, "With --report, print a line for each proxy, as CSV.", panels.OUTPUT, flags=("--csv",)),
+    ] = False
+
+
+def proxy_study(asked: ProxyStudyOptions) -> None:
     """Find out which short training ranks networks as a long one does, and which is the best for its time.
 
     Draws networks of a space, trains each in full and in every short way, and compares the orders.
     """
-    common.check_report(proxy_study, dict(locals()), ("report", "as_csv", "runs_dir", "as_json"))
+    common.check_report(asked, "report", "as_csv", "runs_dir", "progress")
     common.load_torch()
     from nas.data.folder import PREFIX
     from nas.data.source import choose_source
-    from nas.ledger.config import Budget
+    from nas.ledger.config import Budget, Config
     from nas.ledger.run import folder_of
     from nas.proxies.announcement import announce
     from nas.proxies.draw import draw
     from nas.proxies.study import Length, study_config, usual_cuts, usual_shorts
-    from nas.references.resolve import parse_settings
     from nas.results import Run
     from nas.reward import Reward
     from nas.searching import choices, driver
     from nas.searching.progress import Output
-    from nas.text.units import parse_count, parse_names, parse_seconds, parsed
+    from nas.text.units import parse_count, parse_names
 
-    if report is not None:
-        _report(Run.open(folder_of(report, runs_dir)), as_json, as_csv)
+    if asked.report is not None:
+        _report(Run.open(folder_of(asked.report, Path(asked.runs_dir))), asked.as_json, asked.as_csv)
         return
-    seconds = None if budget is None else parsed("--budget", parse_seconds, budget)
-    _check(macs, full, as_csv)
-    settings = parse_settings(",".join(space_set))
-    choices.check_ahead(space, settings, width, "random", {}, seed)
-    recipe = choices.choose_recipe(1, "all", resolution, batch_size, lr, other)
+    _check(asked)
+    choices.check_space(asked)
+    recipe = choices.choose_recipe(asked, asked.image_size)
     if recipe.seconds is not None:
         raise ValueError("the trainings of a study are as long as --full and --short say: leave out --set seconds")
-    source = choose_source(None, data, data_dir, resolution, skip_unreadable)
-    cluster = choices.choose_cluster(workers, gpus, gpus_per_trial, address, threads)
-    where = choices.choose_place(cluster, device, threads)
-    folder = choices.new_folder(runs_dir, name, f"proxies-{source.name.removeprefix(PREFIX)}")
-    output = Output("json" if as_json else "lines")
+    source = choose_source(None, asked)
+    cluster = choices.choose_cluster(asked, asked.threads)
+    where = choices.choose_place(cluster, asked)
+    folder = choices.new_folder(Path(asked.runs_dir), asked.name, f"proxies-{source.name.removeprefix(PREFIX)}")
+    output = Output(asked.progress)
     dataset = choices.load_data(source, output)
-    length = Length.parse(full, len(dataset.train))
+    length = Length.parse(asked.full, len(dataset.train))
     if length.pixels:
-        raise ValueError(f"--full {full}: its pixels are --image-size")
+        raise ValueError(f"--full {asked.full}: its pixels are --image-size")
     recipe = replace(recipe, epochs=length.epochs, subset=length.images)
-    config = choices.choose_config(
-        space, width, dataset, source, recipe, Reward(), "random", seed, where, threads,
-        settings=settings,
-    )  # fmt: skip
+    space = choices.choose_space(asked, dataset, recipe)
+    config = Config(
+        space, dataset.name, recipe, Reward(), "random", asked.seed, device=where, threads=asked.threads
+    ).on(source, dataset)
     pixels = recipe.image_size(dataset)
-    at = usual_cuts(length) if cuts is None else [round(parse_count(text)) for text in parse_names(cuts)]
-    texts = () if short in (None, "none") else parse_names(short)
+    at = usual_cuts(length) if asked.cuts is None else [round(parse_count(text)) for text in parse_names(asked.cuts)]
+    texts = () if asked.short in (None, "none") else parse_names(asked.short)
     shorts = tuple(Length.parse(text, len(dataset.train)) for text in texts)
-    shorts = usual_shorts(length, pixels) if short is None else shorts
+    shorts = usual_shorts(length, pixels) if asked.short is None else shorts
     with output.busy("drawing networks"):
-        drawn = draw(config.space, networks, seed, dataset.num_classes, pixels, *_range(macs))
-    config = study_config(config, drawn, shorts, at, seeds, pixels, len(dataset.train))
-    limit = Budget(config.space.size, seconds)
+        drawn = draw(space, asked.networks, asked.seed, dataset.num_classes, pixels, *_range(asked.macs))
+    config = study_config(config, drawn, shorts, at, asked.seeds, pixels, len(dataset.train))
+    limit = Budget(config.space.size, None if asked.budget is None else number(asked.budget))
     limit = replace(limit, timing=announce(config, drawn, source, dataset, limit, cluster, folder, output))
     run = Run.create(folder, config, limit)
     run.ended = driver.to_the_end(run, limit, dataset, where, cluster, output)
-    common.conclude(run, as_json, run.ended)
+    common.conclude(run, asked.as_json, run.ended)
     common.check_success([run])
 
 
-def _check(macs: str | None, full: str, as_csv: bool) -> None:
+def _check(asked: ProxyStudyOptions) -> None:
+    """What can be said of a study before anything is read. Raises ValueError where one of these cannot be."""
     import sys
 
     from nas.proxies.study import Length
 
-    if as_csv:
+    if asked.as_csv:
         raise ValueError("--csv is for --report RUN; a study writes its CSV files into its folder")
-    _range(macs)
-    Length.parse(full, sys.maxsize)  # of as many images as may be
+    _range(asked.macs)
+    Length.parse(asked.full, sys.maxsize)  # of as many images as may be
 
 
 def _range(macs: str | None) -> tuple[float, float]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from nas.cli import common, completion
-from nas.cli.options import RunsDir
+from nas.cli import common
+from nas.options.groups import RunName, RunsOptions
 
 
-def repair(
-    run: Annotated[str, typer.Argument(metavar="RUN", autocompletion=completion.runs, help="The run's name.")],
-    runs_dir: RunsDir = Path("runs"),
-) -> None:
+@dataclass(frozen=True)
+class RepairOptions(RunsOptions):
+    """Of `nas repair`."""
+
+    run: RunName
+
+
+def repair(asked: RepairOptions) -> None:
     """Keep what can be read of a damaged journal.
 
     Lines that are damaged are left out; the journal as it was stays beside it, as journal.log.damaged.
@@ -22,4 +24,4 @@ def repair(
     from nas.ledger.repair import repair as repaired
     from nas.ledger.run import folder_of
 
-    common.to_stdout(repaired(folder_of(run, runs_dir)).describe())
+    common.to_stdout(repaired(folder_of(asked.run, Path(asked.runs_dir))).describe())

@@ -3,45 +3,44 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from nas.cli import common, completion, panels
-from nas.cli.options import Json, RunsDir
-
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out", help="The file.", show_default="report.html in the first run's folder", rich_help_panel=panels.OUTPUT
-    ),
-]
-EventFiles = Annotated[
-    Path | None,
-    typer.Option(
-        "--tensorboard",
-        metavar="FOLDER",
-        help="Also write TensorBoard's event files there.",
-        rich_help_panel=panels.OUTPUT,
-    ),
-]
+from nas.checks.kinds import FLAG, NAMED, Several
+from nas.checks.limits import Number
+from nas.cli import common
+from nas.options import panels
+from nas.options.groups import MAYBE_PLACE, OutputOptions, RunName, RunsOptions
+from nas.options.option import Option
 
 
-def report(
+@dataclass(frozen=True)
+class ReportOptions(OutputOptions):
+    """Of `nas report`."""
+
     runs: Annotated[
         list[str],
-        typer.Argument(
+        Option(
+            Several(NAMED, 1),
+            "A run, or the name that searches of --seeds share; several stand side by side.",
+            typed=list[str],
             metavar="RUN",
-            autocompletion=completion.runs,
-            help="A run, or the name that searches of --seeds share; several stand side by side.",
+            completes="runs",
+            by_place=True,
         ),
-    ],
-    out: Out = None,
-    tensorboard: EventFiles = None,
-    runs_dir: RunsDir = Path("runs"),
-    as_json: Json = False,
-) -> None:
+    ]
+    _: KW_ONLY
+    out: Annotated[
+        Path | None, Option(MAYBE_PLACE, "The file.", panels.OUTPUT, usual="report.html in the first run's folder")
+    ] = None
+    tensorboard: Annotated[
+        Path | None,
+        Option(MAYBE_PLACE, "Also write TensorBoard's event files there.", panels.OUTPUT, metavar="FOLDER"),
+    ] = None
+
+
+def report(asked: ReportOptions) -> None:
     """Write what a run found, and how, as one HTML file that opens anywhere. A run's control stands beside it.
 
     With --json the numbers are printed, and no page is written.
@@ -60,7 +59,8 @@ def report(
     from nas.searching.control import RANDOM
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    named = list(dict.fromkeys(runs))
+    runs_dir, out, tensorboard = Path(asked.runs_dir), asked.out, asked.tensorboard
+    named = list(dict.fromkeys(asked.runs))
     places = [(folder_of(name, runs_dir), repeats.find(folder_of(name, runs_dir))) for name in named]
     opened = [Run.open(path) for place, of_set in places for path in of_set or [place]]
     for note in filter(None, (note_of_loss(run, RANDOM) for run in opened)):
@@ -71,7 +71,7 @@ def report(
 
         for place in write(several, tensorboard):
             common.to_stderr(f"wrote {place}")
-    if as_json:
+    if asked.as_json:
         found = [numbers.to_dict() for numbers in several]
         seeds = [group.to_dict() for group in repeated(several)]
         compared = [control.to_dict() for control in controls(several)]
@@ -85,20 +85,23 @@ def report(
     common.to_stdout(f"wrote {path}, {path.stat().st_size / 1000:,.0f} kB")
 
 
-def dashboard(
-    run: Annotated[str, typer.Argument(metavar="RUN", autocompletion=completion.runs, help="The run's name.")],
+@dataclass(frozen=True)
+class DashboardOptions(RunsOptions):
+    """Of `nas dashboard`."""
+
+    run: RunName
+    _: KW_ONLY
     port: Annotated[
-        int, typer.Option(help="Of this machine, which alone can open it.", rich_help_panel=panels.OUTPUT)
-    ] = 8080,
-    no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Do not open it in the browser.", rich_help_panel=panels.OUTPUT)
-    ] = False,
-    runs_dir: RunsDir = Path("runs"),
-) -> None:
+        int, Option(Number(1, 65_535, whole=True), "Of this machine, which alone can open it.", panels.OUTPUT)
+    ] = 8080
+    no_browser: Annotated[bool, Option(FLAG, "Do not open it in the browser.", panels.OUTPUT)] = False
+
+
+def dashboard(asked: DashboardOptions) -> None:
     """Open optuna-dashboard on a run's ledger, also while it searches. Ctrl-C ends it."""
     from nas.ledger.run import Run, folder_of
 
-    opened = Run.open(folder_of(run, runs_dir))
+    opened = Run.open(folder_of(asked.run, Path(asked.runs_dir)))
     number = opened.study._study_id
     try:
         import optuna_dashboard
@@ -106,16 +109,16 @@ def dashboard(
         if error.name != "optuna_dashboard":
             raise
         raise ValueError("nas dashboard needs optuna-dashboard: pip install optuna-dashboard") from None
-    address = f"http://127.0.0.1:{port}/dashboard/studies/{number}"
-    common.to_stdout(f"{run} is at {address} until Ctrl-C")
-    if not no_browser:
+    address = f"http://127.0.0.1:{asked.port}/dashboard/studies/{number}"
+    common.to_stdout(f"{asked.run} is at {address} until Ctrl-C")
+    if not asked.no_browser:
         _open_soon(address)
     try:
-        optuna_dashboard.run_server(opened.storage(), host="127.0.0.1", port=port)
+        optuna_dashboard.run_server(opened.storage(), host="127.0.0.1", port=asked.port)
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise
-        raise ValueError(f"port {port} is not free: choose another --port") from None
+        raise ValueError(f"port {asked.port} is not free: choose another --port") from None
 
 
 def _open_soon(address: str) -> None:

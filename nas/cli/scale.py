@@ -4,252 +4,253 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from nas.cli import common, completion, panels, scale_search
-from nas.cli.options import (
-    Address,
-    DataDir,
-    Device,
-    Epochs,
-    Gpus,
-    GpusPerTrial,
-    Json,
-    Other,
-    Rate,
-    RunsDir,
-    SkipUnreadable,
-    Threads,
-    Workers,
+from nas.checks.kinds import FLAG, GROWTH, LINE, NAMED, SUBSET, TARGET, TIME, Amount
+from nas.checks.limits import BATCH, COUNT, PART, PIXELS, SEEDS, TRIALS, Number, Optional
+from nas.cli import common, scale_search
+from nas.options import panels
+from nas.options.commands import Classes
+from nas.options.groups import (
+    MAYBE_LINE,
+    MAYBE_PLACE,
+    DataOptions,
+    MachineOptions,
+    OtherData,
+    OutputOptions,
+    TrainingOptions,
 )
+from nas.options.option import Option, number
+from nas.text.units import parse_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from nas.scale.family import Limit, Member
 
-Base = Annotated[
-    str | None,
-    typer.Option(
-        autocompletion=completion.networks,
-        help="What grows: a baseline (mobilenet_v2), RUN:best, mnas:... or a .json file.",
-        show_default="efficientnet_b0, or what grew in the grid of --from",
-        rich_help_panel=panels.GROWTH,
-    ),
-]
-Phi = Annotated[
-    str | None,
-    typer.Option(help="How much: 0 is the base, 2.5 or 3, or 0..7 for a family.", rich_help_panel=panels.GROWTH),
-]
-TargetMacs = Annotated[
-    str | None,
-    typer.Option(help="The largest with at most so many multiply-adds, as in 1G.", rich_help_panel=panels.GROWTH),
-]
-TargetLatency = Annotated[
-    str | None,
-    typer.Option(
-        help="The largest whose image takes at most so long on this device, as in 20ms.", rich_help_panel=panels.GROWTH
-    ),
-]
-MaxMacs = Annotated[
-    str | None, typer.Option(help="The same as --target-macs; limits work together.", rich_help_panel=panels.GROWTH)
-]
-MaxMemory = Annotated[
-    str | None,
-    typer.Option(help="The largest that needs at most so much memory, as in 2GB.", rich_help_panel=panels.GROWTH),
-]
-MemoryFor = Annotated[
-    str,
-    typer.Option(
-        help="What --max-memory is of: inference (of one image) or training (of --batch-size).",
-        rich_help_panel=panels.GROWTH,
-    ),
-]
-BatchSize = Annotated[
-    int, typer.Option(help="Images at once in training, for its memory and in the grid.", rich_help_panel=panels.GROWTH)
-]
-Alpha = Annotated[
-    float | None,
-    typer.Option(
-        help="What depth grows by for one of phi.", show_default="1.2, the paper's", rich_help_panel=panels.COEFFICIENTS
-    ),
-]
-Beta = Annotated[
-    float | None, typer.Option(help="What width grows by.", show_default="1.1", rich_help_panel=panels.COEFFICIENTS)
-]
-Gamma = Annotated[
-    float | None,
-    typer.Option(help="What resolution grows by.", show_default="1.15", rich_help_panel=panels.COEFFICIENTS),
-]
-Together = Annotated[
-    str | None,
-    typer.Option(
-        "--compound",
-        metavar="ALPHA,BETA,GAMMA",
-        help="All three, as in 1.2,1.1,1.15.",
-        rich_help_panel=panels.COEFFICIENTS,
-    ),
-]
-Table = Annotated[
-    bool,
-    typer.Option("--table", help="Print a row a network; with --phi 0..7 the family.", rich_help_panel=panels.OUTPUT),
-]
-Classes = Annotated[
-    int | None, typer.Option(help="How many classes.", show_default="the base's own", rich_help_panel=panels.SHAPE)
-]
-ImageSize = Annotated[
-    int | None,
-    typer.Option(help="Pixels at which the base is the base.", show_default="its own", rich_help_panel=panels.SHAPE),
-]
-Time = Annotated[
-    bool, typer.Option(help="Measure the time for one image on this device.", rich_help_panel=panels.MACHINE)
-]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder for the untrained network: architecture.json, weights.safetensors and network.py.",
-        rich_help_panel=panels.OUTPUT,
-    ),
-]
+
+@dataclass(frozen=True, kw_only=True)
+class GridOptions(DataOptions, TrainingOptions, MachineOptions, OutputOptions):
+    """Of `nas scale --search`: how a grid is trained."""
+
+    search: Annotated[
+        bool, Option(FLAG, "Find alpha, beta and gamma: train the base at twice its multiply-adds.", panels.GRID)
+    ] = False
+    seeds: Annotated[int, Option(SEEDS, "Trainings of each network of the grid, seeds 0, 1, ...", panels.GRID)] = 3
+    triples: Annotated[
+        int | None, Option(Optional(COUNT), "At most so many triples in the grid.", panels.GRID, usual="all that fit")
+    ] = None
+    step: Annotated[float, Option(Number(0.01, 1), "Of alpha, beta and gamma in the grid.", panels.GRID)] = 0.05
+    tolerance: Annotated[
+        float, Option(PART, "How far from 2 the measured ratio of a triple in the grid may be.", panels.GRID)
+    ] = 0.1
+    trials: Annotated[int | None, Option(Optional(TRIALS), "Stop the grid after so many trainings.", panels.GRID)] = (
+        None
+    )
+    budget: Annotated[float | str | None, Option(TIME, "Stop the grid after so long: 20m, 1h30m.", panels.GRID)] = None
+    data: OtherData = None
+    subset: Annotated[
+        int | str | None,
+        Option(
+            Optional(SUBSET), "Training images to use: 10k, say, or all.", panels.TRAINING, usual="10k, or all if fewer"
+        ),
+    ] = None
+    name: Annotated[
+        str | None, Option(MAYBE_LINE, "Of the grid's run.", panels.OUTPUT, usual="scale-DATA-1, -2, ...")
+    ] = None
+    report: Annotated[
+        str | None,
+        Option(MAYBE_LINE, "Say what a grid has found so far.", panels.OUTPUT, metavar="RUN", completes="runs"),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleOptions(GridOptions):
+    """Of `nas scale`."""
+
+    base: Annotated[
+        str | None,
+        Option(
+            Optional(NAMED),
+            "What grows: a baseline (mobilenet_v2), RUN:best, mnas:... or a .json file.",
+            panels.GROWTH,
+            usual="efficientnet_b0, or what grew in the grid of --from",
+            completes="networks",
+        ),
+    ] = None
+    phi: Annotated[
+        str | None,
+        Option(MAYBE_LINE, "How much: 0 is the base, 2.5 or 3, or 0..7 for a family.", panels.GROWTH),
+    ] = None
+    target_macs: Annotated[
+        float | str | None,
+        Option(TARGET, "The largest with at most so many multiply-adds, as in 1G.", panels.GROWTH),
+    ] = None
+    target_latency: Annotated[
+        float | str | None,
+        Option(TIME, "The largest whose image takes at most so long on this device, as in 20ms.", panels.GROWTH),
+    ] = None
+    max_macs: Annotated[
+        float | str | None,
+        Option(TARGET, "The same as --target-macs; limits work together.", panels.GROWTH),
+    ] = None
+    max_memory: Annotated[
+        float | str | None,
+        Option(
+            Optional(Amount(Number(1, 1e18), parse_bytes)),
+            "The largest that needs at most so much memory, as in 2GB.",
+            panels.GROWTH,
+        ),
+    ] = None
+    memory_for: Annotated[
+        str,
+        Option(LINE, "What --max-memory is of: inference (of one image) or training (of --batch-size).", panels.GROWTH),
+    ] = "inference"
+    batch_size: Annotated[
+        int,
+        Option(
+            Number(1, BATCH.most, whole=True, of="images"),
+            "Images at once in training, for its memory and in the grid.",
+            panels.GROWTH,
+        ),
+    ] = 32
+    alpha: Annotated[
+        float | None,
+        Option(GROWTH, "What depth grows by for one of phi.", panels.COEFFICIENTS, usual="1.2, the paper's"),
+    ] = None
+    beta: Annotated[float | None, Option(GROWTH, "What width grows by.", panels.COEFFICIENTS, usual="1.1")] = None
+    gamma: Annotated[float | None, Option(GROWTH, "What resolution grows by.", panels.COEFFICIENTS, usual="1.15")] = (
+        None
+    )
+    compound: Annotated[
+        str | None,
+        Option(MAYBE_LINE, "All three, as in 1.2,1.1,1.15.", panels.COEFFICIENTS, metavar="ALPHA,BETA,GAMMA"),
+    ] = None
+    from_run: Annotated[
+        str | None,
+        Option(
+            MAYBE_LINE,
+            "Grow by the best triple of a grid, and by default its base.",
+            panels.COEFFICIENTS,
+            flags=("--from",),
+            metavar="RUN",
+            completes="runs",
+        ),
+    ] = None
+    table: Annotated[bool, Option(FLAG, "Print a row a network; with --phi 0..7 the family.", panels.OUTPUT)] = False
+    classes: Classes = None
+    image_size: Annotated[
+        int | None, Option(Optional(PIXELS), "Pixels at which the base is the base.", panels.SHAPE, usual="its own")
+    ] = None
+    time: Annotated[
+        bool,
+        Option(FLAG, "Measure the time for one image on this device.", panels.MACHINE, flags=("--time/--no-time",)),
+    ] = True
+    out: Annotated[
+        Path | None,
+        Option(
+            MAYBE_PLACE,
+            "Folder for the untrained network: architecture.json, weights.safetensors and network.py.",
+            panels.OUTPUT,
+        ),
+    ] = None
+
 
 BASE = "efficientnet_b0"  # by default
+OF_GROWTH = (
+    "phi", "target_macs", "target_latency", "max_macs", "max_memory", "alpha", "beta", "gamma", "compound", "from_run",
+)  # fmt: skip
+"""What says how large, and by what."""
 OF_SEARCH = (
     "data", "data_dir", "skip_unreadable", "name", "seeds", "triples", "step", "tolerance", "trials", "budget",
-    "epochs", "subset", "lr", "other", "workers", "gpus", "gpus_per_trial", "address",
+    "epochs", "subset", "lr", "recipe", "workers", "gpus", "gpus_per_trial", "address",
 )  # fmt: skip
 """What says how a grid is trained."""
 
 
-def scale(
-    base: Base = None,
-    phi: Phi = None,
-    target_macs: TargetMacs = None,
-    target_latency: TargetLatency = None,
-    max_macs: MaxMacs = None,
-    max_memory: MaxMemory = None,
-    memory_for: MemoryFor = "inference",
-    batch_size: BatchSize = 32,
-    alpha: Alpha = None,
-    beta: Beta = None,
-    gamma: Gamma = None,
-    compound: Together = None,
-    from_run: scale_search.From = None,
-    table: Table = False,
-    classes: Classes = None,
-    image_size: ImageSize = None,
-    time: Time = True,
-    device: Device = "auto",
-    threads: Threads = 1,
-    out: Out = None,
-    search: scale_search.Search = False,
-    report: scale_search.Report = None,
-    data: scale_search.Data = None,
-    data_dir: DataDir = None,
-    skip_unreadable: SkipUnreadable = False,
-    name: scale_search.Name = None,
-    seeds: scale_search.Seeds = 3,
-    triples: scale_search.Triples = None,
-    step: scale_search.Step = 0.05,
-    tolerance: scale_search.Tolerance = 0.1,
-    trials: scale_search.Trials = None,
-    budget: scale_search.TimeBudget = None,
-    epochs: Epochs = 1,
-    subset: scale_search.GridSubset = None,
-    lr: Rate = 0.05,
-    other: Other = [],  # noqa: B006
-    workers: Workers = None,
-    gpus: Gpus = None,
-    gpus_per_trial: GpusPerTrial = 1.0,
-    address: Address = None,
-    runs_dir: RunsDir = Path("runs"),
-    as_json: Json = False,
-) -> None:
+def scale(asked: ScaleOptions) -> None:
     """Make a network larger: deeper, wider and sharper together.
 
     By phi as EfficientNet-B1 to B7 grew from B0, or as large as limits allow. Writes the architecture to NAME.json.
     With --search it finds what alpha, beta and gamma are best for a network: a grid of them is trained.
     """
-    _check_together(dict(locals()))
+    _check_together(asked)
     common.load_torch()
-    if report:
-        common.conclude(scale_search.open_grid(report, runs_dir), as_json)
-        return
-    if search:
-        scale_search.search(
-            given=(phi, target_macs, target_latency, max_macs, max_memory, alpha, beta, gamma, compound, from_run),
-            base=base or BASE, data=data, data_dir=data_dir, skip_unreadable=skip_unreadable, name=name,
-            seeds=seeds, triples=triples, step=step, tolerance=tolerance, trials=trials, budget=budget, epochs=epochs,
-            subset=subset, image_size=image_size, batch_size=batch_size, lr=lr, other=other, workers=workers, gpus=gpus,
-            gpus_per_trial=gpus_per_trial, address=address, device=device, threads=threads, runs_dir=runs_dir,
-            as_json=as_json,
-        )  # fmt: skip
-        return
+    if asked.report:
+        common.conclude(scale_search.open_grid(asked.report, Path(asked.runs_dir)), asked.as_json)
+    elif asked.search:
+        scale_search.search(asked, asked.base or BASE)
+    else:
+        _grow(asked)
+
+
+def _grow(asked: ScaleOptions) -> None:
+    """Make it larger without training anything."""
     from nas.devices.device import choose_device
     from nas.scale.family import base_of, choose_compound, member, parse_phi, solve
     from nas.scale.tables import facts, family_table
     from nas.text.live import passing
     from scaling.compound import PAPER
 
-    if target_macs and max_macs:
-        raise ValueError("--target-macs and --max-macs are the same limit: give one")
-    where = choose_device(device, threads)
-    limits = _limits(target_macs or max_macs, target_latency, max_memory, memory_for, batch_size, where)
-    if (phi is None) == (not limits):
+    where = choose_device(asked.device, asked.threads)
+    limits = _limits(asked, where)
+    if (asked.phi is None) == (not limits):
         raise ValueError("say how large: by --phi 3, or by limits such as --target-macs 1G, not both")
-    own = choose_compound(alpha, beta, gamma, compound)
-    if from_run:
-        own, base, image_size = scale_search.best_of(from_run, runs_dir, own, base, image_size, common.say(as_json))
-    grows = base_of(base or BASE, runs_dir, classes, image_size)
-    if phi is None:
+    own = choose_compound(asked.alpha, asked.beta, asked.gamma, asked.compound)
+    base, image_size, runs_dir = asked.base, asked.image_size, Path(asked.runs_dir)
+    if asked.from_run:
+        say = common.say(asked.as_json)
+        own, base, image_size = scale_search.best_of(asked.from_run, runs_dir, own, base, image_size, say)
+    grows = base_of(base or BASE, runs_dir, asked.classes, image_size)
+    if asked.phi is None:
         with passing("looking for the largest", sys.stderr):
             found, ended = solve(grows, limits, own or PAPER)
         members = [found]
-        common.say(as_json)(f"the largest is at phi {found.phi:g}; {ended}\n")
+        common.say(asked.as_json)(f"the largest is at phi {found.phi:g}; {ended}\n")
     else:
-        phis = parse_phi(phi)
+        phis = parse_phi(asked.phi)
         with passing(f"working out {len(phis)} network{'s' * (len(phis) > 1)}", sys.stderr):
             members = [member(grows, value, own) for value in phis]
-    if not table and len(members) == 1:
-        _one(members[0], batch_size, where if time else None, out, as_json)
-    elif out:
+    if not asked.table and len(members) == 1:
+        _one(members[0], asked.batch_size, where if asked.time else None, asked.out, asked.as_json)
+    elif asked.out:
         raise ValueError("--out is for one network: leave out --table, and give one --phi")
-    elif as_json:
-        common.print_json([facts(m, batch_size) for m in members])
+    elif asked.as_json:
+        common.print_json([facts(m, asked.batch_size) for m in members])
     else:
         with passing("working out their memory", sys.stderr):
-            drawn = family_table(members, batch_size)
+            drawn = family_table(members, asked.batch_size)
         common.to_stdout(drawn)
 
 
-def _check_together(given: Mapping[str, Any]) -> None:
-    """Raises ValueError where an option is `given` that has no use beside the others."""
-    if not given["search"] and (without := common.idle(scale, given, OF_SEARCH)):
+def _check_together(asked: ScaleOptions) -> None:
+    """Raises ValueError where an option is given that has no use beside the others."""
+    if not asked.search and (without := asked.changed(*OF_SEARCH)):
         raise ValueError(f"{', '.join(without)}: that is for a grid that is trained: add --search, or leave it out")
-    if given["search"] and (beside := common.idle(scale, given, ("memory_for", "table", "classes", "out", "time"))):
+    if asked.search and (beside := asked.changed("memory_for", "table", "classes", "out", "time")):
         raise ValueError(f"{', '.join(beside)}: a grid that is trained has no use for that: leave it out, or --search")
-    if given["memory_for"] != "inference" and given["max_memory"] is None:
+    if asked.search and asked.changed(*OF_GROWTH):
+        raise ValueError("--search finds alpha, beta and gamma at phi 1: leave out what says how large, or by what")
+    if asked.memory_for not in ("inference", "training"):
+        raise ValueError(f"--memory-for is inference or training, not {asked.memory_for!r}")
+    if asked.memory_for != "inference" and asked.max_memory is None:
         raise ValueError("--memory-for says what --max-memory is of: give both")
+    if asked.target_macs and asked.max_macs:
+        raise ValueError("--target-macs and --max-macs are the same limit: give one")
 
 
-def _limits(
-    macs: str | None, latency: str | None, memory: str | None, memory_for: str, batch_size: int, device: str
-) -> list[Limit]:
+def _limits(asked: ScaleOptions, device: str) -> list[Limit]:
     """The cheap ones to look at first."""
     from nas.scale.family import macs_within, memory_within, seconds_within
-    from nas.text.units import parse_bytes, parse_count, parse_seconds, parsed
 
-    if memory_for not in ("inference", "training"):
-        raise ValueError(f"--memory-for is inference or training, not {memory_for!r}")
     limits = []
-    if macs is not None:
-        limits.append(macs_within(parsed("--target-macs", parse_count, macs)))
-    if memory is not None:
-        limits.append(memory_within(parse_bytes(memory), batch_size if memory_for == "training" else None))
-    if latency is not None:
-        limits.append(seconds_within(parsed("--target-latency", parse_seconds, latency), device))
+    if (macs := asked.target_macs or asked.max_macs) is not None:
+        limits.append(macs_within(number(macs)))
+    if asked.max_memory is not None:
+        batch = asked.batch_size if asked.memory_for == "training" else None
+        limits.append(memory_within(number(asked.max_memory), batch))
+    if asked.target_latency is not None:
+        limits.append(seconds_within(number(asked.target_latency), device))
     return limits
 
 

@@ -2,62 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
-import typer
-
-from nas.cli import common, completion, panels
-from nas.cli.options import Json, RunsDir
-
-Form = Annotated[
-    str,
-    typer.Option(
-        "--format",
-        help="table, text, json, blocks (mnas, compact) or genotype (nasnet).",
-        rich_help_panel=panels.OUTPUT,
-    ),
-]
-Draw = Annotated[
-    Path | None, typer.Option("--draw", help="Also draw it, to a file .svg or .png.", rich_help_panel=panels.OUTPUT)
-]
+from nas.checks.kinds import LINE
+from nas.cli import common
+from nas.options import panels
+from nas.options.commands import Classes, ImageSize
+from nas.options.groups import MAYBE_LINE, MAYBE_PLACE, Network, OutputOptions
+from nas.options.option import Option
 
 
-def show(
-    network: Annotated[
-        str,
-        typer.Argument(
-            metavar="NETWORK",
-            autocompletion=completion.networks,
-            help="RUN:best, RUN:17, a baseline (resnet20), mnas:..., or a .json file",
-        ),
-    ],
+@dataclass(frozen=True)
+class ShowOptions(OutputOptions):
+    """Of `nas show`."""
+
+    network: Network
+    _: KW_ONLY
     data: Annotated[
         str | None,
-        typer.Option(
-            autocompletion=completion.data,
-            help="In the form for cifar10, cifar100 or shapes.",
-            rich_help_panel=panels.SHAPE,
+        Option(MAYBE_LINE, "In the form for cifar10, cifar100 or shapes.", panels.SHAPE, completes="data"),
+    ] = None
+    image_size: ImageSize = None
+    classes: Classes = None
+    form: Annotated[
+        str,
+        Option(
+            LINE,
+            "table, text, json, blocks (mnas, compact) or genotype (nasnet).",
+            panels.OUTPUT,
+            flags=("--format",),
         ),
-    ] = None,
-    image_size: Annotated[
-        int | None,
-        typer.Option(help="Pixels.", show_default="the run's, space's or publication's", rich_help_panel=panels.SHAPE),
-    ] = None,
-    classes: Annotated[
-        int | None,
-        typer.Option(
-            help="How many classes.", show_default="the run's, space's or publication's", rich_help_panel=panels.SHAPE
-        ),
-    ] = None,
-    form: Form = "table",
-    draw: Draw = None,
-    runs_dir: RunsDir = Path("runs"),
-    as_json: Json = False,
-) -> None:
+    ] = "table"
+    draw: Annotated[Path | None, Option(MAYBE_PLACE, "Also draw it, to a file .svg or .png.", panels.OUTPUT)] = None
+
+
+def show(asked: ShowOptions) -> None:
     """Print a network as a table of rows, or in another notation, or draw it."""
+    network, form, draw, as_json = str(asked.network), asked.form, asked.draw, asked.as_json
+    data, runs_dir = asked.data, Path(asked.runs_dir)
     if as_json and form != "table":
         raise ValueError("--format and --json are two formats: give one of them")
     common.load_torch()
@@ -72,7 +58,7 @@ def show(
     found = resolve(network, runs_dir)
     picture = _pictures(draw) if draw else None
     usual = shape_of(data) if data else usual_shape(network, found, runs_dir)
-    shape = choose_shape(usual, classes, image_size)
+    shape = choose_shape(usual, asked.classes, asked.image_size)
     if form != "table" and not as_json:
         print(visible(written(found, form, shape, origin_of(network, found, runs_dir))))
         shown = shown_of(found, shape) if picture else None

@@ -14,6 +14,7 @@ from nas.files import CONFIG
 from nas.ledger.names import is_network
 from nas.ledger.run import Run, folder_of, rank
 from nas.network import Designed, Found, Network
+from nas.options import groups
 from nas.references.origin import Origin, origin_of, source_for
 from nas.references.resolve import expand, file_of, resolve
 from nas.text.units import format_count, parse_names
@@ -59,9 +60,7 @@ def named(
     return entrants, bool(match_macs)
 
 
-def source_of(
-    targets: Sequence[str], named: str | None, folder: Path | None, image_size: int | None, skip: bool, runs_dir: Path
-) -> tuple[DataSource, str]:
+def source_of(targets: Sequence[str], asked: groups.DataOptions, runs_dir: Path) -> tuple[DataSource, str]:
     """The data to train on, and why those: what the options say, else what the found networks come from.
 
     Raises ValueError where these come from different data, or from different pixels, and nothing is said.
@@ -72,16 +71,16 @@ def source_of(
         origin = origin_of(name, resolve(name, runs_dir), runs_dir)
         if origin and usual is None:
             usual = origin
-        elif origin and usual and named is None and not origin.data.same_images(usual.data):
+        elif origin and usual and asked.data is None and not origin.data.same_images(usual.data):
             raise ValueError(
                 f"{usual.words} has {usual.data.name}, {origin.words} {origin.data.name}: choose one by --data"
             )
-        elif origin and usual and image_size is None and origin.data.image_size != usual.data.image_size:
+        elif origin and usual and asked.image_size is None and origin.data.image_size != usual.data.image_size:
             raise ValueError(
                 f"{usual.words} has {usual.data.image_size} pixels, {name} {origin.data.image_size}: choose for all by "
                 "--image-size"
             )
-    chosen = source_for(names, usual, named, folder, image_size, skip)
+    chosen = source_for(names, usual, asked)
     return chosen, f"as {usual.words} has it" if usual and chosen.same_images(usual.data) else ""
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from nas import data
-from nas.checks.limits import TEXT, Optional
 from nas.data.download import Log
 from nas.data.images import Dataset, Images
+from nas.options import groups
 
 
 @dataclass(frozen=True)
@@ -71,16 +71,15 @@ class DataSource:
             )
 
 
-def choose_source(
-    usual: DataSource | None, name: str | None, folder: Path | None, image_size: int | None, skip_unreadable: bool
-) -> DataSource:
+def choose_source(usual: DataSource | None, asked: groups.DataOptions) -> DataSource:
     """What the options say, and where they are silent what is `usual`: the data that the network comes from.
 
     Without either it is CIFAR-10. Of other data than the usual ones the pixels are their own, and a folder's, which
     has none, the usual ones.
     """
+    name, image_size, skip_unreadable = asked.data, asked.image_size, asked.skip_unreadable
+    folder = None if asked.data_dir is None else Path(asked.data_dir)
     usual = usual or DataSource()
-    Optional(TEXT).checked("the name of the data", name)
     named, place = data.locate(usual.name, folder or usual.folder) if name is None else data.locate(name, folder)
     if skip_unreadable and not data.is_folder(named):
         raise ValueError(f"--skip-unreadable is for the images of a folder, and {named} is none: leave it out")

@@ -27,6 +27,7 @@ from nas.exports.photographs import CLASSIFY
 from nas.exports.steps import Step, calibration_batches, int8_bytes, measure, program_bytes
 from nas.exports.target import Source
 from nas.files import new_folder, write_atomically
+from nas.options import groups
 
 
 @dataclass(frozen=True)
@@ -161,16 +162,16 @@ def with_weights(formats: Sequence[str], source: Source) -> list[str]:
     return [*formats[:after], "state_dict", *formats[after:]]
 
 
-def source_of_images(source: Source, data: str | None, folder: Path | None, skip_unreadable: bool) -> DataSource:
-    """The images by which an export is measured: `data`, else what the network was trained on.
+def source_of_images(source: Source, asked: groups.DataOptions) -> DataSource:
+    """The images by which an export is measured: those asked for, else what the network was trained on.
 
     Raises ValueError where neither is said.
     """
-    if data is None and source.data is None:
+    if asked.data is None and source.data is None:
         raise ValueError(
             "--test and --quantize static need images, and nothing says on which the network was trained: give --data"
         )
-    chosen = choose_source(source.data, data, folder, None, skip_unreadable)
+    chosen = choose_source(source.data, replace(asked, image_size=None))
     return replace(chosen, image_size=source.shape[1])
 
 

@@ -31,14 +31,14 @@ def check(seeds: int, control: bool) -> None:
         )
 
 
-def places(path: Path, first_seed: int, seeds: int) -> dict[Path, int]:
-    """Where the searches of the set `path` go, with their seeds: `first_seed` and those after it.
+def places(path: Path, seeds: range) -> dict[Path, int]:
+    """Where the searches of the set `path` go, with their seeds.
 
     Of a single seed it is `path` itself. Raises ValueError where a set has no room.
     """
-    if seeds == 1:
-        return {path: first_seed}
-    found = {path.with_name(f"{path.name}-seed{seed}"): seed for seed in range(first_seed, first_seed + seeds)}
+    if len(seeds) == 1:
+        return {path: seeds[0]}
+    found = {path.with_name(f"{path.name}-seed{seed}"): seed for seed in seeds}
     for place in (path, *found):
         if is_taken(place):
             raise ValueError(f"{place} exists: `nas resume {path.name}` continues it, --name starts another")

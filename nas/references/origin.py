@@ -17,6 +17,7 @@ from nas.data.source import DataSource, choose_source
 from nas.files import ARCHITECTURE, RESULT, WEIGHTS
 from nas.ledger.run import Run, folder_of
 from nas.network import Network, Scaled
+from nas.options import groups
 from nas.references.resolve import file_of
 
 _SCALED = re.compile(r"(@[\d.]+x[\d.]+-\d+)+$")
@@ -71,22 +72,15 @@ def weights_of(target: str, origin: Origin | None) -> Path | None:
     return weights if weights and weights.is_file() else None
 
 
-def source_for(
-    targets: Sequence[str],
-    origin: Origin | None,
-    name: str | None,
-    folder: Path | None,
-    image_size: int | None,
-    skip: bool,
-) -> DataSource:
+def source_for(targets: Sequence[str], origin: Origin | None, asked: groups.DataOptions) -> DataSource:
     """The images for `targets`: what the options say, else those of their `origin`, else CIFAR-10: `choose_source`.
 
     Raises ValueError where one is a file of a network for others than CIFAR-10, and nothing says where those are.
     """
-    if name is None and origin is None:
+    if asked.data is None and origin is None:
         for file in filter(None, map(file_of, targets)):
             _check_is_for_cifar10(file)
-    return choose_source(origin.data if origin else None, name, folder, image_size, skip)
+    return choose_source(origin.data if origin else None, asked)
 
 
 def trained_on(weights: Path) -> Origin | None:

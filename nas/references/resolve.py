@@ -15,7 +15,8 @@ from nas.files import ARCHITECTURE
 from nas.ledger.run import Run, folder_of
 from nas.ledger.trust import space_of_file, space_of_person
 from nas.network import Designed, Found, Network, Scaled, grown
-from nas.text.units import parse_count, parse_names
+from nas.text.settings import parse_settings
+from nas.text.units import parse_names
 from searchspaces import SPACES, Arch, Compact, Mnas, Space
 from searchspaces.blockstrings import parse_blocks
 
@@ -142,30 +143,6 @@ def _arch(space: Space, text: str) -> Arch:
     if isinstance(space, Mnas | Compact) and text.startswith(("cn_", "ds_", "ir_")):
         return parse_blocks(space, text.split(","))
     return space.parse(text)
-
-
-def parse_settings(text: str) -> dict[str, Any]:
-    """`0.25` or `max_macs=8M,num_classes=100`: the settings of a space; values are JSON, counts or words."""
-    found: dict[str, Any] = {}
-    for part in filter(None, re.split(r",(?![^\[]*\])", text)):
-        name, equals, value = part.partition("=")
-        found |= {name: _value(value)} if equals else {"width": _width(name)}
-    return found
-
-
-def _value(text: str) -> Any:
-    with contextlib.suppress(ValueError, RecursionError):
-        return json.loads(text)
-    with contextlib.suppress(ValueError):
-        return round(parse_count(text))
-    return text
-
-
-def _width(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no width multiplier: write mnas@0.25:..., say") from None
 
 
 def _multiplier(target: str, text: str) -> float:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas import data
-from nas.checks.limits import SEED, TEXT
-from nas.checks.schemas import RECIPE_FIELDS
 from nas.data.folder import PREFIX
 from nas.data.images import Dataset
 from nas.data.source import DataSource
@@ -20,8 +18,11 @@ from nas.ledger.config import Budget, Config
 from nas.ledger.names import as_name, check_name, check_room
 from nas.ledger.run import check_database
 from nas.ledger.trust import class_of_person, space_of_person
+from nas.options.commands import SearchOptions
+from nas.options.groups import ClusterOptions, DeviceOptions, GoalOptions, SpaceOptions, StepOptions, StrategyOptions
+from nas.options.option import number
 from nas.pruning import NO_PRUNER, make_pruner
-from nas.reward import ACCURACY, LOSS, USUAL_W, Reward
+from nas.reward import LOSS, USUAL_W, Reward
 from nas.samplers import check_strategy, read_settings
 from nas.searching.control import check_room as check_room_of_control
 from nas.searching.control import place as place_of_control
@@ -30,7 +31,7 @@ from nas.searching.plan import fit_width, has_width
 from nas.searching.progress import Output
 from nas.searching.published import read
 from nas.searching.reach import check_reach
-from nas.text.units import parse_count, parse_seconds, parse_whole, parsed
+from nas.text.units import format_count
 from nas.training.recipe import Recipe
 from searchspaces import Space
 from searchspaces.scaled import ScaledSpace
@@ -39,13 +40,15 @@ if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster
 
 
-def choose_recipe(
-    epochs: int, subset: int | str, resolution: int | None, batch_size: int, lr: float, others: Sequence[str]
-) -> Recipe:
-    """How networks are trained; `others` are `NAME=VALUE`. Raises ValueError for what a recipe cannot have."""
-    images = None if subset == "all" else parsed("--subset", parse_whole, subset)
-    recipe = Recipe(epochs=epochs, subset=images, resolution=resolution, batch_size=batch_size, lr=lr)
-    return recipe.changed(others)
+def choose_recipe(asked: StepOptions, image_size: int | None) -> Recipe:
+    """How networks are trained: what a recipe has by the name of an option is that option's.
+
+    Raises ValueError for what a recipe cannot have.
+    """
+    values = asked.values_for(Recipe) | {"resolution": image_size}
+    if values.get("subset") == "all":
+        values["subset"] = None
+    return Recipe(**values).changed(asked.recipe or {})
 
 
 def usual_images(dataset: Dataset) -> int:
@@ -67,20 +70,11 @@ def with_test(dataset: Dataset, source: DataSource, output: Output) -> Dataset:
         return replace(dataset, test=source.load_test(output.log))
 
 
-def choose_reward(
-    macs: float | str | None, params: float | str | None, latency: float | str | None, w: float, hard: bool,
-    signal: str = ACCURACY,
-) -> Reward:  # fmt: skip
+def choose_reward(goal: GoalOptions) -> Reward:
     """The reward that --signal and the --target options describe. Raises ValueError where they disagree."""
-    given: dict[str, float] = {
-        cost: parsed(f"--target-{cost}", parse, text)
-        for cost, text, parse in (
-            ("macs", macs, parse_count),
-            ("params", params, parse_count),
-            ("latency", latency, parse_seconds),
-        )
-        if text is not None
-    }
+    w, hard, signal = goal.w, goal.hard, goal.signal
+    targets = {"macs": goal.target_macs, "params": goal.target_params, "latency": goal.target_latency}
+    given = {cost: number(target) for cost, target in targets.items() if target is not None}
     if len(given) > 1:
         raise ValueError("give one of --target-macs, --target-params and --target-latency, not several")
     if w != USUAL_W and (hard or not given):
@@ -96,47 +90,45 @@ def choose_reward(
 
 
 def choose_config(
-    space: str,
-    width: float | None,
-    dataset: Dataset,
-    source: DataSource,
-    recipe: Recipe,
-    reward: Reward,
-    strategy: str,
-    seed: int,
-    device: str,
-    threads: int,
-    table: Path | None = None,
-    max_macs: float | None = None,
-    settings: dict[str, Any] | None = None,
-    strategy_settings: Mapping[str, Any] | None = None,
+    asked: SearchOptions, dataset: Dataset, source: DataSource, recipe: Recipe, reward: Reward, device: str
 ) -> Config:
-    """The search's configuration; `settings` are the space's own, and `dataset` is what `source` loads.
-
-    Without a `width`, it is what the limit or the reward's target allows, see `_sized`. With a `table` of published
-    results that width is 1, since those are of networks at their own.
-    """
-    of_strategy = read_settings(strategy, strategy_settings or {})
-    check_subset(recipe, dataset)
-    given = (settings or {}) | ({} if width is None else {"width": width})
-    if "image_size" in space_of_person(space, **given).settings():
-        given = {"image_size": recipe.image_size(dataset)} | given
-    chosen = space_of_person(space, **given)
-    if "width" not in given and table is None:
-        target = reward.target if reward.cost == "macs" else None
-        chosen = _sized(chosen, target, max_macs, dataset.num_classes, recipe.image_size(dataset))
+    """The search's configuration; `dataset` is what `source` loads. Raises ValueError where there can be none."""
+    of_strategy = read_settings(asked.strategy, asked.strategy_settings or {})
+    max_macs = choose_limit(asked, reward)
     config = Config(
-        chosen, dataset.name, recipe, reward, strategy, seed, device=device, threads=threads, max_macs=max_macs,
+        choose_space(asked, dataset, recipe, reward, max_macs, fits=asked.table is None), dataset.name, recipe, reward,
+        asked.strategy, asked.seed, device=device, threads=asked.threads, max_macs=max_macs,
         strategy_settings=of_strategy,
     ).on(source, dataset)  # fmt: skip
-    return config if table is None else _answered_by(table, config)
+    if asked.table is not None:
+        config = _answered_by(Path(asked.table), config)
+    return _with_aim(config, asked)
 
 
-def choose_place(cluster: Cluster | None, device: str, threads: int) -> str:
-    """The device that trains: the cluster's, else `device` here. Raises ValueError where both are asked for."""
-    if cluster is not None and device != "auto":
+def choose_space(
+    asked: SpaceOptions, dataset: Dataset, recipe: Recipe, reward: Reward = Reward(), max_macs: float | None = None,  # noqa: B008
+    fits: bool = True,
+) -> Space:  # fmt: skip
+    """The space for the images of `dataset`. Without a width, that is what the limit or the reward's target allows.
+
+    Where nothing `fits` it, as where published results are of networks at their own width, that is 1.
+    """
+    check_subset(recipe, dataset)
+    given = _settings(asked)
+    if "image_size" in space_of_person(asked.space, **given).settings():
+        given = {"image_size": recipe.image_size(dataset)} | given
+    chosen = space_of_person(asked.space, **given)
+    if "width" in given or not fits:
+        return chosen
+    target = reward.target if reward.cost == "macs" else None
+    return _sized(chosen, target, max_macs, dataset.num_classes, recipe.image_size(dataset))
+
+
+def choose_place(cluster: Cluster | None, asked: DeviceOptions) -> str:
+    """The device that trains: the cluster's, else the one here. Raises ValueError where both are asked for."""
+    if cluster is not None and asked.device != "auto":
         raise ValueError("--device is for one trial at a time: --workers are on CPUs, --gpus on GPUs")
-    here = choose_device("cpu" if cluster else device, threads)
+    here = choose_device("cpu" if cluster else asked.device, asked.threads)
     return cluster.device if cluster else here
 
 
@@ -157,43 +149,64 @@ def check_subset(recipe: Recipe, dataset: Dataset) -> None:
         )
 
 
-def choose_budget(trials: int | None, budget: float | str | None) -> Budget:
-    """When a search ends; 20 minutes, where nobody says. Raises ValueError where that is no end."""
-    usual = 20 * 60.0 if trials is None else None
-    return Budget(trials, usual if budget is None else parsed("--budget", parse_seconds, budget))
+def choose_budget(asked: StrategyOptions) -> Budget:
+    """When a search ends; 20 minutes, where nobody says."""
+    usual = 20 * 60.0 if asked.trials is None else None
+    return Budget(asked.trials, usual if asked.budget is None else number(asked.budget))
 
 
-def check_ahead(
-    space: str, settings: dict[str, Any], width: float | None, strategy: str, strategy_settings: Mapping[str, Any],
-    seed: int, pruner: str = NO_PRUNER, epochs: int = 1, objectives: str | None = None,
-) -> None:  # fmt: skip
+def by_reference(asked: SearchOptions) -> SearchOptions:
+    """`asked` with the name and the settings of its space, where it has a space itself."""
+    if not isinstance(asked.space, Space):
+        return asked
+    given = asked.space.changed_settings() | dict(asked.settings or {})
+    width = given.pop("width", asked.width)
+    return replace(asked, space=asked.space.reference, settings=given, width=width)
+
+
+def check_ahead(asked: SearchOptions) -> None:
     """What can be said of a search before its data are loaded. Raises ValueError where one of these cannot be."""
-    TEXT.checked("the space", space)
-    check_strategy(TEXT.checked("the strategy", strategy), strategy_settings)
-    SEED.checked("--seed", seed)
-    if width is not None and "width" in settings:
-        raise ValueError("--width is the setting width of the space: give one of them")
-    space_of_person(space, **settings | ({} if width is None else {"width": width}))
-    if objectives is not None:
+    _check_evaluator(asked)
+    check_strategy(asked.strategy, asked.strategy_settings or {})
+    check_space(asked)
+    if (objectives := _objectives(asked)) is not None:
         parse_objectives(objectives)
-    RECIPE_FIELDS["epochs"].checked("epochs", epochs)
-    make_pruner(pruner, max(epochs, 2))  # whether it has enough of them, `choose_aim` says, who knows the recipe
+    make_pruner(asked.pruner, max(asked.epochs, 2))  # whether it has enough of them, `_with_aim` says
+    choose_limit(asked, choose_reward(asked))
+    repeats.check(asked.seeds, asked.control)
 
 
-def choose_limit(max_macs: float | str | None, reward: Reward) -> float | None:
+def check_space(asked: SpaceOptions) -> None:
+    """Raises ValueError where there is no such space."""
+    if asked.width is not None and "width" in (asked.settings or {}):
+        raise ValueError("--width is the setting width of the space: give one of them")
+    space_of_person(asked.space, **_settings(asked))
+
+
+def choose_limit(goal: GoalOptions, reward: Reward) -> float | None:
     """The multiply-adds that no network may exceed. Raises ValueError where `reward` wants more than these."""
-    if max_macs is None:
+    if goal.max_macs is None:
         return None
-    limit = parsed("--max-macs", parse_count, max_macs)
-    if limit < 1:
-        raise ValueError(f"--max-macs must be at least 1, not {max_macs}")
+    limit = number(goal.max_macs)
     if reward.cost == "macs" and reward.target is not None and reward.target > limit:
-        raise ValueError(f"--target-macs is above --max-macs {max_macs}, which no network may exceed: lower it")
+        raise ValueError(
+            f"--target-macs is above --max-macs {format_count(limit)}, which no network may exceed: lower it"
+        )
     return limit
 
 
-def choose_aim(config: Config, objectives: str | None, pruner: str) -> Config:
+def _settings(asked: SpaceOptions) -> dict[str, Any]:
+    return dict(asked.settings or {}) | ({} if asked.width is None else {"width": asked.width})
+
+
+def _objectives(goal: GoalOptions) -> str | None:
+    given = goal.objectives
+    return given if given is None or isinstance(given, str) else ",".join(given)
+
+
+def _with_aim(config: Config, asked: SearchOptions) -> Config:
     """`config` with several objectives, or with what stops trainings early. Raises ValueError where it has no use."""
+    objectives, pruner = _objectives(asked), asked.pruner
     if objectives is not None and config.reward.target is not None:
         raise ValueError(
             "a target makes one reward of accuracy and cost, --objectives keep them apart: give one of both"
@@ -247,18 +260,19 @@ def with_table_at(file: Path, config: Config) -> Config:
     return replace(config, table=str(file.expanduser().resolve()))
 
 
-def check_evaluator(evaluator: str, table: Path | None) -> None:
+def _check_evaluator(asked: StrategyOptions) -> None:
     """Raises ValueError where --evaluator is none, or it and --table disagree."""
-    if evaluator not in ("train", "table"):
-        raise ValueError(f"--evaluator is train or table, not {evaluator!r}")
-    if (evaluator == "table") != (table is not None):
-        raise ValueError("--evaluator table and --table FILE go together: give both, or neither to train networks")
+    if asked.evaluator not in (None, "train", "table"):
+        raise ValueError(f"--evaluator is train or table, not {asked.evaluator!r}")
+    if asked.evaluator == "table" and asked.table is None:
+        raise ValueError("--evaluator table needs a table: add --table FILE")
+    if asked.evaluator == "train" and asked.table is not None:
+        raise ValueError("--evaluator train and --table FILE disagree: leave out one of them")
 
 
-def choose_cluster(
-    workers: int | None, gpus: int | None, gpus_per_trial: float, address: str | None, threads: int
-) -> Cluster | None:
+def choose_cluster(asked: ClusterOptions, threads: int) -> Cluster | None:
     """Where Ray Tune runs the trials; None for this process. Raises ValueError where that is not to be had."""
+    workers, gpus, gpus_per_trial, address = asked.workers, asked.gpus, asked.gpus_per_trial, asked.address
     if gpus_per_trial != 1 and gpus is None and address is None:
         raise ValueError("--gpus-per-trial is a trial's share of a GPU: it goes with --gpus or --address")
     if workers is None and gpus is None and address is None:

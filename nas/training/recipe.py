@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,14 +65,13 @@ class Recipe:
             test=None if dataset.test is None else dataset.test.resize(resolution),
         )
 
-    def changed(self, changes: Sequence[str]) -> Recipe:
-        """This recipe with `NAME=VALUE` changes, as in `label_smoothing=0`. Raises ValueError for what is none."""
+    def changed(self, changes: Mapping[str, Any]) -> Recipe:
+        """This recipe with other values by their names, which may be texts. Raises ValueError for what is none."""
         values: dict[str, Any] = {}
-        for change in changes:
-            name, _, text = change.partition("=")
+        for name, value in changes.items():
             if name not in RECIPE_FIELDS:
                 raise ValueError(f"a recipe has no {name!r}; it has {', '.join(RECIPE_FIELDS)}")
-            values[name] = RECIPE_FIELDS[name].parsed(name, text)
+            values[name] = RECIPE_FIELDS[name].parsed(name, value) if isinstance(value, str) else value
         return dataclasses.replace(self, **values)
 
     def rate(self, progress: float) -> float:

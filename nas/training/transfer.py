@@ -24,6 +24,7 @@ from nas.data.images import Dataset
 from nas.data.task import Task
 from nas.files import RESULT, WEIGHTS
 from nas.network import Designed, Network
+from nas.options import groups
 from nas.text.units import parse_names
 from nas.training.fine_tuning import EVERYTHING, FineTuning
 from searchspaces.cost import shapes_only
@@ -160,14 +161,12 @@ def metadata(dataset: Dataset) -> dict[str, str]:
     return Task.of(dataset).metadata()
 
 
-def choose_start(
-    init: Path | None, fresh: str, freeze: str, train_last: int | None, backbone_lr: float
-) -> tuple[Start | None, FineTuning]:
+def choose_start(asked: groups.StartOptions) -> tuple[Start | None, FineTuning]:
     """The weights to start from, and the rows to train. Raises ValueError where there are no such weights."""
-    tuning = FineTuning(parse_names(freeze), train_last, backbone_lr)
-    if init is not None:
-        return Start(Weights.read(init), parse_names(fresh)), tuning
-    if fresh or tuning != EVERYTHING:
+    tuning = FineTuning(parse_names(asked.freeze), asked.train_last, asked.backbone_lr)
+    if asked.init is not None:
+        return Start(Weights.read(Path(asked.init)), parse_names(asked.fresh)), tuning
+    if asked.fresh or tuning != EVERYTHING:
         raise ValueError("--fresh, --freeze, --train-last and --backbone-lr are for given weights: add --init WEIGHTS")
     return None, tuning
 

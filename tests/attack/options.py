@@ -221,7 +221,7 @@ def _word(random: Random, option: Option) -> str:
     pools = [NUMBERS, WORDS, PATHS]
     if not option.spelling or option.name in ("base", "baselines", "report", "from_run", "name"):
         pools += [NETWORKS] * 3
-    if option.name.endswith("_set") or option.name == "other":
+    if option.spelling.endswith("set"):
         return f"{random.choice(SETTINGS)}={random.choice(random.choice(pools))}"
     return random.choice(random.choice(pools))
 

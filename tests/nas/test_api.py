@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 import torch
 
 import nas
-from nas.cli import search as commands
 from nas.data import Dataset
 from searchspaces import Compact, Mnas
 
@@ -58,22 +56,6 @@ def test_the_command_line_makes_the_same_ledger(call_nas: Any) -> None:
     other = nas.open("two")
     assert ledger(run) == ledger(other) and len(run.trials) == 3
     assert run.config == other.config and run.budget == replace(other.budget, timing=0.0), "it says how long it takes"
-
-
-def test_the_command_line_has_the_same_options() -> None:
-    """But for names that Python and a shell need otherwise, and where results are printed."""
-    api = inspect.signature(nas.search).parameters
-    cli = inspect.signature(commands.search).parameters
-    renamed = {
-        "space_set": "settings",
-        "strategy_set": "strategy_settings",
-        "other": "recipe",
-        "resolution": "image_size",
-        "as_json": "progress",
-    }
-    assert {renamed.get(name, name) for name in cli} | {"on_trial"} == set(api) | {"evaluator"}
-    for name in cli.keys() & api.keys() - {"runs_dir"}:
-        assert cli[name].default == api[name].default, name
 
 
 def test_numbers_are_numbers_or_as_on_the_command_line(pretended: None) -> None:

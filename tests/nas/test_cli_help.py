@@ -16,7 +16,8 @@ import typer.main
 
 import nas
 from nas.baselines.zoo import BASELINES
-from nas.cli import COMMANDS, app, names, panels
+from nas.cli import COMMANDS, app
+from nas.options import names, panels
 from nas.samplers import STRATEGIES
 from searchspaces import SPACES
 

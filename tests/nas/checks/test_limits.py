@@ -11,8 +11,8 @@ import pytest
 import nas
 from nas.checks.limits import COUNT, LARGEST, SEED, Flag, Number, Optional, Word
 from nas.checks.schemas import RECIPE_FIELDS as FIELDS
-from nas.references.resolve import parse_settings
 from nas.samplers import read_settings
+from nas.text.settings import parse_settings
 from nas.training.recipe import Recipe
 
 

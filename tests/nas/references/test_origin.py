@@ -18,6 +18,7 @@ from nas.data.task import Task
 from nas.exports.files import write_network
 from nas.exports.target import read_source
 from nas.final.run import find
+from nas.options.groups import DataOptions
 from nas.references.origin import Origin, origin_of
 from nas.references.resolve import resolve
 from nas.scale.family import base_of, member
@@ -115,7 +116,7 @@ def test_what_is_for_other_data_is_not_trained_on_cifar10(home: Path, call_nas: 
         code, out, err = call_nas(*command, target)
         assert (code, out) == (2, ""), (command, target)
         assert err.count("\n") == 1 and says in err and "does not say where its images are: give --data" in err
-    assert choose_source(None, None, None, None, False).name == "cifar10"  # of what is for no data
+    assert choose_source(None, DataOptions()).name == "cifar10"  # of what is for no data
 
 
 @pytest.mark.parametrize(
@@ -133,19 +134,18 @@ def test_damaged_data_in_a_file_are_refused(home: Path, data: str) -> None:
 def test_what_is_said_goes_before_what_is_usual(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(searched)
     usual = DataSource("folder:fruits", searched, 16, True, "abc")
-    assert choose_source(usual, None, None, None, False) == usual
-    assert choose_source(usual, "folder:fruits", None, None, False) == usual  # from here it is the same folder
-    assert choose_source(usual, None, None, 24, False).image_size == 24
-    assert choose_source(usual, None, None, 0, False).image_size == 0, "which is refused, and not taken for nothing"
-    assert choose_source(usual, "", None, None, False).name == ""
-    moved = choose_source(usual, None, Path("elsewhere"), None, False)
+    assert choose_source(usual, DataOptions()) == usual
+    assert choose_source(usual, DataOptions(data="folder:fruits")) == usual  # from here it is the same folder
+    assert choose_source(usual, DataOptions(image_size=24)).image_size == 24
+    assert choose_source(usual, DataOptions(data="")).name == ""
+    moved = choose_source(usual, DataOptions(data_dir="elsewhere"))
     assert moved.folder == searched / "elsewhere" and moved.sha256 == "abc"
-    other = choose_source(usual, "folder:other", None, None, False)
+    other = choose_source(usual, DataOptions(data="folder:other"))
     assert other == DataSource("folder:other", searched, 16, False, None)
-    assert choose_source(usual, "shapes", None, None, False) == DataSource("shapes")
-    assert choose_source(None, None, None, None, False) == DataSource("cifar10")
+    assert choose_source(usual, DataOptions(data="shapes")) == DataSource("shapes")
+    assert choose_source(None, DataOptions()) == DataSource("cifar10")
     with pytest.raises(ValueError, match=r"--skip-unreadable is for the images of a folder, and shapes is none"):
-        choose_source(usual, "shapes", None, None, True)
+        choose_source(usual, DataOptions(data="shapes", skip_unreadable=True))
 
 
 def test_what_is_loaded_again_leaves_out_what_was_left_out() -> None:
@@ -157,7 +157,7 @@ def test_what_is_loaded_again_leaves_out_what_was_left_out() -> None:
 
 def test_comparisons_take_the_data_of_the_found(home: Path, searched: Path) -> None:
     def chosen(targets: list[str], data: str | None = None, pixels: int | None = None) -> tuple[DataSource, str]:
-        return source_of(targets, data, None, pixels, False, Path("runs"))
+        return source_of(targets, DataOptions(data=data, image_size=pixels), Path("runs"))
 
     for targets in (["fruity"], ["resnet8", "fruity:top2"], ["fruity:1", "resnet8"]):
         source, why = chosen(targets)

@@ -11,7 +11,8 @@ import pytest
 from torch import nn
 
 from nas.network import Found, Scaled
-from nas.references.resolve import parse_settings, resolve
+from nas.references.resolve import resolve
+from nas.text.settings import parse_settings
 from searchspaces import Arch, Choice, Space, get_space
 from searchspaces.cost import shapes_only
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from nas.data.source import DataSource
 from nas.engines import local
 from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
+from nas.options.commands import SearchOptions
 from nas.reward import Reward
 from nas.searching.choices import choose_config
 from nas.searching.driver import drive
@@ -50,19 +52,9 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def config(file: Path) -> Config:
-    return choose_config(
-        "nasbench_macro",
-        None,
-        without_images("cifar10"),
-        DataSource("cifar10"),
-        Recipe(),
-        Reward("macs", 30e6),
-        "ppo",
-        0,
-        "cpu",
-        1,
-        file,
-    )
+    asked = SearchOptions(space="nasbench_macro", strategy="ppo", table=file)
+    data = without_images("cifar10")
+    return choose_config(asked, data, DataSource("cifar10"), Recipe(), Reward("macs", 30e6), "cpu")
 
 
 # ---------------------------------------------------------------------------- reading
@@ -256,16 +248,8 @@ def test_time_on_this_device_is_measured_for_a_target_of_latency(config: Config,
         ({"width": 0.5}, "leave out --width"),
     ],
 )
-def test_what_a_table_has_nothing_to_say_of(file: Path, changed: dict[str, object], said: str) -> None:
-    given = {"width": None, "dataset": without_images("cifar10"), "source": DataSource("cifar10"), "recipe": Recipe()}
+def test_what_a_table_has_nothing_to_say_of(file: Path, changed: dict[str, Any], said: str) -> None:
+    asked = SearchOptions(space="nasbench_macro", strategy="ppo", table=file, width=changed.pop("width", None))
+    given = {"dataset": without_images("cifar10"), "source": DataSource("cifar10"), "recipe": Recipe()} | changed
     with pytest.raises(ValueError, match=said):
-        choose_config(
-            "nasbench_macro",
-            **given | changed,
-            reward=Reward(),
-            strategy="ppo",
-            seed=0,
-            device="cpu",
-            threads=1,
-            table=file,
-        )
+        choose_config(asked, **given, reward=Reward(), device="cpu")

@@ -106,15 +106,15 @@ def test_the_rate_rises_and_falls() -> None:
 
 
 def test_a_recipe_is_changed_by_name() -> None:
-    changed = Recipe().changed(["label_smoothing=0", "optimizer=adamw", "bf16=false", "cutout=8"])
+    changed = Recipe().changed({"label_smoothing": 0, "optimizer": "adamw", "bf16": "false", "cutout": "8"})
     assert changed == Recipe(label_smoothing=0, optimizer="adamw", bf16=False, cutout=8)
     for change, message in (
-        ("colour=1", "has no 'colour'"),
-        ("lr=fast", "no value for lr"),
-        ("optimizer=x", "one of sgd"),
+        ({"colour": 1}, "has no 'colour'"),
+        ({"lr": "fast"}, "no value for lr"),
+        ({"optimizer": "x"}, "one of sgd"),
     ):
         with pytest.raises(ValueError, match=message):
-            Recipe().changed([change])
+            Recipe().changed(change)
 
 
 def test_other_schedules() -> None:

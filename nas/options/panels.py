@@ -1,4 +1,4 @@
-"""The groups that options stand in where `--help` lists them; an option names its own by `rich_help_panel`."""
+"""The groups that options stand in where `--help` lists them."""
 
 SPACE = "What to search"
 NETWORKS = "Networks"
@@ -24,3 +24,8 @@ ORDER = (
     TRAINING, START, MACHINE, OPENING, OUTPUT,
 )  # fmt: skip
 """As they stand below one another; those of a command's own stand before them."""
+
+
+def place(panel: str) -> int:
+    """Where the options of a `panel` stand: those of a command's own first."""
+    return ORDER.index(panel) if panel else -1

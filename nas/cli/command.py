@@ -1,0 +1,94 @@
+"""How options become a command: as Typer takes them, read off their declarations in `nas.options`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from nas.cli import completion
+from nas.options.groups import OpeningOptions
+from nas.options.option import Option, Options, defaults_of, options_of
+
+O = TypeVar("O", bound=Options)  # noqa: E741
+Command = Callable[..., None]
+
+
+def command(options: type[O], function: Callable[[O], None], opens: bool = True) -> Command:
+    """`function` with the arguments that Typer reads, of which its `options` are made.
+
+    With `opens` it has the options of `Opening`, too, which do their work before it begins: it opens runs or networks,
+    which others may have written.
+    """
+    own = options_of(options)
+    beside = {name: option for name, option in options_of(OpeningOptions).items() if opens and name not in own}
+
+    @functools.wraps(function)
+    def called(**given: Any) -> None:
+        read = {name: _read(option, given[name]) for name, option in (own | beside).items() if name in given}
+        if beside:
+            _allow(OpeningOptions(**{name: read.pop(name) for name in beside}))
+        function(options(**read))
+
+    parameters = [
+        *(_parameter(name, option, options) for name, option in own.items() if _is_typed(option)),
+        *(_parameter(name, option, OpeningOptions) for name, option in beside.items()),
+    ]
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return called
+
+
+def _is_typed(option: Option) -> bool:
+    return option.by_place or bool(option.panel)
+
+
+def _read(option: Option, typed: Any) -> Any:
+    """The option's value, where `typed` is what Typer gives."""
+    return typed if option.read is None or typed is None else option.read(typed)
+
+
+def _parameter(name: str, option: Option, options: type[Options]) -> inspect.Parameter:
+    """As Typer has it: a type with a declaration, and a default."""
+    defaults = defaults_of(options)
+    needed = name not in defaults
+    default: Any = inspect.Parameter.empty if needed else defaults[name]
+    if option.on_the_line is bool and not isinstance(default, bool | None):
+        default = False
+    elif getattr(option.on_the_line, "__origin__", None) is list and not needed:
+        default = list(default or ())
+    shared: dict[str, Any] = {
+        "help": option.whole_help,
+        "metavar": option.metavar,
+        "autocompletion": getattr(completion, option.completes) if option.completes else None,
+        "envvar": option.env,
+        "show_default": option.usual or bool(default is not None and default != ""),
+    }
+    declared = (
+        typer.Argument(**shared)
+        if option.by_place
+        else typer.Option(*_flags(name, option), rich_help_panel=option.panel, **shared)
+    )
+    type_ = option.on_the_line | None if default is None else option.on_the_line
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[type_, declared]
+    )
+
+
+def _flags(name: str, option: Option) -> tuple[str, ...]:
+    """A flag has no --no-flag, unless it says so."""
+    return option.flags or (f"--{name.replace('_', '-')}",)
+
+
+def _allow(asked: OpeningOptions) -> None:
+    """What a person allows is allowed to all that this command opens."""
+    if asked.storage is not None:
+        os.environ["NAS_STORAGE"] = asked.storage
+    if asked.trust_space:
+        from nas.ledger.trust import trust
+
+        trust(list(asked.trust_space))

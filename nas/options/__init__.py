@@ -1,0 +1,1 @@
+"""The options of commands and functions, each declared once; nothing here needs torch."""

@@ -1,0 +1,261 @@
+"""What each command takes, and each function of `nas`: groups of options, and its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Annotated
+
+from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, Several
+from nas.checks.limits import CLASSES, PIXELS, SEED, SEEDS, SHARE, Optional
+from nas.options import panels
+from nas.options.groups import (
+    MAYBE_LINE,
+    MAYBE_PLACE,
+    NETWORK,
+    ClusterOptions,
+    Data,
+    DataDir,
+    DataOptions,
+    DeviceOptions,
+    Epochs,
+    GoalOptions,
+    MachineOptions,
+    Network,
+    OnTrial,
+    OpeningOptions,
+    OutputOptions,
+    PrintOptions,
+    RunName,
+    RunsOptions,
+    SomeSubset,
+    SpaceOptions,
+    StartOptions,
+    StrategyOptions,
+    Subset,
+    Table,
+    ThreadOptions,
+    TimeBudget,
+    TrainingOptions,
+    Trials,
+    TrustOptions,
+)
+from nas.options.option import Option
+
+Classes = Annotated[
+    int | None,
+    Option(Optional(CLASSES), "How many classes.", panels.SHAPE, usual="the weights', run's, space's or publication's"),
+]
+ImageSize = Annotated[
+    int | None,
+    Option(Optional(PIXELS), "Pixels a side.", panels.SHAPE, usual="the weights', run's, space's or publication's"),
+]
+
+
+Networks = Annotated[
+    str | Path | Sequence[str | Path],
+    Option(
+        Several(NAMED),
+        "RUN (its best), RUN:17, RUN:top5, a baseline (resnet20), mnas:..., a .json file: any mix.",
+        typed=list[str],
+        metavar="NETWORK",
+        completes="networks",
+        by_place=True,
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions(
+    SpaceOptions, StrategyOptions, GoalOptions, DataOptions, TrainingOptions, MachineOptions, OutputOptions
+):
+    """Of `nas search` and `nas.search`."""
+
+    data: Data = "cifar10"
+    name: Annotated[str | None, Option(MAYBE_LINE, "The run's name.", panels.OUTPUT, usual="SPACE-DATA-1, -2, ...")] = (
+        None
+    )
+    storage: Annotated[
+        str | None, Option(MAYBE_LINE, "A database URL for the ledger.", panels.OUTPUT, usual="a journal file")
+    ] = None
+    on_trial: OnTrial = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeOptions(ClusterOptions, PrintOptions):
+    """Of `Run.resume`, and with the run's name of `nas resume`."""
+
+    trials: Trials = None
+    budget: TimeBudget = None
+    device: Annotated[
+        str | None, Option(MAYBE_LINE, "cpu, cuda, ...", panels.MACHINE, usual="what the run began on")
+    ] = None
+    data_dir: DataDir = None
+    table: Table = None
+    on_trial: OnTrial = None
+
+
+@dataclass(frozen=True)
+class TrainOptions(DataOptions, StartOptions, TrainingOptions, DeviceOptions, OutputOptions):
+    """Of `nas train` and `nas.train`."""
+
+    network: Network
+    _: KW_ONLY
+    epochs: Epochs = 10
+    subset: SomeSubset = "all"
+    seed: Annotated[int, Option(SEED, "Of the weights and the order of images.", panels.TRAINING)] = 0
+    out: Annotated[
+        Path | str | None,
+        Option(
+            MAYBE_PLACE,
+            "Folder for weights and architecture.",
+            panels.OUTPUT,
+            usual="a trial's in its run, where nas predict and nas export find it, else NAME-trained",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class CompareOptions(DataOptions, TrainingOptions, MachineOptions, OutputOptions):
+    """Of `nas compare` and `nas.compare`."""
+
+    networks: Networks
+    _: KW_ONLY
+    epochs: Epochs = 3
+    subset: Subset = "all"
+    baselines: Annotated[
+        str | None,
+        Option(
+            Optional(NAMED),
+            "More of them, joined by commas; small: a reference or two of each family; all-cifar: the zoo's for small "
+            "images; none.",
+            panels.NETWORKS,
+            usual="beside found networks alone resnet8, resnet20 and mobilenet_v2, with --match-macs",
+        ),
+    ] = None
+    match_macs: Annotated[
+        bool | None,
+        Option(
+            Optional(FLAG),
+            "Make each baseline as wide as the found network's MACs allow, or leave baselines as they are.",
+            panels.NETWORKS,
+            flags=("--match-macs/--as-named",),
+        ),
+    ] = None
+    equal_seconds: Annotated[
+        bool,
+        Option(FLAG, "Then train all once more, each for as long as the found one took.", panels.COMPARISON),
+    ] = False
+    ensemble: Annotated[
+        bool,
+        Option(FLAG, "Also average the class probabilities: of a network's seeds, of all networks.", panels.COMPARISON),
+    ] = False
+    seeds: Annotated[int, Option(SEEDS, "Trainings of each network, seeds 0, 1, ...", panels.TRAINING)] = 3
+    name: Annotated[str | None, Option(MAYBE_LINE, "Of the run.", panels.OUTPUT, usual="compare-1, -2, ...")] = None
+
+
+@dataclass(frozen=True)
+class ExportOptions(DataOptions, ThreadOptions, OutputOptions):
+    """Of `nas export` and `nas.export`."""
+
+    network: Network
+    _: KW_ONLY
+    to: Annotated[
+        str | Sequence[str],
+        Option(
+            Several(LINE, 1),
+            "Formats, joined by commas: standalone (a Python file, and its weights), state_dict, onnx, pt2.",
+            panels.FORMATS,
+        ),
+    ] = "standalone,state_dict"
+    out: Annotated[
+        Path | str | None, Option(MAYBE_PLACE, "Folder for the files.", panels.OUTPUT, usual="NAME-exported")
+    ] = None
+    weights: Annotated[
+        Path | str | None,
+        Option(
+            MAYBE_PLACE,
+            "weights.safetensors of nas train, or a published checkpoint.",
+            panels.FORMATS,
+            usual="what nas train made of it",
+        ),
+    ] = None
+    untrained: Annotated[
+        bool, Option(FLAG, "Write random weights: the network as it is before any training.", panels.FORMATS)
+    ] = False
+    image_size: ImageSize = None
+    classes: Classes = None
+    fold_bn: Annotated[bool, Option(FLAG, "Have convolutions do what batch norms do.", panels.CHANGES)] = False
+    prune: Annotated[
+        float | None,
+        Option(Optional(SHARE), "Set this share of the weights to zero, the smallest: 0.5, say.", panels.CHANGES),
+    ] = None
+    quantize: Annotated[
+        str | None,
+        Option(
+            MAYBE_LINE,
+            "Also in int8: static (by training images), or dynamic (linear layers alone).",
+            panels.CHANGES,
+        ),
+    ] = None
+    data: Annotated[
+        str | None,
+        Option(
+            MAYBE_LINE,
+            "Measure accuracy and speed on its validation images.",
+            panels.DATA,
+            usual="what it was trained on, where --test or --quantize static need images",
+            completes="data",
+        ),
+    ] = None
+    test: Annotated[bool, Option(FLAG, "Also test accuracy, before and after.", panels.DATA)] = False
+
+
+@dataclass(frozen=True)
+class PredictOptions(ThreadOptions, RunsOptions):
+    """Of `nas.predict`, and with how it is printed of `nas predict`."""
+
+    network: Annotated[
+        Path | str,
+        Option(
+            NAMED,
+            "What was trained: RUN:best or RUN:17, nas train's folder, an exported .onnx or .pt2 file.",
+            metavar="NETWORK",
+            completes="networks",
+            by_place=True,
+        ),
+    ]
+    images: Annotated[
+        Path | str | Sequence[Path | str],
+        Option(
+            Several(PLACE, 1),
+            "Image files, and folders of them.",
+            typed=list[Path],
+            metavar="IMAGE",
+            by_place=True,
+        ),
+    ]
+    _: KW_ONLY
+    weights: Annotated[
+        Path | str | None,
+        Option(
+            MAYBE_PLACE,
+            "weights.safetensors of nas train, for a network that has none by its name.",
+            panels.NETWORKS,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class OpenOptions(OpeningOptions, RunsOptions):
+    """Of `nas.open`."""
+
+    run: RunName
+
+
+@dataclass(frozen=True)
+class LoadOptions(TrustOptions, RunsOptions):
+    """Of `nas.load`."""
+
+    target: Annotated[Path | str, NETWORK]

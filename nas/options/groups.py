@@ -1,0 +1,475 @@
+"""The options that several commands have, each declared once, and the groups that they come in.
+
+A group is a frozen dataclass, and what a function needs to know it takes as a group: `choose_recipe(asked: Training)`.
+A command is made of groups (`nas.options.commands`). So a new option is a new field, here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, SUBSET, TARGET, TIME, ASpace, ByName, Function, Several
+from nas.checks.limits import (
+    BATCH,
+    COUNT,
+    EPOCHS,
+    EXPONENT,
+    PART,
+    PIXELS,
+    RATE,
+    SEED,
+    SEEDS,
+    THREADS,
+    TRIALS,
+    WORKERS,
+    Number,
+    Optional,
+    Word,
+)
+from nas.options import names, panels
+from nas.options.option import Option, Options
+from nas.text.settings import by_name, parse_settings
+
+Texts = Mapping[str, Any]
+"""Values by their names; those that are texts are read as on the command line."""
+Progress = Literal["none", "lines", "json"]
+
+MAYBE_LINE = Optional(LINE)
+MAYBE_PLACE = Optional(PLACE)
+
+# ------------------------------------------------------------------- what to search
+
+SpaceName = Annotated[
+    Any,
+    Option(
+        ASpace(),
+        f"{', '.join(names.SPACES)}, or a space of your own as mypackage.module:MySpace.",
+        panels.SPACE,
+        "Or a space itself.",
+        completes="spaces",
+    ),
+]
+SpaceSettings = Annotated[
+    Texts | None,
+    Option(
+        Optional(ByName()),
+        "A setting of the space, as in --space-set layers=12.",
+        panels.SPACE,
+        'All of them by their names: {"layers": 12}.',
+        flags=("--space-set",),
+        typed=list[str],
+        read=lambda changes: parse_settings(",".join(changes)),
+        metavar="NAME=VALUE",
+    ),
+]
+Width = Annotated[
+    float | None,
+    Option(
+        Optional(Number(0, 100, above=True)),
+        "Width multiplier.",
+        panels.SPACE,
+        usual="1, or what fits --max-macs or --target-macs",
+    ),
+]
+Trials = Annotated[int | None, Option(Optional(TRIALS), "Stop after so many networks.", panels.SEARCHING)]
+TimeBudget = Annotated[
+    float | str | None, Option(TIME, "Stop after so long: 20m, 1h30m.", panels.SEARCHING, "Or seconds.")
+]
+Table = Annotated[
+    Path | str | None,
+    Option(
+        MAYBE_PLACE,
+        "The table: NAS-Bench-201's or NAS-Bench-Macro's file, or a CSV.",
+        panels.SEARCHING,
+    ),
+]
+StrategyName = Annotated[str, Option(LINE, f"{', '.join(names.STRATEGIES)}.", panels.SEARCHING, completes="strategies")]
+StrategySettings = Annotated[
+    Texts | None,
+    Option(
+        Optional(ByName()),
+        "A setting of the strategy, as in --strategy-set entropy=0.01; an unknown one lists those that there are.",
+        panels.SEARCHING,
+        'All of them by their names: {"entropy": 0.01}.',
+        flags=("--strategy-set",),
+        typed=list[str],
+        read=by_name,
+        metavar="NAME=VALUE",
+    ),
+]
+Seed = Annotated[int, Option(SEED, "Of the strategy and of every training.", panels.SEARCHING)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpaceOptions(Options):
+    """Which networks there are."""
+
+    space: SpaceName = "mnas"
+    settings: SpaceSettings = None
+    width: Width = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrategyOptions(Options):
+    """By what they are chosen, and for how long."""
+
+    strategy: StrategyName = "controller"
+    strategy_settings: StrategySettings = None
+    trials: Trials = None
+    budget: Annotated[
+        float | str | None,
+        Option(TIME, "Stop after so long: 20m, 1h30m.", panels.SEARCHING, "Or seconds.", usual="20m"),
+    ] = None
+    pruner: Annotated[
+        str,
+        Option(LINE, "Stop trainings early that promise little: asha, hyperband, median or none.", panels.SEARCHING),
+    ] = "none"
+    control: Annotated[
+        bool,
+        Option(
+            FLAG,
+            "Then spend an equal budget on random search, and say how they differ.",
+            panels.SEARCHING,
+        ),
+    ] = False
+    evaluator: Annotated[
+        str | None,
+        Option(
+            MAYBE_LINE,
+            "train networks, or look them up in a table of results.",
+            panels.SEARCHING,
+            usual="train, or table where there is one",
+        ),
+    ] = None
+    table: Table = None
+    seed: Seed = 0
+    seeds: Annotated[
+        int,
+        Option(
+            SEEDS,
+            "Search so many times, with --seed and those after it, as NAME-seed0, NAME-seed1, ...: for a mean and a "
+            "spread.",
+            panels.SEARCHING,
+        ),
+    ] = 1
+
+
+# ------------------------------------------------------------------- what to optimise
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoalOptions(Options):
+    """What makes one network better than another, and which are out of the question."""
+
+    max_macs: Annotated[
+        float | str | None,
+        Option(
+            TARGET,
+            "Limit on multiply-adds, as in 10M. Where the space has a width, each network is made as wide as that "
+            "allows (unless --width or --target-macs sets one width for all); networks that cost more are not trained.",
+            panels.GOAL,
+        ),
+    ] = None
+    target_macs: Annotated[
+        float | str | None,
+        Option(
+            TARGET,
+            "Wanted multiply-adds, as in 10M: not a limit as --max-macs is, but a preference, by --w.",
+            panels.GOAL,
+        ),
+    ] = None
+    target_params: Annotated[float | str | None, Option(TARGET, "Wanted parameters, as in 500k.", panels.GOAL)] = None
+    target_latency: Annotated[
+        float | str | None, Option(TIME, "Wanted time an image here, as in 5ms.", panels.GOAL)
+    ] = None
+    w: Annotated[float, Option(EXPONENT, "Exponent of cost / target in the reward.", panels.GOAL)] = -0.07
+    hard: Annotated[bool, Option(FLAG, "Cost nothing below the target, exponent -1 above it.", panels.GOAL)] = False
+    objectives: Annotated[
+        str | Sequence[str] | None,
+        Option(
+            Optional(Several(LINE, 1)),
+            "Instead of one reward, as in accuracy,macs: search for all of a front. Also params, latency.",
+            panels.GOAL,
+        ),
+    ] = None
+    signal: Annotated[
+        str,
+        Option(
+            LINE,
+            "What a training is judged by: accuracy on validation images, or loss, the mean training loss of its last "
+            "epoch, as exp(-loss).",
+            panels.GOAL,
+        ),
+    ] = "accuracy"
+
+
+# ------------------------------------------------------------------- the images
+
+Data = Annotated[
+    str, Option(LINE, "cifar10, cifar100, shapes (built in), or folder:PATH.", panels.DATA, completes="data")
+]
+OtherData = Annotated[
+    str | None,
+    Option(
+        MAYBE_LINE,
+        "cifar10, cifar100, shapes (built in), or folder:PATH.",
+        panels.DATA,
+        usual="what the network was searched on, else cifar10",
+        completes="data",
+    ),
+]
+DataDir = Annotated[
+    Path | str | None,
+    Option(
+        MAYBE_PLACE,
+        "Folder with the data set.",
+        panels.DATA,
+        usual="where it was, else $NAS_DATA, else a folder in the user's cache",
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions(Options):
+    """Which images networks learn from, and at how many pixels."""
+
+    data: OtherData = None
+    data_dir: DataDir = None
+    skip_unreadable: Annotated[
+        bool, Option(FLAG, "Do without the images of a folder that cannot be read.", panels.DATA)
+    ] = False
+    image_size: Annotated[
+        int | None,
+        Option(
+            Optional(PIXELS),
+            "Train at this many pixels a side; a folder of images needs it.",
+            panels.DATA,
+            usual="the network's or the data's own",
+            flags=("--image-size", "--resolution"),
+        ),
+    ] = None
+
+
+# ------------------------------------------------------------------- how to train
+
+Subset = Annotated[int | str, Option(SUBSET, "Training images to use: 10k, say, or all.", panels.TRAINING)]
+SomeSubset = Annotated[
+    int | str | None,
+    Option(
+        Optional(SUBSET),
+        "Training images to use: 10k, say, or all.",
+        panels.TRAINING,
+        usual="5k, 10k for more than ten classes, or all if fewer",
+    ),
+]
+Epochs = Annotated[int, Option(EPOCHS, "Epochs of each training.", panels.TRAINING)]
+BatchSize = Annotated[int, Option(BATCH, "Images a step.", panels.TRAINING)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOptions(Options):
+    """How a step of training goes. What `nas.training.recipe.Recipe` has by the same name is set by it."""
+
+    batch_size: BatchSize = 64
+    lr: Annotated[float, Option(RATE, "Peak learning rate.", panels.TRAINING)] = 0.05
+    recipe: Annotated[
+        Texts | None,
+        Option(
+            Optional(ByName()),
+            "Any other field of the recipe, as in --set label_smoothing=0.",
+            panels.TRAINING,
+            'All of them by their names: {"label_smoothing": 0}.',
+            flags=("--set",),
+            typed=list[str],
+            read=by_name,
+            metavar="NAME=VALUE",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions(StepOptions):
+    """How a network is trained."""
+
+    epochs: Epochs = 1
+    subset: SomeSubset = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartOptions(Options):
+    """Which weights a training starts from, and which of them it changes."""
+
+    init: Annotated[
+        Path | str | None,
+        Option(
+            MAYBE_PLACE,
+            "Start from these weights: weights.safetensors of nas train, or a published checkpoint.",
+            panels.START,
+        ),
+    ] = None
+    fresh: Annotated[
+        str, Option(LINE, "With --init, rows that start with new weights all the same: conv1,fc", panels.START)
+    ] = ""
+    freeze: Annotated[
+        str,
+        Option(
+            LINE,
+            "Rows that are not trained, as in conv1,conv2_x; backbone: all but the classifier's.",
+            panels.START,
+        ),
+    ] = ""
+    train_last: Annotated[int | None, Option(Optional(COUNT), "Train the last so many rows only.", panels.START)] = None
+    backbone_lr: Annotated[
+        float,
+        Option(PART, "Factor of the learning rate of what is trained before the last row.", panels.START, typed=float),
+    ] = 1.0
+
+
+# ------------------------------------------------------------------- what to run on
+
+Device = Annotated[str, Option(LINE, "cpu, cuda, cuda:1, ... or auto.", panels.MACHINE)]
+Threads = Annotated[int, Option(THREADS, "CPU threads. Small networks gain little by more.", panels.MACHINE)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreadOptions(Options):
+    """Of this machine, for what runs on CPUs alone."""
+
+    threads: Threads = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceOptions(ThreadOptions):
+    """What computes, where one thing is done at a time."""
+
+    device: Device = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterOptions(Options):
+    """What computes, where trials run at once."""
+
+    workers: Annotated[
+        int | None, Option(Optional(WORKERS), "Trials at once on CPUs, through Ray Tune.", panels.MACHINE)
+    ] = None
+    gpus: Annotated[int | None, Option(Optional(WORKERS), "GPUs to use, through Ray Tune.", panels.MACHINE)] = None
+    gpus_per_trial: Annotated[
+        float, Option(PART, "A trial's share of a GPU: 0.25 runs four on each.", panels.MACHINE)
+    ] = 1.0
+    address: Annotated[
+        str | None, Option(MAYBE_LINE, "A running Ray cluster, as in auto or 10.0.0.1:6379.", panels.MACHINE)
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineOptions(DeviceOptions, ClusterOptions):
+    """What computes: this process, or trials at once."""
+
+
+# ------------------------------------------------------------------- what a file may do
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrustOptions(Options):
+    """What a person may allow where runs and networks are opened, which others may have written."""
+
+    trust_space: Annotated[
+        str | Sequence[str],
+        Option(
+            Several(LINE),
+            "A space of one's own that the run or file names, and whose code may be run for it.",
+            panels.OPENING,
+            typed=list[str],
+            metavar="MODULE:CLASS",
+            env="NAS_TRUST_SPACE",
+        ),
+    ] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpeningOptions(TrustOptions):
+    """The same of runs, whose ledger may be in a database."""
+
+    storage: Annotated[
+        str | None,
+        Option(
+            MAYBE_LINE,
+            "The database that the run's ledger is in: it is opened only if it is named here.",
+            panels.OPENING,
+            metavar="URL",
+            env="NAS_STORAGE",
+        ),
+    ] = None
+
+
+# ------------------------------------------------------------------- what is said, and where it goes
+
+RunName = Annotated[str, Option(NAMED, "The run's name.", metavar="RUN", completes="runs", by_place=True)]
+NETWORK = Option(
+    NAMED,
+    "RUN:best, RUN:17, a baseline (resnet20), mnas:..., or a .json file",
+    metavar="NETWORK",
+    completes="networks",
+    by_place=True,
+)
+Network = Annotated[Path | str, NETWORK]
+ReportedRun = Annotated[
+    str | None,
+    Option(
+        MAYBE_LINE,
+        "Train nothing: say what it has found so far.",
+        panels.OUTPUT,
+        metavar="RUN",
+        completes="runs",
+    ),
+]
+Csv = Annotated[bool, Option(FLAG, "Print CSV.", panels.OUTPUT, flags=("--csv",))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsOptions(Options):
+    """Where runs are."""
+
+    runs_dir: Annotated[Path | str, Option(PLACE, "Folder that holds the runs.", panels.OUTPUT, env="NAS_RUNS")] = (
+        "runs"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrintOptions(Options):
+    """What is printed: nothing, lines for a person, or JSON for a program."""
+
+    progress: Annotated[
+        Progress,
+        Option(
+            Word(("none", "lines", "json")),
+            "Print JSON for programs.",
+            panels.OUTPUT,
+            'Here "json"; "lines" is what the command prints.',
+            flags=("--json",),
+            typed=bool,
+            read=lambda as_json: "json" if as_json else "lines",
+        ),
+    ] = "none"
+
+    @property
+    def as_json(self) -> bool:
+        return self.progress == "json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions(RunsOptions, PrintOptions):
+    """Where results go, and what is said of them."""
+
+
+OnTrial = Annotated[
+    Callable[[Any], None] | None,
+    Option(
+        Optional(Function()),
+        "Called with each trial when it has ended, but for those that were not trained, since they repeat a network or "
+        "exceed the limit. What it raises ends the search.",
+    ),
+]
