@@ -142,9 +142,9 @@ def compare(asked: CompareOptions) -> Run:
         ValueError: For a mistake, with what to do, before anything is trained.
     """
     from nas.comparison.announcement import announce
-    from nas.comparison.entrants import matched, named, source_of
+    from nas.comparison.candidates import matched, named, source_of
+    from nas.comparison.design import ComparisonSpace
     from nas.comparison.experiment import check_free, comparison_config, create
-    from nas.comparison.lineup import Lineup
     from nas.results import Run
     from nas.searching import choices, driver
     from nas.searching.progress import Output
@@ -152,7 +152,7 @@ def compare(asked: CompareOptions) -> Run:
     output, home = Output(asked.progress), Path(asked.runs_dir)
     targets = [str(one) for one in _several(asked.networks)]
     cluster = choices.choose_cluster(asked, asked.threads)
-    entrants, match = named(targets, asked.baselines, asked.match_macs, home, output.log)
+    candidates, match = named(targets, asked.baselines, asked.match_macs, home, output.log)
     source, why = source_of(targets, asked, home)
     folder = choices.new_folder(home, asked.name, "compare")
     check_free(folder, asked.equal_seconds)
@@ -163,12 +163,12 @@ def compare(asked: CompareOptions) -> Run:
         output.say(f"the images of {source.name} are not those of before: files were added, removed or changed\n")
     shape = dataset.num_classes, recipe.image_size(dataset)
     if match:
-        entrants = matched(entrants, *shape, output.log)
-    lineup = Lineup.of(entrants, *shape, asked.seeds, asked.equal_seconds, asked.ensemble)
-    config = comparison_config(lineup, dataset, source, recipe, where, asked.threads)
+        candidates = matched(candidates, *shape, output.log)
+    comparison = ComparisonSpace.of(candidates, *shape, asked.seeds, asked.equal_seconds, asked.ensemble)
+    config = comparison_config(comparison, dataset, source, recipe, where, asked.threads)
     dataset = choices.with_test(dataset, config.source.again(), output)
     if asked.progress != "none":  # it takes a few trainings in miniature
-        announce(lineup, source, why, dataset, recipe, where, cluster, folder, output)
+        announce(comparison, source, why, dataset, recipe, where, cluster, folder, output)
     run = create(folder, config)
     driver.to_the_end(run, run.budget, dataset, where, cluster, output)
     return Run.open(run.path)

@@ -15,7 +15,7 @@ from nas.devices.device import choose_device
 from nas.exports.target import read_source
 from nas.ledger import beside, repeats, run
 from nas.ledger.config import Budget
-from nas.ledger.run import Row, rank
+from nas.ledger.run import TrialRow, rank
 from nas.network import Network
 from nas.options.commands import ResumeOptions
 from nas.options.option import method_takes, number
@@ -71,7 +71,7 @@ class Blueprint:
 
 
 @dataclass(frozen=True)
-class Trial(Row):
+class Trial(TrialRow):
     """One trial of a run: what was tried, and what came of it.
 
     `state` is complete, pruned, failed or running, `reason` why. `arch` is a tuple of option indices, `accuracy` of
@@ -170,13 +170,13 @@ class Run(run.Run):
         """
         return updates_of(self.study)
 
-    def trial(self, row: Row) -> Trial:
+    def trial(self, row: TrialRow) -> Trial:
         """`row` of the ledger with its network."""
         network = self.network(row)
         shape, data = self.config.shape_of(network), data_of(self, network)
         return Trial(**vars(row), blueprint=Blueprint(network, *shape, data))
 
-    def telling(self, on_trial: Callable[[Trial], None] | None) -> Callable[[Row], None] | None:
+    def telling(self, on_trial: Callable[[Trial], None] | None) -> Callable[[TrialRow], None] | None:
         """`on_trial` for the rows that a search notes."""
         return None if on_trial is None else lambda row: on_trial(self.trial(row)) if row.arch else None
 

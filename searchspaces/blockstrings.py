@@ -166,7 +166,7 @@ def _to_compact(space: Compact, blocks: Sequence[BlockString]) -> Arch:
         _index(compact.STRIDES, block.stride, number, "stride", block)
         if block.skip == (block.kind == "cn"):
             raise ValueError(f"compact: block {number} ({block.text()}): a cn has no skip, and ds and ir have one")
-        first = compact.Block(block.op, block.kernel, block.se, block.c, block.stride)
+        first = compact.CompactBlock(block.op, block.kernel, block.se, block.c, block.stride)
         layers += [first, *[first._replace(s=1)] * (block.repeats - 1)]
     same = space.with_layers(stem.stride, stem.c, layers, last)
     if same is None:

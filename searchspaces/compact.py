@@ -76,7 +76,7 @@ _CHOICES = (
 _REMOVED = (0,) * 6
 
 
-class Block(NamedTuple):
+class CompactBlock(NamedTuple):
     """One layer of a stage as it is built."""
 
     op: str
@@ -116,7 +116,7 @@ class Compact(RowSpace):
             Row(head, (num_classes,)),
         ]
 
-    def blocks(self, arch: Arch) -> list[Block]:
+    def blocks(self, arch: Arch) -> list[CompactBlock]:
         """The layers of `arch` between the stem and the last convolution."""
         return self._blocks(arch, self.width_of(arch))
 
@@ -125,9 +125,11 @@ class Compact(RowSpace):
         width, last = self.width_of(arch), self._last(arch)
         return STRIDES[arch[0]], self.channels(STEM, width), self.channels(last, width) if last else 0
 
-    def _blocks(self, arch: Arch, width: float, depth: float = 1.0) -> list[Block]:
+    def _blocks(self, arch: Arch, width: float, depth: float = 1.0) -> list[CompactBlock]:
         return [
-            Block(stage.op, stage.kernel, stage.se, self.channels(stage.nominal, width), stage.s if i == 0 else 1)
+            CompactBlock(
+                stage.op, stage.kernel, stage.se, self.channels(stage.nominal, width), stage.s if i == 0 else 1
+            )
             for stage in self._stages(arch)
             for i in range(round_repeats(stage.layers, depth))
         ]
@@ -163,7 +165,7 @@ class Compact(RowSpace):
         assert same is not None, "an architecture's own choices build its network"
         return same
 
-    def with_layers(self, stride: int, stem: int, blocks: Sequence[Block], last: int) -> Arch | None:
+    def with_layers(self, stride: int, stem: int, blocks: Sequence[CompactBlock], last: int) -> Arch | None:
         """The first architecture with these layers between a stem and a last convolution of so many channels."""
         steps = self.steps_giving(stem, STEM, self.steps)
         for told, nominal, among in self._tellings(list(blocks), STEM, steps, STAGES):
@@ -175,7 +177,7 @@ class Compact(RowSpace):
                     return same
         return None
 
-    def _tellings(self, blocks: list[Block], nominal: float, steps: range, stages: int) -> Iterator[Telling]:
+    def _tellings(self, blocks: list[CompactBlock], nominal: float, steps: range, stages: int) -> Iterator[Telling]:
         """The choices of at most so many `stages` that have the layers `blocks` at some of `steps`."""
         if not blocks:
             yield (), nominal, steps
@@ -193,7 +195,7 @@ class Compact(RowSpace):
 Telling = tuple[Arch, float, range]  # the stages' indices, the channels at their end before the width, the steps
 
 
-def _alike(blocks: Sequence[Block]) -> int:
+def _alike(blocks: Sequence[CompactBlock]) -> int:
     """How many of `blocks`, from the first on, can be one stage."""
     as_first = blocks[0]._replace(s=1)
     others = takewhile(lambda block: block == as_first, blocks[1 : max(LAYERS)])

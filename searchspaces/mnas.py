@@ -63,7 +63,7 @@ OPS = ("conv", "sep", "mb3", "mb6")
 SKIPS = ("none", "id", "pool")
 
 
-class Block(NamedTuple):
+class MnasBlock(NamedTuple):
     """One block as it is built: what its choices come to, with rounded channels and real strides."""
 
     op: str
@@ -94,18 +94,18 @@ class Mnas(RowSpace):
             Row(head, (num_classes,)),
         ]
 
-    def blocks(self, arch: Arch, image_size: int | None = None) -> list[Block]:
+    def blocks(self, arch: Arch, image_size: int | None = None) -> list[MnasBlock]:
         """The seven blocks of `arch`, top to bottom: the network as its paper would print it."""
         return self._blocks(arch, self.width_of(arch), image_size or self.image_size)
 
-    def _blocks(self, arch: Arch, width: float, image_size: int, depth: float = 1.0) -> list[Block]:
+    def _blocks(self, arch: Arch, width: float, image_size: int, depth: float = 1.0) -> list[MnasBlock]:
         small = image_size <= SMALL_IMAGE
         blocks = []
         for (_, c, n, s, s_small), chosen in zip(SKELETON, self._chosen(arch), strict=True):
             op, kernel, se, skip, filters, layers = chosen
             scaled = self.channels(c * filters, width)
             number = round_repeats(max(1, n + layers), depth)
-            blocks.append(Block(op, kernel, se, skip, scaled, number, s_small if small else s))
+            blocks.append(MnasBlock(op, kernel, se, skip, scaled, number, s_small if small else s))
         return blocks
 
     def canonical(self, arch: Arch) -> Arch:
@@ -165,7 +165,7 @@ _CHOICES = tuple(
 )
 
 
-def _stage(block: Block) -> Rows:
+def _stage(block: MnasBlock) -> Rows:
     """`n` equal layers, the first with the stride."""
     op, kernel, se, skip, c, n, s = block
     return Rows(tuple(Row(_layer, (op, kernel, se, skip, c, s if i == 0 else 1)) for i in range(n)))

@@ -152,10 +152,10 @@ def _stem(c: int) -> Layer:
 
 
 def _cells(ops: Sequence[str], c: int, n: int) -> Layer:
-    return stage(lambda c, _: lambda c_in: (Cell(*(OPS[op](c)(c_in)[0] for op in ops)), c), c, n, 1)
+    return stage(lambda c, _: lambda c_in: (NASBench201Cell(*(OPS[op](c)(c_in)[0] for op in ops)), c), c, n, 1)
 
 
-class Cell(nn.ModuleList):
+class NASBench201Cell(nn.ModuleList):
     """The operations of `EDGES`, in their order: of node 0 the last node."""
 
     def __init__(self, *edges: nn.Module) -> None:

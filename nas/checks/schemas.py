@@ -133,7 +133,7 @@ RUN = Object(
     format=RUN_FORMAT,
 )
 
-LINEUP = Object(
+COMPARISON_SETTINGS = Object(
     {
         "names": ListOf(TEXT, least=1),
         "networks": ListOf(TEXT, least=1),

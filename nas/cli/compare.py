@@ -44,14 +44,14 @@ def compare(asked: CompareOptions) -> None:
     common.check_report(asked, "report", "markdown", "csv", "plot", "runs_dir", "progress")
     common.load_torch()
 
-    from nas.comparison.lineup import lineup_of
+    from nas.comparison.design import comparison_of
     from nas.ledger.run import Run, folder_of
 
     files: dict[str, Any] = {"markdown": asked.markdown, "csv": asked.csv, "plot": asked.plot}
     _check_files(*files.values())
     if asked.report:
         opened = Run.open(folder_of(asked.report, Path(asked.runs_dir)))
-        lineup_of(opened)
+        comparison_of(opened)
         common.conclude(opened, asked.as_json, **files)
         return
     run = api.compare.of(asked)

@@ -9,7 +9,7 @@ from nas.baselines.listing import Listed
 from nas.baselines.zoo import find
 from nas.exports.classifier import Prediction
 from nas.ledger.repeats import Summary, spread_of
-from nas.ledger.run import Row
+from nas.ledger.run import TrialRow
 from nas.network import Found, Scaled
 from nas.references.show import Shown, choices_by_group, format_size
 from nas.text.columns import table
@@ -18,7 +18,7 @@ from searchspaces.cost import RowCost
 from searchspaces.layers import SMALL_IMAGE
 
 
-def trials_table(rows: Sequence[Row]) -> str:
+def trials_table(rows: Sequence[TrialRow]) -> str:
     """What `nas top` prints. There is a column for latency where it was measured."""
     latency = any(row.latency is not None for row in rows)
     sizes = ("MACs", "params", "latency") if latency else ("MACs", "params")

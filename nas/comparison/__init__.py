@@ -1,5 +1,5 @@
 """Found and hand-designed networks trained alike, and judged on the test set: what a search's result is worth.
 
-`entrants` says what is compared, `lineup` makes an experiment of it, `experiment` runs that, `results` reads what came
-of it, and `report` says it.
+`candidates` says what is compared, `design` makes an experiment of it, `experiment` runs that, `results` reads what
+came of it, and `report` says it.
 """

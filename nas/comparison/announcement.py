@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nas.comparison.design import ComparisonSpace
 from nas.comparison.experiment import SECONDS
-from nas.comparison.lineup import Lineup
 from nas.data.images import Dataset
 from nas.data.source import DataSource
 from nas.searching.plan import is_here, of_all, timing
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def announce(
-    lineup: Lineup,
+    comparison: ComparisonSpace,
     source: DataSource,
     why: str,
     dataset: Dataset,
@@ -36,26 +36,30 @@ def announce(
     """Say it, in lines. `why` says where the `source` of the images comes from; `dataset` has its test images."""
     rows = [
         (e.name, "found" if e.found else "hand-designed", format_count(size.macs), format_count(size.params))
-        for e, size in zip(lineup.entrants, lineup.sizes, strict=True)
+        for e, size in zip(comparison.candidates, comparison.sizes, strict=True)
     ]
     output.say(f"{table(('network', '', 'MACs', 'params'), rows)}\n")
     for line in images_lines(source, dataset, recipe, why):
         output.say(line)
-    output.say(f"seeds     {lineup.seeds} of each network: {lineup.size} trainings, a seed after the other")
+    output.say(f"seeds     {comparison.seeds} of each network: {comparison.size} trainings, a seed after the other")
     if is_here(cluster):
-        of_each = _seconds_of_each(lineup, dataset, recipe, device, output)
-        total = of_all(of_each.seconds * lineup.size if of_each else None, device, cluster)
-        twice = ", and about twice that with --equal-seconds" if of_each and lineup.equal_seconds else ""
+        of_each = _seconds_of_each(comparison, dataset, recipe, device, output)
+        total = of_all(of_each.seconds * comparison.size if of_each else None, device, cluster)
+        twice = ", and about twice that with --equal-seconds" if of_each and comparison.equal_seconds else ""
         output.say(f"time      {total}{twice}{of_each.basis if of_each else ''}")
-    then = f", then at equal seconds {folder}-{SECONDS}/" if lineup.equal_seconds else ""
+    then = f", then at equal seconds {folder}-{SECONDS}/" if comparison.equal_seconds else ""
     output.say(f"results   {folder}/{then}\n")
 
 
-def _seconds_of_each(lineup: Lineup, dataset: Dataset, recipe: Recipe, device: str, output: Output) -> Estimate | None:
+def _seconds_of_each(
+    comparison: ComparisonSpace, dataset: Dataset, recipe: Recipe, device: str, output: Output
+) -> Estimate | None:
     """How long a training takes on average, by three networks: the largest, the smallest, and one between."""
-    by_size = sorted(range(len(lineup.names)), key=lambda number: lineup.sizes[number].macs)
+    by_size = sorted(range(len(comparison.names)), key=lambda number: comparison.sizes[number].macs)
     chosen = dict.fromkeys([by_size[0], by_size[len(by_size) // 2], by_size[-1]])
-    builds = [partial(lineup.entrants[n].network.build, lineup.num_classes, lineup.image_size) for n in chosen]
+    builds = [
+        partial(comparison.candidates[n].network.build, comparison.num_classes, comparison.image_size) for n in chosen
+    ]
     allowance = Allowance(LONGEST)
     with timing(f"{len(builds)} network{'s' if len(builds) > 1 else ''}", recipe, allowance, output):
         return mean_training_seconds(builds, recipe.prepare(dataset).to(device), recipe, allowance)

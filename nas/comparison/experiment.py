@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.comparison.lineup import COMPARISON, Entrant, Lineup, lineup_of
-from nas.comparison.results import Results, results
+from nas.comparison.design import COMPARISON, Candidate, ComparisonSpace, comparison_of
+from nas.comparison.results import ComparisonResults, results
 from nas.data.images import Dataset, Images
 from nas.data.source import DataSource
 from nas.files import is_taken
@@ -41,36 +41,36 @@ def compare(
     device: str = "cpu",
     cluster: Cluster | None = None,
     output: Output = Output("none"),  # noqa: B008
-) -> list[Results]:
+) -> list[ComparisonResults]:
     """Train every network, by what it is called, with each of `seeds` under `recipe`, and test it: in a new run.
 
     Gives what `read` gives. Raises ValueError where the folder exists, or a network takes no such images.
     """
-    entrants = [Entrant(name, network) for name, network in networks.items()]
+    candidates = [Candidate(name, network) for name, network in networks.items()]
     image_size = recipe.image_size(dataset)
-    lineup = Lineup.of(entrants, dataset.num_classes, image_size, seeds, equal_seconds, ensemble)
-    run = create(folder, comparison_config(lineup, dataset, DataSource(dataset.name), recipe, device))
+    comparison = ComparisonSpace.of(candidates, dataset.num_classes, image_size, seeds, equal_seconds, ensemble)
+    run = create(folder, comparison_config(comparison, dataset, DataSource(dataset.name), recipe, device))
     driver.to_the_end(run, run.budget, replace(dataset, test=test), device, cluster, output)
     return read(run)
 
 
 def comparison_config(
-    lineup: Lineup,
+    comparison: ComparisonSpace,
     dataset: Dataset,
     source: DataSource,
     recipe: Recipe,
     device: str = "cpu",
     threads: int = 1,
 ) -> Config:
-    """The run that trains `lineup` on `dataset`, which `source` loads.
+    """The run that trains `comparison` on `dataset`, which `source` loads.
 
     Raises ValueError where a network does not take the data's images.
     """
-    _ = lineup.sizes  # which none has that takes no such images
+    _ = comparison.sizes  # which none has that takes no such images
     choices.check_subset(recipe, dataset)
     config = Config(
-        lineup, dataset.name, replace(recipe, resolution=lineup.image_size), Reward(), EXHAUSTIVE, 0, device=device,
-        threads=threads, kind=COMPARISON,
+        comparison, dataset.name, replace(recipe, resolution=comparison.image_size), Reward(), EXHAUSTIVE, 0,
+        device=device, threads=threads, kind=COMPARISON,
     )  # fmt: skip
     return config.on(source, dataset)
 
@@ -95,8 +95,8 @@ def second(run: Run) -> Run | None:
 
     None where none was asked for, or `run` is not finished. Of several found networks it is the first that is timed.
     """
-    lineup = lineup_of(run)
-    if not lineup.equal_seconds or (found := results(run)).missing:
+    comparison = comparison_of(run)
+    if not comparison.equal_seconds or (found := results(run)).missing:
         return None
     if again := beside.find(run, SECONDS):
         return again
@@ -107,11 +107,11 @@ def second(run: Run) -> Run | None:
         )
     config = run.config
     recipe = replace(config.recipe, seconds=float(f"{timed.seconds:.3g}"))
-    again_config = replace(config, recipe=recipe, space=replace(lineup, equal_seconds=False))
+    again_config = replace(config, recipe=recipe, space=replace(comparison, equal_seconds=False))
     return create(beside.usual_place(run.path, SECONDS), again_config, of=run.identity.id)
 
 
-def read(run: Run) -> list[Results]:
+def read(run: Run) -> list[ComparisonResults]:
     """What was found so far: at equal images and, where that was asked for and has begun, at equal seconds."""
-    later = beside.find(run, SECONDS) if lineup_of(run).equal_seconds else None
+    later = beside.find(run, SECONDS) if comparison_of(run).equal_seconds else None
     return [results(run), *([results(later)] if later else [])]

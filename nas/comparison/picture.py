@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nas.comparison.report import heading
-from nas.comparison.results import Result, Results
+from nas.comparison.results import ComparisonResults, NetworkResult
 from nas.drawing.pictures import content, legend_entries, style, wrapped
 from nas.text.units import format_count
 
@@ -27,14 +27,14 @@ APART = 0.042  # of the axis' height, between names that stand above one another
 WIDE = 0.25  # of the axis' width: points of one column
 
 
-def picture(read: Sequence[Results], suffix: str = "svg") -> bytes:
+def picture(read: Sequence[ComparisonResults], suffix: str = "svg") -> bytes:
     """The file's content, svg or png: a panel for each of `read` that has a result, of which there is one."""
     read = [found for found in read if found.trained]
     with style(font_size=9):
         return content(drawn(read), suffix)
 
 
-def drawn(read: Sequence[Results]) -> Figure:
+def drawn(read: Sequence[ComparisonResults]) -> Figure:
     """The figure itself, of comparisons of the same networks, each of which has a result."""
     macs = [result.size.macs for found in read for result in found.trained]
     alike = max(macs) <= ALIKE * min(macs)
@@ -54,13 +54,13 @@ def drawn(read: Sequence[Results]) -> Figure:
     return figure
 
 
-def _title(found: Results) -> str:
+def _title(found: ComparisonResults) -> str:
     seeds = max(len(result.trainings) for result in found.trained)
     repeated = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
     return f"{found.data} {heading(found)}, {repeated}"
 
 
-def _in_order(axes: Axes, found: Results) -> None:
+def _in_order(axes: Axes, found: ComparisonResults) -> None:
     """A row for each network: each seed's accuracy, their mean and deviation."""
     rows = sorted(found.trained, key=lambda result: result.test_accuracy)
     for row, result in enumerate(rows):
@@ -80,7 +80,7 @@ def _in_order(axes: Axes, found: Results) -> None:
     axes.set_xlabel("test accuracy, %")
 
 
-def _by_macs(axes: Axes, found: Results) -> None:
+def _by_macs(axes: Axes, found: ComparisonResults) -> None:
     """Points, each with its name; what is unbeaten in both is joined."""
     for result in found.trained:
         _point(axes, result)
@@ -101,7 +101,7 @@ def _by_macs(axes: Axes, found: Results) -> None:
     _names(axes, found.trained)
 
 
-def _point(axes: Axes, result: Result, row: int | None = None) -> None:
+def _point(axes: Axes, result: NetworkResult, row: int | None = None) -> None:
     """The mean and the deviation: over its multiply-adds, or in its row."""
     values = [100 * accuracy for accuracy in result.test_accuracies]
     level, error = 100 * result.test_accuracy, stdev(values) if len(values) > 1 else None
@@ -114,11 +114,11 @@ def _point(axes: Axes, result: Result, row: int | None = None) -> None:
     )  # fmt: skip
 
 
-def _names(axes: Axes, found: Sequence[Result]) -> None:
+def _names(axes: Axes, found: Sequence[NetworkResult]) -> None:
     """Right of the points; of points that are close in a column, one below the other, each with a line to its point."""
     to_axes = axes.transData + axes.transAxes.inverted()
     at = {r.name: to_axes.transform((r.size.macs, 100 * r.test_accuracy)) for r in found}
-    columns: list[list[Result]] = []
+    columns: list[list[NetworkResult]] = []
     for result in sorted(found, key=lambda r: r.size.macs):
         if not columns or at[result.name][0] - at[columns[-1][0].name][0] > WIDE:
             columns.append([])
@@ -131,7 +131,7 @@ def _names(axes: Axes, found: Sequence[Result]) -> None:
             _name(axes, result, x, y)
 
 
-def _name(axes: Axes, result: Result, x: float, y: float) -> None:
+def _name(axes: Axes, result: NetworkResult, x: float, y: float) -> None:
     axes.annotate(
         wrapped(result.name, LONGEST, NAME),
         (result.size.macs, 100 * result.test_accuracy),

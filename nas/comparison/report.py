@@ -15,7 +15,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from nas.comparison.ensembles import Ensemble
-from nas.comparison.results import Result, Results, Verdict
+from nas.comparison.results import ComparisonResults, NetworkResult, Verdict
 from nas.files import write_all
 from nas.text.columns import table
 from nas.text.units import format_bytes, format_count, format_points, format_seconds, format_spread
@@ -30,7 +30,7 @@ HEADER = (
 )  # fmt: skip
 
 
-def results_table(found: Results) -> str:
+def results_table(found: ComparisonResults) -> str:
     """A row for each network, in groups of about as many multiply-adds; ensembles below."""
     groups = _groups(found)
     lines = table(HEADER, [cells for _, rows in groups for cells in rows]).splitlines()
@@ -41,19 +41,19 @@ def results_table(found: Results) -> str:
     return "\n".join(out)
 
 
-def _groups(found: Results) -> list[tuple[str, list[tuple[str, ...]]]]:
+def _groups(found: ComparisonResults) -> list[tuple[str, list[tuple[str, ...]]]]:
     """The rows under what stands above them."""
     groups = [(_title(found, limit), [_cells(r) for r in rows]) for limit, rows in found.groups]
     return groups + ([("ensembles", [_voting(e) for e in found.ensembles])] if found.ensembles else [])
 
 
-def _title(found: Results, limit: int | None) -> str:
+def _title(found: ComparisonResults, limit: int | None) -> str:
     if limit is not None:
         return f"up to {format_count(limit)} MACs"
     return "larger" if any(result.found for result in found.all) else ""
 
 
-def _cells(result: Result) -> tuple[str, ...]:
+def _cells(result: NetworkResult) -> tuple[str, ...]:
     sizes = tuple(format_count(size) for size in (result.size.macs, result.size.params, result.size.activations))
     n = f"{len(result.trainings)}" + (f", {len(result.failures)} failed" if result.failures else "")
     if not result.trainings:
@@ -77,7 +77,7 @@ def _voting(ensemble: Ensemble) -> tuple[str, ...]:
     return (ensemble.name, *accuracies, *sizes, *["-"] * 4, f"{len(ensemble.test_accuracies)}")
 
 
-def legend(found: Results) -> list[str]:
+def legend(found: ComparisonResults) -> list[str]:
     """What the table's figures are."""
     spreads = "mean ± standard deviation over seeds; " if found.seeds > 1 else ""
     return [
@@ -89,7 +89,7 @@ def legend(found: Results) -> list[str]:
     ]
 
 
-def how_trained(found: Results) -> str:
+def how_trained(found: ComparisonResults) -> str:
     recipe = found.recipe
     if recipe.seconds is not None:
         return f"each trained from scratch for {format_seconds(recipe.seconds)}"
@@ -97,7 +97,7 @@ def how_trained(found: Results) -> str:
     return f"each trained from scratch for {recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''} of {of} images"
 
 
-def in_words(found: Results) -> list[str]:
+def in_words(found: ComparisonResults) -> list[str]:
     """What the results show and what they do not, a sentence a line."""
     said = [(subject, found.verdict(subject)) for subject in found.subjects]
     lines = [_verdict(found, v) if v else _no_verdict(found, subject) for subject, v in said]
@@ -105,7 +105,7 @@ def in_words(found: Results) -> list[str]:
     return [*lines, *(_method(found, verdicts) if verdicts else []), *_open(found)]
 
 
-def _verdict(found: Results, verdict: Verdict) -> str:
+def _verdict(found: ComparisonResults, verdict: Verdict) -> str:
     best, among = verdict.reference, verdict.among
     what = "hand-designed network" if verdict.subject.found else "network"
     of = f"the best of {among} {what}s" if among > 1 else f"the one {what}"
@@ -115,7 +115,7 @@ def _verdict(found: Results, verdict: Verdict) -> str:
     return f"{against}: {difference(found, verdict)}"
 
 
-def difference(found: Results, verdict: Verdict) -> str:
+def difference(found: ComparisonResults, verdict: Verdict) -> str:
     """In points of test accuracy, as a person reads it."""
     points, by_seed = 100 * verdict.difference, list(verdict.by_seed.values())
     signed = format_points(verdict.difference)
@@ -137,12 +137,12 @@ def difference(found: Results, verdict: Verdict) -> str:
     )
 
 
-def _known(found: Results, verdict: Verdict) -> bool:
+def _known(found: ComparisonResults, verdict: Verdict) -> bool:
     """Whether one of the two learned anything: differences between networks that guess are none."""
     return found.learned(verdict.subject) or found.learned(verdict.reference)
 
 
-def _no_verdict(found: Results, subject: Result) -> str:
+def _no_verdict(found: ComparisonResults, subject: NetworkResult) -> str:
     if not subject.trainings:
         return f"{subject.name}: none of its trainings has ended well, so there is nothing to say of it"
     if not any(r for r in found.trained if not r.found and r is not subject):
@@ -151,7 +151,7 @@ def _no_verdict(found: Results, subject: Result) -> str:
     return f"{subject.name}: no network of at most its {format_count(subject.size.macs)} MACs was trained; {said}"
 
 
-def _method(found: Results, verdicts: Sequence[Verdict]) -> list[str]:
+def _method(found: ComparisonResults, verdicts: Sequence[Verdict]) -> list[str]:
     """How the comparison was made, and what it does not cover."""
     names = [subject.name for subject in found.subjects]
     if len(names) == 1:
@@ -165,7 +165,7 @@ def _method(found: Results, verdicts: Sequence[Verdict]) -> list[str]:
     return [*lines, *(_interval(v, len(names) > 1) for v in verdicts if v.interval)]
 
 
-def _how_chosen(found: Results, names: Sequence[str]) -> str:
+def _how_chosen(found: ComparisonResults, names: Sequence[str]) -> str:
     if not any(result.found for result in found.all):
         return ""
     if all(name.endswith(":best") for name in names):
@@ -188,7 +188,7 @@ def _interval(verdict: Verdict, several: bool) -> str:
     )
 
 
-def _open(found: Results) -> list[str]:
+def _open(found: ComparisonResults) -> list[str]:
     """What failed and what is missing."""
     lines = [f"failed: {r.name}, seed {seed}: {reason}" for r in found.all for seed, reason in r.failures.items()]
     if found.missing:
@@ -197,12 +197,12 @@ def _open(found: Results) -> list[str]:
     return lines
 
 
-def heading(found: Results) -> str:
+def heading(found: ComparisonResults) -> str:
     """What is equal."""
     return "at equal training images" if found.recipe.seconds is None else "at equal training seconds"
 
 
-def to_text(read: Sequence[Results]) -> str:
+def to_text(read: Sequence[ComparisonResults]) -> str:
     """All that a person is told."""
     parts = []
     for found in read:
@@ -211,7 +211,7 @@ def to_text(read: Sequence[Results]) -> str:
     return "\n\n".join(parts)
 
 
-def to_markdown(read: Sequence[Results]) -> str:
+def to_markdown(read: Sequence[ComparisonResults]) -> str:
     """Tables and words, to keep."""
     parts = [f"# {read[0].run}: networks compared on {read[0].data}"]
     for found in read:
@@ -227,7 +227,7 @@ def to_markdown(read: Sequence[Results]) -> str:
 # ------------------------------------------------------------------ for programs
 
 
-def to_json(found: Results) -> dict[str, Any]:
+def to_json(found: ComparisonResults) -> dict[str, Any]:
     """Every figure. Accuracies and differences are 0..1."""
     return {
         "run": found.run,
@@ -245,7 +245,7 @@ def to_json(found: Results) -> dict[str, Any]:
     }
 
 
-def _json_row(limit: int | None, result: Result) -> dict[str, Any]:
+def _json_row(limit: int | None, result: NetworkResult) -> dict[str, Any]:
     row: dict[str, Any] = {"network": result.name, "architecture": result.text, "found": result.found}
     row |= {"macs_budget": limit, **asdict(result.size)}
     trained = bool(result.trainings)
@@ -263,7 +263,7 @@ def _json_row(limit: int | None, result: Result) -> dict[str, Any]:
     }
 
 
-def _json_verdict(found: Results, verdict: Verdict) -> dict[str, Any]:
+def _json_verdict(found: ComparisonResults, verdict: Verdict) -> dict[str, Any]:
     interval = verdict.interval
     return {
         "network": verdict.subject.name,
@@ -278,7 +278,7 @@ def _json_verdict(found: Results, verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def to_csv(read: Sequence[Results]) -> str:
+def to_csv(read: Sequence[ComparisonResults]) -> str:
     """A line for each network, and for each once more at equal seconds."""
     rows = [{"equal": document["equal"]} | row for document in map(to_json, read) for row in document["networks"]]
     out = io.StringIO()
@@ -290,7 +290,7 @@ def to_csv(read: Sequence[Results]) -> str:
 
 
 def write(
-    read: Sequence[Results], folder: Path, markdown: Path | None = None, csv: Path | None = None,
+    read: Sequence[ComparisonResults], folder: Path, markdown: Path | None = None, csv: Path | None = None,
     plot: Path | None = None,
 ) -> list[Path]:  # fmt: skip
     """Keep the report in `folder` or elsewhere: as Markdown, CSV and, where matplotlib is installed, a picture."""

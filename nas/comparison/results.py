@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
 
+from nas.comparison.candidates import budgets
+from nas.comparison.design import comparison_of
 from nas.comparison.ensembles import Ensemble, ensembles
-from nas.comparison.entrants import budgets
-from nas.comparison.lineup import lineup_of
 from nas.ledger.run import Run
 from nas.searching.pareto import unbeaten
 from nas.statistics.differences import LEARNED, Fit, Interval
@@ -39,7 +39,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Result:
+class NetworkResult:
     """A network of a comparison and what came of its trainings, by seed."""
 
     name: str
@@ -88,8 +88,8 @@ class Verdict:
     where one seed shows no spread.
     """
 
-    subject: Result
-    reference: Result
+    subject: NetworkResult
+    reference: NetworkResult
     among: int
     difference: float
     interval: Interval | None
@@ -105,7 +105,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Results:
+class ComparisonResults:
     """The results of a comparison, in the order in which the networks were named."""
 
     run: str
@@ -114,11 +114,11 @@ class Results:
     device: str
     seeds: int  # how often each network is to be trained
     num_classes: int
-    all: tuple[Result, ...]
+    all: tuple[NetworkResult, ...]
     ensembles: tuple[Ensemble, ...] = ()
 
     @property
-    def trained(self) -> list[Result]:
+    def trained(self) -> list[NetworkResult]:
         return [result for result in self.all if result.trainings]
 
     @property
@@ -127,15 +127,15 @@ class Results:
         return sum(self.seeds - len(r.trainings) - len(r.failures) for r in self.all)
 
     @property
-    def subjects(self) -> list[Result]:
+    def subjects(self) -> list[NetworkResult]:
         """The networks that were found; where none was, the one that was named first."""
         return [result for result in self.all if result.found] or list(self.all[:1])
 
     @property
-    def groups(self) -> list[tuple[int | None, list[Result]]]:
+    def groups(self) -> list[tuple[int | None, list[NetworkResult]]]:
         """By multiply-adds, the best on test images first: up to those of found networks, and, by None, the larger."""
         limits: list[int | None] = [most for _, most in budgets([r.size.macs for r in self.all if r.found])]
-        groups: dict[int | None, list[Result]] = {limit: [] for limit in [*limits, None]}
+        groups: dict[int | None, list[NetworkResult]] = {limit: [] for limit in [*limits, None]}
         for result in self.all:
             groups[next((m for m in limits if m is not None and result.size.macs <= m), None)].append(result)
         return [(limit, sorted(group, key=_standing)) for limit, group in groups.items() if group]
@@ -145,12 +145,12 @@ class Results:
         """That of each interval, so that all of them hold together (Bonferroni)."""
         return 1 - (1 - CONFIDENCE) / len(self.subjects)
 
-    def references(self, subject: Result) -> list[Result]:
+    def references(self, subject: NetworkResult) -> list[NetworkResult]:
         """Hand-designed networks that were trained and have no more multiply-adds; the best on test images first."""
         others = [r for r in self.trained if not r.found and r is not subject and r.size.macs <= subject.size.macs]
         return sorted(others, key=_standing)
 
-    def verdict(self, subject: Result) -> Verdict | None:
+    def verdict(self, subject: NetworkResult) -> Verdict | None:
         """None where the network was not trained, or there is none to compare it with."""
         references = self.references(subject)
         if not subject.trainings or not references:
@@ -161,36 +161,36 @@ class Results:
         pooled, alone = (f.planned([subject.name], [best.name], self.confidence) for f in (fit, _fit([subject, best])))
         return Verdict(subject, best, len(references), difference, pooled, alone, len(fit.treatments), fit.freedom)
 
-    def learned(self, result: Result) -> bool:
+    def learned(self, result: NetworkResult) -> bool:
         """Whether it is above chance. What is not varies little, and would make the others' differences look sure."""
         return result.test_accuracy > LEARNED / self.num_classes
 
     @property
-    def pareto(self) -> list[Result]:
+    def pareto(self) -> list[NetworkResult]:
         """Networks than which none is as cheap and more accurate on test images, or cheaper and as accurate."""
         trained = self.trained
         return [trained[number] for number in unbeaten([(r.size.macs, -r.test_accuracy) for r in trained])]
 
 
-def _fit(of: Sequence[Result]) -> Fit[str]:
+def _fit(of: Sequence[NetworkResult]) -> Fit[str]:
     """Of test accuracies by network and seed."""
     return Fit.of({(r.name, seed): t.test_accuracy for r in of for seed, t in r.trainings.items()})
 
 
-def _standing(result: Result) -> float:
+def _standing(result: NetworkResult) -> float:
     return -result.test_accuracy if result.trainings else 1.0
 
 
-def results(run: Run) -> Results:
+def results(run: Run) -> ComparisonResults:
     """What is in a comparison's ledger, at any time. Raises ValueError where `run` is none."""
-    lineup = lineup_of(run)
-    trainings: dict[str, dict[int, Training]] = {name: {} for name in lineup.names}
-    failures: dict[str, dict[int, str]] = {name: {} for name in lineup.names}
+    comparison = comparison_of(run)
+    trainings: dict[str, dict[int, Training]] = {name: {} for name in comparison.names}
+    failures: dict[str, dict[int, str]] = {name: {} for name in comparison.names}
     for trial in run.study.get_trials(deepcopy=False):
         row = run.row(trial)
         if not row.arch or row.state == State.RUNNING:
             continue
-        seed, name = lineup.seed_of(row.arch), lineup.names[row.arch[1]]
+        seed, name = comparison.seed_of(row.arch), comparison.names[row.arch[1]]
         of = trial.user_attrs
         missing = [figure for figure in FIGURES if figure not in of]
         if row.state == State.COMPLETE and row.accuracy is not None and not missing:
@@ -198,22 +198,24 @@ def results(run: Run) -> Results:
         else:
             failures[name][seed] = row.reason or f"its ledger has no {missing[0] if missing else 'accuracy'}"
     found = tuple(
-        Result(
-            entrant.name,
-            entrant.network.text,
-            entrant.found,
+        NetworkResult(
+            candidate.name,
+            candidate.network.text,
+            candidate.found,
             size,
-            dict(sorted(trainings[entrant.name].items())),
-            dict(sorted(failures[entrant.name].items())),
+            dict(sorted(trainings[candidate.name].items())),
+            dict(sorted(failures[candidate.name].items())),
         )
-        for entrant, size in zip(lineup.entrants, lineup.sizes, strict=True)
+        for candidate, size in zip(comparison.candidates, comparison.sizes, strict=True)
     )
     config = run.config
-    voting = ensembles(run, _complete(found, lineup.seeds)) if lineup.ensemble else ()
-    return Results(run.name, config.data, config.recipe, config.device, lineup.seeds, lineup.num_classes, found, voting)
+    voting = ensembles(run, _complete(found, comparison.seeds)) if comparison.ensemble else ()
+    return ComparisonResults(
+        run.name, config.data, config.recipe, config.device, comparison.seeds, comparison.num_classes, found, voting
+    )
 
 
-def _complete(found: Sequence[Result], seeds: int) -> dict[str, tuple[Cost, list[int]]]:
+def _complete(found: Sequence[NetworkResult], seeds: int) -> dict[str, tuple[Cost, list[int]]]:
     """The networks of which all trainings ended: their sizes, and the trainings' numbers by seed."""
     return {
         r.name: (r.size, [training.number for training in r.trainings.values()])

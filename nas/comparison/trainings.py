@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from nas.comparison.lineup import lineup_of
+from nas.comparison.design import comparison_of
 from nas.data.images import Dataset
 from nas.files import make_folder, write_atomically
 from nas.ledger.config import Budget
@@ -38,7 +38,7 @@ class Trainings(Search):
     ) -> None:
         super().__init__(run, study, budget, progress, dataset, table)
         assert dataset.test is not None
-        self._keeps = lineup_of(run).ensemble
+        self._keeps = comparison_of(run).ensemble
         if self._keeps:
             labels = {"val": dataset.val.labels.cpu(), "test": dataset.test.labels.cpu()}
             _keep(make_folder(run.path / PREDICTIONS), LABELS, labels)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+from nas.comparison.design import COMPARISON, ComparisonSpace
 from nas.comparison.experiment import read, second
-from nas.comparison.lineup import COMPARISON, Lineup
 from nas.comparison.report import to_json, to_text, write
 from nas.comparison.trainings import Trainings
 from nas.ledger.config import Budget, Config
@@ -19,16 +19,16 @@ from searchspaces import Arch
 
 @dataclass(frozen=True)
 class Comparison(Workload):
-    """Of the networks of `lineup`."""
+    """Of the networks of `comparison`."""
 
-    lineup: Lineup
+    comparison: ComparisonSpace
     kind: ClassVar[str] = COMPARISON
     trials: ClassVar[type[Trainings]] = Trainings
     tests: ClassVar[bool] = True
 
     def job(self, arch: Arch, config: Config) -> Job:
-        recipe = replace(config.recipe, resolution=self.lineup.image_size)
-        return Job(self.lineup.network_of(arch), recipe, self.lineup.seed_of(arch), tested=True)
+        recipe = replace(config.recipe, resolution=self.comparison.image_size)
+        return Job(self.comparison.network_of(arch), recipe, self.comparison.seed_of(arch), tested=True)
 
     def after(self, run: Run, budget: Budget) -> Iterator[Next]:
         """The comparison at equal seconds, where that was asked for."""

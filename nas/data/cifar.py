@@ -24,7 +24,7 @@ SITE = "https://www.cs.toronto.edu/~kriz"
 
 
 @dataclasses.dataclass(frozen=True)
-class Layout:
+class CifarLayout:
     """One official archive: its name and MD5 sum, the folder in it, the files of either split, how to read one."""
 
     archive: str
@@ -48,8 +48,8 @@ class Cifar:
 
     name: str
     class_names: tuple[str, ...]
-    python: Layout
-    binary: Layout
+    python: CifarLayout
+    binary: CifarLayout
     site: str = SITE
 
     def read(self, split: Literal["train", "test"], data_dir: Path, *, download: bool, log: Log) -> Images:
@@ -67,7 +67,7 @@ class Cifar:
         labels = np.concatenate([labels for _, labels in parts])
         return Images(torch.from_numpy(np.ascontiguousarray(pixels)), torch.from_numpy(labels))
 
-    def _locate(self, data_dir: Path, download: bool, log: Log) -> tuple[Layout, Path]:
+    def _locate(self, data_dir: Path, download: bool, log: Log) -> tuple[CifarLayout, Path]:
         """The layout that is in `data_dir` and its folder; unpacked, or downloaded, if need be."""
         layouts = (self.python, self.binary)
         for layout in layouts:
@@ -92,7 +92,7 @@ _BATCHES = tuple(f"data_batch_{i}" for i in range(1, 6))
 CIFAR10 = Cifar(
     "cifar10",
     ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-    python=Layout(
+    python=CifarLayout(
         archive="cifar-10-python.tar.gz",
         md5="c58f30108f718f92721af3b95e74349a",
         folder="cifar-10-batches-py",
@@ -100,7 +100,7 @@ CIFAR10 = Cifar(
         test=("test_batch",),
         read_file=partial(read_pickle, label_key="labels", num_classes=10),
     ),
-    binary=Layout(
+    binary=CifarLayout(
         archive="cifar-10-binary.tar.gz",
         md5="c32a1d4ab5d03f1284b67883e8d87530",
         folder="cifar-10-batches-bin",
@@ -123,7 +123,7 @@ tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
 CIFAR100 = Cifar(
     "cifar100",
     tuple(_FINE_LABELS.split()),
-    python=Layout(
+    python=CifarLayout(
         archive="cifar-100-python.tar.gz",
         md5="eb9058c3a382ffc7106e4002c42a8d85",
         folder="cifar-100-python",
@@ -131,7 +131,7 @@ CIFAR100 = Cifar(
         test=("test",),
         read_file=partial(read_pickle, label_key="fine_labels", num_classes=100),
     ),
-    binary=Layout(
+    binary=CifarLayout(
         archive="cifar-100-binary.tar.gz",
         md5="03b5dce01913d631647c71ecec9e9cb8",
         folder="cifar-100-binary",

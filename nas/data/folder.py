@@ -1,4 +1,4 @@
-"""A folder of images as people keep them, see `Layout`: which images play which part.
+"""A folder of images as people keep them, see `FolderLayout`: which images play which part.
 
 That is decided so that the same images are never validation and test at once:
 
@@ -27,7 +27,7 @@ from nas.data.decoded import decoded
 from nas.data.download import Log
 from nas.data.images import VAL_SHARE, Dataset, Images
 from nas.data.listing import Listing, images_below
-from nas.data.splits import NAMED, SPLITS, Layout, Split, no_images, some
+from nas.data.splits import NAMED, SPLITS, FolderLayout, Split, no_images, some
 
 PREFIX = "folder:"  # of the name of such a data set: `folder:PATH`
 TEST_SEED = 1  # of the images held out for the test
@@ -53,9 +53,9 @@ class ImageFolder:
         _ = self.layout  # which raises where it is another
 
     @cached_property
-    def layout(self) -> Layout:
+    def layout(self) -> FolderLayout:
         """Which folders are splits, and which are classes."""
-        return Layout.of(self.path)
+        return FolderLayout.of(self.path)
 
     @property
     def class_names(self) -> tuple[str, ...]:

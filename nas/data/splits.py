@@ -62,7 +62,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Layout:
+class FolderLayout:
     """The splits that there are, by their names in `SPLITS`, of the same two or more classes.
 
     Where the images lie `together`, `train` is the whole folder. `beside` are folders beside the splits.
@@ -73,7 +73,7 @@ class Layout:
     beside: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, path: Path) -> Layout:
+    def of(cls, path: Path) -> FolderLayout:
         """How the images in `path` are laid out. Raises ValueError, with what to do, where it is in no way we know."""
         try:
             return _layout(path)
@@ -98,7 +98,7 @@ class _NoClasses(ValueError):
     """The folders in a folder are no classes; perhaps those in one of them are."""
 
 
-def _layout(path: Path) -> Layout:
+def _layout(path: Path) -> FolderLayout:
     if not path.is_dir():
         raise ValueError(f"{path} is no folder: {'unpack it first' if path.is_file() else WANTED}")
     root = Split.of(path)
@@ -107,10 +107,10 @@ def _layout(path: Path) -> Layout:
     splits = {part: Split.of(path / name) for part, name in parts.items()}
     if "train" in splits and not (len(parts) == 1 and _is_a_class(splits["train"], names)):
         _check_splits(path, splits)
-        return Layout(splits, beside=tuple(name for name in names if name not in parts.values()))
+        return FolderLayout(splits, beside=tuple(name for name in names if name not in parts.values()))
     strange = [name for name in names if name.lower() in NO_CLASSES]
     _check_together(root, strange + [name for part, name in parts.items() if part != "train"])
-    return Layout({"train": root}, together=True)
+    return FolderLayout({"train": root}, together=True)
 
 
 def _within(path: Path, depth: int = 3) -> list[Path]:

@@ -24,7 +24,7 @@ from nas.exports.files import (
 from nas.exports.fold import fold_batch_norms
 from nas.exports.formats import PROGRAMS, largest_difference
 from nas.exports.photographs import CLASSIFY
-from nas.exports.steps import Step, calibration_batches, int8_bytes, measure, program_bytes
+from nas.exports.steps import ExportStep, calibration_batches, int8_bytes, measure, program_bytes
 from nas.exports.target import Source
 from nas.files import new_folder, write_atomically
 from nas.options import groups
@@ -64,7 +64,7 @@ class Exported:
 
     trained: bool
     files: list[Written]
-    steps: list[Step]
+    steps: list[ExportStep]
 
 
 def run(

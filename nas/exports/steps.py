@@ -22,7 +22,7 @@ CALIBRATION = 300  # training images
 
 
 @dataclass(frozen=True)
-class Step:
+class ExportStep:
     """The network after a step, as a file. `coded`: its bytes under gzip. Accuracies are shares, 0..1."""
 
     name: str
@@ -33,15 +33,15 @@ class Step:
     images_per_second: float | None = None
 
 
-def measure(name: str, content: bytes, form: str, data: Dataset | None, test: Images | None) -> Step:
+def measure(name: str, content: bytes, form: str, data: Dataset | None, test: Images | None) -> ExportStep:
     """A file's `content` in the format `form`, as it is run by what runs such files."""
     coded = len(gzip.compress(content, 9))
     if data is None:
-        return Step(name, len(content), coded)
+        return ExportStep(name, len(content), coded)
     logits = PROGRAMS[form].run(content)
     val, rate = _evaluate(logits, data.val, data)
     tested = _evaluate(logits, test, data)[0] if test is not None else None
-    return Step(name, len(content), coded, val, tested, rate)
+    return ExportStep(name, len(content), coded, val, tested, rate)
 
 
 def _evaluate(logits: Logits, images: Images, data: Dataset) -> tuple[float, float]:
@@ -84,7 +84,7 @@ def calibration_batches(data: Dataset) -> list[Tensor]:
     return [x.contiguous() for x, _ in eval_batches(few, data.mean, data.std, batch_size=BATCH)]
 
 
-def steps_table(steps: Sequence[Step]) -> str:
+def steps_table(steps: Sequence[ExportStep]) -> str:
     """What `nas export` prints of a compression."""
     header = ["step", "on disk", "gzip", "validation", "test", "images/s"]
     rows = [

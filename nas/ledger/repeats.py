@@ -16,7 +16,7 @@ from typing import Any
 from nas.checks.limits import SEEDS
 from nas.files import CONFIG, is_taken
 from nas.ledger.config import Config
-from nas.ledger.run import Row, Run, best_of
+from nas.ledger.run import Run, TrialRow, best_of
 
 LIMIT = 1e100  # of a value that has a mean with others
 
@@ -82,7 +82,7 @@ class Summary:
     """The best of each run of a set by its name, None where it has none; and what they show together."""
 
     name: str
-    bests: dict[str, Row | None]
+    bests: dict[str, TrialRow | None]
 
     @classmethod
     def of(cls, name: str, runs: Sequence[Run]) -> Summary:

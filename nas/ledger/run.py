@@ -47,7 +47,7 @@ _MAY_CHANGE = ("data_dir", "device", "table")  # of a configuration: where thing
 
 
 @dataclass(frozen=True)
-class Row:
+class TrialRow:
     """One trial of the ledger, as `nas top` shows it. `reason` says why a trial failed or what befell it."""
 
     number: int
@@ -72,7 +72,7 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(Row) if f.name != "arch"}
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(TrialRow) if f.name != "arch"}
 
 
 class Run:
@@ -335,11 +335,11 @@ class Run:
 
     # ------------------------------------------------------------------ reading
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[TrialRow]:
         """Every trial, in the order in which they were proposed."""
         return [self.row(trial) for trial in self.study.get_trials(deepcopy=False)]
 
-    def row(self, trial: FrozenTrial) -> Row:
+    def row(self, trial: FrozenTrial) -> TrialRow:
         """`trial` of the ledger in our words."""
         attrs, space = trial.user_attrs, self.config.space
         arch, fault = read_arch(trial, space)
@@ -348,7 +348,7 @@ class Run:
         if reward is not None and not math.isfinite(reward):
             fault, reward = f"its reward is {reward}", None
         elsewhere = "told by another program" if reward is not None and "accuracy" not in attrs else ""
-        return Row(
+        return TrialRow(
             number=trial.number,
             state=State.FAILED if fault else _STATES[trial.state],
             id=attrs.get("id") or (space.short_id(arch) if arch else ""),
@@ -365,7 +365,7 @@ class Run:
             arch=arch,
         )
 
-    def best_row(self) -> Row:
+    def best_row(self) -> TrialRow:
         """The completed trial of the highest reward; with several objectives, of the highest accuracy.
 
         Raises ValueError where there is none.
@@ -375,7 +375,7 @@ class Run:
             raise ValueError(f"{self.name} has no completed trial: `nas top {self.name}` shows what it has")
         return best
 
-    def network(self, row: Row) -> Network:
+    def network(self, row: TrialRow) -> Network:
         """What trial `row` trained."""
         return self.config.job(row.arch).network
 
@@ -426,18 +426,18 @@ def folder_of(name: str, runs_dir: str | Path) -> Path:
     return Path(name) if "/" in name else Path(runs_dir) / name
 
 
-def rank(rows: list[Row]) -> list[Row]:
+def rank(rows: list[TrialRow]) -> list[TrialRow]:
     """The best reward first, trials without one last; of equals, the first to be proposed."""
     return sorted(rows, key=_standing)
 
 
-def best_of(rows: list[Row]) -> Row | None:
+def best_of(rows: list[TrialRow]) -> TrialRow | None:
     """The first of `rank(rows)`, if it has a reward."""
     best = min(rows, key=_standing, default=None)
     return best if best is not None and best.reward is not None else None
 
 
-def _standing(row: Row) -> tuple[bool, float, int]:
+def _standing(row: TrialRow) -> tuple[bool, float, int]:
     return row.reward is None, -(row.reward or 0.0), row.number
 
 

@@ -8,20 +8,20 @@ from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial
 
-from nas.ledger.run import Row
+from nas.ledger.run import TrialRow
 from nas.text.visible import visible
 from searchspaces import Space
 
 NOTED = ("loss", "seed")  # of a trial's attributes, besides what a row has
 
 
-def trials_csv(space: Space, trials: Sequence[FrozenTrial], rows: Sequence[Row]) -> str:
+def trials_csv(space: Space, trials: Sequence[FrozenTrial], rows: Sequence[TrialRow]) -> str:
     """`rows` of `trials` in `space` as CSV with a header. What is not known is empty.
 
     A choice's column has its name, behind `choice.` where a figure is called so, too.
     """
     attributes = {trial.number: trial.user_attrs for trial in trials}
-    figures = [*(name for name in Row.__dataclass_fields__ if name != "arch"), *NOTED]
+    figures = [*(name for name in TrialRow.__dataclass_fields__ if name != "arch"), *NOTED]
     choices = [f"choice.{c.name}" if c.name in figures else c.name for c in space.choices]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

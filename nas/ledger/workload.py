@@ -35,11 +35,14 @@ class Kind(NamedTuple):
 
 KINDS = {
     SEARCH: Kind("nas.searching.workload:SearchWorkload", ""),
-    "comparison": Kind("nas.comparison.workload:Comparison", "nas.comparison.lineup:Lineup"),
+    "comparison": Kind("nas.comparison.workload:Comparison", "nas.comparison.design:ComparisonSpace"),
     "scaling grid": Kind("nas.scale.workload:Grid", "nas.scale.grid:ScalingGrid"),
     "proxy study": Kind("nas.proxies.workload:Study", "nas.proxies.study:ProxyStudy"),
 }
-MOVED = {"nas.compare.lineup:Lineup": "nas.comparison.lineup:Lineup"}
+MOVED = {
+    "nas.compare.lineup:Lineup": "nas.comparison.design:ComparisonSpace",
+    "nas.comparison.lineup:Lineup": "nas.comparison.design:ComparisonSpace",
+}
 """What older files call a space of ours, and where it is now."""
 
 EXPERIMENTS = {kind.space: name for name, kind in KINDS.items() if kind.space}

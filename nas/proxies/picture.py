@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator
 
 from nas.drawing.pictures import content, legend_entries, style
 from nas.proxies.report import WORDS, name_of
-from nas.proxies.results import AREA, CEILING, USUAL_BUDGET, Judged, Proxy, Results
+from nas.proxies.results import AREA, CEILING, USUAL_BUDGET, Judged, Proxy, StudyResults
 from nas.reward import ACCURACY, LOSS
 
 COLOURS = {ACCURACY: "#3b5b92", LOSS: "#3a7d52", AREA: "#b8741a", "MACs": "#5f5f5f", "params": "#9a9a9a"}
@@ -19,7 +19,7 @@ MARKERS = {"cut": "o", "short": "s", "full": "D"}
 LOWEST = -0.3  # rank correlation that there is room for, or the lowest; a longer bar is cut off
 
 
-def picture(found: Results, suffix: str = "svg") -> bytes:
+def picture(found: StudyResults, suffix: str = "svg") -> bytes:
     """The file's content, svg or png. At least one proxy is judged."""
     with style(font_size=9):
         figure = Figure(figsize=(13, 6), layout="constrained", facecolor="white")
@@ -39,7 +39,7 @@ def picture(found: Results, suffix: str = "svg") -> bytes:
         return content(figure, suffix)
 
 
-def _shown(found: Results) -> Iterator[Judged]:
+def _shown(found: StudyResults) -> Iterator[Judged]:
     """Of the cuts and short trainings the best per second, that of the other kind, an accuracy; and MACs."""
     able = [judged for judged in found.judged if judged.proxy.kind in ("cut", "short")]
     ranked = sorted(able, key=lambda judged: -judged.found.get(USUAL_BUDGET, -1.0))
@@ -50,7 +50,7 @@ def _shown(found: Results) -> Iterator[Judged]:
     yield from (judged for judged in found.judged if judged.proxy == Proxy("", "MACs"))
 
 
-def _beside_truth(axes: Axes, found: Results, judged: Judged, first: bool) -> None:
+def _beside_truth(axes: Axes, found: StudyResults, judged: Judged, first: bool) -> None:
     """A point for each network: the mean over seeds of what the proxy said, and of the truth."""
     proxy = judged.proxy
     said, truth = found.values(proxy), 100 * found.truth
@@ -66,7 +66,7 @@ def _beside_truth(axes: Axes, found: Results, judged: Judged, first: bool) -> No
         axes.set_ylabel("truth, %")
 
 
-def _by_seconds(axes: Axes, found: Results) -> None:
+def _by_seconds(axes: Axes, found: StudyResults) -> None:
     """Rank correlation against cost; bars are 95 % intervals, lines what costs nothing."""
     for judged in found.judged:
         proxy, rho = judged.proxy, judged.spearman

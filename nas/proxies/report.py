@@ -15,7 +15,7 @@ import numpy as np
 
 from nas.files import write_all
 from nas.proxies.ranking import LEAST
-from nas.proxies.results import AREA, BUDGETS, CEILING, USUAL_BUDGET, Judged, Proxy, Results
+from nas.proxies.results import AREA, BUDGETS, CEILING, USUAL_BUDGET, Judged, Proxy, StudyResults
 from nas.reward import ACCURACY, LOSS
 from nas.statistics.differences import Interval
 from nas.text.columns import table
@@ -55,14 +55,14 @@ def in_full(proxy: Proxy) -> str:
 # ------------------------------------------------------------------ for people
 
 
-def results_table(found: Results) -> str:
+def results_table(found: StudyResults) -> str:
     """A row for each proxy, the cheapest first, below what chance does."""
     kept, regret = found.by_chance
     chance = ("random", "", "", "0.00", "", "0.00", "", f"{100 * kept:.0f} %", _points(regret), "0", "0 %", "")
     return table(HEADER, [chance, *(_cells(found, judged) for judged in found.judged)], words={"training", "signal"})
 
 
-def _cells(found: Results, judged: Judged) -> tuple[str, ...]:
+def _cells(found: StudyResults, judged: Judged) -> tuple[str, ...]:
     proxy, gain = judged.proxy, None if found.ranks is False else judged.found.get(USUAL_BUDGET)
     trained = proxy.kind != "control"
     return (
@@ -90,7 +90,7 @@ def _range(interval: Interval) -> str:
     return f"{interval.low:.2f} to {interval.high:.2f}"
 
 
-def in_words(found: Results) -> list[str]:
+def in_words(found: StudyResults) -> list[str]:
     """What the study shows and what it does not, a sentence a line."""
     if not found.judged:
         return ["not half of the networks are trained in full yet, so there is nothing to judge by", *_open(found)]
@@ -100,13 +100,13 @@ def in_words(found: Results) -> list[str]:
     return [*lines, *_method(found), *_open(found)]
 
 
-def to_text(found: Results) -> str:
+def to_text(found: StudyResults) -> str:
     """What a terminal shows: the table, once there is something in it, and in words what it says."""
     drawn = [f"{results_table(found)}\n\n{LEGEND}\n"] if found.judged else []
     return "\n".join([*drawn, *in_words(found)])
 
 
-def _truth(found: Results) -> str:
+def _truth(found: StudyResults) -> str:
     known = found.truth[~np.isnan(found.truth)]
     networks = int((~np.isnan(found.truth)).any(0).sum())
     sizes = found.macs[~np.isnan(found.macs)]
@@ -117,7 +117,7 @@ def _truth(found: Results) -> str:
     )
 
 
-def _ceiling(found: Results) -> list[str]:
+def _ceiling(found: StudyResults) -> list[str]:
     ceiling = found.ceiling
     if not found.learned:
         chance = f"{100 / (found.num_classes or 1):.3g} %"
@@ -143,7 +143,7 @@ def _ceiling(found: Results) -> list[str]:
     return lines
 
 
-def _best(found: Results) -> list[str]:
+def _best(found: StudyResults) -> list[str]:
     """The best proxy per second, by the rule and for several budgets, and how sure that choice is."""
     lines = []
     for budget in BUDGETS:
@@ -162,7 +162,7 @@ def _best(found: Results) -> list[str]:
     )
 
 
-def _doubt(found: Results, best: Judged) -> str:
+def _doubt(found: StudyResults, best: Judged) -> str:
     """What speaks against a proxy that came out best."""
     if not best.spearman.low > 0:
         return "; that it ranks the networks at all is not shown"
@@ -170,7 +170,7 @@ def _doubt(found: Results, best: Judged) -> str:
     return "; judged by the very training that it is a cut of" if own else ""
 
 
-def _against_controls(found: Results) -> list[str]:
+def _against_controls(found: StudyResults) -> list[str]:
     """Which proxies do better than counting multiply-adds."""
     trained = [judged for judged in found.judged if judged.against_macs and judged.proxy.kind in ("cut", "short")]
     if not trained:
@@ -180,7 +180,7 @@ def _against_controls(found: Results) -> list[str]:
     return [f"shown to rank better than the number of MACs: {len(better)} of {len(trained)} proxies{cheapest}"]
 
 
-def _method(found: Results) -> list[str]:
+def _method(found: StudyResults) -> list[str]:
     networks = max(judged.networks for judged in found.judged)
     few = f"; with fewer than {LEAST} networks nothing is known of them" if networks < LEAST else ""
     against = (
@@ -199,7 +199,7 @@ def _method(found: Results) -> list[str]:
     ]
 
 
-def _open(found: Results) -> list[str]:
+def _open(found: StudyResults) -> list[str]:
     """What failed and what is missing."""
     lines = [
         f"failed: network {network}, {training}, seed {seed}: {reason}"
@@ -216,7 +216,7 @@ def _open(found: Results) -> list[str]:
 # ------------------------------------------------------------------ for programs
 
 
-def to_json(found: Results) -> dict[str, Any]:
+def to_json(found: StudyResults) -> dict[str, Any]:
     """Every figure. Accuracies, `regret` and `finds` are 0..1; what is said of a network is by seed, more is better."""
     best = {str(budget): found.best(budget) for budget in BUDGETS}
     proxies = [judged.proxy for judged in found.judged if judged.proxy.seeds == 1 and judged.proxy.kind != "control"]
@@ -269,7 +269,7 @@ def _json_row(judged: Judged) -> dict[str, Any]:
     }
 
 
-def to_csv(found: Results) -> str:
+def to_csv(found: StudyResults) -> str:
     """A line for each proxy: the columns of the JSON."""
     rows = []
     for row in to_json(found)["proxies"]:
@@ -281,7 +281,7 @@ def to_csv(found: Results) -> str:
     return _lines(rows)
 
 
-def networks_csv(found: Results) -> str:
+def networks_csv(found: StudyResults) -> str:
     """A line for each network and seed: what every proxy said of it."""
     rows = [
         {name: value[seed] if isinstance(value, list) else value for name, value in row.items()} | {"seed": seed}
@@ -300,7 +300,7 @@ def _lines(rows: Sequence[dict[str, Any]]) -> str:
     return visible(out.getvalue())
 
 
-def to_markdown(found: Results) -> str:
+def to_markdown(found: StudyResults) -> str:
     """The table and the words, to keep."""
     lines = [HEADER, ("---",) * len(HEADER), *(_cells(found, judged) for judged in found.judged)]
     rows = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
@@ -308,7 +308,7 @@ def to_markdown(found: Results) -> str:
     return f"# {found.run}: proxies on {found.data}\n\n{rows}\n\n{LEGEND}\n\n{said}\n"
 
 
-def write(found: Results, folder: Path) -> list[Path]:
+def write(found: StudyResults, folder: Path) -> list[Path]:
     """Keep the report in `folder`: as Markdown, as CSV and, where matplotlib is installed, as a picture."""
     files: dict[str, str | bytes] = {"proxies.md": to_markdown(found), "networks.csv": networks_csv(found)}
     if found.judged:

@@ -83,7 +83,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Results:
+class StudyResults:
     """All trainings of a study that ended. `looks` are by training, seed and network."""
 
     run: str
@@ -298,7 +298,7 @@ def _estimate(coefficient: Callable[[Values, Values, Values], Values], pairs: Se
     return float(np.nan_to_num(found))
 
 
-def results(run: Run) -> Results:
+def results(run: Run) -> StudyResults:
     """What is in a study's ledger, at any time. Raises ValueError where `run` is no study of proxies."""
     study = study_of(run)
     looks: dict[tuple[str, int, int], tuple[Look, ...]] = {}
@@ -318,7 +318,7 @@ def results(run: Run) -> Results:
             failures[key] = row.reason
     missing = study.size - len(looks) - len(failures)
     classes = run.config.num_classes
-    return Results(run.name, study, run.config.data, looks, sizes[0], sizes[1], failures, missing, classes)
+    return StudyResults(run.name, study, run.config.data, looks, sizes[0], sizes[1], failures, missing, classes)
 
 
 def study_of(run: Run) -> ProxyStudy:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nas.ledger.run import Row, Run
+from nas.ledger.run import Run, TrialRow
 from nas.report.numbers import Numbers, summary
 from nas.searching.control import Comparison, compare, find, is_control
 
@@ -20,8 +20,8 @@ class Within:
 
     measure: Measure
     budget: float
-    search: Row
-    random: Row
+    search: TrialRow
+    random: TrialRow
 
     @property
     def difference(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from nas.ledger.run import Row
+from nas.ledger.run import TrialRow
 from nas.report import alike
 from nas.report.alike import Coloured
 from nas.report.charts import Axis, Point, Series, chart, stairs, time_text
@@ -119,7 +119,7 @@ def _costs_of(group: Coloured, runs: int, apart: bool) -> list[Markup]:
     return [*figures, figure(title, _front([numbers for _, numbers in group]))]
 
 
-def _best(numbers: Numbers) -> list[Row]:
+def _best(numbers: Numbers) -> list[TrialRow]:
     return [numbers.best] if numbers.best else []
 
 
@@ -160,7 +160,11 @@ def _progress(numbers: Numbers, colour: int, at: dict[int, float] | dict[int, in
 
 
 def _against_macs(
-    numbers: Numbers, colour: int, value: Callable[[Row], float | None], marked: Sequence[Row], line: bool = True
+    numbers: Numbers,
+    colour: int,
+    value: Callable[[TrialRow], float | None],
+    marked: Sequence[TrialRow],
+    line: bool = True,
 ) -> Series:
     points = {r.number: Point(r.macs or 0, value(r) or 0.0, _named(r)) for r in numbers.rewarded if r.macs is not None}
     stand_out = [points[row.number] for row in marked if row.number in points]
@@ -193,7 +197,7 @@ def best_network(numbers: Numbers) -> Markup | None:
     return section("The best network", portrait(numbers)) if numbers.best else None
 
 
-def _named(row: Row) -> str:
+def _named(row: TrialRow) -> str:
     reward = f", reward {format_reward(row.reward)}" if row.reward is not None and row.reward != row.accuracy else ""
     return f"trial {row.number}: {format_percent(row.accuracy)}{reward}, {format_count(row.macs)} MACs"
 

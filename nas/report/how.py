@@ -8,7 +8,7 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from nas.ledger.run import Row, rank
+from nas.ledger.run import TrialRow, rank
 from nas.report.charts import option_colour, strip
 from nas.report.markup import Markup, join, tag
 from nas.report.numbers import ENOUGH, SHUFFLES, Numbers, Proposed
@@ -125,7 +125,7 @@ def trials(numbers: Numbers) -> Markup:
     return section("Trials", *parts)
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: TrialRow) -> list[str]:
     counts = format_count(row.macs), format_count(row.params), format_seconds(row.seconds)
     return [str(row.number), row.id, format_percent(row.accuracy), format_reward(row.reward), *counts]
 

@@ -22,7 +22,7 @@ from optuna.trial import FrozenTrial
 from nas.checks.schemas import LOG_PROBS
 from nas.devices.place import PLACE, places_of
 from nas.ledger.database import without_secrets
-from nas.ledger.run import Row, Run, best_of
+from nas.ledger.run import Run, TrialRow, best_of
 from nas.report.importance import importances
 from nas.samplers.strategy import Update
 from nas.samplers.strategy_sampler import updates_of
@@ -38,12 +38,12 @@ SHUFFLES = 20  # of their rewards, which show how large an importance luck alone
 
 
 @dataclass(frozen=True)
-class Step:
+class Improvement:
     """A new best: after `trials` trained networks and `seconds` of training."""
 
     trials: int
     seconds: float
-    row: Row
+    row: TrialRow
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Numbers:
     run: Run
     document: dict[str, Any]
     trials: list[FrozenTrial]
-    rows: list[Row]
+    rows: list[TrialRow]
     updates: list[Update]  # of the strategy's policy, as far as they are noted
     hardware: Counter[str]  # on what the trials ran, as far as they have noted it
 
@@ -103,7 +103,7 @@ class Numbers:
         return shlex.join([Path(argv[0]).name, *without_secrets(argv[1:])]) if argv else ""
 
     @cached_property
-    def trained(self) -> list[Row]:
+    def trained(self) -> list[TrialRow]:
         """The trials that were trained or looked up, as they ended; those that failed are among them."""
         ended = {t.number: t.datetime_complete for t in self.trials if t.state.is_finished()}
         refused = {t.number for t in self.trials if "refused" in t.user_attrs}
@@ -112,12 +112,12 @@ class Numbers:
         return sorted(rows, key=lambda row: (ended[row.number], row.number))
 
     @property
-    def rewarded(self) -> list[Row]:
+    def rewarded(self) -> list[TrialRow]:
         """Those of `trained` that have a reward."""
         return [row for row in self.trained if row.reward is not None]
 
     @cached_property
-    def best(self) -> Row | None:
+    def best(self) -> TrialRow | None:
         return best_of(self.rows)
 
     @cached_property
@@ -128,12 +128,12 @@ class Numbers:
         return {row.number: busy(ends[row.number]) for row in self.trained}
 
     @cached_property
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[Improvement]:
         """Each new best."""
-        steps: list[Step] = []
+        steps: list[Improvement] = []
         for trials, row in enumerate(self.trained, start=1):
             if row.reward is not None and (not steps or row.reward > (steps[-1].row.reward or 0.0)):
-                steps.append(Step(trials, self.seconds[row.number], row))
+                steps.append(Improvement(trials, self.seconds[row.number], row))
         return steps
 
     @cached_property
@@ -144,7 +144,7 @@ class Numbers:
         return [bisect_right(ends, ended[update.trial]) for update in self.updates if update.trial is not None]
 
     @cached_property
-    def front(self) -> list[Row]:
+    def front(self) -> list[TrialRow]:
         """The Pareto front of its networks by accuracy and MACs."""
         return front(self.rewarded)
 
@@ -239,7 +239,7 @@ def _alike(reasons: Iterable[str]) -> Counter[str]:
     return Counter(first.setdefault(re.sub(r"\d+", "#", reason), reason) for reason in reasons)
 
 
-def summary(row: Row) -> dict[str, Any]:
+def summary(row: TrialRow) -> dict[str, Any]:
     """A network in short, as JSON values."""
     return {name: getattr(row, name) for name in ("number", "id", "accuracy", "reward", "macs", "params")}
 

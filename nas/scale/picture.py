@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from nas.drawing.pictures import content, legend_entries, style, wrapped
 from nas.scale.grid import COMPOUND, kind
-from nas.scale.results import Result, Results
+from nas.scale.results import GridResults, TripleResult
 
 COLOURS = {
     "base": "#5f5f5f",
@@ -23,13 +23,13 @@ WIDTH, ROW = 10.0, 0.26  # inches: of the picture; of height for a network
 TITLE = 10  # points
 
 
-def picture(found: Results, suffix: str = "svg") -> bytes:
+def picture(found: GridResults, suffix: str = "svg") -> bytes:
     """The file's content, svg or png. Bars are the standard deviation over seeds. At least one network is trained."""
     with style(font_size=9):
         return content(drawn(found), suffix)
 
 
-def drawn(found: Results) -> Figure:
+def drawn(found: GridResults) -> Figure:
     """The figure itself."""
     seeds = max(len(result.accuracies) for result in found.trained)
     repeated = f", mean ± standard deviation of {seeds} seeds" if seeds > 1 else ", one seed"
@@ -47,7 +47,7 @@ def drawn(found: Results) -> Figure:
     return figure
 
 
-def _by_macs(axes: Axes, found: Results) -> None:
+def _by_macs(axes: Axes, found: GridResults) -> None:
     """Lines from the base to what it grew to: the best triple and each dimension alone; other triples as points."""
     start = found.all[0]
     best = found.compounds[:1]
@@ -65,11 +65,11 @@ def _by_macs(axes: Axes, found: Results) -> None:
     axes.legend(*legend_entries(axes), frameon=False)
 
 
-def _millions(result: Result) -> float:
+def _millions(result: TripleResult) -> float:
     return (result.macs or 0) / 1e6
 
 
-def _in_order(axes: Axes, found: Results) -> None:
+def _in_order(axes: Axes, found: GridResults) -> None:
     """A row for each network, the best on top."""
     rows = sorted(found.trained, key=found.level)
     for row, result in enumerate(rows):
@@ -78,7 +78,7 @@ def _in_order(axes: Axes, found: Results) -> None:
     axes.set_xlabel("validation accuracy, %")
 
 
-def _point(axes: Axes, result: Result, at: float, filled: bool, label: str | None, across: bool = False) -> None:
+def _point(axes: Axes, result: TripleResult, at: float, filled: bool, label: str | None, across: bool = False) -> None:
     """The accuracy of `result` and its deviation: along the y axis, with `across` along the x axis."""
     accuracies = [100 * accuracy for accuracy in result.accuracies.values()]
     level, error = mean(accuracies), stdev(accuracies) if len(accuracies) > 1 else None

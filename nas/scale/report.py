@@ -17,7 +17,7 @@ from typing import Any
 
 from nas.files import write_all
 from nas.scale.grid import ALONE, kind
-from nas.scale.results import CONFIDENCE, Result, Results
+from nas.scale.results import CONFIDENCE, GridResults, TripleResult
 from nas.statistics.differences import Interval
 from nas.text.columns import table
 from nas.text.units import format_count, format_points, format_spread
@@ -29,12 +29,12 @@ from scaling.compound import Compound
 HEADER = ("network", "alpha", "beta", "gamma", "pixels", "params", "MACs", "formula", "measured", "accuracy", "n")
 
 
-def results_table(found: Results) -> str:
+def results_table(found: GridResults) -> str:
     """A row for each network: its factors, what they come to, and its accuracy."""
     return table(HEADER, [_cells(found, result) for result in found.all])
 
 
-def _cells(found: Results, result: Result) -> tuple[str, ...]:
+def _cells(found: GridResults, result: TripleResult) -> tuple[str, ...]:
     c, ratio = result.compound, found.ratio(result)
     return (
         result.name,
@@ -49,7 +49,7 @@ def _cells(found: Results, result: Result) -> tuple[str, ...]:
     )
 
 
-def in_words(found: Results) -> list[str]:
+def in_words(found: GridResults) -> list[str]:
     """What the results show and what they do not, a sentence a line."""
     if not found.compounds:
         return [*_open(found), "no triple is trained yet, so there is no best one"]
@@ -72,13 +72,13 @@ def in_words(found: Results) -> list[str]:
     return [*lines, *_on_average(found, found.compounds, alone), *_method(found), *_open(found)]
 
 
-def to_text(found: Results) -> str:
+def to_text(found: GridResults) -> str:
     """What a terminal shows: the table, what is in it, and in words what it says."""
     legend = "MACs: multiply-adds for one image; formula: alpha * beta^2 * gamma^2; measured: MACs to the base's"
     return "\n".join([f"{results_table(found)}\n\n{legend}\n", *in_words(found)])
 
 
-def _called(found: Results) -> str:
+def _called(found: GridResults) -> str:
     """The triple of the highest accuracy, which luck alone may have made that."""
     return "best triple" if found.is_shown else "highest triple, not shown to be best"
 
@@ -87,7 +87,7 @@ def _triple(compound: Compound) -> str:
     return f"depth x{compound.alpha:g}, width x{compound.beta:g}, resolution x{compound.gamma:g}"
 
 
-def _not_told_apart(found: Results, best: Result, others: Sequence[Result]) -> list[str]:
+def _not_told_apart(found: GridResults, best: TripleResult, others: Sequence[TripleResult]) -> list[str]:
     """Which of the other triples may be as good."""
     if not others:
         return []
@@ -98,14 +98,14 @@ def _not_told_apart(found: Results, best: Result, others: Sequence[Result]) -> l
     return [f"not told apart from it, of {len(others)} other triples: {names}"]
 
 
-def _against(found: Results, best: Result, other: Result) -> str:
+def _against(found: GridResults, best: TripleResult, other: TripleResult) -> str:
     """`best` against the base or what grew in one dimension alone."""
     n = min(len(best.accuracies), len(other.accuracies))
     said = _difference(found.level(best) - found.level(other), found.difference(best, other))
     return f"against {other.name}: {said}, {n} seed{'s' if n > 1 else ''}{_multiply_adds_apart(best, other)}"
 
 
-def _on_average(found: Results, compounds: Sequence[Result], alone: Sequence[Result]) -> list[str]:
+def _on_average(found: GridResults, compounds: Sequence[TripleResult], alone: Sequence[TripleResult]) -> list[str]:
     """All triples against all that grew in one dimension: the claim itself, whichever of them came out best."""
     if found.fit is None or not alone:
         return []
@@ -127,7 +127,7 @@ def _difference(share: float, interval: Interval | None) -> str:
     return f"{'better' if points > 0 else 'worse'} by {abs(points):.1f} points, 95 % interval {low:.1f} to {high:.1f}"
 
 
-def _multiply_adds_apart(best: Result, other: Result) -> str:
+def _multiply_adds_apart(best: TripleResult, other: TripleResult) -> str:
     """Said where the one that grew alone is not of about the same cost, since whole layers did not allow it."""
     if kind(other.compound) == "base" or not (best.macs and other.macs) or abs(other.macs / best.macs - 1) <= 0.05:
         return ""
@@ -135,7 +135,7 @@ def _multiply_adds_apart(best: Result, other: Result) -> str:
     return f"; it has {abs(share):.0f} % {'more' if share > 0 else 'fewer'} multiply-adds"
 
 
-def _method(found: Results) -> list[str]:
+def _method(found: GridResults) -> list[str]:
     """How the intervals are made, and whether anything could be seen with them at all."""
     if found.fit is None or found.fit.variance is None:
         return ["with one seed there is no spread, and nothing can be told apart: start another grid with --seeds 3"]
@@ -153,7 +153,7 @@ def _method(found: Results) -> list[str]:
     ]
 
 
-def _open(found: Results) -> list[str]:
+def _open(found: GridResults) -> list[str]:
     """What failed and what is missing."""
     lines = [f"failed: {r.name}, seed {seed}: {reason}" for r in found.all for seed, reason in r.failures.items()]
     if found.missing:
@@ -168,7 +168,7 @@ def _open(found: Results) -> list[str]:
 # ------------------------------------------------------------------ for programs
 
 
-def to_json(found: Results) -> dict[str, Any]:
+def to_json(found: GridResults) -> dict[str, Any]:
     """Every figure. Accuracies and differences are 0..1; `best_minus_this` is the best triple's difference."""
     best = found.compounds[0] if found.compounds else None
     return {
@@ -183,7 +183,7 @@ def to_json(found: Results) -> dict[str, Any]:
     }
 
 
-def _json_row(found: Results, result: Result, best: Result | None) -> dict[str, Any]:
+def _json_row(found: GridResults, result: TripleResult, best: TripleResult | None) -> dict[str, Any]:
     interval = found.difference(best, result) if best and result.accuracies else None
     accuracies = list(result.accuracies.values())
     return {
@@ -203,7 +203,7 @@ def _json_row(found: Results, result: Result, best: Result | None) -> dict[str, 
     }
 
 
-def to_csv(found: Results) -> str:
+def to_csv(found: GridResults) -> str:
     """A line for each network: the columns of the table, in full."""
     rows = to_json(found)["networks"]
     columns = [name for name, value in rows[0].items() if not isinstance(value, dict | list)]
@@ -215,7 +215,7 @@ def to_csv(found: Results) -> str:
     return visible(out.getvalue())
 
 
-def to_markdown(found: Results) -> str:
+def to_markdown(found: GridResults) -> str:
     """The table and the words, to keep."""
     lines = [HEADER, ("---",) * len(HEADER), *(_cells(found, result) for result in found.all)]
     rows = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
@@ -223,7 +223,7 @@ def to_markdown(found: Results) -> str:
     return f"# {found.run}: compound scaling on {found.data}\n\n{rows}\n\n{said}\n"
 
 
-def write(found: Results, folder: Path) -> list[Path]:
+def write(found: GridResults, folder: Path) -> list[Path]:
     """Keep the report in `folder`: as Markdown, as CSV and, where matplotlib is installed, as a picture."""
     files: dict[str, str | bytes] = {"scaling.md": to_markdown(found), "scaling.csv": to_csv(found)}
     if found.trained and find_spec("matplotlib"):

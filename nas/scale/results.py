@@ -18,7 +18,7 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class Result:
+class TripleResult:
     """A network of the grid and the validation accuracy (0..1) of each of its trainings that ended, by seed."""
 
     compound: Compound
@@ -35,14 +35,14 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Results:
+class GridResults:
     """The results of a grid, the base's first. `seeds` is how often each network is to be trained."""
 
     run: str
     base: str
     data: str
     seeds: int
-    all: tuple[Result, ...]
+    all: tuple[TripleResult, ...]
     num_classes: int | None = None
 
     @cached_property
@@ -52,11 +52,11 @@ class Results:
         return Fit.of(observed) if observed else None
 
     @property
-    def trained(self) -> list[Result]:
+    def trained(self) -> list[TripleResult]:
         return [result for result in self.all if result.accuracies]
 
     @property
-    def compounds(self) -> list[Result]:
+    def compounds(self) -> list[TripleResult]:
         """The triples that were trained, the best first."""
         found = [result for result in self.trained if kind(result.compound) == COMPOUND]
         return sorted(found, key=lambda result: -self.level(result))
@@ -84,21 +84,21 @@ class Results:
         """Trainings that have not ended."""
         return sum(self.seeds - len(r.accuracies) - len(r.failures) for r in self.all)
 
-    def level(self, result: Result) -> float:
+    def level(self, result: TripleResult) -> float:
         """Its accuracy with an average seed: the mean, where no training is missing."""
         assert self.fit is not None
         return self.fit.level(result.compound)
 
-    def difference(self, first: Result, second: Result) -> Interval | None:
+    def difference(self, first: TripleResult, second: TripleResult) -> Interval | None:
         return self.fit.difference(first.compound, second.compound, CONFIDENCE) if self.fit else None
 
-    def ratio(self, result: Result) -> float | None:
+    def ratio(self, result: TripleResult) -> float | None:
         """Its measured multiply-adds to the base's."""
         base = self.all[0].macs
         return result.macs / base if result.macs and base else None
 
 
-def results(run: Run) -> Results:
+def results(run: Run) -> GridResults:
     """What is in a grid's ledger, at any time. Raises ValueError where `run` is no grid."""
     space = grid_of(run)
     rows = [row for row in run.rows() if row.arch]
@@ -109,7 +109,7 @@ def results(run: Run) -> Results:
         complete = {seed: row for seed, row in done.items() if row.state == State.COMPLETE}
         size = next((row for row in of_it if row.macs), None)
         found.append(
-            Result(
+            TripleResult(
                 compound,
                 space.same_as(compound),
                 space.image_size_of(compound),
@@ -121,7 +121,7 @@ def results(run: Run) -> Results:
         )
     config = run.config
     classes = config.num_classes or len(config.validation or ()) or None  # the first was not always noted
-    return Results(run.name, space.base, config.data, space.seeds, tuple(found), classes)
+    return GridResults(run.name, space.base, config.data, space.seeds, tuple(found), classes)
 
 
 def grid_of(run: Run) -> ScalingGrid:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from nas.files import is_taken
 from nas.ledger import beside
 from nas.ledger.config import Config, differences
-from nas.ledger.run import Row, Run
+from nas.ledger.run import Run, TrialRow
 from nas.statistics.differences import Interval
 from nas.text.columns import table
 from nas.text.units import format_points
@@ -141,7 +141,7 @@ class Comparison:
         return dataclasses.asdict(self) | {"verdict": self.verdict}
 
 
-def compare(search: Sequence[Row], random: Sequence[Row]) -> Comparison | None:
+def compare(search: Sequence[TrialRow], random: Sequence[TrialRow]) -> Comparison | None:
     """The trials of a search beside those of its control; None where one has no result."""
     both = [rewards_of(rows) for rows in (search, random)]
     if not all(len(rewards) for rewards in both):
@@ -150,7 +150,7 @@ def compare(search: Sequence[Row], random: Sequence[Row]) -> Comparison | None:
     return Comparison(len(both[0]), len(both[1]), tuple(figures))
 
 
-def rewards_of(rows: Sequence[Row]) -> Rewards:
+def rewards_of(rows: Sequence[TrialRow]) -> Rewards:
     """Of the different networks that were trained to the end."""
     return np.array([row.reward for row in rows if row.reward is not None and row.duplicate_of is None])
 

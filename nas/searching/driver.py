@@ -15,7 +15,7 @@ from nas.engines import local
 from nas.files import resumable
 from nas.ledger import repeats
 from nas.ledger.config import Budget
-from nas.ledger.run import Row, Run
+from nas.ledger.run import Run, TrialRow
 from nas.searching.loop import Progress, Search
 from nas.searching.progress import Output, Telling
 from nas.searching.published import Published, table_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def to_the_end(
     run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, output: Output,
-    on_trial: Callable[[Row], None] | None = None,
+    on_trial: Callable[[TrialRow], None] | None = None,
 ) -> str:  # fmt: skip
     """Drive `run` until its end, and the runs that follow it; returns what was done last and why it ended.
 
@@ -56,7 +56,7 @@ def to_the_end(
 
 def _watched(
     run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, output: Output,
-    on_trial: Callable[[Row], None] | None = None,
+    on_trial: Callable[[TrialRow], None] | None = None,
 ) -> str:  # fmt: skip
     """Drive `run` under the eyes of whoever has the `output`."""
     shown = watch_search(output.kind, run.name)
@@ -102,7 +102,7 @@ def _evaluate(search: Search, dataset: Dataset, device: str, cluster: Cluster | 
         raise Halted(f"{halt}: {search.interrupted}") from None
 
 
-def _published_result(table: Published, best: Row) -> str:
+def _published_result(table: Published, best: TrialRow) -> str:
     return (
         f"published of the best, trial {best.number}: {table.reported[table.key(best.arch)]:.2f} % "
         f"{table.benchmark.reported}; the best in the table has {max(table.reported.values()):.2f} %"

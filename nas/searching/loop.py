@@ -19,7 +19,7 @@ from nas.data.images import Dataset
 from nas.devices.place import PLACE, Places
 from nas.ledger.config import Budget
 from nas.ledger.drafts import Draft, Drafts
-from nas.ledger.run import Row, Run, best_of
+from nas.ledger.run import Run, TrialRow, best_of
 from nas.ledger.spent import ENDED_AFTER, busy_seconds
 from nas.network import Network
 from nas.pruning import make_pruner
@@ -45,7 +45,7 @@ class Progress(Protocol):
     def started(self, spec: TrialSpec, size: Cost) -> None: ...
     def step(self, spec: TrialSpec, epoch: int, step: int, steps: int) -> None: ...
     def epoch(self, spec: TrialSpec, epoch: Epoch) -> None: ...
-    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None: ...
+    def finished(self, row: TrialRow, best: TrialRow | None, seconds_left: float | None) -> None: ...
 
 
 class Search:
@@ -90,7 +90,7 @@ class Search:
         self._trained: dict[Arch, int] = {}  # the trial, by its id: a search is long, and the ledger has the rest
         self._done = 0
         self._seconds: list[float] = []  # of those that are done, sorted
-        self._best: Row | None = None
+        self._best: TrialRow | None = None
         for trial in trials:
             if trial.state.is_finished():
                 self._remember(trial)
@@ -220,7 +220,7 @@ class Search:
         return self._done + len(self._being_trained)
 
     @property
-    def best(self) -> Row | None:
+    def best(self) -> TrialRow | None:
         return self._best
 
     @property
@@ -421,7 +421,7 @@ class Search:
         values = original.values if original.state == TrialState.COMPLETE else None  # else Optuna wants none
         self.study.tell(trial, values, original.state)
 
-    def _remember(self, trial: FrozenTrial) -> Row:
+    def _remember(self, trial: FrozenTrial) -> TrialRow:
         row = self.run.row(trial)
         if row.arch and row.duplicate_of is None:
             if "refused" not in trial.user_attrs:
@@ -429,7 +429,7 @@ class Search:
             self._trained[self.config.space.canonical(row.arch)] = trial._trial_id
         return row
 
-    def _count(self, row: Row) -> None:
+    def _count(self, row: TrialRow) -> None:
         """Note one more that is done."""
         self._done += 1
         self._best = best_of([row] if self._best is None else [self._best, row])

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas.checks.schemas import COSTS
-from nas.ledger.run import Row
+from nas.ledger.run import TrialRow
 from nas.text.units import parse_names
 
 ACCURACY = "accuracy"
 ACCURACY_AND_MACS = (ACCURACY, "macs")
 
 
-def front(rows: Sequence[Row], objectives: Sequence[str] = ACCURACY_AND_MACS) -> list[Row]:
+def front(rows: Sequence[TrialRow], objectives: Sequence[str] = ACCURACY_AND_MACS) -> list[TrialRow]:
     """Those of `rows` that no other beats: none is as good in all `objectives` and better in one. Cheapest first.
 
     The first objective is high where it is good, the others low. Rows without one of them are left out, and so are
@@ -44,7 +44,7 @@ def parse_objectives(text: str) -> tuple[str, ...]:
     return ACCURACY, *costs
 
 
-def _figures(row: Row, objectives: Sequence[str]) -> tuple[float, ...]:
+def _figures(row: TrialRow, objectives: Sequence[str]) -> tuple[float, ...]:
     """Low where they are good: the costs, then the accuracy."""
     accuracy, *costs = (getattr(row, name) for name in objectives)
     return (*costs, -accuracy)

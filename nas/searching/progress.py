@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TextIO
 
-from nas.ledger.run import Row
+from nas.ledger.run import TrialRow
 from nas.text.console import can_change, first_that_fits, say, width_of
 from nas.text.live import passing
 from nas.text.units import format_count, format_percent, format_seconds, format_ticking
@@ -38,7 +38,7 @@ class Silent:
     def epoch(self, spec: TrialSpec, epoch: Epoch) -> None:
         pass
 
-    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
+    def finished(self, row: TrialRow, best: TrialRow | None, seconds_left: float | None) -> None:
         pass
 
     def close(self) -> None:
@@ -54,7 +54,7 @@ class Lines(Silent):
     def waiting(self, what: str) -> None:
         self._line(f"{what} ...")
 
-    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
+    def finished(self, row: TrialRow, best: TrialRow | None, seconds_left: float | None) -> None:
         self._line(trial_line(row, best, seconds_left, width_of(self.out)))
 
     def _line(self, text: str) -> None:
@@ -71,14 +71,14 @@ class JsonLines(Lines):
     def waiting(self, what: str) -> None:
         say(f"{what} ...", sys.stderr)
 
-    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
+    def finished(self, row: TrialRow, best: TrialRow | None, seconds_left: float | None) -> None:
         self._line(json.dumps({"run": self.run} | row.to_dict() | {"seconds_left": seconds_left}))
 
 
 class Telling(Silent):
     """What `shown` prints, and a call for every trial that has ended."""
 
-    def __init__(self, shown: Silent, tell: Callable[[Row], None]) -> None:
+    def __init__(self, shown: Silent, tell: Callable[[TrialRow], None]) -> None:
         self.shown, self.tell = shown, tell
 
     def waiting(self, what: str) -> None:
@@ -96,7 +96,7 @@ class Telling(Silent):
     def epoch(self, spec: TrialSpec, epoch: Epoch) -> None:
         self.shown.epoch(spec, epoch)
 
-    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
+    def finished(self, row: TrialRow, best: TrialRow | None, seconds_left: float | None) -> None:
         self.shown.finished(row, best, seconds_left)
         self.tell(row)
 
@@ -104,7 +104,7 @@ class Telling(Silent):
         self.shown.close()
 
 
-def trial_line(row: Row, best: Row | None, seconds_left: float | None, width: int | None = None) -> str:
+def trial_line(row: TrialRow, best: TrialRow | None, seconds_left: float | None, width: int | None = None) -> str:
     """What is said of a finished trial, in at most `width` columns: of 120, all of most; of 80, what matters most."""
     chosen = row.id == row.architecture  # before: in an experiment, which has its trainings to go through
     number, took = f"trial {row.number:>3}", f"{format_seconds(row.seconds):>6}"

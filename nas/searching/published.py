@@ -30,7 +30,7 @@ from searchspaces import Arch, Space
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """What a table says of an architecture; accuracies in %, None where it does not say."""
 
     arch: Arch
@@ -49,7 +49,7 @@ class Benchmark:
     data: str | None  # None: whatever it was, nobody said
     observed: str
     reported: str
-    rows: Callable[[Space, str], Iterator[Row]]  # of a file's text
+    rows: Callable[[Space, str], Iterator[TableRow]]  # of a file's text
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def read(space: Space, path: str | Path) -> Published:
 
 
 @lru_cache(maxsize=1)  # a search looks at its table when it is prepared, and again when it starts
-def _rows(benchmark: Benchmark, space: Space, text: str) -> list[Row]:
+def _rows(benchmark: Benchmark, space: Space, text: str) -> list[TableRow]:
     """Of a file's text. Raises a number of errors where that is no table of `space`."""
     return list(benchmark.rows(space, text))
 
@@ -156,7 +156,7 @@ def _header(path: Path) -> list[str]:
         return []
 
 
-def _nasbench201(space: Space, text: str) -> Iterator[Row]:
+def _nasbench201(space: Space, text: str) -> Iterator[TableRow]:
     found, seen = csv.DictReader(text.splitlines()), set[Arch]()
     for row in found:
         with _naming(f"line {found.line_num}"):
@@ -164,7 +164,7 @@ def _nasbench201(space: Space, text: str) -> Iterator[Row]:
             yield _row(arch, observed=float(row["val_acc_12"]), reported=float(row["test_acc_200"]))
 
 
-def _macro(space: Space, text: str) -> Iterator[Row]:
+def _macro(space: Space, text: str) -> Iterator[TableRow]:
     for digits, row in json.loads(text).items():
         with _naming(f"architecture {digits}"):
             arch = space.check([int(digit) for digit in digits])
@@ -172,7 +172,7 @@ def _macro(space: Space, text: str) -> Iterator[Row]:
             yield _row(arch, **accuracies, params=row.get("params"), macs=row.get("flops"))
 
 
-def _anyones(space: Space, text: str) -> Iterator[Row]:
+def _anyones(space: Space, text: str) -> Iterator[TableRow]:
     found = csv.DictReader(text.splitlines())
     if missing := [name for name in COLUMNS if name not in (found.fieldnames or ())]:
         raise ValueError(f"it has no column {', '.join(missing)}")
@@ -192,9 +192,9 @@ def _new(text: str, space: Space, seen: set[Arch]) -> Arch:
     return arch
 
 
-def _row(arch: Arch, **figures: Any) -> Row:
+def _row(arch: Arch, **figures: Any) -> TableRow:
     """Raises ValueError where one of the `figures` is none."""
-    return Row(arch, **{name: FIGURES[name].checked(name, figure) for name, figure in figures.items()})
+    return TableRow(arch, **{name: FIGURES[name].checked(name, figure) for name, figure in figures.items()})
 
 
 @contextlib.contextmanager

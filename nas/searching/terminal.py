@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from nas.ledger.run import Row
+from nas.ledger.run import TrialRow
 from nas.searching.progress import JsonLines, Lines, Silent, trial_line
 from nas.text.console import can_change, first_that_fits
 from nas.text.live import Plain, live
@@ -67,7 +67,7 @@ class Terminal(Lines):
         self._waiting: tuple[str, float] | None = None
         self._running: dict[int, Running] = {}
         self._done = 0
-        self._best: Row | None = None
+        self._best: TrialRow | None = None
         self._seconds_left: Callable[[], float | None] = lambda: None
         self._live = live(console, self.lines)
 
@@ -91,7 +91,7 @@ class Terminal(Lines):
         running.accuracy = epoch.val_accuracy
         running.epoch, running.step = min(epoch.number + 1, running.epochs), 0
 
-    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
+    def finished(self, row: TrialRow, best: TrialRow | None, seconds_left: float | None) -> None:
         self._running.pop(row.number, None)
         self._waiting = None
         self._done, self._best = self._done + 1, best

@@ -26,7 +26,7 @@ from nas.devices.halted import Halted
 from nas.engines import ray_tune
 from nas.engines.connection import PATIENCE
 from nas.ledger.config import Budget, Config
-from nas.ledger.run import Row, Run
+from nas.ledger.run import Run, TrialRow
 from nas.reward import Reward
 from nas.searching.driver import drive
 from nas.searching.progress import Silent
@@ -106,7 +106,7 @@ class Happening(Silent):
     def __init__(self, happen: Callable[[], None]) -> None:
         self._happen, self._ended, self.at = happen, 0, 0.0
 
-    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
+    def finished(self, row: TrialRow, best: TrialRow | None, seconds_left: float | None) -> None:
         self._ended += 1
         if self._ended == BEFORE:
             self.at = time.monotonic()

@@ -14,7 +14,7 @@ import pytest
 from nas.cli import main
 from nas.data import Dataset
 from nas.ledger.config import Budget, Config
-from nas.ledger.run import Row, Run
+from nas.ledger.run import Run, TrialRow
 from nas.network import Found
 from nas.reward import Reward
 from nas.searching.progress import Silent
@@ -30,12 +30,12 @@ class Watcher(Silent):
 
     def __init__(self) -> None:
         self.begun: list[int] = []
-        self.rows: list[Row] = []
+        self.rows: list[TrialRow] = []
 
     def started(self, spec: TrialSpec, size: Cost) -> None:
         self.begun.append(spec.number)
 
-    def finished(self, row: Row, best: Row | None, seconds_left: float | None) -> None:
+    def finished(self, row: TrialRow, best: TrialRow | None, seconds_left: float | None) -> None:
         self.rows.append(row)
 
 

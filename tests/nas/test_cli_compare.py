@@ -77,7 +77,7 @@ def test_one_that_was_stopped_is_resumed(cli: Cli, monkeypatch: pytest.MonkeyPat
 
 def test_without_references_named_those_by_default_are_narrowed(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("a.json").write_text(Found(Mnas(width=0.1, image_size=16), (0,) * 42).to_json())
-    monkeypatch.setattr("nas.comparison.entrants.BY_DEFAULT", "resnet8")  # of three
+    monkeypatch.setattr("nas.comparison.candidates.BY_DEFAULT", "resnet8")  # of three
     code, out, err = cli("compare", "a.json", *SMALL, "--seeds", "1", "--json")
     *trials, last = [json.loads(line) for line in out.splitlines()]
     assert code == 0, err

@@ -8,7 +8,7 @@ import pytest
 
 from nas.checks import schemas
 from nas.checks.schema import Object
-from nas.comparison.lineup import Lineup
+from nas.comparison.design import ComparisonSpace
 from nas.data.source import DataSource
 from nas.final.job import Job
 from nas.ledger.config import Budget, Config
@@ -37,7 +37,7 @@ from nas.training.transfer import Taken
         (schemas.EPOCH, Epoch),
         (schemas.LOOK, Look),
         (schemas.UPDATE, Update),
-        (schemas.LINEUP, Lineup),
+        (schemas.COMPARISON_SETTINGS, ComparisonSpace),
         (schemas.GRID, ScalingGrid),
         (schemas.STUDY, ProxyStudy),
     ],

@@ -12,7 +12,7 @@ import torch
 
 from nas.comparison.ensembles import ensembles
 from nas.comparison.experiment import compare, read, second
-from nas.comparison.results import Results, results
+from nas.comparison.results import ComparisonResults, results
 from nas.comparison.trainings import LABELS, _keep, predictions
 from nas.data import Dataset
 from nas.engines import local
@@ -36,7 +36,7 @@ NETWORKS = {
 ONE = {"resnet8@0.2": NETWORKS["resnet8@0.2"]}
 
 
-def accuracies(found: Results) -> dict[str, list[float]]:
+def accuracies(found: ComparisonResults) -> dict[str, list[float]]:
     return {result.name: result.test_accuracies for result in found.all}
 
 
@@ -65,14 +65,16 @@ def test_every_network_is_trained_with_every_seed_and_tested_once(compared: Path
     assert images.verdict(images.all[0])
 
 
-def test_comparisons_of_older_versions_open_and_go_on(compared: Path, tmp_path: Path) -> None:
-    """They call the space by the module that it was in then."""
+@pytest.mark.parametrize("called", ["nas.compare.lineup:Lineup", "nas.comparison.lineup:Lineup"])
+def test_comparisons_of_older_versions_open_and_go_on(compared: Path, tmp_path: Path, called: str) -> None:
+    """They call the space by the name and the module that it had then."""
     older = tmp_path / "older"
     shutil.copytree(compared, older)
     for name in ("config.json", "journal.log"):
         text = (older / name).read_text(encoding="utf-8")
-        assert "nas.comparison.lineup:Lineup" in text
-        (older / name).write_text(text.replace("nas.comparison.lineup", "nas.compare.lineup"), encoding="utf-8")
+        assert "nas.comparison.design:ComparisonSpace" in text
+        older_text = text.replace("nas.comparison.design:ComparisonSpace", called)
+        (older / name).write_text(older_text, encoding="utf-8")
     run = Run.open(older)
     assert accuracies(results(run)) == accuracies(results(Run.open(compared)))
     with run.driving() as study:
@@ -106,7 +108,7 @@ def test_a_search_is_told_nothing_of_test_images(compared: Path, tiny: Dataset) 
 
 
 def test_interrupted_and_resumed_it_is_the_same(tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def trained(folder: Path) -> Results:
+    def trained(folder: Path) -> ComparisonResults:
         return compare(NETWORKS, tiny, tiny.val, RECIPE, folder, seeds=2)[0]
 
     whole = trained(tmp_path / "whole")

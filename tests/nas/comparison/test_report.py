@@ -16,7 +16,7 @@ import pytest
 
 from nas.comparison.picture import drawn, picture
 from nas.comparison.report import in_words, results_table, to_csv, to_json, to_markdown, to_text, write
-from nas.comparison.results import Result, Results, Training
+from nas.comparison.results import ComparisonResults, NetworkResult, Training
 from nas.statistics.differences import Fit
 from nas.text.units import format_spread
 from nas.training.recipe import Recipe
@@ -32,23 +32,23 @@ NETWORKS = [
 ]
 
 
-def made_up(noise: float, seeds: int = 3, networks: list[tuple[str, bool, int, float]] = NETWORKS) -> Results:
+def made_up(noise: float, seeds: int = 3, networks: list[tuple[str, bool, int, float]] = NETWORKS) -> ComparisonResults:
     """Every network has its accuracy, every seed its luck, and there is `noise` of that deviation; none at chance."""
     rng = random.Random(1)
     luck = [rng.gauss(0, 0.01) for _ in range(seeds)]
 
-    def result(name: str, found: bool, macs: int, level: float) -> Result:
+    def result(name: str, found: bool, macs: int, level: float) -> NetworkResult:
         trainings = {}
         for seed in range(seeds):
             accuracy = level + (luck[seed] + rng.gauss(0, noise) if level > 0.1 else 0)
             trainings[seed] = Training(seed, accuracy - 0.01, accuracy, 100_000, 100.0 + seed, 2000.0, 90_000)
-        return Result(name, name, found, Cost(20_000, macs, 30_000), trainings, {})
+        return NetworkResult(name, name, found, Cost(20_000, macs, 30_000), trainings, {})
 
     found = tuple(result(*network) for network in networks)
-    return Results("one", "cifar10", Recipe(epochs=2), "cpu", seeds, 10, found)
+    return ComparisonResults("one", "cifar10", Recipe(epochs=2), "cpu", seeds, 10, found)
 
 
-def verdict(found: Results) -> str:
+def verdict(found: ComparisonResults) -> str:
     return in_words(found)[0]
 
 

@@ -20,7 +20,7 @@ import pytest
 import torch
 
 from nas.data import Images, load, load_test
-from nas.data.cifar import CIFAR10, CIFAR100, Cifar, Layout
+from nas.data.cifar import CIFAR10, CIFAR100, Cifar, CifarLayout
 
 BATCH = 20  # images a file
 
@@ -141,7 +141,7 @@ def site(tmp_path: Path, serve: Callable[[Path], str]) -> Cifar:
     """CIFAR-10, whose official archives are tiny ones in a folder `site`."""
     home = tmp_path / "site"
 
-    def packed(layout: Layout, folder: Path) -> Layout:
+    def packed(layout: CifarLayout, folder: Path) -> CifarLayout:
         with tarfile.open(home / layout.archive, "w:gz") as archive:
             archive.add(folder, layout.folder)
         return dataclasses.replace(layout, md5=hashlib.md5((home / layout.archive).read_bytes()).hexdigest())

@@ -163,7 +163,10 @@ def test_kinds_and_folders_that_are_no_run(tmp_path: Path, config: Config) -> No
     runs = tmp_path / "runs"
     made = Run.create(runs / "a", config, Budget(trials=3))
     document = json.loads((made.path / CONFIG).read_text())
-    document["config"] |= {"space": {"name": "nas.comparison.lineup:Lineup", "settings": {}}, "kind": "comparison"}
+    document["config"] |= {
+        "space": {"name": "nas.comparison.design:ComparisonSpace", "settings": {}},
+        "kind": "comparison",
+    }
     (made.path / CONFIG).write_text(json.dumps(document))
     for name, content in (("b", RESULT), ("c", {})):
         (runs / name).mkdir()

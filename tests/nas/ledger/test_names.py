@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nas.baselines.zoo import BASELINES
-from nas.comparison.entrants import choose
+from nas.comparison.candidates import choose
 from nas.ledger.config import Budget, Config
 from nas.ledger.names import SETS, as_name, check_name, check_room, is_network
 from nas.ledger.run import Run
@@ -59,8 +59,8 @@ def test_of_an_older_run_with_a_baseline_s_name_every_command_says_the_same(tmp_
     run = Run.create(tmp_path / "resnet20", config, Budget(trials=1))
     said: list[str] = []
     assert isinstance(resolve("resnet20", tmp_path), Designed)
-    entrants = choose(["resnet20"], "", tmp_path, said.append)
-    assert [(e.name, e.found) for e in entrants] == [("resnet20", False)]
+    candidates = choose(["resnet20"], "", tmp_path, said.append)
+    assert [(e.name, e.found) for e in candidates] == [("resnet20", False)]
     assert said == ["resnet20 is taken for the baseline; the best network of the run called so is resnet20:best"]
     run.path.rename(tmp_path / "mnas")
     with pytest.raises(ValueError, match=r"mnas:... is an architecture of the space: .*/mnas:best is a trial"):

@@ -14,7 +14,7 @@ from nas.files import JOURNAL, sole_process
 from nas.ledger.config import Budget, Config
 from nas.ledger.journal import Damaged, lock_of
 from nas.ledger.repair import repair
-from nas.ledger.run import Row, Run
+from nas.ledger.run import Run, TrialRow
 from nas.searching.loop import Search
 from tests.nas.conftest import Watcher
 
@@ -34,7 +34,7 @@ def damage(run: Run, change: Callable[[int, bytes], bytes]) -> None:
     (run.path / JOURNAL).write_bytes(b"".join(change(number, line) for number, line in enumerate(lines_of(run))))
 
 
-def rows(run: Run) -> list[Row]:
+def rows(run: Run) -> list[TrialRow]:
     return Run.open(run.path).rows()
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from nas.checks import schemas
-from nas.comparison.lineup import COMPARISON, Lineup
+from nas.comparison.design import COMPARISON, ComparisonSpace
 from nas.files import CONFIG
 from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
 from nas.ledger.workload import EXPERIMENTS, KINDS, MOVED, kind_of_space, workload_of
 
-LINEUP = Lineup(("a", "b"), ("resnet8", "lenet5"), 10, 32, seeds=2)
+SPACE = ComparisonSpace(("a", "b"), ("resnet8", "lenet5"), 10, 32, seeds=2)
 
 
 def test_files_may_have_every_kind() -> None:
@@ -43,13 +43,13 @@ def test_an_architecture_of_a_search_is_trained_as_all_others(config: Config) ->
 
 
 def test_an_architecture_of_a_comparison_is_a_network_with_a_seed(config: Config) -> None:
-    job = dataclasses.replace(config, space=LINEUP, kind=COMPARISON).job((1, 0))
+    job = dataclasses.replace(config, space=SPACE, kind=COMPARISON).job((1, 0))
     assert (job.network.name, job.seed, job.recipe.resolution, job.tested) == ("resnet8", 1, 32, True)
 
 
 def test_runs_without_a_kind_are_known_by_their_space(tmp_path: Path, config: Config) -> None:
     """As they were until there were kinds."""
-    for number, (space, kind) in enumerate([(config.space, "search"), (LINEUP, COMPARISON)]):
+    for number, (space, kind) in enumerate([(config.space, "search"), (SPACE, COMPARISON)]):
         run = Run.create(tmp_path / str(number), dataclasses.replace(config, space=space, kind=kind), Budget(trials=1))
         document = json.loads((run.path / CONFIG).read_text())
         del document["config"]["kind"]
@@ -59,7 +59,7 @@ def test_runs_without_a_kind_are_known_by_their_space(tmp_path: Path, config: Co
 
 
 def test_a_kind_and_a_space_that_do_not_fit_are_refused(tmp_path: Path, config: Config) -> None:
-    for kind, space in (("search", LINEUP), (COMPARISON, config.space)):
+    for kind, space in (("search", SPACE), (COMPARISON, config.space)):
         with pytest.raises(ValueError, match=f"a run that searches {space.name} is no {kind}"):
             workload_of(kind, space)
     run = Run.create(tmp_path / "one", config, Budget(trials=1))

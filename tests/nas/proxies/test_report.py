@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from nas.proxies.report import _points, in_words, networks_csv, results_table, to_csv, to_json, to_markdown, write
-from nas.proxies.results import CEILING, Judged, Proxy, Results
+from nas.proxies.results import CEILING, Judged, Proxy, StudyResults
 from nas.proxies.study import ProxyStudy
 from nas.training.looks import Look
 
@@ -24,7 +24,7 @@ BAD, GOOD = "100", "200"  # short trainings
 
 
 @cache
-def made_up(seeds: int = 2, luck: float = 0.003, drawn: int = 1) -> Results:
+def made_up(seeds: int = 2, luck: float = 0.003, drawn: int = 1) -> StudyResults:
     """Networks of 50 to 70 %; a seed's luck is of deviation `luck`.
 
     The full schedule's area tells the quality with little noise, its accuracy with more; the short training `GOOD` is
@@ -45,15 +45,15 @@ def made_up(seeds: int = 2, luck: float = 0.003, drawn: int = 1) -> Results:
             looks[BAD, seed, n] = (Look(100, rng.random(), rng.random(), rng.random(), 1.0, 0.5),)
             looks[GOOD, seed, n] = (Look(200, 2 - q, 3 - q + rng.gauss(0, 0.02), 0.3 + rng.gauss(q, 0.1), 2.0, 0.5),)
     macs = np.array([1e6 * (1 + q + rng.gauss(0, 0.2)) for q in quality])
-    return Results("one", study, "cifar10", looks, macs, macs / 100, {}, 0)
+    return StudyResults("one", study, "cifar10", looks, macs, macs / 100, {}, 0)
 
 
-def of(found: Results, proxy: Proxy) -> Judged:
+def of(found: StudyResults, proxy: Proxy) -> Judged:
     (judged,) = [judged for judged in found.judged if judged.proxy == proxy]
     return judged
 
 
-def said(found: Results, about: str) -> list[str]:
+def said(found: StudyResults, about: str) -> list[str]:
     return [line for line in in_words(found) if line.startswith(about)]
 
 
@@ -142,7 +142,7 @@ def test_a_cut_is_not_judged_by_its_own_training() -> None:
         for n, end in enumerate(rng.random(NETWORKS)):
             looks["full", seed, n] = (Look(100, 1.0, 1 - end, end, 1.0, 0.1), Look(1000, 1.0, 1.0, end, 10.0, 0.1))
     macs = np.arange(1.0, NETWORKS + 1)
-    found = Results("one", study, "cifar10", looks, macs, macs, {}, 0)
+    found = StudyResults("one", study, "cifar10", looks, macs, macs, {}, 0)
     cut = of(found, Proxy("full", "area", 100))
     assert cut.spearman.estimate == of(found, CEILING).spearman.estimate and cut.spearman.high < 0.9
 
@@ -183,7 +183,7 @@ def test_for_programs(tmp_path: Path) -> None:
 def test_before_anything_is_trained(tmp_path: Path) -> None:
     study = made_up().study
     none = np.full(NETWORKS, math.nan)
-    found = Results("one", study, "cifar10", {}, none, none, {}, study.size)
+    found = StudyResults("one", study, "cifar10", {}, none, none, {}, study.size)
     assert "nothing to judge by" in in_words(found)[0] and "missing: 144 of 144" in in_words(found)[1]
     assert to_json(found)["proxies"] == [] and {path.name for path in write(found, tmp_path)} == {
         "proxies.md",

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import nas
-from nas.comparison.entrants import source_of
+from nas.comparison.candidates import source_of
 from nas.data.source import DataSource, choose_source
 from nas.data.task import Task
 from nas.exports.files import write_network

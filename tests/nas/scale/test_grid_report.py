@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from nas.scale.report import in_words, results_table, to_csv, to_json, to_markdown, write
-from nas.scale.results import Result, Results
+from nas.scale.results import GridResults, TripleResult
 from scaling.compound import Compound
 
 #            depth width resolution, accuracy
@@ -30,7 +30,7 @@ NETWORKS = [
 PAPER = "d1.2-w1.1-r1.15"
 
 
-def made_up(noise: float, seeds: int = 3) -> Results:
+def made_up(noise: float, seeds: int = 3) -> GridResults:
     """Every network has its accuracy of `NETWORKS`, every seed its luck, and there is `noise` of that deviation."""
     rng = random.Random(0)
     luck = [rng.gauss(0, 0.01) for _ in range(seeds)]
@@ -39,11 +39,11 @@ def made_up(noise: float, seeds: int = 3) -> Results:
         compound = Compound(*factors)
         macs = int(5e6 * (1 if compound == Compound(1, 1, 1) else 2))
         accuracies = {seed: accuracy + luck[seed] + rng.gauss(0, noise) for seed in range(seeds)}
-        found.append(Result(compound, (), round(24 * compound.gamma), 100_000, macs, accuracies, {}))
-    return Results("one", "resnet20", "cifar10", seeds, tuple(found))
+        found.append(TripleResult(compound, (), round(24 * compound.gamma), 100_000, macs, accuracies, {}))
+    return GridResults("one", "resnet20", "cifar10", seeds, tuple(found))
 
 
-def said(found: Results, about: str) -> str:
+def said(found: GridResults, about: str) -> str:
     (line,) = [line for line in in_words(found) if line.startswith(about)]
     return line
 

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from nas.ledger.config import Budget, Config
-from nas.ledger.run import Row, Run
+from nas.ledger.run import Run, TrialRow
 from nas.reward import Reward
 from nas.searching import control
 from nas.training.trial import State
 
 
-def rows(rewards: list[float]) -> list[Row]:
-    return [Row(n, State.COMPLETE, "", "", r, r, 1, 1, 1, None, 1.0, "", None, ()) for n, r in enumerate(rewards)]
+def rows(rewards: list[float]) -> list[TrialRow]:
+    return [TrialRow(n, State.COMPLETE, "", "", r, r, 1, 1, 1, None, 1.0, "", None, ()) for n, r in enumerate(rewards)]
 
 
-def drawn(count: int, mean: float, seed: int) -> list[Row]:
+def drawn(count: int, mean: float, seed: int) -> list[TrialRow]:
     return rows(np.random.default_rng(seed).normal(mean, 0.02, count).tolist())
 
 

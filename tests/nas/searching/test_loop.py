@@ -18,7 +18,7 @@ from nas.data import Dataset
 from nas.engines import local
 from nas.files import JOURNAL
 from nas.ledger.config import Budget, Config
-from nas.ledger.run import Row, Run
+from nas.ledger.run import Run, TrialRow
 from nas.reward import Reward
 from nas.searching.loop import MAX_FAILURES, MAX_STARTS, Search, busy_seconds
 from nas.searching.progress import Silent
@@ -416,8 +416,8 @@ def test_time_spent_side_by_side_counts_once(run: Run, tiny: Dataset) -> None:
 
 
 @pytest.fixture
-def ask_and_tell(run: Run, tiny: Dataset) -> Callable[[str], Row]:
-    def go(reason: str) -> Row:
+def ask_and_tell(run: Run, tiny: Dataset) -> Callable[[str], TrialRow]:
+    def go(reason: str) -> TrialRow:
         with run.driving() as study:
             search = Search(run, study, Budget(trials=1), Silent(), tiny)
             spec = search.ask()
@@ -429,7 +429,7 @@ def ask_and_tell(run: Run, tiny: Dataset) -> Callable[[str], Row]:
     return go
 
 
-def test_what_befell_a_trial_stays_in_the_ledger(ask_and_tell: Callable[[str], Row]) -> None:
+def test_what_befell_a_trial_stays_in_the_ledger(ask_and_tell: Callable[[str], TrialRow]) -> None:
     row = ask_and_tell("its worker died")
     assert row.state == State.COMPLETE and row.reason == "its worker died; trained again"
 

@@ -7,13 +7,13 @@ import random
 
 import pytest
 
-from nas.ledger.run import Row
+from nas.ledger.run import TrialRow
 from nas.searching.pareto import front, parse_objectives
 from nas.training.trial import State
 
 
-def row(number: int, accuracy: float | None, macs: int, params: int = 1, latency: float | None = None) -> Row:
-    return Row(
+def row(number: int, accuracy: float | None, macs: int, params: int = 1, latency: float | None = None) -> TrialRow:
+    return TrialRow(
         number, State.COMPLETE, "", "", accuracy, accuracy, macs, params, 1, latency, 1.0, "", None, ()
     )  # fmt: skip
 
@@ -24,7 +24,7 @@ def test_the_front_is_what_nobody_beats() -> None:
     for objectives in (("accuracy", "macs"), ("accuracy", "params"), ("accuracy", "macs", "params")):
         kept = front(rows, objectives)
 
-        def beats(one: Row, other: Row, objectives: tuple[str, ...] = objectives) -> bool:
+        def beats(one: TrialRow, other: TrialRow, objectives: tuple[str, ...] = objectives) -> bool:
             a, b = ([-(r.accuracy or 0.0), *(getattr(r, n) for n in objectives[1:])] for r in (one, other))
             return all(x <= y for x, y in zip(a, b, strict=True)) and a != b
 
@@ -34,7 +34,7 @@ def test_the_front_is_what_nobody_beats() -> None:
                 assert any(beats(one, off) or _alike(one, off, objectives) for one in kept)
 
 
-def _alike(one: Row, other: Row, objectives: tuple[str, ...]) -> bool:
+def _alike(one: TrialRow, other: TrialRow, objectives: tuple[str, ...]) -> bool:
     return one.number < other.number and all(getattr(one, n) == getattr(other, n) for n in objectives)
 
 

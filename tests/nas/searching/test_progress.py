@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from nas.ledger.run import Row
+from nas.ledger.run import TrialRow
 from nas.network import Designed
 from nas.searching.progress import JsonLines, Lines, Output, trial_line
 from nas.searching.terminal import watch_search
@@ -20,13 +20,13 @@ from searchspaces.cost import Cost
 SPEC = TrialSpec(3, Designed("resnet20"), Recipe(epochs=2), 0)
 
 
-def row(state: State = State.COMPLETE, reason: str = "") -> Row:
+def row(state: State = State.COMPLETE, reason: str = "") -> TrialRow:
     found = (0.5, 0.45, 9_800_000) if state == State.COMPLETE else (None, None, 9_800_000)
     accuracy, reward, macs = found
-    return Row(3, state, "abcd", "text", accuracy, reward, macs, 1000, 1, None, 75.0, reason, None, ())
+    return TrialRow(3, state, "abcd", "text", accuracy, reward, macs, 1000, 1, None, 75.0, reason, None, ())
 
 
-def shown(progress: Lines, *rows: Row) -> str:
+def shown(progress: Lines, *rows: TrialRow) -> str:
     progress.started(SPEC, Cost(1000, 9_800_000, 1))
     progress.epoch(SPEC, Epoch(1, 1.0, 0.25, 100, 1.0))
     for one in rows:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from nas.ledger.run import Row
+from nas.ledger.run import TrialRow
 from nas.network import Designed
 from nas.searching.terminal import Terminal
 from nas.text.live import Plain
@@ -43,7 +43,7 @@ class Shown:
         self.terminal.step(self.spec(number), epoch, step, steps)
 
     def finish(self, number: int) -> None:
-        row = Row(number, State.COMPLETE, "abcd", "t", 0.5, 0.45, 9_800_000, 1000, 1, None, 75.0, "", None, ())
+        row = TrialRow(number, State.COMPLETE, "abcd", "t", 0.5, 0.45, 9_800_000, 1000, 1, None, 75.0, "", None, ())
         self.terminal.finished(row, row, 600.0)
 
     def lines(self, width: int = 79) -> list[str]:

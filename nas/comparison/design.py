@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from nas.checks.schemas import LINEUP
+from nas.checks.schemas import COMPARISON_SETTINGS
 from nas.ledger.run import Run
 from nas.network import Designed, Network
 from nas.references.resolve import described
@@ -25,7 +25,7 @@ COMPARISON = "comparison"  # the kind of its runs
 
 
 @dataclass(frozen=True)
-class Entrant:
+class Candidate:
     """A network of a comparison, and what it is called there."""
 
     name: str
@@ -42,7 +42,7 @@ class Entrant:
 
 
 @dataclass(frozen=True)
-class Lineup(Space):
+class ComparisonSpace(Space):
     """Every network with every seed. `networks` are what a person types for those that are called `names`."""
 
     names: tuple[str, ...]
@@ -55,7 +55,7 @@ class Lineup(Space):
     name: ClassVar[str] = "comparison"
 
     def __post_init__(self) -> None:
-        LINEUP.checked("", self.settings())
+        COMPARISON_SETTINGS.checked("", self.settings())
         for field in ("names", "networks"):
             object.__setattr__(self, field, tuple(getattr(self, field)))  # JSON has lists
         if len(self.names) != len(self.networks):
@@ -64,25 +64,25 @@ class Lineup(Space):
     @classmethod
     def of(
         cls,
-        entrants: Sequence[Entrant],
+        candidates: Sequence[Candidate],
         num_classes: int,
         image_size: int,
         seeds: int,
         equal_seconds: bool,
         ensemble: bool,
-    ) -> Lineup:
-        names, networks = tuple(e.name for e in entrants), tuple(e.network.text for e in entrants)
+    ) -> ComparisonSpace:
+        names, networks = tuple(e.name for e in candidates), tuple(e.network.text for e in candidates)
         return cls(names, networks, num_classes, image_size, seeds, equal_seconds, ensemble)
 
     @cached_property
-    def entrants(self) -> tuple[Entrant, ...]:
+    def candidates(self) -> tuple[Candidate, ...]:
         """In the order of the choice."""
-        return tuple(Entrant(n, described(text)) for n, text in zip(self.names, self.networks, strict=True))
+        return tuple(Candidate(n, described(text)) for n, text in zip(self.names, self.networks, strict=True))
 
     @cached_property
     def sizes(self) -> tuple[Cost, ...]:
-        """Of the entrants. Raises ValueError where one does not take such images."""
-        return tuple(entrant.size(self.num_classes, self.image_size) for entrant in self.entrants)
+        """Of the candidates. Raises ValueError where one does not take such images."""
+        return tuple(candidate.size(self.num_classes, self.image_size) for candidate in self.candidates)
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -106,15 +106,15 @@ class Lineup(Space):
         return self.format(arch)
 
     def network_of(self, arch: Arch) -> Network:
-        return self.entrants[arch[1]].network
+        return self.candidates[arch[1]].network
 
     def seed_of(self, arch: Arch) -> int:
         return arch[0]
 
 
-def lineup_of(run: Run) -> Lineup:
+def comparison_of(run: Run) -> ComparisonSpace:
     """What `run` compares. Raises ValueError where it is another search."""
     if run.config.kind != COMPARISON:
         raise ValueError(f"{run.name} searches {run.config.space.name}: a comparison is a run of nas compare")
-    lineup: Lineup = run.config.workload.lineup  # type: ignore[attr-defined]
-    return lineup
+    comparison: ComparisonSpace = run.config.workload.comparison  # type: ignore[attr-defined]
+    return comparison

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.comparison.lineup import COMPARISON, Entrant, Lineup, lineup_of
+from nas.comparison.design import COMPARISON, Candidate, ComparisonSpace, comparison_of
 from nas.ledger.config import Config
 from nas.ledger.run import Run
 from nas.network import Designed, Found, grown
@@ -24,31 +24,34 @@ NETWORKS = {
 
 
 @pytest.fixture
-def lineup() -> Lineup:
-    entrants = [Entrant(name, network) for name, network in NETWORKS.items()]
-    return Lineup.of(entrants, 10, 32, 2, equal_seconds=False, ensemble=True)
+def comparison() -> ComparisonSpace:
+    candidates = [Candidate(name, network) for name, network in NETWORKS.items()]
+    return ComparisonSpace.of(candidates, 10, 32, 2, equal_seconds=False, ensemble=True)
 
 
-def test_it_comes_back_from_its_configuration(lineup: Lineup) -> None:
-    config = Config(lineup, "tiny", Recipe(), Reward(), EXHAUSTIVE, 0, kind=COMPARISON)
+def test_it_comes_back_from_its_configuration(comparison: ComparisonSpace) -> None:
+    config = Config(comparison, "tiny", Recipe(), Reward(), EXHAUSTIVE, 0, kind=COMPARISON)
     again = Config.from_dict(json.loads(json.dumps(config.to_dict())))
     assert again == config and again.workload.tests
-    assert [e.network for e in again.space.entrants] == list(NETWORKS.values())  # type: ignore[attr-defined]
-    assert [e.found for e in lineup.entrants] == [True, False, True]
+    assert [e.network for e in again.space.candidates] == list(NETWORKS.values())  # type: ignore[attr-defined]
+    assert [e.found for e in comparison.candidates] == [True, False, True]
 
 
-def test_its_trainings_are_all_pairs_of_seed_and_network(lineup: Lineup) -> None:
-    assert lineup.size == 6
+def test_its_trainings_are_all_pairs_of_seed_and_network(comparison: ComparisonSpace) -> None:
+    assert comparison.size == 6
     arch = (1, 1)
-    assert lineup.format(arch) == "seed 1, one, with a comma_and_more" and lineup.parse(lineup.format(arch)) == arch
-    assert (lineup.seed_of(arch), lineup.network_of(arch)) == (
+    assert (
+        comparison.format(arch) == "seed 1, one, with a comma_and_more"
+        and comparison.parse(comparison.format(arch)) == arch
+    )
+    assert (comparison.seed_of(arch), comparison.network_of(arch)) == (
         1, NETWORKS["one, with a comma_and_more"],
     )  # fmt: skip
     for wrong in ("seed 2, larger", "seed 1, other", "larger"):
         with pytest.raises(ValueError, match="is no training of this comparison: write seed 0, a:best"):
-            lineup.parse(wrong)
+            comparison.parse(wrong)
 
 
 def test_a_search_is_no_comparison(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="one searches mnas: a comparison is a run of nas compare"):
-        lineup_of(run)
+        comparison_of(run)

@@ -8,14 +8,14 @@ import pytest
 from optuna.trial import TrialState
 
 from nas.baselines.zoo import BASELINES, find, with_width
-from nas.comparison.entrants import budgets, choose, matched
-from nas.comparison.lineup import Entrant
+from nas.comparison.candidates import budgets, choose, matched
+from nas.comparison.design import Candidate
 from nas.ledger.run import Run
 from nas.network import Designed, Found, Scaled
 from nas.references.resolve import SMALL, expand
 from searchspaces import Mnas
 
-FOUND = Entrant("found", Found(Mnas(width=0.1), (0,) * 42))
+FOUND = Candidate("found", Found(Mnas(width=0.1), (0,) * 42))
 SHAPE = 10, 32
 
 
@@ -80,15 +80,15 @@ def test_a_baseline_is_as_wide_as_it_may_be(name: str, step: float) -> None:
     limit = 12_000_000
 
     def macs(width: float) -> int:
-        return Entrant("", Designed(with_width(name, width))).size(*SHAPE).macs
+        return Candidate("", Designed(with_width(name, width))).size(*SHAPE).macs
 
-    class TwelveMillion(Entrant):
+    class TwelveMillion(Candidate):
         def size(self, num_classes: int, image_size: int):  # type: ignore[no-untyped-def]
             from searchspaces.cost import Cost
 
             return Cost(1, limit, 1)
 
-    _, scaled = matched([TwelveMillion("found", FOUND.network), Entrant(name, Designed(name))], *SHAPE, quiet)
+    _, scaled = matched([TwelveMillion("found", FOUND.network), Candidate(name, Designed(name))], *SHAPE, quiet)
     width = float(scaled.network.name.partition("@")[2])
     assert scaled.size(*SHAPE).macs <= limit < macs(width + step)
     assert scaled.name == scaled.network.name != name
@@ -96,7 +96,7 @@ def test_a_baseline_is_as_wide_as_it_may_be(name: str, step: float) -> None:
 
 def test_what_has_no_width_multiplier_stays_or_is_left_out() -> None:
     said: list[str] = []
-    named = [FOUND, *(Entrant(name, Designed(name)) for name in ("lenet5", "vgg11", "efficientnet_b0"))]
+    named = [FOUND, *(Candidate(name, Designed(name)) for name in ("lenet5", "vgg11", "efficientnet_b0"))]
     assert [e.name for e in matched(named, *SHAPE, said.append)] == ["found", "lenet5"]
     assert said == [
         "vgg11 is left out: 153M MACs, and it has no width multiplier",
@@ -107,8 +107,8 @@ def test_what_has_no_width_multiplier_stays_or_is_left_out() -> None:
 
 
 def test_each_budget_has_its_own_references() -> None:
-    larger = Entrant("larger", Found(Mnas(width=0.5), (0,) * 42))
-    names = [e.name for e in matched([FOUND, larger, Entrant("resnet8", Designed("resnet8"))], *SHAPE, quiet)]
+    larger = Candidate("larger", Found(Mnas(width=0.5), (0,) * 42))
+    names = [e.name for e in matched([FOUND, larger, Candidate("resnet8", Designed("resnet8"))], *SHAPE, quiet)]
     assert names[:2] == ["found", "larger"] and len(names) == 4 and all(n.startswith("resnet8@") for n in names[2:])
 
 

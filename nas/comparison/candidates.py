@@ -8,7 +8,7 @@ from math import floor
 from pathlib import Path
 
 from nas.baselines.zoo import with_width
-from nas.comparison.lineup import Entrant
+from nas.comparison.design import Candidate
 from nas.data.source import DataSource
 from nas.files import CONFIG
 from nas.ledger.names import is_network
@@ -27,7 +27,7 @@ MOST, STEP = 20.0, 0.001  # of a width multiplier
 Say = Callable[[str], None]
 
 
-def choose(targets: Sequence[str], baselines: str, runs_dir: Path, say: Say) -> list[Entrant]:
+def choose(targets: Sequence[str], baselines: str, runs_dir: Path, say: Say) -> list[Candidate]:
     """The networks that `targets` and `baselines` name, each once; `say` is told of those that were named twice.
 
     A run's name alone is its best network, and RUN:top5 its five best. Raises ValueError for what is no network.
@@ -37,12 +37,12 @@ def choose(targets: Sequence[str], baselines: str, runs_dir: Path, say: Say) -> 
         if is_network(target) and (folder_of(target, runs_dir) / CONFIG).is_file():
             say(f"{target} is taken for the baseline; the best network of the run called so is {target}:best")
     names = [name for target in wanted for name in _expanded(target, runs_dir)]
-    chosen: dict[str, Entrant] = {}
+    chosen: dict[str, Candidate] = {}
     for name in dict.fromkeys(names):
         network = resolve(name, runs_dir)
         of_run = folder_of(name.partition(":")[0], runs_dir).is_dir()
         called = name if of_run or ":" not in name else network.name  # the text of an architecture is long
-        first = chosen.setdefault(_built(network), Entrant(called, network))
+        first = chosen.setdefault(_built(network), Candidate(called, network))
         if first.name != called:
             say(f"{called} is the network of {first.name}, and is trained once")
     if not chosen:
@@ -52,12 +52,12 @@ def choose(targets: Sequence[str], baselines: str, runs_dir: Path, say: Say) -> 
 
 def named(
     networks: Sequence[str], baselines: str | None, match_macs: bool | None, runs_dir: Path, say: Say
-) -> tuple[list[Entrant], bool]:
+) -> tuple[list[Candidate], bool]:
     """Who takes part, and whether baselines are to be matched: where none is named, those by default are."""
-    entrants = choose(networks, baselines or "", runs_dir, say)
-    if baselines is None and all(entrant.found for entrant in entrants):
+    candidates = choose(networks, baselines or "", runs_dir, say)
+    if baselines is None and all(candidate.found for candidate in candidates):
         return choose(networks, BY_DEFAULT, runs_dir, lambda text: None), match_macs is not False
-    return entrants, bool(match_macs)
+    return candidates, bool(match_macs)
 
 
 def source_of(targets: Sequence[str], asked: groups.DataOptions, runs_dir: Path) -> tuple[DataSource, str]:
@@ -120,43 +120,45 @@ def budgets(macs: Sequence[int]) -> list[tuple[int, int]]:
     return found
 
 
-def matched(entrants: Sequence[Entrant], num_classes: int, image_size: int, say: Say) -> list[Entrant]:
-    """`entrants`, the hand-designed ones as wide as the found ones' multiply-adds allow: once for each of `budgets`.
+def matched(candidates: Sequence[Candidate], num_classes: int, image_size: int, say: Say) -> list[Candidate]:
+    """`candidates`, the hand-designed ones as wide as the found ones' multiply-adds allow: once for each of `budgets`.
 
     One without a width multiplier stays as it is, and is left out, which `say` is told, where it is too large for all.
     Raises ValueError where none is found.
     """
-    found = [entrant for entrant in entrants if entrant.found]
+    found = [candidate for candidate in candidates if candidate.found]
     if not found:
         raise ValueError("--match-macs is for networks beside a found one: name a run, or RUN:17")
-    limits = [least for least, _ in budgets([entrant.size(num_classes, image_size).macs for entrant in found])]
-    chosen = {entrant.name: entrant for entrant in found}
-    for entrant in entrants:
-        if not entrant.found:
-            chosen |= {e.name: e for e in _within(entrant, limits, num_classes, image_size, say)}
+    limits = [least for least, _ in budgets([candidate.size(num_classes, image_size).macs for candidate in found])]
+    chosen = {candidate.name: candidate for candidate in found}
+    for candidate in candidates:
+        if not candidate.found:
+            chosen |= {e.name: e for e in _within(candidate, limits, num_classes, image_size, say)}
     return list(chosen.values())
 
 
-def _within(entrant: Entrant, limits: Sequence[int], num_classes: int, image_size: int, say: Say) -> Iterator[Entrant]:
+def _within(
+    candidate: Candidate, limits: Sequence[int], num_classes: int, image_size: int, say: Say
+) -> Iterator[Candidate]:
     @cache
     def macs(name: str) -> int:
-        return Entrant(name, Designed(name)).size(num_classes, image_size).macs
+        return Candidate(name, Designed(name)).size(num_classes, image_size).macs
 
-    own = macs(entrant.network.name)
+    own = macs(candidate.network.name)
     try:
-        with_width(entrant.network.name, 1)
+        with_width(candidate.network.name, 1)
     except ValueError:
         if own <= limits[-1]:
-            yield entrant
+            yield candidate
         else:
-            say(f"{entrant.name} is left out: {format_count(own)} MACs, and it has no width multiplier")
+            say(f"{candidate.name} is left out: {format_count(own)} MACs, and it has no width multiplier")
         return
     for limit in limits:
-        name = _widest(entrant.network.name, limit, macs)
+        name = _widest(candidate.network.name, limit, macs)
         if name is None:
-            say(f"{entrant.name} is left out: at no width multiplier it has at most {format_count(limit)} MACs")
+            say(f"{candidate.name} is left out: at no width multiplier it has at most {format_count(limit)} MACs")
         else:
-            yield Entrant(name, Designed(name))
+            yield Candidate(name, Designed(name))
 
 
 def _widest(name: str, limit: int, macs: Callable[[str], int]) -> str | None:
