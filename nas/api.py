@@ -117,7 +117,7 @@ def train(asked: TrainOptions) -> Trained:
     origin = origin_of(network, found, asked.runs_dir)
     source = source_for([network], origin, asked)
     start, tuning = choose_start(asked)
-    recipe = choices.choose_recipe(asked, source.image_size)
+    recipe = choices.choose_recipe(asked, source.image_size, origin.recipe if origin else None)
     usual = origin.trained if origin and origin.trained else Path(found.name.replace(":", "-") + "-trained")
     folder = usual if asked.out is None else Path(asked.out)
     training_run.check_free(folder)
@@ -153,10 +153,10 @@ def compare(asked: CompareOptions) -> Run:
     targets = [str(one) for one in _several(asked.networks)]
     cluster = choices.choose_cluster(asked, asked.threads)
     candidates, match = named(targets, asked.baselines, asked.match_macs, home, output.log)
-    source, why = source_of(targets, asked, home)
+    source, why, searched = source_of(targets, asked, home)
     folder = choices.new_folder(home, asked.name, "compare")
     check_free(folder, asked.equal_seconds)
-    recipe = choices.choose_recipe(asked, source.image_size)
+    recipe = choices.choose_recipe(asked, source.image_size, searched)
     where = choices.choose_place(cluster, asked)
     dataset = choices.load_data(source, output)
     if source.has_changed(dataset):

@@ -49,7 +49,11 @@ class Reward:
             raise ValueError("a positive exponent w would reward networks for costing more: use -0.07, say")
 
     def __str__(self) -> str:
-        quality = "accuracy" if self.signal == ACCURACY else "exp(-training loss)"
+        return self.by("accuracy")
+
+    def by(self, metric: str) -> str:
+        """In words, where trainings are judged by `metric`."""
+        quality = metric if self.signal == ACCURACY else "exp(-training loss)"
         if self.target is None:
             return quality
         target = format_seconds(self.target) if self.cost == "latency" else format_count(self.target)
@@ -69,14 +73,17 @@ class Reward:
         w = self.w_below if cost <= self.target else self.w_above
         return float(quality * (cost / self.target) ** w)
 
-    def quality(self, accuracy: float, loss: float | None) -> float:
-        """Of a training with this validation accuracy and mean training loss; that is None in tables of results."""
+    def quality(self, judged: float, loss: float | None) -> float:
+        """Of a training with this validation accuracy, or what its recipe's metric is instead, and mean training loss.
+
+        The loss is None in tables of results.
+        """
         if self.signal == ACCURACY:
-            return accuracy
+            return judged
         assert loss is not None
         return math.exp(-loss)
 
     @property
-    def is_accuracy(self) -> bool:
-        """Whether a reward is an accuracy, neither more nor less."""
+    def is_quality(self) -> bool:
+        """Whether a reward is the accuracy or the metric, neither more nor less."""
         return self.target is None and self.signal == ACCURACY

@@ -7,6 +7,7 @@ folder of runs without it.
 
 from __future__ import annotations
 
+from nas.checks.class_weights import ClassWeights
 from nas.checks.limits import (
     BATCH,
     CLASSES,
@@ -37,6 +38,7 @@ OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("onecycle", "cosine", "constant")
 COSTS = ("macs", "params", "latency")
 SIGNALS = ("accuracy", "loss")
+METRICS = ("accuracy", "balanced-accuracy", "macro-f1", "auc", "average-precision", "top5")
 KINDS = ("search", "comparison", "scaling grid", "proxy study")  # of runs, see `nas.ledger.workload`
 
 TIME = Number(0)  # seconds
@@ -62,6 +64,8 @@ RECIPE_FIELDS: dict[str, Kind] = {
     "cutout": Number(0, PIXELS.most, whole=True, of="pixels"),
     "min_area": Optional(PART),
     "bf16": Optional(Flag()),
+    "metric": Word(METRICS),
+    "class_weights": ClassWeights(),
 }
 RECIPE = Object(RECIPE_FIELDS)
 
@@ -176,6 +180,7 @@ LOOK = Object(
 TRIAL = Object(
     {
         "accuracy": SHARE,
+        "score": SHARE,
         "loss": ANY_NUMBER,
         "latency": TIME,
         "macs": NATURAL,
@@ -194,6 +199,7 @@ TRIAL = Object(
         "refused": Flag(),
         "looks": ListOf(LOOK),
         "test_accuracy": SHARE,
+        "test_score": SHARE,
         "images": NATURAL,
         "training_seconds": TIME,
         "inference": TIME,  # images a second
@@ -279,6 +285,7 @@ EPOCH = Object(
         "number": COUNT,
         "loss": ANY_NUMBER,
         "val_accuracy": SHARE,
+        "val_score": Optional(SHARE),
         "images": NATURAL,
         "seconds": TIME,
         "latency": Optional(TIME),
@@ -328,6 +335,10 @@ RESULT = Object(
         "network": TEXT,
         "test_accuracy": SHARE,
         "val_accuracy": SHARE,
+        "test_score": SHARE,
+        "val_score": SHARE,
+        "by_class": MapOf(ListOf(Number(0))),
+        "confusion": ListOf(ListOf(NATURAL)),
         "params": NATURAL,
         "macs": NATURAL,
         "activations": NATURAL,

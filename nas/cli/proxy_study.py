@@ -118,6 +118,7 @@ def proxy_study(asked: ProxyStudyOptions) -> None:
     _check(asked)
     choices.check_space(asked)
     recipe = choices.choose_recipe(asked, asked.image_size)
+    choices.check_by_accuracy(recipe, "a study")
     if recipe.seconds is not None:
         raise ValueError("the trainings of a study are as long as --full and --short say: leave out --set seconds")
     source = choose_source(None, asked)

@@ -163,7 +163,7 @@ OF_GROWTH = (
 """What says how large, and by what."""
 OF_SEARCH = (
     "data", "data_dir", "skip_unreadable", "name", "seeds", "triples", "step", "tolerance", "trials", "budget",
-    "epochs", "subset", "lr", "recipe", "workers", "gpus", "gpus_per_trial", "address",
+    "epochs", "subset", "class_weights", "lr", "recipe", "workers", "gpus", "gpus_per_trial", "address",
 )  # fmt: skip
 """What says how a grid is trained."""
 

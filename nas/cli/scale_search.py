@@ -42,10 +42,11 @@ def search(asked: GridOptions, base: str) -> None:
     source = source_for([base], origin, asked)
     folder = choices.new_folder(runs_dir, asked.name, f"scale-{source.name.removeprefix(PREFIX)}")
     recipe = choices.choose_recipe(asked, source.image_size)
+    choices.check_by_accuracy(recipe, "a grid")
     dataset = choices.load_data(source, output)
     if asked.subset is None and "subset" not in (asked.recipe or {}):
         recipe = replace(recipe, subset=min(10_000, len(dataset.train)))
-    choices.check_subset(recipe, dataset)
+    choices.check_recipe(recipe, dataset)
     grows = base_of(base, runs_dir, dataset.num_classes, source.image_size or dataset.image_size)
     triples = grid(asked.step, TARGET, asked.tolerance + WIDER)
     with output.busy("measuring the grid"):

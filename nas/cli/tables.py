@@ -22,7 +22,9 @@ def trials_table(rows: Sequence[TrialRow]) -> str:
     """What `nas top` prints. There is a column for latency where it was measured."""
     latency = any(row.latency is not None for row in rows)
     sizes = ("MACs", "params", "latency") if latency else ("MACs", "params")
-    header = ("trial", "state", "accuracy", "reward", *sizes, "time", "id", "reason")
+    metric = next((row.metric for row in rows if row.score is not None), "")
+    judged = ("accuracy", *filter(None, [metric]))
+    header = ("trial", "state", *judged, "reward", *sizes, "time", "id", "reason")
     return table(
         header,
         [
@@ -30,6 +32,7 @@ def trials_table(rows: Sequence[TrialRow]) -> str:
                 str(row.number),
                 str(row.state),
                 format_percent(row.accuracy),
+                *([format_percent(row.score)] if metric else []),
                 format_reward(row.reward),
                 format_count(row.macs),
                 format_count(row.params),

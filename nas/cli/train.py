@@ -27,8 +27,12 @@ def conclude(result: dict[str, Any], where: str, as_json: bool) -> None:
     if as_json:
         common.print_json(result)
         return
+    score = ""
+    if "test_score" in result:
+        tested, val = format_percent(result["test_score"]), format_percent(result["val_score"])
+        score = f"test {result['recipe']['metric']} {tested} (validation {val}), "
     common.to_stdout(
-        f"test accuracy {format_percent(result['test_accuracy'])} (validation "
+        f"{score}test accuracy {format_percent(result['test_accuracy'])} (validation "
         f"{format_percent(result['val_accuracy'])}), {format_count(result['macs'])} MACs, "
         f"{format_count(result['params'])} params\n{where}"
     )

@@ -18,6 +18,7 @@ from nas.options import groups
 from nas.references.origin import Origin, origin_of, source_for
 from nas.references.resolve import expand, file_of, resolve
 from nas.text.units import format_count, parse_names
+from nas.training.recipe import Recipe
 from scaling.compound import largest
 
 BY_DEFAULT = "resnet8,resnet20,mobilenet_v2"  # scaled to the found network's multiply-adds
@@ -60,8 +61,12 @@ def named(
     return candidates, bool(match_macs)
 
 
-def source_of(targets: Sequence[str], asked: groups.DataOptions, runs_dir: Path) -> tuple[DataSource, str]:
-    """The data to train on, and why those: what the options say, else what the found networks come from.
+def source_of(
+    targets: Sequence[str], asked: groups.DataOptions, runs_dir: Path
+) -> tuple[DataSource, str, Recipe | None]:
+    """The data to train on, why those, and the recipe by which they were searched.
+
+    It is what the options say, else what the found networks come from.
 
     Raises ValueError where these come from different data, or from different pixels, and nothing is said.
     """
@@ -81,7 +86,8 @@ def source_of(targets: Sequence[str], asked: groups.DataOptions, runs_dir: Path)
                 "--image-size"
             )
     chosen = source_for(names, usual, asked)
-    return chosen, f"as {usual.words} has it" if usual and chosen.same_images(usual.data) else ""
+    why = f"as {usual.words} has it" if usual and chosen.same_images(usual.data) else ""
+    return chosen, why, usual.recipe if usual else None
 
 
 def _built(network: Network) -> str:

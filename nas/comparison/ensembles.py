@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nas.comparison.trainings import LABELS, predictions
 from nas.ledger.run import Run
-from nas.training.evaluation import accuracy
+from nas.training.metrics import score
 from searchspaces.cost import Cost
 
 Split = dict[str, Tensor]  # of "val" and of "test"
@@ -47,7 +47,8 @@ def _ensemble(run: Run, name: str, sizes: Sequence[Cost], votes: Sequence[Sequen
     total = Cost(sum(s.params for s in sizes), sum(s.macs for s in sizes), sum(s.activations for s in sizes))
     labels = predictions(run, LABELS)
     means = [_mean(run, numbers) for numbers in votes]
-    val, test = (tuple(accuracy(m[split], labels[split]) for m in means) for split in ("val", "test"))
+    metric = run.config.recipe.metric
+    val, test = (tuple(score(metric, m[split], labels[split]) for m in means) for split in ("val", "test"))
     return Ensemble(name, total, val, test)
 
 

@@ -67,7 +67,7 @@ def comparison_config(
     Raises ValueError where a network does not take the data's images.
     """
     _ = comparison.sizes  # which none has that takes no such images
-    choices.check_subset(recipe, dataset)
+    choices.check_recipe(recipe, dataset)
     config = Config(
         comparison, dataset.name, replace(recipe, resolution=comparison.image_size), Reward(), EXHAUSTIVE, 0,
         device=device, threads=threads, kind=COMPARISON,

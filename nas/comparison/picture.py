@@ -77,7 +77,7 @@ def _in_order(axes: Axes, found: ComparisonResults) -> None:
             label.set(color=FOUND, fontweight="bold")
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.margins(x=0.1)
-    axes.set_xlabel("test accuracy, %")
+    axes.set_xlabel(f"test {found.recipe.metric}, %")
 
 
 def _by_macs(axes: Axes, found: ComparisonResults) -> None:
@@ -97,7 +97,7 @@ def _by_macs(axes: Axes, found: ComparisonResults) -> None:
     axes.xaxis.set_minor_formatter(matplotlib.ticker.FuncFormatter(lambda macs, _: format_count(macs)))
     axes.xaxis.set_minor_locator(matplotlib.ticker.LogLocator(subs=(2, 5)))
     axes.set_xlabel("multiply-adds for one image")
-    axes.set_ylabel("test accuracy, %")
+    axes.set_ylabel(f"test {found.recipe.metric}, %")
     _names(axes, found.trained)
 
 

@@ -33,7 +33,8 @@ HEADER = (
 def results_table(found: ComparisonResults) -> str:
     """A row for each network, in groups of about as many multiply-adds; ensembles below."""
     groups = _groups(found)
-    lines = table(HEADER, [cells for _, rows in groups for cells in rows]).splitlines()
+    header = (HEADER[0], f"test {found.recipe.metric}", *HEADER[2:])
+    lines = table(header, [cells for _, rows in groups for cells in rows]).splitlines()
     out, rest = lines[:2], iter(lines[2:])
     for title, rows in groups:
         out += [f"{title}:"] if title else []
@@ -82,8 +83,8 @@ def legend(found: ComparisonResults) -> list[str]:
     spreads = "mean ± standard deviation over seeds; " if found.seeds > 1 else ""
     return [
         f"{found.data}, {how_trained(found)}, {found.seeds} seed{'s' if found.seeds > 1 else ''}, {found.device}",
-        f"{spreads}test accuracy: one look at the test images after each training's last epoch; MACs: multiply-adds "
-        "for one image",
+        f"{spreads}test {found.recipe.metric}: one look at the test images after each training's last epoch; MACs: "
+        "multiply-adds for one image",
         "trained on: images, each counted as often as it was seen, and the time that took with validations; on disk: "
         f"weights.safetensors; inference/s: images a second, float32, {INFERENCE_BATCH} at a time",
     ]
@@ -116,7 +117,7 @@ def _verdict(found: ComparisonResults, verdict: Verdict) -> str:
 
 
 def difference(found: ComparisonResults, verdict: Verdict) -> str:
-    """In points of test accuracy, as a person reads it."""
+    """In points of test accuracy, or of the recipe's metric, as a person reads it."""
     points, by_seed = 100 * verdict.difference, list(verdict.by_seed.values())
     signed = format_points(verdict.difference)
     if not _known(found, verdict):

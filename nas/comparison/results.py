@@ -27,7 +27,7 @@ FIGURES = ("test_accuracy", "images", "training_seconds", "inference", "bytes")
 
 @dataclass(frozen=True)
 class Training:
-    """One that ended. Accuracies are 0..1."""
+    """One that ended. Accuracies are 0..1, and what the recipe's metric is instead, where that is another."""
 
     number: int  # of its trial
     val_accuracy: float
@@ -193,8 +193,9 @@ def results(run: Run) -> ComparisonResults:
         seed, name = comparison.seed_of(row.arch), comparison.names[row.arch[1]]
         of = trial.user_attrs
         missing = [figure for figure in FIGURES if figure not in of]
-        if row.state == State.COMPLETE and row.accuracy is not None and not missing:
-            trainings[name][seed] = Training(row.number, row.accuracy, *(of[figure] for figure in FIGURES))
+        if row.state == State.COMPLETE and row.quality is not None and not missing:
+            test, *figures = (of[figure] for figure in FIGURES)
+            trainings[name][seed] = Training(row.number, row.quality, of.get("test_score", test), *figures)
         else:
             failures[name][seed] = row.reason or f"its ledger has no {missing[0] if missing else 'accuracy'}"
     found = tuple(

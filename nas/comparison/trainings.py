@@ -48,6 +48,8 @@ class Trainings(Search):
             trial = self._running[spec.number]
             with self.run.together():
                 trial.set_user_attr("test_accuracy", tested.accuracy)
+                if tested.score is not None:
+                    trial.set_user_attr("test_score", tested.score)
                 for name in ("images", "training_seconds", "inference", "bytes"):
                     trial.set_user_attr(name, getattr(tested, name))
             if self._keeps:  # before the ledger says that this training is done

@@ -48,5 +48,6 @@ def stopped(epoch: Epoch, seconds: float) -> TrialResult:
     """The result of a trial that was asked to stop after `epoch`."""
     reason = f"stopped after epoch {epoch.number}"
     return TrialResult(
-        State.PRUNED, seconds, epoch.val_accuracy, epoch.loss, epoch.latency, reason, single_steps=epoch.single_steps
-    )
+        State.PRUNED, seconds, epoch.val_accuracy, epoch.loss, epoch.latency, reason, single_steps=epoch.single_steps,
+        score=epoch.val_score,
+    )  # fmt: skip

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from nas.checks import schema, schemas
 from nas.data.images import Dataset, Images
@@ -28,9 +29,10 @@ from nas.devices.device import choose_device
 from nas.devices.halted import DeviceFault
 from nas.devices.process import prepare
 from nas.exports.files import write_network
-from nas.files import CONFIG, RESULT, check_no_weights, make_folder, resumable, sole_process, write_atomically
+from nas.files import CONFIG, MISTAKES, RESULT, check_no_weights, make_folder, resumable, sole_process, write_atomically
 from nas.final.announcement import training_lines
 from nas.final.job import Job, changes
+from nas.final.mistakes import draw_worst
 from nas.ledger.config import differences
 from nas.ledger.database import without_secrets
 from nas.ledger.run import folder_of, versions
@@ -38,7 +40,8 @@ from nas.references.origin import origin_of
 from nas.references.resolve import TRAINING, resolve
 from nas.searching.progress import Output
 from nas.training import checkpoints
-from nas.training.evaluation import accuracy, predict
+from nas.training.evaluation import judged, predict
+from nas.training.metrics import confusion_matrix, per_class
 from nas.training.progress import watch_training
 from nas.training.train import Diverged, Snapshot, Training, check_room_to_train
 from nas.training.transfer import Taken, metadata
@@ -202,25 +205,31 @@ def _to_the_end(folder: Path, document: dict[str, Any], prepared: _Prepared, out
         for epoch in training.epochs():
             checkpoints.save(folder / CHECKPOINT, training.snapshot(), document["job"])
             shown.epoch(epoch)
-    result = _tested(prepared)
+    probabilities = predict(training.network, prepared.test, prepared.dataset, prepared.job.recipe)
+    result = _tested(prepared, probabilities)
     dataset = prepared.dataset
     shape = dataset.num_classes, dataset.image_size
     job = prepared.job
-    write_network(folder, job.network, training.network, shape, metadata(dataset), data=job.data)
+    write_network(folder, job.network, training.network, shape, metadata(dataset, job.recipe.metric), data=job.data)
+    draw_worst(folder / MISTAKES, prepared.test, probabilities, dataset.class_names)
     write_atomically(folder / RESULT, json.dumps(result, indent=2) + "\n")
     _remove(folder, CHECKPOINT, _LOCK)
     return result
 
 
-def _tested(prepared: _Prepared) -> dict[str, Any]:
-    """What `result.json` says: the one look at the test images, and how it came about."""
+def _tested(prepared: _Prepared, probabilities: Tensor) -> dict[str, Any]:
+    """What `result.json` says: the one look at the test images, which gave `probabilities`, and how it came about."""
     job, dataset, training, taken = prepared.job, prepared.dataset, prepared.training, prepared.taken
-    probabilities = predict(training.network, prepared.test, dataset, job.recipe)
-    last = training.done[-1]
+    labels, last = prepared.test.labels, training.done[-1]
+    found = judged(probabilities, labels, job.recipe.metric)
+    scores = {} if found.score is None else {"test_score": found.score, "val_score": last.val_score}
     return {
         "network": job.network.name,
-        "test_accuracy": accuracy(probabilities, prepared.test.labels),
+        "test_accuracy": found.accuracy,
         "val_accuracy": last.val_accuracy,
+        **scores,
+        "by_class": per_class(probabilities, labels),
+        "confusion": confusion_matrix(probabilities, labels).tolist(),
         **asdict(prepared.size),
         "seconds": last.seconds,
         "data": dataset.name,

@@ -86,6 +86,11 @@ class Config:
         return f"{self.strategy} with {settings}" if settings else self.strategy
 
     @property
+    def reward_in_words(self) -> str:
+        """`accuracy x (macs / 8M) ^ -0.07`, by the recipe's metric."""
+        return self.reward.by(self.recipe.metric)
+
+    @property
     def measures_latency(self) -> bool:
         return "latency" in self.objectives or (self.reward.target is not None and self.reward.cost == "latency")
 

@@ -64,11 +64,23 @@ class TrialRow:
     reason: str
     duplicate_of: int | None  # the trial that had trained the same network
     arch: Arch = dataclasses.field(repr=False)
+    score: float | None = dataclasses.field(default=None, kw_only=True)  # by the metric, 0..1; None: it is accuracy
+    metric: str = dataclasses.field(default="accuracy", kw_only=True)
+
+    @property
+    def quality(self) -> float | None:
+        """What it is judged by, 0..1: its accuracy, or the recipe's metric."""
+        return self.accuracy if self.score is None else self.score
+
+    @property
+    def judged(self) -> str:
+        """`61.2 %`, or `macro-f1 61.2 %`."""
+        return format_percent(self.quality) if self.score is None else f"{self.metric} {format_percent(self.score)}"
 
     @property
     def in_words(self) -> str:
         """`61.2 % at 9.81M MACs (trial 3)`."""
-        return f"{format_percent(self.accuracy)} at {format_count(self.macs)} MACs (trial {self.number})"
+        return f"{self.judged} at {format_count(self.macs)} MACs (trial {self.number})"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -363,6 +375,8 @@ class Run:
             reason=attrs.get("reason") or fault or elsewhere or _single_steps(attrs),
             duplicate_of=attrs.get("duplicate_of"),
             arch=arch,
+            score=attrs.get("score"),
+            metric=self.config.recipe.metric,
         )
 
     def best_row(self) -> TrialRow:

@@ -21,6 +21,7 @@ from nas.options.groups import (
     DeviceOptions,
     Epochs,
     GoalOptions,
+    JudgingOptions,
     MachineOptions,
     Network,
     OnTrial,
@@ -68,7 +69,14 @@ Networks = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions(
-    SpaceOptions, StrategyOptions, GoalOptions, DataOptions, TrainingOptions, MachineOptions, OutputOptions
+    SpaceOptions,
+    StrategyOptions,
+    GoalOptions,
+    JudgingOptions,
+    DataOptions,
+    TrainingOptions,
+    MachineOptions,
+    OutputOptions,
 ):
     """Of `nas search` and `nas.search`."""
 
@@ -97,7 +105,7 @@ class ResumeOptions(ClusterOptions, PrintOptions):
 
 
 @dataclass(frozen=True)
-class TrainOptions(DataOptions, StartOptions, TrainingOptions, DeviceOptions, OutputOptions):
+class TrainOptions(DataOptions, StartOptions, TrainingOptions, JudgingOptions, DeviceOptions, OutputOptions):
     """Of `nas train` and `nas.train`."""
 
     network: Network
@@ -117,7 +125,7 @@ class TrainOptions(DataOptions, StartOptions, TrainingOptions, DeviceOptions, Ou
 
 
 @dataclass(frozen=True)
-class CompareOptions(DataOptions, TrainingOptions, MachineOptions, OutputOptions):
+class CompareOptions(DataOptions, TrainingOptions, JudgingOptions, MachineOptions, OutputOptions):
     """Of `nas compare` and `nas.compare`."""
 
     networks: Networks

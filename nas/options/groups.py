@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from nas.checks.class_weights import ClassWeights
 from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, SUBSET, TARGET, TIME, ASpace, ByName, Function, Several
 from nas.checks.limits import (
     BATCH,
@@ -29,6 +30,7 @@ from nas.checks.limits import (
     Optional,
     Word,
 )
+from nas.checks.schemas import METRICS
 from nas.options import names, panels
 from nas.options.option import Option, Options
 from nas.text.settings import by_name, parse_settings
@@ -296,6 +298,32 @@ class TrainingOptions(StepOptions):
 
     epochs: Epochs = 1
     subset: SomeSubset = None
+    class_weights: Annotated[
+        str | Mapping[str, float] | None,
+        Option(
+            ClassWeights(),
+            "What images count in the loss: equal, or balanced, by which all classes count the same, or a .json or "
+            ".csv file with a weight for each class.",
+            panels.TRAINING,
+            'Or the weights by the names of the classes: {"cat": 2, "dog": 1}.',
+            usual="equal, or what the network was searched with",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgingOptions(Options):
+    """What networks are judged by."""
+
+    metric: Annotated[
+        str | None,
+        Option(
+            Optional(Word(METRICS)),
+            f"What networks are judged by: {', '.join(METRICS)}.",
+            panels.GOAL,
+            usual="accuracy, or what the network was searched by",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from nas.ledger.run import Run, folder_of
 from nas.network import Network, Scaled
 from nas.options import groups
 from nas.references.resolve import file_of
+from nas.training.recipe import Recipe
 
 _SCALED = re.compile(r"(@[\d.]+x[\d.]+-\d+)+$")
 
@@ -33,6 +34,7 @@ class Origin:
     words: str
     data: DataSource
     trained: Path | None = None
+    recipe: Recipe | None = None  # of a run's trainings
 
 
 def origin_of(target: str, network: Network, runs_dir: str | Path) -> Origin | None:
@@ -48,7 +50,8 @@ def origin_of(target: str, network: Network, runs_dir: str | Path) -> Origin | N
     if not which or not folder.is_dir():
         return None
     run = Run.open(folder)
-    return Origin(f"run {run.name}", data_of(run, network), folder / f"trained-{_trial(run, which, network)}")
+    trained = folder / f"trained-{_trial(run, which, network)}"
+    return Origin(f"run {run.name}", data_of(run, network), trained, run.config.recipe)
 
 
 def document_of(network: Network, shape: tuple[int, int], data: DataSource | None = None) -> str:

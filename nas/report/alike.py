@@ -29,7 +29,7 @@ def names(group: Coloured) -> str:
 def differing(several: Sequence[Numbers]) -> dict[str, list[str]]:
     """What makes accuracies or rewards of these runs different things: a name, and each run's value."""
     configs = [numbers.run.config for numbers in several]
-    said = {"Reward": [str(c.reward) for c in configs], "Data": [c.data for c in configs]}
+    said = {"Reward": [c.reward_in_words for c in configs], "Data": [c.data for c in configs]}
     said["Objectives"] = [", ".join(c.objectives) or "one reward" for c in configs]
     said["Files"] = [(c.table_sha256 or c.data_sha256 or "-")[:8] for c in configs]
     for field in dataclasses.fields(Recipe):

@@ -26,13 +26,14 @@ def facts(numbers: Numbers) -> list[tuple[str, str, str]]:
     spent = max(numbers.seconds.values(), default=0.0)
     facts = [
         ("Best accuracy", format_percent(best.accuracy if best else None), measured(numbers)),
+        *([(f"Its {best.metric}", format_percent(best.score), "")] if best and best.score is not None else []),
         ("MACs", format_count(best.macs if best else None), f"limit {format_count(config.max_macs)}"),
         ("Parameters", format_count(best.params if best else None), ""),
         ("Networks tried", f"{len(numbers.trained):,}", " ".join(ends)),
         ("Time", format_seconds(spent), " ".join(allowed)),
     ]
-    if not config.reward.is_accuracy:
-        facts.insert(1, ("Reward", format_reward(best.reward if best else None), str(config.reward)))
+    if not config.reward.is_quality:
+        facts.insert(1, ("Reward", format_reward(best.reward if best else None), config.reward_in_words))
     return [(name, value, "" if value == "-" or "limit -" in remark else remark) for name, value, remark in facts]
 
 
@@ -87,7 +88,7 @@ def _curves_of(group: Coloured, whose: str) -> list[Markup]:
 
 def _whose(group: Coloured, groups: Sequence[Coloured]) -> str:
     """The runs of a chart and what their reward is, where there are several charts."""
-    return f": {alike.names(group)}, {group[0][1].run.config.reward}" if len(groups) > 1 else ""
+    return f": {alike.names(group)}, {group[0][1].run.config.reward_in_words}" if len(groups) > 1 else ""
 
 
 def costs(several: Sequence[Numbers]) -> Markup | None:
@@ -96,7 +97,7 @@ def costs(several: Sequence[Numbers]) -> Markup | None:
         return None
     groups = [group for group in alike.by_accuracy(several) if any(numbers.front for _, numbers in group)]
     figures = [drawn for group in groups for drawn in _costs_of(group, len(several), len(groups) > 1)]
-    said = "On the front are the networks than which none was both cheaper and more accurate."
+    said = "On the front are the networks than which none was both cheaper and better."
     if len(groups) > 1:
         said += (
             " Accuracies on other data or after another training are no better or worse: they have axes of their own."
@@ -107,11 +108,13 @@ def costs(several: Sequence[Numbers]) -> Markup | None:
 def _costs_of(group: Coloured, runs: int, apart: bool) -> list[Markup]:
     """Of runs whose accuracies may be compared: those, their rewards, and the front of all."""
     macs, whose = Axis("multiply-adds (MACs)", format_count), f": {alike.names(group)}" if apart else ""
-    accuracies = [_against_macs(n, c, lambda row: row.accuracy, n.front) for c, n in group]
-    figures = [figure(f"Accuracy and the Pareto front{whose}", chart(accuracies, macs, Axis("accuracy", _percent)))]
+    metric = group[0][1].run.config.recipe.metric
+    qualities = [_against_macs(n, c, lambda row: row.quality, n.front) for c, n in group]
+    title = f"{metric.capitalize()} and the Pareto front{whose}"
+    figures = [figure(title, chart(qualities, macs, Axis(metric, _percent)))]
     by_reward = [[group[at] for at, _ in same] for same in alike.by_reward([numbers for _, numbers in group])]
     for same in by_reward:
-        if not same[0][1].run.config.reward.is_accuracy and any(numbers.rewarded for _, numbers in same):
+        if not same[0][1].run.config.reward.is_quality and any(numbers.rewarded for _, numbers in same):
             rewards = [_against_macs(n, c, lambda row: row.reward, _best(n), line=False) for c, n in same]
             title = f"Reward{_whose(same, by_reward) or whose}"
             figures.append(figure(title, chart(rewards, macs, reward_axis(same))))
@@ -127,10 +130,10 @@ def _front(several: Sequence[Numbers]) -> Markup:
     fronts = [(row, f"{numbers.run.name}:{row.number}") for numbers in several for row in numbers.front]
     together = front([replace(row, number=i) for i, (row, _) in enumerate(fronts)])
     rows = [
-        [format_count(row.macs), format_percent(row.accuracy), format_count(row.params), fronts[row.number][1]]
+        [format_count(row.macs), format_percent(row.quality), format_count(row.params), fronts[row.number][1]]
         for row in together
     ]
-    return text_table(["MACs", "accuracy", "params", "name"], rows[-TRIALS:], (0, 1, 2))
+    return text_table(["MACs", several[0].run.config.recipe.metric, "params", "name"], rows[-TRIALS:], (0, 1, 2))
 
 
 def trials_axis() -> Axis:
@@ -138,8 +141,8 @@ def trials_axis() -> Axis:
 
 
 def reward_axis(group: Coloured) -> Axis:
-    accuracy = group[0][1].run.config.reward.is_accuracy
-    return Axis("accuracy", _percent) if accuracy else Axis("reward", "{:.3g}".format)
+    config = group[0][1].run.config
+    return Axis(config.recipe.metric, _percent) if config.reward.is_quality else Axis("reward", "{:.3g}".format)
 
 
 def figure(title: str | Markup, content: Markup) -> Markup:
@@ -179,7 +182,7 @@ def against_random(control: Control) -> Markup:
         budget = f"{within.budget:,} networks" if within.measure == "trials" else format_seconds(within.budget)
         header.append(f"{budget} each")
         for cells, row in zip(rows, (within.search, within.random), strict=False):
-            cells.append(f"{format_reward(row.reward)} ({format_percent(row.accuracy)})")
+            cells.append(f"{format_reward(row.reward)} ({row.judged})")
         rows[-1].append(f"{within.difference:+.4f}")
     names, found = (control.search.run.name, control.random.run.name), control.comparison
     return section(
@@ -198,8 +201,8 @@ def best_network(numbers: Numbers) -> Markup | None:
 
 
 def _named(row: TrialRow) -> str:
-    reward = f", reward {format_reward(row.reward)}" if row.reward is not None and row.reward != row.accuracy else ""
-    return f"trial {row.number}: {format_percent(row.accuracy)}{reward}, {format_count(row.macs)} MACs"
+    reward = f", reward {format_reward(row.reward)}" if row.reward is not None and row.reward != row.quality else ""
+    return f"trial {row.number}: {row.judged}{reward}, {format_count(row.macs)} MACs"
 
 
 def _percent(share: float) -> str:

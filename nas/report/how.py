@@ -120,14 +120,14 @@ def trials(numbers: Numbers) -> Markup:
         parts += [tag("h3", None, title), text_table(["trials", "reason"], rows, (0,))] if rows else []
     best = [row for row in rank(numbers.trained) if row.reward is not None][:TRIALS]
     if best:
-        header = ["trial", "id", "accuracy", "reward", "MACs", "params", "time"]
+        header = ["trial", "id", numbers.run.config.recipe.metric, "reward", "MACs", "params", "time"]
         parts += [tag("h3", None, "The best"), text_table(header, [_cells(row) for row in best], (0, 2, 3, 4, 5, 6))]
     return section("Trials", *parts)
 
 
 def _cells(row: TrialRow) -> list[str]:
     counts = format_count(row.macs), format_count(row.params), format_seconds(row.seconds)
-    return [str(row.number), row.id, format_percent(row.accuracy), format_reward(row.reward), *counts]
+    return [str(row.number), row.id, format_percent(row.quality), format_reward(row.reward), *counts]
 
 
 def how(numbers: Numbers) -> Markup:

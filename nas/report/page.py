@@ -13,6 +13,7 @@ from nas.report.numbers import Numbers
 from nas.report.parts import key
 from nas.report.policy import policy
 from nas.report.seeds import over_seeds
+from nas.report.trained import trained
 
 
 def page(several: Sequence[Numbers]) -> str:
@@ -39,7 +40,7 @@ def page(several: Sequence[Numbers]) -> str:
     for colour, numbers in enumerate(several):
         if len(several) > 1:
             parts.append(tag("h2", {"class": "run"}, key(colour), numbers.run.name))
-        parts += [best_network(numbers), proposals(numbers), policy(numbers)]
+        parts += [best_network(numbers), trained(numbers), proposals(numbers), policy(numbers)]
         parts += [importances(numbers), trials(numbers), how(numbers)]
     return f"<!DOCTYPE html>\n{tag('html', {'lang': 'en'}, head, tag('body', None, tag('main', None, *parts)))}\n"
 

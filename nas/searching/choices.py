@@ -22,7 +22,7 @@ from nas.options.commands import SearchOptions
 from nas.options.groups import ClusterOptions, DeviceOptions, GoalOptions, SpaceOptions, StepOptions, StrategyOptions
 from nas.options.option import number
 from nas.pruning import NO_PRUNER, make_pruner
-from nas.reward import LOSS, USUAL_W, Reward
+from nas.reward import ACCURACY, LOSS, USUAL_W, Reward
 from nas.samplers import check_strategy, read_settings
 from nas.searching.control import check_room as check_room_of_control
 from nas.searching.control import place as place_of_control
@@ -32,6 +32,7 @@ from nas.searching.progress import Output
 from nas.searching.published import read
 from nas.searching.reach import check_reach
 from nas.text.units import format_count
+from nas.training.metrics import check_metric, weights_of_classes
 from nas.training.recipe import Recipe
 from searchspaces import Space
 from searchspaces.scaled import ScaledSpace
@@ -40,12 +41,16 @@ if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster
 
 
-def choose_recipe(asked: StepOptions, image_size: int | None) -> Recipe:
+def choose_recipe(asked: StepOptions, image_size: int | None, searched: Recipe | None = None) -> Recipe:
     """How networks are trained: what a recipe has by the name of an option is that option's.
 
-    Raises ValueError for what a recipe cannot have.
+    The metric and the weights of classes are those of `searched`, by which the network was found, where nobody says
+    others. Raises ValueError for what a recipe cannot have.
     """
     values = asked.values_for(Recipe) | {"resolution": image_size}
+    for name in ("metric", "class_weights"):
+        if values.get(name) is None:
+            values[name] = getattr(searched or Recipe(), name)
     if values.get("subset") == "all":
         values["subset"] = None
     return Recipe(**values).changed(asked.recipe or {})
@@ -68,6 +73,12 @@ def with_test(dataset: Dataset, source: DataSource, output: Output) -> Dataset:
     """`dataset` with the test images of `source`: for the end of a comparison."""
     with output.passing(f"reading the test images of {source.name}"):
         return replace(dataset, test=source.load_test(output.log))
+
+
+def check_by_accuracy(recipe: Recipe, what: str) -> None:
+    """Raises ValueError where networks are to be judged by another metric in a `what`, which goes by accuracy."""
+    if recipe.metric != ACCURACY:
+        raise ValueError(f"{what} goes by accuracy: leave out --set metric")
 
 
 def choose_reward(goal: GoalOptions) -> Reward:
@@ -113,7 +124,7 @@ def choose_space(
 
     Where nothing `fits` it, as where published results are of networks at their own width, that is 1.
     """
-    check_subset(recipe, dataset)
+    check_recipe(recipe, dataset)
     given = _settings(asked)
     if "image_size" in space_of_person(asked.space, **given).settings():
         given = {"image_size": recipe.image_size(dataset)} | given
@@ -141,8 +152,11 @@ def check_latency(config: Config, cluster: Cluster | None) -> None:
         )
 
 
-def check_subset(recipe: Recipe, dataset: Dataset) -> None:
-    """Raises ValueError where there are fewer images than the recipe asks for."""
+def check_recipe(recipe: Recipe, dataset: Dataset) -> None:
+    """Raises ValueError where `dataset` cannot be trained on by `recipe`: it has too few images, or other classes."""
+    check_metric(recipe.metric, dataset)
+    if len(dataset.train):
+        weights_of_classes(recipe.class_weights, dataset)
     if recipe.subset is not None and recipe.subset > len(dataset.train):
         raise ValueError(
             f"--subset asked for {recipe.subset:,} images; {dataset.name} has {len(dataset.train):,} to train"

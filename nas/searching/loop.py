@@ -155,7 +155,7 @@ class Search:
             return True
         if epoch.number > before:
             self._reported[spec.number] = epoch.number
-            trial.report(self._values(trial, epoch.val_accuracy, epoch.loss, epoch.latency)[0], epoch.number)
+            trial.report(self._values(trial, epoch.quality, epoch.loss, epoch.latency)[0], epoch.number)
         return before <= epoch.number < spec.recipe.epochs and trial.should_prune()
 
     def retried(self, spec: TrialSpec, reason: str, blamed: bool) -> None:
@@ -383,16 +383,16 @@ class Search:
         frozen = self.study._storage.get_trial(trial._trial_id)
         return frozen if frozen.state.is_finished() else None
 
-    def _values(self, trial: Trial, accuracy: float, loss: float | None, latency: float | None) -> list[float]:
+    def _values(self, trial: Trial, quality: float, loss: float | None, latency: float | None) -> list[float]:
         """What the ledger is told: the objectives, or the reward alone."""
         reward = self.config.reward
         costs = {"latency": latency, "macs": trial.user_attrs["macs"], "params": trial.user_attrs["params"]}
         if self.config.objectives:
-            return [({"accuracy": accuracy} | costs)[name] for name in self.config.objectives]
-        return [reward(reward.quality(accuracy, loss), costs[reward.cost])]
+            return [({"accuracy": quality} | costs)[name] for name in self.config.objectives]
+        return [reward(reward.quality(quality, loss), costs[reward.cost])]
 
     def _tell_result(self, trial: Trial, result: TrialResult) -> FrozenTrial:
-        found = {"accuracy": result.accuracy, "loss": result.loss, "latency": result.latency}
+        found = {"accuracy": result.accuracy, "score": result.score, "loss": result.loss, "latency": result.latency}
         for name, value in found.items():
             if value is not None:
                 trial.set_user_attr(name, value)
@@ -406,13 +406,13 @@ class Search:
         if result.looks:
             trial.set_user_attr("looks", [asdict(look) for look in result.looks])
         if result.state == State.COMPLETE:
-            assert result.accuracy is not None
-            return self.study.tell(trial, self._values(trial, result.accuracy, result.loss, result.latency))
+            assert result.quality is not None
+            return self.study.tell(trial, self._values(trial, result.quality, result.loss, result.latency))
         return self.study.tell(trial, state=_TOLD[result.state])
 
     def _tell_duplicate(self, trial: Trial, original: FrozenTrial) -> None:
         """End `trial` with the result of `original`, which trained the same network."""
-        for name in ("id", "accuracy", "loss", "latency", "macs", "params", "activations", "reason"):
+        for name in ("id", "accuracy", "score", "loss", "latency", "macs", "params", "activations", "reason"):
             if name in original.user_attrs:
                 trial.set_user_attr(name, original.user_attrs[name])
         trial.set_user_attr("duplicate_of", original.number)

@@ -46,5 +46,5 @@ def parse_objectives(text: str) -> tuple[str, ...]:
 
 def _figures(row: TrialRow, objectives: Sequence[str]) -> tuple[float, ...]:
     """Low where they are good: the costs, then the accuracy."""
-    accuracy, *costs = (getattr(row, name) for name in objectives)
-    return (*costs, -accuracy)
+    assert row.quality is not None
+    return (*(getattr(row, name) for name in objectives[1:]), -row.quality)

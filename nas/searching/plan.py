@@ -24,7 +24,7 @@ from nas.searching.progress import Output
 from nas.searching.published import benchmark_of
 from nas.searching.timing import NETWORKS, Allowance, estimate_trial_seconds
 from nas.text.units import format_about, format_count, format_seconds
-from nas.training.announcement import judging_lines
+from nas.training.announcement import judged_by, judging_lines
 from nas.training.recipe import Recipe
 from searchspaces import Space, get_space
 from searchspaces.cost import cost_of
@@ -85,7 +85,8 @@ def announce(
     Returns how many seconds it took to find out how long, which are part of the budget.
     """
     space, recipe = config.space, config.recipe
-    wanted = f"objectives {', '.join(config.objectives)}" if config.objectives else f"reward    {config.reward}"
+    reward = f"reward    {config.reward_in_words}"
+    wanted = f"objectives {', '.join(config.objectives)}" if config.objectives else reward
     image_size = recipe.image_size(dataset)
     with output.passing("counting multiply-adds"):
         typical = typical_macs(space, image_size)
@@ -132,7 +133,7 @@ def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
         f"{images:,} {dataset.name} images at {recipe.image_size(dataset)} pixels, {recipe.epochs} "
         f"epoch{'s' if recipe.epochs > 1 else ''}, {looked_at} on {len(dataset.val):,} validation images "
         f"({uncertainty(len(dataset.val))})"
-        f"{'' if config.pruner == NO_PRUNER else f', stopped early by {config.pruner}'}"
+        f"{'' if config.pruner == NO_PRUNER else f', stopped early by {config.pruner}'}{judged_by(recipe)}"
     )
 
 

@@ -13,7 +13,7 @@ from typing import TextIO
 from nas.ledger.run import TrialRow
 from nas.text.console import can_change, first_that_fits, say, width_of
 from nas.text.live import passing
-from nas.text.units import format_count, format_percent, format_seconds, format_ticking
+from nas.text.units import format_count, format_seconds, format_ticking
 from nas.text.visible import visible, visible_in_line
 from nas.training.train import Epoch
 from nas.training.trial import State, TrialSpec
@@ -111,7 +111,7 @@ def trial_line(row: TrialRow, best: TrialRow | None, seconds_left: float | None,
     macs, params = f"{format_count(row.macs):>6} MACs", f"{format_count(row.params):>6} params"
     left = [f"{format_ticking(seconds_left)} left"] if seconds_left is not None else []
     if row.state == State.COMPLETE:
-        accuracy = f"{format_percent(row.accuracy):>6}"
+        accuracy = f"{row.judged:>6}"
         outcome = accuracy if chosen else f"{accuracy}  reward {row.reward:.4f}"
     else:
         accuracy = outcome = f"{row.state}: {visible_in_line(row.reason)}"

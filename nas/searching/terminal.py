@@ -88,7 +88,7 @@ class Terminal(Lines):
 
     def epoch(self, spec: TrialSpec, epoch: Epoch) -> None:
         running = self._heard_of(spec)
-        running.accuracy = epoch.val_accuracy
+        running.accuracy = epoch.quality
         running.epoch, running.step = min(epoch.number + 1, running.epochs), 0
 
     def finished(self, row: TrialRow, best: TrialRow | None, seconds_left: float | None) -> None:
@@ -133,7 +133,7 @@ class Terminal(Lines):
         done = f"{self._done} done"
         if self._best is None:
             return first_that_fits([f"{done}  {clock}", clock], width)
-        best = f"{done}, best {self._best.in_words}", f"best {format_percent(self._best.accuracy)}"
+        best = f"{done}, best {self._best.in_words}", f"best {self._best.judged}"
         return first_that_fits([*(f"{said}  {clock}" for said in best), clock], width)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nas.checks.class_weights import BALANCED, EQUAL
 from nas.data.images import Dataset
 from nas.data.judging import uncertainty, warnings_of
 from nas.data.source import DataSource
@@ -72,4 +73,13 @@ def recipe_line(recipe: Recipe) -> str:
             f"weight decay {recipe.weight_decay:g}",
             f"label smoothing {recipe.label_smoothing:g}; images {moved} and mirrored{cut}",
         ]
-    )
+    ) + judged_by(recipe)
+
+
+def judged_by(recipe: Recipe) -> str:
+    """`; classes weigh the same; judged by macro-f1`: only what is not usual."""
+    weights = {None: "", EQUAL: "", BALANCED: "; all classes weigh the same"}
+    weighed = weights.get(recipe.class_weights if isinstance(recipe.class_weights, str | None) else None, "")
+    if isinstance(recipe.class_weights, tuple):
+        weighed = "; weights " + ", ".join(f"{visible_in_line(n)} {w:g}" for n, w in recipe.class_weights[:MOST_NAMED])
+    return weighed + (f"; judged by {recipe.metric}" if recipe.metric != "accuracy" else "")

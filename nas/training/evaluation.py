@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from nas.data.images import Dataset, Images
 from nas.devices.device import free_memory, out_of_memory, within
 from nas.devices.memory import check_room, shape_of
 from nas.devices.precision import Precision
+from nas.training.metrics import ACCURACY, accuracy, score
 from nas.training.recipe import Recipe
 from searchspaces.cost import largest_output
 
@@ -59,9 +61,16 @@ def fitting_batch(network: nn.Module, image_size: int, recipe: Recipe, device: t
     return BATCH
 
 
-def accuracy(probabilities: Tensor, labels: Tensor) -> float:
-    """The share (0..1) of images whose most probable class is their label."""
-    return (probabilities.argmax(1) == labels).double().mean().item()
+class Judged(NamedTuple):
+    """What a network came to on images: `score` is by the recipe's metric, None where that is accuracy."""
+
+    accuracy: float  # 0..1
+    score: float | None
+
+
+def judged(probabilities: Tensor, labels: Tensor, metric: str) -> Judged:
+    """By accuracy, and by the `metric` where it is another."""
+    return Judged(accuracy(probabilities, labels), None if metric == ACCURACY else score(metric, probabilities, labels))
 
 
 @torch.no_grad()

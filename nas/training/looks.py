@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nas.training.evaluation import Judged
+
 RECENT = 0.25
 """The loss of a look is the mean of the last so much of the training so far."""
 
@@ -51,17 +53,17 @@ class Looks:
         """Whether a mark is reached that no look was taken at."""
         return bool(self._marks) and images >= self._marks[0]
 
-    def take(self, images: int, judge: Callable[[], float]) -> float:
-        """Look at the training after `images`, whose validation accuracy `judge` finds out. Returns that."""
+    def take(self, images: int, judge: Callable[[], Judged]) -> Judged:
+        """Look at the training after `images`, of which `judge` finds out what it is worth. Returns that."""
         if not self._wanted:
             return judge()
         curve = torch.stack(self._losses)
         recent = curve[-max(1, round(RECENT * len(curve))) :]
         loss, area = recent.mean().item(), curve.mean().item()  # a GPU is through with its steps now
         before = self._clock()
-        accuracy = judge()
+        judged = judge()
         judging = self._clock() - before
-        self.taken.append(Look(images, loss, area, accuracy, before - self._start - self._judged, judging))
+        self.taken.append(Look(images, loss, area, judged.accuracy, before - self._start - self._judged, judging))
         self._judged += judging
         self._marks = [mark for mark in self._marks if mark > images]
-        return accuracy
+        return judged

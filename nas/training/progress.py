@@ -38,8 +38,11 @@ class TrainingLines(SilentTraining):
     def epoch(self, epoch: Epoch) -> None:
         self._line(
             f"{_epoch(epoch.number, self.recipe)}  loss {epoch.loss:.3f}  validation "
-            f"{format_percent(epoch.val_accuracy)}  {format_seconds(epoch.seconds)}"
+            f"{format_percent(epoch.val_accuracy)}{self._score(epoch)}  {format_seconds(epoch.seconds)}"
         )
+
+    def _score(self, epoch: Epoch) -> str:
+        return "" if epoch.val_score is None else f", {self.recipe.metric} {format_percent(epoch.val_score)}"
 
     def _line(self, text: str) -> None:
         print(visible(text), file=self.out, flush=True)
@@ -99,6 +102,7 @@ class TrainingJson(SilentTraining):
         event = {"training": self.folder, "epoch": epoch.number, "epochs": _epochs(self.recipe)} | {
             name: getattr(epoch, name) for name in ("loss", "val_accuracy", "images", "seconds")
         }
+        event |= {} if epoch.val_score is None else {"val_score": epoch.val_score}
         print(json.dumps(event), file=self.out, flush=True)
 
 

@@ -37,6 +37,8 @@ class Recipe:
     cutout: int = 0  # pixels
     min_area: float | None = None  # share of an image that a random resized crop has at least; None: shift by 4 pixels
     bf16: bool | None = None  # None: where this device computes in bfloat16
+    metric: str = "accuracy"  # by which networks are judged, see `nas.training.metrics`
+    class_weights: str | tuple[tuple[str, float], ...] | None = None  # in the loss: "balanced", or each class's
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -38,16 +38,17 @@ SAME_LOSS, SAME_CHANGE = 0.01, 0.1
 class Step:
     """What a training does with a batch. `recipe` has the loss and the optimizer, `tuning` the parts that learn.
 
-    `batch` makes it of what chance has decided. `single` says why a device that could record steps does not.
+    `batch` makes it of what chance has decided, `class_weights` are what an image of each class counts in the loss, all
+    the same where there are none. `single` says why a device that could record steps does not.
     """
 
     def __init__(
         self, network: nn.Module, forward: Precision, recipe: Recipe, tuning: FineTuning,
-        batch: Callable[[Draw], Batch], single: str = "",
+        batch: Callable[[Draw], Batch], single: str = "", class_weights: Tensor | None = None,
     ) -> None:  # fmt: skip
         self.forward, self.batch, self.single = forward, batch, single
         self.optimizer = optimizer(tuning.groups(network), recipe)
-        self.label_smoothing = recipe.label_smoothing
+        self.label_smoothing, self.class_weights = recipe.label_smoothing, class_weights
         self.aux_weight: float = getattr(network, "aux_weight", 0.0)
 
     def __call__(self, draw: Draw, rate: float) -> Tensor:
@@ -58,7 +59,9 @@ class Step:
 
     def learn(self, draw: Draw) -> Tensor:
         x, y = self.batch(draw)
-        losses = [F.cross_entropy(z, y, label_smoothing=self.label_smoothing) for z in self.forward(x)]
+        losses = [
+            F.cross_entropy(z, y, self.class_weights, label_smoothing=self.label_smoothing) for z in self.forward(x)
+        ]
         loss = losses[0] + self.aux_weight * sum(losses[1:])
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -90,9 +93,9 @@ class RecordedStep(Step):
 
     def __init__(
         self, network: nn.Module, forward: Precision, recipe: Recipe, tuning: FineTuning,
-        batch: Callable[[Draw], Batch], recorder: Recorder,
+        batch: Callable[[Draw], Batch], recorder: Recorder, class_weights: Tensor | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(network, forward, recipe, tuning, batch)
+        super().__init__(network, forward, recipe, tuning, batch, class_weights=class_weights)
         self.network, self.recorder, self.device = network, recorder, forward.device
         self.state = StepState(network, self.optimizer, self.device)
         self.steps, self.replays = 0, 0
@@ -158,7 +161,7 @@ class RecordedStep(Step):
 
 def make_step(
     network: nn.Module, forward: Precision, recipe: Recipe, tuning: FineTuning, batch: Callable[[Draw], Batch],
-    recorded: bool = True,
+    recorded: bool = True, class_weights: Tensor | None = None,
 ) -> Step:  # fmt: skip
     """The fastest there is for the device, or an ordinary one where it is not to be `recorded`.
 
@@ -166,12 +169,12 @@ def make_step(
     """
     recorder = recorder_of(forward.device)
     if recorder is None:
-        return Step(network, forward, recipe, tuning, batch)
+        return Step(network, forward, recipe, tuning, batch, class_weights=class_weights)
     varying = [type(module).__name__ for module in network.modules() if getattr(module, "varies_in_python", False)]
     if varying or not recorded:
         single = f"a {varying[0]} says that it varies from step to step" if varying else "it was asked for"
-        return Step(network, forward, recipe, tuning, batch, single)
-    return RecordedStep(network, forward, recipe, tuning, batch, recorder)
+        return Step(network, forward, recipe, tuning, batch, single, class_weights)
+    return RecordedStep(network, forward, recipe, tuning, batch, recorder, class_weights)
 
 
 def changes(before: PythonState, after: PythonState) -> str:

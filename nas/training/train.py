@@ -20,9 +20,10 @@ from nas.devices.device import Leash, tuned, within
 from nas.devices.kernels import sound_kernels
 from nas.devices.memory import check_room
 from nas.devices.precision import Precision
-from nas.training.evaluation import accuracy, fitting_batch, predict
+from nas.training.evaluation import Judged, fitting_batch, judged, predict
 from nas.training.fine_tuning import EVERYTHING, FineTuning
 from nas.training.looks import Look, Looks
+from nas.training.metrics import weights_of_classes
 from nas.training.recipe import Recipe
 from nas.training.step import OptimizerState, make_step
 from searchspaces.modules import share_progress
@@ -47,6 +48,12 @@ class Epoch:
     latency: float | None = None  # seconds for one image, where a trial measured it
     looks: tuple[Look, ...] = ()  # at the training so far, where some were asked for
     single_steps: str = ""  # why a device that records steps took them one by one
+    val_score: float | None = None  # 0..1, by the recipe's metric; None where that is accuracy
+
+    @property
+    def quality(self) -> float:
+        """What the training is judged by."""
+        return self.val_accuracy if self.val_score is None else self.val_score
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,8 @@ class Training:
                 dataset.train, dataset.mean, dataset.std, batch_size=recipe.batch_size, augment=recipe.augment()
             )
             self.forward = Precision(network, recipe.bf16, self.device)
-            self.learn = make_step(network, self.forward, recipe, tuning, self.batches.batch, recorded)
+            weights = weights_of_classes(recipe.class_weights, dataset)
+            self.learn = make_step(network, self.forward, recipe, tuning, self.batches.batch, recorded, weights)
             self.drop_progress = share_progress(network, self.device)
         self.leash = Leash(self.device)
         self.looks = Looks(marks, self.device)
@@ -132,12 +140,12 @@ class Training:
         while self.progress() < 1:
             with within(self.device):
                 mean_loss = self._learn_from_all_images().item()
-                val_accuracy = self.looks.take(self.images, self._judge)
+                val = self.looks.take(self.images, self._judge)
             self._seconds_before = self.seconds()
             self.done.append(
                 Epoch(
-                    len(self.done) + 1, mean_loss, val_accuracy, self.images, self._seconds_before,
-                    looks=tuple(self.looks.taken), single_steps=self.learn.single,
+                    len(self.done) + 1, mean_loss, val.accuracy, self.images, self._seconds_before,
+                    looks=tuple(self.looks.taken), single_steps=self.learn.single, val_score=val.score,
                 )
             )  # fmt: skip
             yield self.done[-1]
@@ -223,11 +231,12 @@ class Training:
         for row in self.frozen:
             row.eval()
 
-    def _judge(self) -> float:
+    def _judge(self) -> Judged:
         val = self.dataset.val
         if self._fitting is None:
             self._fitting = fitting_batch(self.network, self.dataset.image_size, self.recipe, self.device)
-        return accuracy(predict(self.network, val, self.dataset, self.recipe, self._fitting), val.labels)
+        said = predict(self.network, val, self.dataset, self.recipe, self._fitting)
+        return judged(said, val.labels, self.recipe.metric)
 
 
 def train(

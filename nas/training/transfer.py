@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -156,9 +156,9 @@ class Start:
         return [name for name, row in rows if name in before and _strides(row) != _strides(before[name])]
 
 
-def metadata(dataset: Dataset) -> dict[str, str]:
+def metadata(dataset: Dataset, metric: str = "accuracy") -> dict[str, str]:
     """What a file of weights says of the data that they were trained on."""
-    return Task.of(dataset).metadata()
+    return replace(Task.of(dataset), metric=metric).metadata()
 
 
 def choose_start(asked: groups.StartOptions) -> tuple[Start | None, FineTuning]:

@@ -17,7 +17,7 @@ from nas.devices.device import out_of_memory, raise_fault
 from nas.devices.latency import latency
 from nas.devices.place import Place
 from nas.network import Network
-from nas.training.evaluation import accuracy, predict
+from nas.training.evaluation import judged, predict
 from nas.training.looks import Look
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch, OnStep, check_room_to_train, train
@@ -61,6 +61,7 @@ class Tested:
     inference: float  # images a second, in float32, `INFERENCE_BATCH` at a time
     bytes: int  # of its weights as a .safetensors file
     probabilities: dict[str, Tensor]  # of classes, `[N, num_classes]`: of "val" and of "test", on the CPU
+    score: float | None = None  # 0..1, by the recipe's metric; None where that is accuracy
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,12 @@ class TrialResult:
     looks: tuple[Look, ...] = ()
     single_steps: str = ""  # why a device that records steps took them one by one
     place: Place | None = None  # where it ran; that of a worker that died is not known
+    score: float | None = None  # on validation images by the recipe's metric, 0..1; None where that is accuracy
+
+    @property
+    def quality(self) -> float | None:
+        """What the training is judged by."""
+        return self.accuracy if self.score is None else self.score
 
 
 def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) -> Generator[Epoch, None, TrialResult]:
@@ -112,7 +119,7 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
     seconds = time.perf_counter() - start
     return TrialResult(
         State.COMPLETE, seconds, epoch.val_accuracy, epoch.loss, image_seconds, tested=tested, looks=epoch.looks,
-        single_steps=epoch.single_steps,
+        single_steps=epoch.single_steps, score=epoch.val_score,
     )  # fmt: skip
 
 
@@ -121,8 +128,10 @@ def _test(network: nn.Module, dataset: Dataset, recipe: Recipe, last: Epoch) -> 
     val, test = (predict(network, images, dataset, recipe) for images in (dataset.val, dataset.test))
     seconds = latency(network, dataset.image_size, test.device, INFERENCE_BATCH, repeats=9)
     weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+    found = judged(test, dataset.test.labels, recipe.metric)
     return Tested(
-        accuracy=accuracy(test, dataset.test.labels),
+        accuracy=found.accuracy,
+        score=found.score,
         images=last.images,
         training_seconds=last.seconds,
         inference=1 / seconds,

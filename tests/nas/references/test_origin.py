@@ -157,7 +157,7 @@ def test_what_is_loaded_again_leaves_out_what_was_left_out() -> None:
 
 def test_comparisons_take_the_data_of_the_found(home: Path, searched: Path) -> None:
     def chosen(targets: list[str], data: str | None = None, pixels: int | None = None) -> tuple[DataSource, str]:
-        return source_of(targets, DataOptions(data=data, image_size=pixels), Path("runs"))
+        return source_of(targets, DataOptions(data=data, image_size=pixels), Path("runs"))[:2]
 
     for targets in (["fruity"], ["resnet8", "fruity:top2"], ["fruity:1", "resnet8"]):
         source, why = chosen(targets)
