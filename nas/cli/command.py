@@ -29,9 +29,10 @@ def command(options: type[O], function: Callable[[O], None], opens: bool = True)
 
     @functools.wraps(function)
     def called(**given: Any) -> None:
-        read = {name: _read(option, given[name]) for name, option in (own | beside).items() if name in given}
+        typed = {name: value for name, value in given.items() if value != []}  # of a list nothing is typed: as usual
+        read = {name: _read(option, typed[name]) for name, option in (own | beside).items() if name in typed}
         if beside:
-            _allow(OpeningOptions(**{name: read.pop(name) for name in beside}))
+            _allow(OpeningOptions(**{name: read.pop(name) for name in beside if name in read}))
         function(options(**read))
 
     parameters = [
