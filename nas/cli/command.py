@@ -40,6 +40,7 @@ def command(options: type[O], function: Callable[[O], None], opens: bool = True)
         *(_parameter(name, option, OpeningOptions) for name, option in beside.items()),
     ]
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    called.options = options  # type: ignore[attr-defined]
     called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return called
 
