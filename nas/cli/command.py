@@ -29,9 +29,10 @@ def command(options: type[O], function: Callable[[O], None], opens: bool = True)
 
     @functools.wraps(function)
     def called(**given: Any) -> None:
-        read = {name: _read(option, given[name]) for name, option in (own | beside).items() if name in given}
+        typed = {name: value for name, value in given.items() if value != []}  # of a list nothing is typed: as usual
+        read = {name: _read(option, typed[name]) for name, option in (own | beside).items() if name in typed}
         if beside:
-            _allow(OpeningOptions(**{name: read.pop(name) for name in beside}))
+            _allow(OpeningOptions(**{name: read.pop(name) for name in beside if name in read}))
         function(options(**read))
 
     parameters = [
@@ -39,6 +40,7 @@ def command(options: type[O], function: Callable[[O], None], opens: bool = True)
         *(_parameter(name, option, OpeningOptions) for name, option in beside.items()),
     ]
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    called.options = options  # type: ignore[attr-defined]
     called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return called
 

@@ -60,6 +60,11 @@ class Option:
         return self.flags[0].partition("/")[0] if self.flags else f"--{name.replace('_', '-')}"
 
     @property
+    def order(self) -> int:
+        """Where it stands: arguments first, then by the panels, what is Python's alone last."""
+        return panels.place(self.panel) if self.panel or self.by_place else len(panels.ORDER)
+
+    @property
     def on_the_line(self) -> Any:
         """The type that the command line reads."""
         kind = self.kind.kind if isinstance(self.kind, Optional) else self.kind
@@ -105,7 +110,7 @@ def options_of(group: type[Options]) -> dict[str, Option]:
         field.name: next(part for part in annotated[field.name].__metadata__ if isinstance(part, Option))
         for field in fields(group)
     }
-    return dict(sorted(found.items(), key=lambda item: panels.place(item[1].panel)))
+    return dict(sorted(found.items(), key=lambda item: item[1].order))
 
 
 def defaults_of(group: type[Options]) -> dict[str, Any]:
@@ -194,5 +199,5 @@ def _made(called: Any, function: Callable[..., Any], options: Any, signature: in
     called.__doc__ = f"{before.rstrip()}\n\n{arguments_of(options)}\n{heading and chr(10)}{heading.strip()}{after}"
     result = inspect.signature(function).return_annotation
     called.__signature__ = signature.replace(return_annotation=result)
-    called.of = function
+    called.of, called.options = function, options
     return called

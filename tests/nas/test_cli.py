@@ -426,8 +426,8 @@ def test_a_search_in_a_table(cli, tmp_path: Path) -> None:
     assert code == 2 and "moved.json has changed since the run began" in err
 
     for arguments, said in (
-        (macro, "--evaluator table and --table FILE go together"),
-        (("search", "--table", "moved.json"), "--evaluator table and --table FILE go together"),
+        (macro, "--evaluator table needs a table: add --table FILE"),
+        (("search", "--table", "moved.json", "--evaluator", "train"), "--evaluator train and --table FILE disagree"),
         (("search", "--evaluator", "oracle"), "--evaluator is train or table"),
         ((*macro, "--table", "moved.json", "--epochs", "2"), "--evaluator table trains nothing"),
         ((*macro, "--table", "moved.json", "--pruner", "asha"), "leave that out"),

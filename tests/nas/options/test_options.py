@@ -19,6 +19,7 @@ from nas.checks.limits import COUNT
 from nas.cli.command import command
 from nas.options import commands, groups, panels
 from nas.options.option import Option, Options, defaults_of, options_of, takes
+from nas.options.table import arguments_table, options_table
 from nas.training.recipe import Recipe
 from tests.attack.options import options_of_all
 
@@ -168,3 +169,16 @@ def test_every_option_of_a_command_has_a_panel() -> None:
 def test_types_are_those_of_the_declarations() -> None:
     hints = typing.get_type_hints(commands.SearchOptions)
     assert (hints["epochs"], hints["width"]) == (int, float | None)
+
+
+# ---------------------------------------------------------------------------- docs
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_docs_have_a_row_for_each(name: str) -> None:
+    options = FUNCTIONS[name]
+    arguments, typed = arguments_table(options), options_table(options)
+    for argument, option in options_of(options).items():
+        assert arguments.count(f"\n| `{argument}` |") == 1
+        if option.panel:
+            assert typed.count(f"\n| `{option.spelled(argument)}` |") == 1
