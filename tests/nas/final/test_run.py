@@ -36,7 +36,7 @@ from searchspaces import Mnas, NASNet
 RECIPE = Recipe(epochs=3, batch_size=20)
 RESNET = Designed("resnet8@0.25")
 JOB = Job(RESNET, DataSource("tiny"), RECIPE)
-ENDED = ["architecture.json", "result.json", "training.json", "weights.safetensors"]
+ENDED = ["architecture.json", "mistakes.png", "result.json", "training.json", "weights.safetensors"]
 
 
 def files(folder: Path) -> list[str]:

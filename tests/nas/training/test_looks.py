@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from nas.data import Dataset
+from nas.training.evaluation import Judged
 from nas.training.looks import Look, Looks
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch, train
@@ -50,10 +51,10 @@ def test_what_a_look_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.process_time", lambda: now)
     looks = Looks((4, 8), torch.device("cpu"))
 
-    def judge() -> float:
+    def judge() -> Judged:
         nonlocal now
         now += 3
-        return 0.5
+        return Judged(0.5, None)
 
     for step in range(8):
         now += 10
@@ -66,4 +67,5 @@ def test_what_a_look_holds(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_marks_nothing_is_kept() -> None:
     looks = Looks((), torch.device("cpu"))
     looks.step(torch.tensor(1.0))
-    assert not looks.due(1) and looks.take(1, lambda: 0.25) == 0.25 and looks.taken == []
+    assert not looks.due(1) and looks.take(1, lambda: Judged(0.25, None)).accuracy == 0.25
+    assert looks.taken == []
