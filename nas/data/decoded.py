@@ -1,7 +1,8 @@
 """Image files as one uint8 array: decoded in parallel once, and from then on mapped from a cache.
 
 The cache is of no value but speed: in the user's cache a folder `decoded/NAME-SPLIT-SIZEpx-HASH/` for each folder of
-files, and in it one for the list of files, with their sizes and times; when a file changes, all are decoded again.
+files, or each split of a CSV, and in it one for the list of files, with their sizes and times; when a file changes, all
+are decoded again.
 """
 
 from __future__ import annotations
@@ -57,12 +58,15 @@ class Decoded:
     report: Path
 
 
-def decoded(folder: Path, files: Sequence[File], size: int, log: Log = print, workers: int | None = None) -> Decoded:
+def decoded(
+    folder: Path, files: Sequence[File], size: int, log: Log = print, workers: int | None = None, part: str = ""
+) -> Decoded:
     """The images `files` of `folder`, from the cache, into which they are decoded by `workers` threads if need be.
 
-    By default there are as many threads as cores. Raises ValueError where the cache cannot be written.
+    By default there are as many threads as cores. Of a folder the cache has one list of files, or one for each `part`.
+    Raises ValueError where the cache cannot be written.
     """
-    place = _place(folder, files, size)
+    place = _place(folder, files, size, part)
     if (found := _cached(place, len(files), size)) is None:
         shutil.rmtree(place, ignore_errors=True)
         try:
@@ -81,14 +85,13 @@ def decoded(folder: Path, files: Sequence[File], size: int, log: Log = print, wo
 # ---------------------------------------------------------------------------- the cache
 
 
-def _place(folder: Path, files: Sequence[File], size: int) -> Path:
-    """The folder of the cache for just these files at this size."""
+def _place(folder: Path, files: Sequence[File], size: int, part: str) -> Path:
+    """The folder of the cache for just these files at this size; lists of another `part` are beside it."""
     folder = folder.resolve()
     listing = hashlib.sha256(repr((VERSION, [tuple(file) for file in files])).encode(errors="backslashreplace"))
-    where = hashlib.sha256(os.fsencode(folder)).hexdigest()
-    return (
-        cache_dir() / "decoded" / f"{folder.parent.name}-{folder.name}-{size}px-{where[:12]}" / listing.hexdigest()[:32]
-    )
+    where = hashlib.sha256(os.fsencode(folder / part)).hexdigest()  # `folder` itself without a part
+    name = "-".join(filter(None, (folder.parent.name, folder.name, part, f"{size}px", where[:12])))
+    return cache_dir() / "decoded" / name / listing.hexdigest()[:32]
 
 
 def _cached(place: Path, files: int, size: int) -> Decoded | None:

@@ -1,4 +1,4 @@
-"""A folder of images as people keep them, see `FolderLayout`: which images play which part.
+"""A folder of images as people keep them, see `FolderLayout`, or a CSV that lists them: which play which part.
 
 That is decided so that the same images are never validation and test at once:
 
@@ -8,6 +8,8 @@ That is decided so that the same images are never validation and test at once:
     train, val             a tenth of train/       val/, as the field reports ImageNet's
     train                  a tenth of the rest     a tenth of train/
     classes alone          a tenth of the rest     a tenth of all
+
+A CSV's column `split` is as the folders are; a CSV without one is as classes alone.
 
 What is held out is class-balanced, and the same each time as long as the files are.
 """
@@ -23,11 +25,13 @@ from pathlib import Path
 import torch
 
 from nas.checks.schemas import SIDE
+from nas.data.csv_list import layout_of
 from nas.data.decoded import decoded
 from nas.data.download import Log
 from nas.data.images import VAL_SHARE, Dataset, Images
-from nas.data.listing import Listing, images_below
-from nas.data.splits import NAMED, SPLITS, FolderLayout, Split, no_images, some
+from nas.data.listing import Listing
+from nas.data.splits import NAMED, SPLITS, FolderLayout, Split, some
+from nas.text.visible import visible_in_line
 
 PREFIX = "folder:"  # of the name of such a data set: `folder:PATH`
 TEST_SEED = 1  # of the images held out for the test
@@ -37,7 +41,7 @@ Listed = tuple[str, int, int]  # an image file that can be read: its name in its
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """The images below `path`, at `image_size` pixels. Raises ValueError where the layout is another.
+    """The images below `path`, or of the CSV `path`, at `image_size` pixels. ValueError where the layout is another.
 
     With `skip_unreadable` images that cannot be decoded are left out; otherwise they are refused, by name.
     """
@@ -55,27 +59,26 @@ class ImageFolder:
     @cached_property
     def layout(self) -> FolderLayout:
         """Which folders are splits, and which are classes."""
-        return FolderLayout.of(self.path)
+        return layout_of(self.path)
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The names of the classes' folders, sorted."""
+        """The names of the classes' folders, or the labels of a CSV, sorted."""
         return tuple(self.layout.splits["train"].classes)
 
     def dataset(self, name: str) -> Dataset:
         """The training and validation images. Test images are not decoded, or parted with, see above."""
         self.log(f"{name}: {len(self.class_names)} classes; {self._parts()}")
-        if self.layout.beside:
-            self.log(f"{self.path}: left out, beside the splits: {some([f'{name}/' for name in self.layout.beside])}")
+        self._say_what_is_taken()
         train, files = self._read("train")
         if self._has_all:
             val, more = self._read("val")
             dataset = Dataset(name, self.class_names, train, val, *train.channel_statistics())
-            return replace(dataset, sha256=_sha256("val/", files + more))
+            return replace(dataset, sha256=self._sha256("val/", files, more))
         if self._test_split is None:
             _, train = _test_and_rest(train)
         parts = "a tenth of train/" if self._test_split else "a tenth of the rest"
-        return replace(Dataset.split(name, self.class_names, train), sha256=_sha256(parts, files))
+        return replace(Dataset.split(name, self.class_names, train), sha256=self._sha256(parts, files))
 
     def test(self) -> Images:
         """The test images, for the end of a comparison."""
@@ -102,21 +105,27 @@ class ImageFolder:
         test = splits[self._test_split].name if self._test_split else f"another tenth of {whole}"
         return f"validation is {validation}, test {test}"
 
+    def _sha256(self, validation: str, files: Sequence[Listed], more: Sequence[Listed] = ()) -> str:
+        """By what a search knows its images again: a copy elsewhere, with other times, has the same.
+
+        `more` are the files of the split that is the validation. A CSV can change a class or a split where no file has
+        moved, so what it says of them is a part.
+        """
+        said: list[object] = [validation, [*files, *more]]
+        if self.layout.csv:
+            said += [self.class_names, len(more)]
+        return hashlib.sha256(repr(tuple(said)).encode(errors="backslashreplace")).hexdigest()
+
     # ------------------------------------------------------------------ files
 
     @cached_property
     def _listings(self) -> dict[str, dict[str, Listing]]:
-        """The files of every split and class. Raises ValueError where one has none, or two have a folder in common."""
-        listings = {
-            name: {class_name: images_below(split.folder, folders) for class_name, folders in split.classes.items()}
-            for name, split in self.layout.splits.items()
-        }
+        """The files of every split and class. Raises ValueError as these, or where two have a folder in common."""
+        listings = {name: split.listings() for name, split in self.layout.splits.items()}
         seen: dict[str, Path] = {}
         for name, classes in listings.items():
             for class_name, listing in classes.items():
                 here = self.layout.splits[name].folder / class_name
-                if not listing.files:
-                    raise ValueError(no_images(here))
                 for folder in listing.folders:
                     if (there := seen.setdefault(folder, here)) != here:
                         raise ValueError(
@@ -129,15 +138,16 @@ class ImageFolder:
         split, classes = self.layout.splits[name], self._listings[name]
         self._say_what_is_passed_over(split, classes.values())
         folder = split.folder
-        listed = [(file, label) for label, listing in enumerate(classes.values()) for file in listing.files]
+        label_of = {class_name: label for label, class_name in enumerate(self.class_names)}
+        listed = [(file, label_of[class_name]) for class_name, listing in classes.items() for file in listing.files]
         files = [file for file, _ in listed]
-        images = decoded(folder, files, self.image_size, self.log, self.workers)
+        images = decoded(folder, files, self.image_size, self.log, self.workers, split.kept_as)
         if images.unreadable:
             self._complain(folder, images.unreadable, len(files), images.report)
         readable = [(file.name, file.bytes, label) for file, label in listed if file.name not in images.unreadable]
         labels = torch.tensor([label for _, _, label in readable], dtype=torch.int64)
-        counts = labels.bincount(minlength=len(self.class_names)).tolist()
-        if empty := [name for name, count in zip(self.class_names, counts, strict=True) if not count]:
+        found = set(labels.tolist())
+        if empty := [class_name for class_name in classes if label_of[class_name] not in found]:
             raise ValueError(f"{folder}: no image of {some(empty)} can be read")
         if name == "train" and len(labels) < VAL_SHARE:
             raise ValueError(f"{folder} has {len(labels)} images: give {VAL_SHARE} or more, since some are held out")
@@ -152,6 +162,22 @@ class ImageFolder:
                     f"{split.folder / class_name}: {len(folders)} folders whose names differ in Unicode: one class"
                 )
 
+    def _say_what_is_taken(self) -> None:
+        """Say which of several lists and folders the images are from, where a person may have meant another."""
+        layout = self.layout
+        if layout.beside:
+            self.log(f"{self.path}: left out, beside the splits: {some([f'{name}/' for name in layout.beside])}")
+        if layout.left_out:
+            first = visible_in_line(layout.left_out[0])
+            self.log(
+                f"{self.path}: its folders say which images there are, and {some(layout.left_out)} is left out: "
+                f"--data folder:{self.path}/{first} would take the list instead"
+            )
+        if layout.csv:
+            rows = f"{len(layout.csv.rows):,} images that it lists"
+            made = "; it has no column split, so the splits are made here" if layout.together else ""
+            self.log(f"{layout.csv.path}: taken for the {rows}{made}")
+
     def _complain(self, folder: Path, unreadable: dict[str, str], total: int, report: Path) -> None:
         """Say which images cannot be read, to the log, or where they are not to be skipped as a ValueError."""
         named = some([f"{name} ({reason})" for name, reason in unreadable.items()])
@@ -160,11 +186,6 @@ class ImageFolder:
         if not self.skip_unreadable:
             raise ValueError(f"{said}{where}. Mend or remove them, or add --skip-unreadable to do without")
         self.log(f"{said}{where}; they are left out")
-
-
-def _sha256(validation: str, files: Sequence[Listed]) -> str:
-    """By what a search knows its images again: a copy elsewhere, with other times, has the same."""
-    return hashlib.sha256(repr((validation, files)).encode(errors="backslashreplace")).hexdigest()
 
 
 def _test_and_rest(training: Images) -> tuple[Images, Images]:

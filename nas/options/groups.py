@@ -208,14 +208,13 @@ class GoalOptions(Options):
 
 # ------------------------------------------------------------------- the images
 
-Data = Annotated[
-    str, Option(LINE, "cifar10, cifar100, shapes (built in), or folder:PATH.", panels.DATA, completes="data")
-]
+_DATA = "cifar10, cifar100, shapes (built in), or folder:PATH: folders of images, a folder a class, or a CSV of them."
+Data = Annotated[str, Option(LINE, _DATA, panels.DATA, completes="data")]
 OtherData = Annotated[
     str | None,
     Option(
         MAYBE_LINE,
-        "cifar10, cifar100, shapes (built in), or folder:PATH.",
+        _DATA,
         panels.DATA,
         usual="what the network was searched on, else cifar10",
         completes="data",
