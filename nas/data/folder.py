@@ -11,24 +11,28 @@ That is decided so that the same images are never validation and test at once:
 
 A CSV's column `split` is as the folders are; a CSV without one is as classes alone.
 
-What is held out is class-balanced, and the same each time as long as the files are.
+What is held out is class-balanced, and the same each time as long as the files are. Groups of images are held out
+whole, and class-balanced as far as they allow.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from nas.checks.schemas import SIDE
 from nas.data.csv_list import layout_of
 from nas.data.decoded import decoded
 from nas.data.download import Log
-from nas.data.images import VAL_SHARE, Dataset, Images
+from nas.data.groups import Groups, hold_out
+from nas.data.images import VAL_SEED, VAL_SHARE, Dataset, Images, stratified
 from nas.data.listing import Listing
 from nas.data.splits import NAMED, SPLITS, FolderLayout, Split, some
 from nas.text.visible import visible_in_line
@@ -37,6 +41,26 @@ PREFIX = "folder:"  # of the name of such a data set: `folder:PATH`
 TEST_SEED = 1  # of the images held out for the test
 
 Listed = tuple[str, int, int]  # an image file that can be read: its name in its split, its bytes, its class
+Places = npt.NDArray[np.int64]  # of images in their split, sorted
+
+
+@dataclass(frozen=True)
+class Read:
+    """A split that was read: its images, from which files they are, and of which group each is, `[N]`, where asked."""
+
+    images: Images
+    files: list[Listed]
+    groups: Places | None = None
+
+    def divide(self, places: Places, seed: int) -> tuple[Places, Places]:
+        """A class-balanced tenth of the images at `places`, and all the rest."""
+        labels = self.images.labels.numpy()[places]
+        n = max(1, len(places) // VAL_SHARE)
+        if self.groups is None:
+            held, rest = stratified(labels, n, seed)
+        else:
+            held, rest = hold_out(labels, self.groups[places], n, seed)
+        return places[held], places[rest]
 
 
 @dataclass(frozen=True)
@@ -51,6 +75,7 @@ class ImageFolder:
     skip_unreadable: bool = False
     log: Log = print
     workers: int | None = None  # threads that decode; None: one a core
+    group_by: str | None = None  # a regular expression or a column: images of one group are in one split
 
     def __post_init__(self) -> None:
         SIDE.checked("--image-size", self.image_size)
@@ -70,21 +95,34 @@ class ImageFolder:
         """The training and validation images. Test images are not decoded, or parted with, see above."""
         self.log(f"{name}: {len(self.class_names)} classes; {self._parts()}")
         self._say_what_is_taken()
-        train, files = self._read("train")
+        notes = self._notes()
+        train = self._read("train")
         if self._has_all:
-            val, more = self._read("val")
-            dataset = Dataset(name, self.class_names, train, val, *train.channel_statistics())
-            return replace(dataset, sha256=self._sha256("val/", files, more))
-        if self._test_split is None:
-            _, train = _test_and_rest(train)
-        parts = "a tenth of train/" if self._test_split else "a tenth of the rest"
-        return replace(Dataset.split(name, self.class_names, train), sha256=self._sha256(parts, files))
+            val = self._read("val")
+            fitted, judged = train.images, val.images
+            sha256 = self._sha256("val/", train, val)
+        else:
+            _, held_out, rest = self._parts_of(train)
+            fitted, judged = train.images.at(rest), train.images.at(held_out)
+            if self._groups:
+                self._check_classes(fitted)
+            sha256 = self._sha256("a tenth of train/" if self._test_split else "a tenth of the rest", train)
+        statistics = fitted.channel_statistics()
+        return Dataset(name, self.class_names, fitted, judged, *statistics, sha256=sha256, notes=notes)
 
     def test(self) -> Images:
         """The test images, for the end of a comparison."""
         if self._test_split is None:
-            return _test_and_rest(self._read("train")[0])[0]
-        return self._read(self._test_split)[0]
+            train = self._read("train")
+            return train.images.at(self._parts_of(train)[0])
+        return self._read(self._test_split).images
+
+    def _parts_of(self, train: Read) -> tuple[Places, Places, Places]:
+        """Which images of the training split are the test, if it has that, the validation, and the training itself."""
+        test, rest = np.empty(0, np.int64), np.arange(len(train.images))
+        if self._test_split is None:
+            test, rest = train.divide(rest, TEST_SEED)
+        return test, *train.divide(rest, VAL_SEED)
 
     # ------------------------------------------------------------------ which part
 
@@ -105,16 +143,60 @@ class ImageFolder:
         test = splits[self._test_split].name if self._test_split else f"another tenth of {whole}"
         return f"validation is {validation}, test {test}"
 
-    def _sha256(self, validation: str, files: Sequence[Listed], more: Sequence[Listed] = ()) -> str:
+    def _sha256(self, validation: str, train: Read, val: Read | None = None) -> str:
         """By what a search knows its images again: a copy elsewhere, with other times, has the same.
 
-        `more` are the files of the split that is the validation. A CSV can change a class or a split where no file has
-        moved, so what it says of them is a part.
+        `val` is the split that is the validation. A CSV, and groups, can change a class or a split where no file has
+        moved, so what they say is a part.
         """
-        said: list[object] = [validation, [*files, *more]]
+        more = val.files if val else []
+        said: list[object] = [validation, [*train.files, *more]]
         if self.layout.csv:
             said += [self.class_names, len(more)]
+        if self._groups and not val:
+            said += [self.group_by, [self._groups.of["train"][name] for name, _, _ in train.files]]
         return hashlib.sha256(repr(tuple(said)).encode(errors="backslashreplace")).hexdigest()
+
+    # ------------------------------------------------------------------ groups
+
+    @cached_property
+    def _groups(self) -> Groups | None:
+        """Of what group each image is. Raises ValueError where it is of none, or there are too few to split."""
+        if self.group_by is None:
+            return None
+        names = {
+            split: [file.name for listing in classes.values() for file in listing.files]
+            for split, classes in self._listings.items()
+        }
+        root = self.layout.csv.path.parent if self.layout.csv else self.path
+        groups = Groups.of_files(self.group_by, self.layout, root, names)
+        groups.check(self._made, names["train"])
+        return groups
+
+    @property
+    def _made(self) -> int:
+        """How many splits are made here, of the training images."""
+        return 0 if self._has_all else 1 if self._test_split else 2
+
+    def _groups_of(self, split: str, names: list[str]) -> Places | None:
+        """The groups of files that can be read, `[N]`, if there are groups. ValueError where these are too few."""
+        if self._groups is None:
+            return None
+        if split == "train":
+            self._groups.check(self._made, names)
+        return self._groups.numbers(split, names)
+
+    def _notes(self) -> tuple[str, ...]:
+        return (self._groups.words(),) if self._groups else ()
+
+    def _check_classes(self, fitted: Images) -> None:
+        """Raises ValueError where groups have left a class no training image."""
+        found = set(fitted.labels.tolist())
+        if none := [name for label, name in enumerate(self.class_names) if label not in found]:
+            raise ValueError(
+                f"--group-by {self.group_by!r} leaves no training image of {some(none)}: all that there are fell, with "
+                "their groups, to other splits. Give more groups, or smaller ones"
+            )
 
     # ------------------------------------------------------------------ files
 
@@ -133,8 +215,8 @@ class ImageFolder:
                         )
         return listings
 
-    def _read(self, name: str) -> tuple[Images, list[Listed]]:
-        """All images of a split that can be read, class by class, and what files they are. What is not read is said."""
+    def _read(self, name: str) -> Read:
+        """All images of a split that can be read, class by class. What is not read is said."""
         split, classes = self.layout.splits[name], self._listings[name]
         self._say_what_is_passed_over(split, classes.values())
         folder = split.folder
@@ -151,7 +233,7 @@ class ImageFolder:
             raise ValueError(f"{folder}: no image of {some(empty)} can be read")
         if name == "train" and len(labels) < VAL_SHARE:
             raise ValueError(f"{folder} has {len(labels)} images: give {VAL_SHARE} or more, since some are held out")
-        return Images(images.pixels, labels), readable
+        return Read(Images(images.pixels, labels), readable, self._groups_of(name, [file for file, _, _ in readable]))
 
     def _say_what_is_passed_over(self, split: Split, listings: Iterable[Listing]) -> None:
         if said := str(sum((listing.passed for listing in listings), split.passed)):
@@ -186,8 +268,3 @@ class ImageFolder:
         if not self.skip_unreadable:
             raise ValueError(f"{said}{where}. Mend or remove them, or add --skip-unreadable to do without")
         self.log(f"{said}{where}; they are left out")
-
-
-def _test_and_rest(training: Images) -> tuple[Images, Images]:
-    """A class-balanced tenth of `training` and all the rest."""
-    return training.divide(max(1, len(training) // VAL_SHARE), TEST_SEED)

@@ -240,6 +240,17 @@ class DataOptions(Options):
     skip_unreadable: Annotated[
         bool, Option(FLAG, "Do without the images of a folder that cannot be read.", panels.DATA)
     ] = False
+    group_by: Annotated[
+        str | None,
+        Option(
+            MAYBE_LINE,
+            "Keep images of one group in one split: those in whose paths a regular expression finds the same text, as "
+            "in 'patient[0-9]+', or that have the same value in a column of a CSV.",
+            panels.DATA,
+            usual="the network's, where it comes from these images",
+            metavar="REGEX|COLUMN",
+        ),
+    ] = None
     image_size: Annotated[
         int | None,
         Option(

@@ -69,3 +69,39 @@ def test_data_of_a_folder_with_a_list(cli: Cli, tmp_path: Path) -> None:
     code, out, err = cli("train", "resnet8@0.25", "--data", "folder:pets", "--image-size", "16", *SMALL, "--json")
     assert code == 0 and json.loads(out)["data"] == "folder:pets", err
     assert f"{tmp_path}/pets/list.csv: taken for the 60 images that it lists" in err
+
+
+def test_groups_are_kept_by_a_run_and_what_comes_of_it(cli: Cli, tmp_path: Path) -> None:
+    listed = tmp_path / "pets" / "list.csv"
+    lines = [line.split(",") for line in listed.read_text().splitlines()]
+    listed.write_text("\n".join(",".join((line[0], line[1], line[3])) for line in lines))
+    code, out, err = cli(*SEARCH, "--trials", "1", "--group-by", "patient")
+    assert code == 0, err
+    note = "note      15 groups of images by patient: the images of each are in one split\n"
+    assert note in out
+    assert json.loads((tmp_path / "runs" / "run" / "config.json").read_text())["config"]["group_by"] == "patient"
+    code, _, err = cli("resume", "run", "--trials", "2")
+    assert code == 0, err
+    code, out, err = cli("train", "run:best", *SMALL)
+    assert code == 0 and note in out, err
+    (trained,) = (tmp_path / "runs" / "run").glob("trained-*/architecture.json")
+    assert json.loads(trained.read_text())["data"]["group_by"] == "patient"
+    code, out, err = cli("train", "run:best", *SMALL, "--group-by", "[0-9](?=[.]png)", "--out", "other")
+    assert code == 0 and "10 groups of images by [0-9](?=[.]png)" in out, err
+    code, out, err = cli("compare", "run:best", "other", "--baselines", "none", "--seeds", "1", *SMALL)
+    assert code == 2 and "split the same images in other groups: choose some by --group-by" in err
+
+
+@pytest.mark.parametrize(
+    ("data", "by", "message"),
+    [
+        ("shapes", "x", "nas: --group-by is for the images of a folder, and shapes is none: leave it out\n"),
+        ("folder:pets", "video", "has no column of that name: it has file, label, split, patient\n"),
+        ("folder:pets", "p(", "missing ), unterminated subpattern at position 1\n"),
+        ("folder:pets", "[5-9]", "finds no group in 25 of 60 images: all/0.png"),
+    ],
+)
+def test_groups_that_are_refused(cli: Cli, tmp_path: Path, data: str, by: str, message: str) -> None:
+    code, out, err = cli(*SEARCH, "--data", data, "--group-by", by, "--trials", "1")
+    assert (code, out) == (2, "") and message in err and not (tmp_path / "runs").exists()
+    assert err.splitlines()[-1].startswith("nas: ") and not (tmp_path / "cache").exists()
