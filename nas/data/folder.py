@@ -29,8 +29,9 @@ import torch
 
 from nas.checks.schemas import SIDE
 from nas.data.csv_list import layout_of
-from nas.data.decoded import decoded
+from nas.data.decoded import Decoded, File, decoded, decoded_before
 from nas.data.download import Log
+from nas.data.duplicates import Hashes, twins, warning
 from nas.data.groups import Groups, hold_out
 from nas.data.images import VAL_SEED, VAL_SHARE, Dataset, Images, stratified
 from nas.data.listing import Listing
@@ -46,10 +47,12 @@ Places = npt.NDArray[np.int64]  # of images in their split, sorted
 
 @dataclass(frozen=True)
 class Read:
-    """A split that was read: its images, from which files they are, and of which group each is, `[N]`, where asked."""
+    """A split that was read: its images, from which files they are, their hashes, and of which group each is, `[N]`."""
 
+    split: Split
     images: Images
     files: list[Listed]
+    hashes: Hashes
     groups: Places | None = None
 
     def divide(self, places: Places, seed: int) -> tuple[Places, Places]:
@@ -95,27 +98,36 @@ class ImageFolder:
         """The training and validation images. Test images are not decoded, or parted with, see above."""
         self.log(f"{name}: {len(self.class_names)} classes; {self._parts()}")
         self._say_what_is_taken()
-        notes = self._notes()
+        notes = [self._groups.words()] if self._groups else []
         train = self._read("train")
         if self._has_all:
             val = self._read("val")
             fitted, judged = train.images, val.images
+            notes += self._copies(train, np.arange(len(fitted)), val, np.arange(len(judged)), "validation")
             sha256 = self._sha256("val/", train, val)
         else:
-            _, held_out, rest = self._parts_of(train)
+            test, held_out, rest = self._parts_of(train)
+            part = "validation" if self._test_split else "validation or test"
+            notes += self._copies(train, rest, train, np.concatenate([held_out, test]), part)
             fitted, judged = train.images.at(rest), train.images.at(held_out)
             if self._groups:
                 self._check_classes(fitted)
             sha256 = self._sha256("a tenth of train/" if self._test_split else "a tenth of the rest", train)
         statistics = fitted.channel_statistics()
-        return Dataset(name, self.class_names, fitted, judged, *statistics, sha256=sha256, notes=notes)
+        return Dataset(name, self.class_names, fitted, judged, *statistics, sha256=sha256, notes=tuple(notes))
 
     def test(self) -> Images:
         """The test images, for the end of a comparison."""
         if self._test_split is None:
             train = self._read("train")
             return train.images.at(self._parts_of(train)[0])
-        return self._read(self._test_split).images
+        test, split = self._read(self._test_split), self.layout.splits["train"]
+        if (known := decoded_before(split.folder, self._files("train"), self.image_size, split.kept_as)) is not None:
+            train = self._labelled("train", known)
+            rest = np.arange(len(train.images)) if self._has_all else self._parts_of(train)[2]
+            for said in self._copies(train, rest, test, np.arange(len(test.images)), "test"):
+                self.log(f"{self.path}: {said}")
+        return test.images
 
     def _parts_of(self, train: Read) -> tuple[Places, Places, Places]:
         """Which images of the training split are the test, if it has that, the validation, and the training itself."""
@@ -157,7 +169,25 @@ class ImageFolder:
             said += [self.group_by, [self._groups.of["train"][name] for name, _, _ in train.files]]
         return hashlib.sha256(repr(tuple(said)).encode(errors="backslashreplace")).hexdigest()
 
-    # ------------------------------------------------------------------ groups
+    # ------------------------------------------------------------------ groups and copies
+
+    def _copies(self, train: Read, of_train: Places, held_out: Read, of_held_out: Places, part: str) -> list[str]:
+        """What is said where training images have copies among the held-out ones `part`; mostly nothing."""
+        found = twins(train.hashes[of_train], held_out.hashes[of_held_out])
+        if found is None:
+            return []
+        names = [
+            str((read.split.folder / read.files[places[place]][0]).relative_to(self._root))
+            for read, places, place in ((train, of_train, found.train), (held_out, of_held_out, found.held_out))
+        ]
+        given = train is not held_out
+        advice = "Remove the copies" if given else "Remove the copies, or keep them in one split with --group-by"
+        return [warning(found, len(of_train), part, (names[0], names[1]), advice)]
+
+    @property
+    def _root(self) -> Path:
+        """The folder that all images are below."""
+        return self.layout.csv.path.parent if self.layout.csv else self.path
 
     @cached_property
     def _groups(self) -> Groups | None:
@@ -168,8 +198,7 @@ class ImageFolder:
             split: [file.name for listing in classes.values() for file in listing.files]
             for split, classes in self._listings.items()
         }
-        root = self.layout.csv.path.parent if self.layout.csv else self.path
-        groups = Groups.of_files(self.group_by, self.layout, root, names)
+        groups = Groups.of_files(self.group_by, self.layout, self._root, names)
         groups.check(self._made, names["train"])
         return groups
 
@@ -185,9 +214,6 @@ class ImageFolder:
         if split == "train":
             self._groups.check(self._made, names)
         return self._groups.numbers(split, names)
-
-    def _notes(self) -> tuple[str, ...]:
-        return (self._groups.words(),) if self._groups else ()
 
     def _check_classes(self, fitted: Images) -> None:
         """Raises ValueError where groups have left a class no training image."""
@@ -217,23 +243,36 @@ class ImageFolder:
 
     def _read(self, name: str) -> Read:
         """All images of a split that can be read, class by class. What is not read is said."""
-        split, classes = self.layout.splits[name], self._listings[name]
-        self._say_what_is_passed_over(split, classes.values())
-        folder = split.folder
-        label_of = {class_name: label for label, class_name in enumerate(self.class_names)}
-        listed = [(file, label_of[class_name]) for class_name, listing in classes.items() for file in listing.files]
-        files = [file for file, _ in listed]
-        images = decoded(folder, files, self.image_size, self.log, self.workers, split.kept_as)
+        split, files = self.layout.splits[name], self._files(name)
+        self._say_what_is_passed_over(split, self._listings[name].values())
+        images = decoded(split.folder, files, self.image_size, self.log, self.workers, split.kept_as)
         if images.unreadable:
-            self._complain(folder, images.unreadable, len(files), images.report)
-        readable = [(file.name, file.bytes, label) for file, label in listed if file.name not in images.unreadable]
+            self._complain(split.folder, images.unreadable, len(files), images.report)
+        return self._labelled(name, images)
+
+    def _files(self, name: str) -> list[File]:
+        return [file for listing in self._listings[name].values() for file in listing.files]
+
+    def _labelled(self, name: str, images: Decoded) -> Read:
+        """The `images` of a split with their classes. Raises ValueError where there are too few, or none of a class."""
+        split, classes = self.layout.splits[name], self._listings[name]
+        label_of = {class_name: label for label, class_name in enumerate(self.class_names)}
+        readable = [
+            (file.name, file.bytes, label_of[class_name])
+            for class_name, listing in classes.items()
+            for file in listing.files
+            if file.name not in images.unreadable
+        ]
         labels = torch.tensor([label for _, _, label in readable], dtype=torch.int64)
         found = set(labels.tolist())
         if empty := [class_name for class_name in classes if label_of[class_name] not in found]:
-            raise ValueError(f"{folder}: no image of {some(empty)} can be read")
+            raise ValueError(f"{split.folder}: no image of {some(empty)} can be read")
         if name == "train" and len(labels) < VAL_SHARE:
-            raise ValueError(f"{folder} has {len(labels)} images: give {VAL_SHARE} or more, since some are held out")
-        return Read(Images(images.pixels, labels), readable, self._groups_of(name, [file for file, _, _ in readable]))
+            raise ValueError(
+                f"{split.folder} has {len(labels)} images: give {VAL_SHARE} or more, since some are held out"
+            )
+        groups = self._groups_of(name, [file for file, _, _ in readable])
+        return Read(split, Images(images.pixels, labels), readable, images.hashes, groups)
 
     def _say_what_is_passed_over(self, split: Split, listings: Iterable[Listing]) -> None:
         if said := str(sum((listing.passed for listing in listings), split.passed)):
