@@ -203,8 +203,10 @@ def export(asked: ExportOptions) -> Exported:
     formats = with_weights(formats, source)
     images = loaded = tested = None
     measured = asked.data is not None or asked.test or changes.needs_images
-    if not measured and (asked.data_dir is not None or asked.skip_unreadable):
-        raise ValueError("--data-dir and --skip-unreadable are of images to measure by: add --data, or --test")
+    if not measured and asked.changed("data_dir", "skip_unreadable", "group_by"):
+        raise ValueError(
+            "--data-dir, --skip-unreadable and --group-by are of images to measure by: add --data, or --test"
+        )
     if measured:
         images = source_of_images(source, asked)
         with output.passing(f"reading {images.name}"):

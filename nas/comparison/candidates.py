@@ -80,6 +80,10 @@ def source_of(
             raise ValueError(
                 f"{usual.words} has {usual.data.name}, {origin.words} {origin.data.name}: choose one by --data"
             )
+        elif origin and usual and _grouped_otherwise(origin.data, usual.data, asked):
+            raise ValueError(
+                f"{usual.words} and {origin.words} split the same images in other groups: choose some by --group-by"
+            )
         elif origin and usual and asked.image_size is None and origin.data.image_size != usual.data.image_size:
             raise ValueError(
                 f"{usual.words} has {usual.data.image_size} pixels, {name} {origin.data.image_size}: choose for all by "
@@ -88,6 +92,11 @@ def source_of(
     chosen = source_for(names, usual, asked)
     why = f"as {usual.words} has it" if usual and chosen.same_images(usual.data) else ""
     return chosen, why, usual.recipe if usual else None
+
+
+def _grouped_otherwise(one: DataSource, other: DataSource, asked: groups.DataOptions) -> bool:
+    """Whether the images of both are the same and split in different ways, and no options say in which."""
+    return asked.data is None and asked.group_by is None and one.group_by != other.group_by
 
 
 def _built(network: Network) -> str:

@@ -48,18 +48,20 @@ def load(
     *,
     image_size: int | None = None,
     skip_unreadable: bool = False,
+    group_by: str | None = None,
     download: bool = True,
     log: Log = print,
 ) -> Dataset:
     """The training and validation splits of the data set `name`: one of `NAMES`, or `folder:PATH`.
 
     CIFAR is looked for in `data_dir` (by default `$NAS_DATA`, else a folder in the user's cache), and downloaded to
-    it if absent, unless `download` is off; `log` is told of whatever is slow. A folder, which may be relative to
-    `data_dir`, is read at `image_size` pixels, see `ImageFolder`; the others have their own size. Raises `ValueError`,
-    with what to do, if the name is unknown or the data absent or damaged.
+    it if absent, unless `download` is off; `log` is told of whatever is slow. A folder, or a CSV of images, may be
+    relative to `data_dir` and is read at `image_size` pixels, see `ImageFolder`; the others have their own size. Raises
+    `ValueError`, with what to do, if the name is unknown or the data absent or damaged.
     """
     if is_folder(name):
-        return _folder(name, data_dir, image_size, skip_unreadable, log).dataset(locate(name, data_dir)[0])
+        images = _folder(name, data_dir, image_size, skip_unreadable, group_by, log)
+        return images.dataset(locate(name, data_dir)[0])
     training = _read(name, "train", data_dir, download, log)
     return Dataset.split(name, _CLASS_NAMES[name], training)
 
@@ -70,12 +72,13 @@ def load_test(
     *,
     image_size: int | None = None,
     skip_unreadable: bool = False,
+    group_by: str | None = None,
     download: bool = True,
     log: Log = print,
 ) -> Images:
     """The test split of the data set `name`: for the end of a comparison, never for a search. Arguments as `load`."""
     if is_folder(name):
-        return _folder(name, data_dir, image_size, skip_unreadable, log).test()
+        return _folder(name, data_dir, image_size, skip_unreadable, group_by, log).test()
     return _read(name, "test", data_dir, download, log)
 
 
@@ -121,10 +124,12 @@ def _read(name: str, split: Literal["train", "test"], data_dir: Path | str | Non
     raise _unknown(name)
 
 
-def _folder(name: str, data_dir: Path | str | None, image_size: int | None, skip: bool, log: Log) -> ImageFolder:
+def _folder(
+    name: str, data_dir: Path | str | None, image_size: int | None, skip: bool, group_by: str | None, log: Log
+) -> ImageFolder:
     if image_size is None:
         raise ValueError("the images of a folder have any size: say at which to train, as in --image-size 96")
-    return ImageFolder(_path_of(name, data_dir), image_size, skip, log)
+    return ImageFolder(_path_of(name, data_dir), image_size, skip, log, group_by=group_by)
 
 
 def _path_of(name: str, data_dir: Path | str | None) -> Path:

@@ -1,11 +1,13 @@
 """Image files as one uint8 array: decoded in parallel once, and from then on mapped from a cache.
 
 The cache is of no value but speed: in the user's cache a folder `decoded/NAME-SPLIT-SIZEpx-HASH/` for each folder of
-files, and in it one for the list of files, with their sizes and times; when a file changes, all are decoded again.
+files, or each split of a CSV, and in it one for the list of files, with their sizes and times; when a file changes, all
+are decoded again. Beside the pixels it has a hash of each image, by which copies are found, see `nas.data.duplicates`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -27,14 +29,15 @@ from torch import Tensor
 from nas.checks.limits import TEXT
 from nas.checks.schema import MapOf
 from nas.data.download import Log
+from nas.data.duplicates import Hashes, hash_of
 from nas.data.image_file import decode, why_unreadable
-from nas.files import cache_dir, read_json
+from nas.files import cache_dir, read_json, write_atomically
 
 VERSION = 2  # of what is cached: another number whenever files decode to other pixels
 CHUNK = 1024  # files between two looks at the disk
 REPORT_EVERY = 10  # seconds
 REASONS = MapOf(TEXT)  # why files are unreadable, by their names
-PIXELS, UNREADABLE = "pixels.uint8", "unreadable.json"
+PIXELS, UNREADABLE, HASHES = "pixels.uint8", "unreadable.json", "phash.uint64"
 
 
 class File(NamedTuple):
@@ -49,20 +52,25 @@ class File(NamedTuple):
 class Decoded:
     """`pixels` is uint8 `[N, size, size, 3]`, of the files that can be read, in their order.
 
-    `unreadable` has the reasons for those that cannot, by their names; `report` is a file in which they stand.
+    `hashes` are of the same images, `[N]`. `unreadable` has the reasons for the files that cannot be read, by their
+    names; `report` is a file in which they stand.
     """
 
     pixels: Tensor
+    hashes: Hashes
     unreadable: dict[str, str]
     report: Path
 
 
-def decoded(folder: Path, files: Sequence[File], size: int, log: Log = print, workers: int | None = None) -> Decoded:
+def decoded(
+    folder: Path, files: Sequence[File], size: int, log: Log = print, workers: int | None = None, part: str = ""
+) -> Decoded:
     """The images `files` of `folder`, from the cache, into which they are decoded by `workers` threads if need be.
 
-    By default there are as many threads as cores. Raises ValueError where the cache cannot be written.
+    By default there are as many threads as cores. Of a folder the cache has one list of files, or one for each `part`.
+    Raises ValueError where the cache cannot be written.
     """
-    place = _place(folder, files, size)
+    place = _place(folder, files, size, part)
     if (found := _cached(place, len(files), size)) is None:
         shutil.rmtree(place, ignore_errors=True)
         try:
@@ -78,17 +86,21 @@ def decoded(folder: Path, files: Sequence[File], size: int, log: Log = print, wo
     return found
 
 
+def decoded_before(folder: Path, files: Sequence[File], size: int, part: str = "") -> Decoded | None:
+    """What `decoded` gives of these without decoding; None where the cache has them not."""
+    return _cached(_place(folder, files, size, part), len(files), size)
+
+
 # ---------------------------------------------------------------------------- the cache
 
 
-def _place(folder: Path, files: Sequence[File], size: int) -> Path:
-    """The folder of the cache for just these files at this size."""
+def _place(folder: Path, files: Sequence[File], size: int, part: str) -> Path:
+    """The folder of the cache for just these files at this size; lists of another `part` are beside it."""
     folder = folder.resolve()
     listing = hashlib.sha256(repr((VERSION, [tuple(file) for file in files])).encode(errors="backslashreplace"))
-    where = hashlib.sha256(os.fsencode(folder)).hexdigest()
-    return (
-        cache_dir() / "decoded" / f"{folder.parent.name}-{folder.name}-{size}px-{where[:12]}" / listing.hexdigest()[:32]
-    )
+    where = hashlib.sha256(os.fsencode(folder / part)).hexdigest()  # `folder` itself without a part
+    name = "-".join(filter(None, (folder.parent.name, folder.name, part, f"{size}px", where[:12])))
+    return cache_dir() / "decoded" / name / listing.hexdigest()[:32]
 
 
 def _cached(place: Path, files: int, size: int) -> Decoded | None:
@@ -104,7 +116,23 @@ def _cached(place: Path, files: int, size: int) -> Decoded | None:
             values = torch.from_file(str(place / PIXELS), shared=False, size=elements, dtype=torch.uint8)
     except (OSError, ValueError):
         return None
-    return Decoded(values.view(count, size, size, 3), unreadable, place / UNREADABLE)
+    pixels = values.view(count, size, size, 3)
+    return Decoded(pixels, _hashes(place, pixels), unreadable, place / UNREADABLE)
+
+
+def _hashes(place: Path, pixels: Tensor) -> Hashes:
+    """The hashes of the images in `place`, which have these `pixels`: from there, or made of them where it has none.
+
+    It has none that was filled by an older version, or damaged; then they are kept there.
+    """
+    with contextlib.suppress(OSError):
+        kept = (place / HASHES).read_bytes()
+        if len(kept) == 8 * len(pixels):
+            return np.frombuffer(kept, "<u8")
+    made = np.array([hash_of(image) for image in pixels.numpy()], "<u8")
+    with contextlib.suppress(OSError):  # of a full disk, say: they are made again
+        write_atomically(place / HASHES, made.tobytes())
+    return made
 
 
 def _fill(place: Path, folder: Path, files: Sequence[File], size: int, log: Log, workers: int) -> None:
@@ -112,21 +140,24 @@ def _fill(place: Path, folder: Path, files: Sequence[File], size: int, log: Log,
     place.parent.mkdir(parents=True, exist_ok=True)
     log(f"decoding {len(files):,} images of {folder} at {size} pixels, which is done once")
     unreadable: dict[str, str] = {}
+    hashes: list[int] = []
     with tempfile.TemporaryDirectory(prefix=".new-", dir=place.parents[1]) as scratch:
         new = Path(scratch) / "new"
         new.mkdir()
         with (new / PIXELS).open("wb") as out:
             said = time.monotonic()
-            for number, (file, pixels) in enumerate(_all_decoded(folder, files, size, workers), start=1):
-                if isinstance(pixels, str):
-                    unreadable[file.name] = pixels
+            for number, (file, read) in enumerate(_all_decoded(folder, files, size, workers), start=1):
+                if isinstance(read, str):
+                    unreadable[file.name] = read
                 else:
-                    out.write(pixels.data)
+                    out.write(read[0].data)
+                    hashes.append(read[1])
                 if time.monotonic() - said > REPORT_EVERY:
                     said = time.monotonic()
                     log(f"{number:,} of {len(files):,}")
             out.flush()
             os.fsync(out.fileno())
+        (new / HASHES).write_bytes(np.array(hashes, "<u8").tobytes())
         (new / UNREADABLE).write_text(json.dumps(unreadable, indent=2) + "\n", encoding="utf-8")
         try:
             new.rename(place)
@@ -140,15 +171,16 @@ def _fill(place: Path, folder: Path, files: Sequence[File], size: int, log: Log,
 
 def _all_decoded(
     folder: Path, files: Sequence[File], size: int, workers: int
-) -> Iterator[tuple[File, npt.NDArray[np.uint8] | str]]:
-    """Each file with its pixels, or with the reason why it has none.
+) -> Iterator[tuple[File, tuple[npt.NDArray[np.uint8], int] | str]]:
+    """Each file with its pixels and its hash, or with the reason why it has none.
 
     Threads are enough: while it decodes and resizes, Pillow lets go of Python's lock.
     """
 
-    def attempt(file: File) -> npt.NDArray[np.uint8] | str:
+    def attempt(file: File) -> tuple[npt.NDArray[np.uint8], int] | str:
         try:
-            return decode(folder / file.name, size)
+            pixels = decode(folder / file.name, size)
+            return pixels, hash_of(pixels)
         except Exception as error:  # the many ways of Pillow and its codecs to say that a file is damaged
             return why_unreadable(error, folder / file.name)
 

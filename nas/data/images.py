@@ -51,12 +51,12 @@ class Images:
         """`take(n, seed)` and all the rest, both in the original order."""
         if not 0 <= n <= len(self):
             raise ValueError(f"asked for {n:,} images of a split that has {len(self):,}: ask for at most that many")
-        order = torch.from_numpy(_stratified_order(self.labels.numpy(force=True), seed))
-        first, rest = order[:n].sort().values, order[n:].sort().values
-        return self._at(first), self._at(rest)
+        first, rest = stratified(self.labels.numpy(force=True), n, seed)
+        return self.at(first), self.at(rest)
 
-    def _at(self, index: torch.Tensor) -> Images:
-        index = index.to(self.labels.device)
+    def at(self, places: np.ndarray) -> Images:
+        """The images at these `places`, int64 `[n]`, in that order."""
+        index = torch.from_numpy(places).to(self.labels.device)
         return Images(self.pixels[index], self.labels[index])
 
     def resize(self, resolution: int) -> Images:
@@ -94,7 +94,7 @@ class Dataset:
 
     `test` is None but in a comparison, whose trainings end with a look at it. `mean` and `std` are of the training
     split's channels, for pixels in 0..1. `sha256` is of the list of the files that the images are from; None for data
-    that don't change.
+    that don't change. `notes` are what to know of how these are split.
     """
 
     name: str
@@ -105,6 +105,7 @@ class Dataset:
     std: RGB
     sha256: str | None = None
     test: Images | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def split(cls, name: str, class_names: tuple[str, ...], training: Images) -> Dataset:
@@ -124,6 +125,12 @@ class Dataset:
     def to(self, device: torch.device | str) -> Dataset:
         test = None if self.test is None else self.test.to(device)
         return dataclasses.replace(self, train=self.train.to(device), val=self.val.to(device), test=test)
+
+
+def stratified(labels: np.ndarray, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The places of `n` random images of these `labels` `[N]`, in their proportions, and of the rest: both sorted."""
+    order = _stratified_order(labels, seed)
+    return np.sort(order[:n]), np.sort(order[n:])
 
 
 def _stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:

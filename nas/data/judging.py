@@ -55,6 +55,7 @@ def warnings_of(dataset: Dataset, subset: int | None = None) -> list[str]:
         return []
     trained = _without_pixels(dataset.train).take(subset or len(dataset.train), seed=0)
     lines = [
+        *dataset.notes,
         _few(len(dataset.val)),
         _none_of("training", counts(dataset, trained), "cannot be learned"),
         _none_of("validation", counts(dataset, dataset.val), "is judged by nothing"),

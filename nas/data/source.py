@@ -17,8 +17,9 @@ from nas.options import groups
 class DataSource:
     """A data set as `nas.data.load` takes it: what a run keeps of its images, so that later commands see the same.
 
-    `folder` is where it is, None the default place. `image_size`: pixels a side, None the data's own. `sha256` is of
-    the list of a folder's files, where it was noted; it is None for data that don't change.
+    `folder` is where it is, None the default place. `image_size`: pixels a side, None the data's own. `group_by`: how
+    images are grouped of which one split has all, see `nas.data.groups`. `sha256` is of the list of a folder's files,
+    where it was noted; it is None for data that don't change.
     """
 
     name: str = "cifar10"
@@ -26,22 +27,27 @@ class DataSource:
     image_size: int | None = None
     skip_unreadable: bool = False
     sha256: str | None = None
+    group_by: str | None = None
 
     def load(self, log: Log = print) -> Dataset:
         """The training and validation images, a folder's at `image_size`. Raises ValueError as `nas.data.load`."""
-        size, skip = self.image_size, self.skip_unreadable
-        return data.load(self.name, self.folder, image_size=size, skip_unreadable=skip, log=log)
+        return data.load(self.name, self.folder, **self._read_so(), log=log)
 
     def load_test(self, log: Log = print) -> Images:
         """The test images: for the end of a training or a comparison."""
-        size, skip = self.image_size, self.skip_unreadable
-        return data.load_test(self.name, self.folder, image_size=size, skip_unreadable=skip, log=log)
+        return data.load_test(self.name, self.folder, **self._read_so(), log=log)
+
+    def _read_so(self) -> dict[str, Any]:
+        return {
+            "image_size": self.image_size,
+            "skip_unreadable": self.skip_unreadable,
+            "group_by": self.group_by,
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; `from_dict` is its inverse."""
         folder = None if self.folder is None else str(self.folder)
-        values = {"name": self.name, "folder": folder, "image_size": self.image_size}
-        return values | {"skip_unreadable": self.skip_unreadable, "sha256": self.sha256}
+        return {"name": self.name, "folder": folder, **self._read_so(), "sha256": self.sha256}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DataSource:
@@ -77,14 +83,18 @@ def choose_source(usual: DataSource | None, asked: groups.DataOptions) -> DataSo
     Without either it is CIFAR-10. Of other data than the usual ones the pixels are their own, and a folder's, which
     has none, the usual ones.
     """
-    name, image_size, skip_unreadable = asked.data, asked.image_size, asked.skip_unreadable
+    name, image_size, skip_unreadable, group_by = asked.data, asked.image_size, asked.skip_unreadable, asked.group_by
     folder = None if asked.data_dir is None else Path(asked.data_dir)
     usual = usual or DataSource()
     named, place = data.locate(usual.name, folder or usual.folder) if name is None else data.locate(name, folder)
-    if skip_unreadable and not data.is_folder(named):
-        raise ValueError(f"--skip-unreadable is for the images of a folder, and {named} is none: leave it out")
+    for option, given in (("--skip-unreadable", skip_unreadable), ("--group-by", group_by is not None)):
+        if given and not data.is_folder(named):
+            raise ValueError(f"{option} is for the images of a folder, and {named} is none: leave it out")
     size = usual.image_size if image_size is None else image_size
     skip = skip_unreadable or usual.skip_unreadable
     if name is None or (named, place) == (usual.name, usual.folder):
-        return DataSource(named, place, size, skip, usual.sha256)
-    return DataSource(named, place, size if data.is_folder(named) else image_size, skip_unreadable)
+        by = usual.group_by if group_by is None else group_by
+        sha256 = usual.sha256 if by == usual.group_by else None  # in other groups they are split in another way
+        return DataSource(named, place, size, skip, sha256, by)
+    size = size if data.is_folder(named) else image_size
+    return DataSource(named, place, size, skip_unreadable, group_by=group_by)

@@ -13,10 +13,14 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nas.data.image_file import is_image
-from nas.data.listing import Passed, entries, holds_an_image, is_folder, is_hidden
+from nas.data.listing import Listing, Passed, entries, holds_an_image, images_below, is_folder, is_hidden
 from nas.text.visible import visible_in_line
+
+if TYPE_CHECKING:
+    from nas.data.csv_list import CsvFile
 
 SPLITS = ("train", "val", "test")
 SPELLINGS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
@@ -26,7 +30,10 @@ NO_CLASSES = frozenset({
 })  # fmt: skip
 """Names of folders, in lower case, that are some split and no class; which, we do not guess."""
 
-WANTED = "--data folder:PATH wants PATH/CLASS/*.jpg, or PATH/train/CLASS/*.jpg with or without val/ and test/"
+WANTED = (
+    "--data folder:PATH wants PATH/CLASS/*.jpg, or PATH/train/CLASS/*.jpg with or without val/ and test/, "
+    "or a CSV file with columns file and label"
+)
 NAMED = 3  # so many names a message has
 
 
@@ -58,19 +65,36 @@ class Split:
 
     @property
     def name(self) -> str:
+        """As messages have it: `train/`."""
         return f"{self.folder.name}/"
+
+    @property
+    def kept_as(self) -> str:
+        """What the cache adds to the folder's name, where several splits have the same folder; "" where none has."""
+        return ""
+
+    def listings(self) -> dict[str, Listing]:
+        """The files of each class, by its name. Raises ValueError where one has none."""
+        found = {name: images_below(self.folder, folders) for name, folders in self.classes.items()}
+        for name, listing in found.items():
+            if not listing.files:
+                raise ValueError(no_images(self.folder / name))
+        return found
 
 
 @dataclass(frozen=True)
 class FolderLayout:
     """The splits that there are, by their names in `SPLITS`, of the same two or more classes.
 
-    Where the images lie `together`, `train` is the whole folder. `beside` are folders beside the splits.
+    Where the images lie `together`, `train` is the whole folder. `beside` are folders beside the splits, `left_out`
+    lists of images beside folders. Where a `csv` says what there is, a split may lack classes that `train` has.
     """
 
     splits: dict[str, Split]
     together: bool = False
     beside: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    csv: CsvFile | None = None
 
     @classmethod
     def of(cls, path: Path) -> FolderLayout:

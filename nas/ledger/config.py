@@ -44,6 +44,7 @@ class Config:
     table_sha256: str | None = None  # of its content
     data_sha256: str | None = None  # of what files the images of a folder are from, see `Dataset`
     skip_unreadable: bool = False  # images of that folder were left out
+    group_by: str | None = None  # images of one group are in one split, see `nas.data.groups`
     pruner: str = NO_PRUNER  # what stops trainings early
     objectives: tuple[str, ...] = ()  # accuracy first, then costs, each for itself; none: the reward alone
     num_classes: int | None = None  # of the data; None in runs that began before it was noted
@@ -65,7 +66,8 @@ class Config:
     def source(self) -> DataSource:
         """The images, as they are read: what a network that comes from here is trained on later, too."""
         folder = None if self.data_dir is None else Path(self.data_dir)
-        return DataSource(self.data, folder, self.recipe.resolution, self.skip_unreadable, self.data_sha256)
+        size, skip = self.recipe.resolution, self.skip_unreadable
+        return DataSource(self.data, folder, size, skip, self.data_sha256, self.group_by)
 
     def on(self, source: DataSource, dataset: Dataset) -> Config:
         """This with what a run keeps of its images: how `source` reads them, and which ones `dataset` has."""
@@ -75,6 +77,7 @@ class Config:
             data_dir=None if source.folder is None else str(source.folder),
             data_sha256=dataset.sha256,
             skip_unreadable=source.skip_unreadable,
+            group_by=source.group_by,
             num_classes=dataset.num_classes,
             validation=validation_of(dataset),
         )

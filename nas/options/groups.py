@@ -210,14 +210,13 @@ class GoalOptions(Options):
 
 # ------------------------------------------------------------------- the images
 
-Data = Annotated[
-    str, Option(LINE, "cifar10, cifar100, shapes (built in), or folder:PATH.", panels.DATA, completes="data")
-]
+_DATA = "cifar10, cifar100, shapes (built in), or folder:PATH: folders of images, a folder a class, or a CSV of them."
+Data = Annotated[str, Option(LINE, _DATA, panels.DATA, completes="data")]
 OtherData = Annotated[
     str | None,
     Option(
         MAYBE_LINE,
-        "cifar10, cifar100, shapes (built in), or folder:PATH.",
+        _DATA,
         panels.DATA,
         usual="what the network was searched on, else cifar10",
         completes="data",
@@ -243,6 +242,17 @@ class DataOptions(Options):
     skip_unreadable: Annotated[
         bool, Option(FLAG, "Do without the images of a folder that cannot be read.", panels.DATA)
     ] = False
+    group_by: Annotated[
+        str | None,
+        Option(
+            MAYBE_LINE,
+            "Keep images of one group in one split: those in whose paths a regular expression finds the same text, as "
+            "in 'patient[0-9]+', or that have the same value in a column of a CSV.",
+            panels.DATA,
+            usual="the network's, where it comes from these images",
+            metavar="REGEX|COLUMN",
+        ),
+    ] = None
     image_size: Annotated[
         int | None,
         Option(

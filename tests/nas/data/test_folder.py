@@ -290,7 +290,10 @@ def packed(root: Path) -> None:
     root.write_bytes(b"PK")
 
 
-WANTED = r"--data folder:PATH wants PATH/CLASS/\*\.jpg, or PATH/train/CLASS/\*\.jpg with or without val/ and test/"
+WANTED = (
+    r"--data folder:PATH wants PATH/CLASS/\*\.jpg, or PATH/train/CLASS/\*\.jpg with or without val/ and test/, "
+    "or a CSV file with columns file and label"
+)
 
 
 @pytest.mark.parametrize(

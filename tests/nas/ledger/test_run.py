@@ -82,7 +82,8 @@ def test_two_drivers_are_refused(run: Run) -> None:
 def test_a_run_of_a_time_with_fewer_settings_goes_on(run: Run) -> None:
     with run.driving() as study:
         older = study.user_attrs["config"] | {"space": {"name": "mnas", "settings": {"width": 0.1, "image_size": 16}}}
-        study.set_user_attr("config", {k: v for k, v in older.items() if k not in ("data_sha256", "skip_unreadable")})
+        newer = ("data_sha256", "skip_unreadable", "group_by")
+        study.set_user_attr("config", {k: v for k, v in older.items() if k not in newer})
     with Run.open(run.path).driving():
         pass
 
@@ -286,7 +287,7 @@ def test_an_empty_name_names_nothing(name: str, tmp_path: Path) -> None:
 
 
 def test_what_a_run_keeps_of_its_images(config: Config, tiny: Dataset) -> None:
-    source = DataSource("folder:fruits", Path("/here"), 16, skip_unreadable=True)
+    source = DataSource("folder:fruits", Path("/here"), 16, skip_unreadable=True, group_by="p[0-9]+")
     dataset = dataclasses.replace(tiny, name="folder:fruits", sha256="abc")
     kept = Config.from_dict(config.on(source, dataset).to_dict())
     assert (kept.data, kept.data_dir, kept.data_sha256, kept.skip_unreadable) == ("folder:fruits", "/here", "abc", True)
