@@ -62,7 +62,7 @@ def search(asked: SearchOptions) -> Run:
     source = choose_source(None, asked)
     folder = choices.new_folder(Path(asked.runs_dir), asked.name, choices.usual_name(asked.space, source.name))
     places = repeats.places(folder, seeds)
-    recipe = choices.choose_recipe(asked, asked.image_size)
+    recipe = choices.choose_recipe(asked, source.image_size)
     where = choices.choose_place(cluster, asked)
     choices.check_free([*places], asked.control, asked.storage)
     dataset = choices.load_data(source, output, asked.table)

@@ -1,4 +1,4 @@
-"""Image data for searches: CIFAR-10, CIFAR-100, `shapes`, a built-in synthetic set, and folders of images.
+"""Image data for searches: CIFAR-10, CIFAR-100, `shapes`, a built-in synthetic set, folders of images, and arrays.
 
 A search calls `load` and sees training and validation images only; `load_test` is the one way to test images.
 """
@@ -11,7 +11,8 @@ from typing import Literal
 
 import torch
 
-from nas.data import shapes
+from nas.data import arrays, shapes
+from nas.data.arrays import ImageArrays
 from nas.data.batches import Augment, Batch, eval_batches, train_batches
 from nas.data.cifar import CIFAR10, CIFAR100
 from nas.data.download import Log
@@ -32,7 +33,9 @@ __all__ = [
     "load",
     "load_test",
     "locate",
+    "own_size",
     "shape_of",
+    "short_name",
     "train_batches",
     "without_images",
 ]
@@ -51,15 +54,17 @@ def load(
     download: bool = True,
     log: Log = print,
 ) -> Dataset:
-    """The training and validation splits of the data set `name`: one of `NAMES`, or `folder:PATH`.
+    """The training and validation splits of the data set `name`: one of `NAMES`, `folder:PATH`, or `array:PATH`.
 
     CIFAR is looked for in `data_dir` (by default `$NAS_DATA`, else a folder in the user's cache), and downloaded to
-    it if absent, unless `download` is off; `log` is told of whatever is slow. A folder, which may be relative to
-    `data_dir`, is read at `image_size` pixels, see `ImageFolder`; the others have their own size. Raises `ValueError`,
+    it if absent, unless `download` is off; `log` is told of whatever is slow. A PATH may be relative to `data_dir`. A
+    folder is read at `image_size` pixels, see `ImageFolder`; the others have their own size. Raises `ValueError`,
     with what to do, if the name is unknown or the data absent or damaged.
     """
     if is_folder(name):
         return _folder(name, data_dir, image_size, skip_unreadable, log).dataset(locate(name, data_dir)[0])
+    if _is_array(name):
+        return ImageArrays.at(_path_of(name, data_dir), log).dataset(locate(name, data_dir)[0])
     training = _read(name, "train", data_dir, download, log)
     return Dataset.split(name, _CLASS_NAMES[name], training)
 
@@ -76,6 +81,8 @@ def load_test(
     """The test split of the data set `name`: for the end of a comparison, never for a search. Arguments as `load`."""
     if is_folder(name):
         return _folder(name, data_dir, image_size, skip_unreadable, log).test()
+    if _is_array(name):
+        return ImageArrays.at(_path_of(name, data_dir), log).test()
     return _read(name, "test", data_dir, download, log)
 
 
@@ -89,10 +96,20 @@ def locate(name: str, data_dir: Path | str | None) -> tuple[str, Path | None]:
 
     `folder:some/PLACE` becomes `folder:PLACE` and the folder that this is in. None is the default folder.
     """
-    if is_folder(name):
+    if prefix := _prefix_of(name):
         path = _path_of(name, data_dir)
-        return PREFIX + path.name, path.parent
+        return prefix + path.name, path.parent
     return name, None if data_dir is None else Path(data_dir).expanduser().resolve()
+
+
+def own_size(name: str, data_dir: Path | str | None) -> int | None:
+    """Pixels a side that the images of arrays have, by the headers alone; None of other data. ValueError as `load`."""
+    return ImageArrays.at(_path_of(name, data_dir)).side if _is_array(name) else None
+
+
+def short_name(name: str) -> str:
+    """What a run is called by the data set `name`: `PLACE` of `folder:PLACE`, `digits` of `array:digits.npz`."""
+    return name.removeprefix(_prefix_of(name)).removesuffix(".npz")
 
 
 def shape_of(name: str) -> tuple[int, int]:
@@ -127,14 +144,25 @@ def _folder(name: str, data_dir: Path | str | None, image_size: int | None, skip
     return ImageFolder(_path_of(name, data_dir), image_size, skip, log)
 
 
+def _is_array(name: str) -> bool:
+    return name.startswith(arrays.PREFIX)
+
+
+def _prefix_of(name: str) -> str:
+    """What says that the data set `name` is at a path; "" of those that have their names from us."""
+    return next((prefix for prefix in (PREFIX, arrays.PREFIX) if name.startswith(prefix)), "")
+
+
 def _path_of(name: str, data_dir: Path | str | None) -> Path:
-    return (Path(data_dir or ".").expanduser() / Path(name.removeprefix(PREFIX)).expanduser()).resolve()
+    return (Path(data_dir or ".").expanduser() / Path(name.removeprefix(_prefix_of(name))).expanduser()).resolve()
 
 
 def _unknown(name: str) -> ValueError:
     if is_folder(name):
         return ValueError(f"{name} has no size of its own: choose one of {', '.join(NAMES)} here")
-    return ValueError(f"there is no data set {name!r}: choose one of {', '.join(NAMES)}, or folder:PATH")
+    if _is_array(name):
+        return ValueError(f"the size of {name} is not known before it is read: choose one of {', '.join(NAMES)} here")
+    return ValueError(f"there is no data set {name!r}: choose one of {', '.join(NAMES)}, folder:PATH, or array:PATH")
 
 
 def _default_dir() -> Path:

@@ -18,7 +18,7 @@ class DataSource:
     """A data set as `nas.data.load` takes it: what a run keeps of its images, so that later commands see the same.
 
     `folder` is where it is, None the default place. `image_size`: pixels a side, None the data's own. `sha256` is of
-    the list of a folder's files, where it was noted; it is None for data that don't change.
+    the list of a folder's files, or of what is in arrays, where it was noted; it is None for data that don't change.
     """
 
     name: str = "cifar10"
@@ -75,7 +75,7 @@ def choose_source(usual: DataSource | None, asked: groups.DataOptions) -> DataSo
     """What the options say, and where they are silent what is `usual`: the data that the network comes from.
 
     Without either it is CIFAR-10. Of other data than the usual ones the pixels are their own, and a folder's, which
-    has none, the usual ones.
+    has none, the usual ones. Those of arrays are looked up, so that a run knows them without its data.
     """
     name, image_size, skip_unreadable = asked.data, asked.image_size, asked.skip_unreadable
     folder = None if asked.data_dir is None else Path(asked.data_dir)
@@ -85,6 +85,7 @@ def choose_source(usual: DataSource | None, asked: groups.DataOptions) -> DataSo
         raise ValueError(f"--skip-unreadable is for the images of a folder, and {named} is none: leave it out")
     size = usual.image_size if image_size is None else image_size
     skip = skip_unreadable or usual.skip_unreadable
+    own = data.own_size(named, place) if image_size is None and name is not None else None
     if name is None or (named, place) == (usual.name, usual.folder):
         return DataSource(named, place, size, skip, usual.sha256)
-    return DataSource(named, place, size if data.is_folder(named) else image_size, skip_unreadable)
+    return DataSource(named, place, size if data.is_folder(named) else own or image_size, skip_unreadable)

@@ -209,13 +209,14 @@ class GoalOptions(Options):
 # ------------------------------------------------------------------- the images
 
 Data = Annotated[
-    str, Option(LINE, "cifar10, cifar100, shapes (built in), or folder:PATH.", panels.DATA, completes="data")
+    str,
+    Option(LINE, "cifar10, cifar100, shapes (built in), folder:PATH, or array:PATH.", panels.DATA, completes="data"),
 ]
 OtherData = Annotated[
     str | None,
     Option(
         MAYBE_LINE,
-        "cifar10, cifar100, shapes (built in), or folder:PATH.",
+        "cifar10, cifar100, shapes (built in), folder:PATH, or array:PATH.",
         panels.DATA,
         usual="what the network was searched on, else cifar10",
         completes="data",
