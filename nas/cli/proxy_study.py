@@ -117,14 +117,14 @@ def proxy_study(asked: ProxyStudyOptions) -> None:
         return
     _check(asked)
     choices.check_space(asked)
-    source = choose_source(None, asked)
+    output = Output(asked.progress)
+    source = choose_source(None, asked, output.log)
     recipe = choices.choose_recipe(asked, source.image_size)
     if recipe.seconds is not None:
         raise ValueError("the trainings of a study are as long as --full and --short say: leave out --set seconds")
     cluster = choices.choose_cluster(asked, asked.threads)
     where = choices.choose_place(cluster, asked)
     folder = choices.new_folder(Path(asked.runs_dir), asked.name, f"proxies-{short_name(source.name)}")
-    output = Output(asked.progress)
     dataset = choices.load_data(source, output)
     length = Length.parse(asked.full, len(dataset.train))
     if length.pixels:

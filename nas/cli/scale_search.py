@@ -38,7 +38,7 @@ def search(asked: GridOptions, base: str) -> None:
     cluster = choices.choose_cluster(asked, asked.threads)
     where = choices.choose_place(cluster, asked)
     origin = origin_of(base, resolve(base, runs_dir), runs_dir)
-    source = source_for([base], origin, asked)
+    source = source_for([base], origin, asked, output.log)
     folder = choices.new_folder(runs_dir, asked.name, f"scale-{short_name(source.name)}")
     recipe = choices.choose_recipe(asked, source.image_size)
     dataset = choices.load_data(source, output)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nas.baselines.zoo import with_width
 from nas.comparison.design import Candidate
+from nas.data.download import Log
 from nas.data.source import DataSource
 from nas.files import CONFIG
 from nas.ledger.names import is_network
@@ -60,7 +61,9 @@ def named(
     return candidates, bool(match_macs)
 
 
-def source_of(targets: Sequence[str], asked: groups.DataOptions, runs_dir: Path) -> tuple[DataSource, str]:
+def source_of(
+    targets: Sequence[str], asked: groups.DataOptions, runs_dir: Path, log: Log = print
+) -> tuple[DataSource, str]:
     """The data to train on, and why those: what the options say, else what the found networks come from.
 
     Raises ValueError where these come from different data, or from different pixels, and nothing is said.
@@ -80,7 +83,7 @@ def source_of(targets: Sequence[str], asked: groups.DataOptions, runs_dir: Path)
                 f"{usual.words} has {usual.data.image_size} pixels, {name} {origin.data.image_size}: choose for all by "
                 "--image-size"
             )
-    chosen = source_for(names, usual, asked)
+    chosen = source_for(names, usual, asked, log)
     return chosen, f"as {usual.words} has it" if usual and chosen.same_images(usual.data) else ""
 
 

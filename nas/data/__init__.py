@@ -18,6 +18,7 @@ from nas.data.cifar import CIFAR10, CIFAR100
 from nas.data.download import Log
 from nas.data.folder import PREFIX, ImageFolder
 from nas.data.images import Dataset, Images
+from nas.data.objects import is_function, why_gone, without_hash
 from nas.data.preprocessing import Preprocessing
 from nas.files import cache_dir
 
@@ -28,6 +29,7 @@ __all__ = [
     "Dataset",
     "Images",
     "Preprocessing",
+    "at_a_path",
     "eval_batches",
     "is_folder",
     "load",
@@ -64,7 +66,7 @@ def load(
     if is_folder(name):
         return _folder(name, data_dir, image_size, skip_unreadable, log).dataset(locate(name, data_dir)[0])
     if _is_array(name):
-        return ImageArrays.at(_path_of(name, data_dir), log).dataset(locate(name, data_dir)[0])
+        return _arrays(name, data_dir, log).dataset(locate(name, data_dir)[0])
     training = _read(name, "train", data_dir, download, log)
     return Dataset.split(name, _CLASS_NAMES[name], training)
 
@@ -82,13 +84,18 @@ def load_test(
     if is_folder(name):
         return _folder(name, data_dir, image_size, skip_unreadable, log).test()
     if _is_array(name):
-        return ImageArrays.at(_path_of(name, data_dir), log).test()
+        return _arrays(name, data_dir, log).test()
     return _read(name, "test", data_dir, download, log)
 
 
 def is_folder(name: str) -> bool:
     """Whether the data set is a folder of images, which has its images at any size."""
     return name.startswith(PREFIX)
+
+
+def at_a_path(name: str) -> bool:
+    """Whether the data set `name` says where it is, as `folder:PATH` does."""
+    return bool(_prefix_of(name))
 
 
 def locate(name: str, data_dir: Path | str | None) -> tuple[str, Path | None]:
@@ -104,12 +111,13 @@ def locate(name: str, data_dir: Path | str | None) -> tuple[str, Path | None]:
 
 def own_size(name: str, data_dir: Path | str | None) -> int | None:
     """Pixels a side that the images of arrays have, by the headers alone; None of other data. ValueError as `load`."""
-    return ImageArrays.at(_path_of(name, data_dir)).side if _is_array(name) else None
+    return _arrays(name, data_dir).side if _is_array(name) else None
 
 
 def short_name(name: str) -> str:
     """What a run is called by the data set `name`: `PLACE` of `folder:PLACE`, `digits` of `array:digits.npz`."""
-    return name.removeprefix(_prefix_of(name)).removesuffix(".npz")
+    short = name.removeprefix(_prefix_of(name))
+    return without_hash(short.removesuffix(".npz")) if _is_array(name) else short
 
 
 def shape_of(name: str) -> tuple[int, int]:
@@ -144,6 +152,13 @@ def _folder(name: str, data_dir: Path | str | None, image_size: int | None, skip
     return ImageFolder(_path_of(name, data_dir), image_size, skip, log)
 
 
+def _arrays(name: str, data_dir: Path | str | None, log: Log = print) -> ImageArrays:
+    path = _path_of(name, data_dir)
+    if why := why_gone(path):
+        raise ValueError(why)
+    return ImageArrays.at(path, log)
+
+
 def _is_array(name: str) -> bool:
     return name.startswith(arrays.PREFIX)
 
@@ -162,7 +177,11 @@ def _unknown(name: str) -> ValueError:
         return ValueError(f"{name} has no size of its own: choose one of {', '.join(NAMES)} here")
     if _is_array(name):
         return ValueError(f"the size of {name} is not known before it is read: choose one of {', '.join(NAMES)} here")
-    return ValueError(f"there is no data set {name!r}: choose one of {', '.join(NAMES)}, folder:PATH, or array:PATH")
+    if is_function(name):
+        return ValueError(f"{name} was not called, and only what it gives is a data set: give it by --data")
+    return ValueError(
+        f"there is no data set {name!r}: choose one of {', '.join(NAMES)}, folder:PATH, array:PATH, or module:function"
+    )
 
 
 def _default_dir() -> Path:

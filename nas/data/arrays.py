@@ -124,9 +124,9 @@ class ImageArrays:
     log: Log = print
 
     @classmethod
-    def at(cls, path: Path, log: Log = print) -> ImageArrays:
+    def at(cls, path: Path | str, log: Log = print) -> ImageArrays:
         """Those of the .npz file or the folder of .npy files `path`."""
-        return cls(open_arrays(path), str(path), log)
+        return cls(open_arrays(Path(path)), str(path), log)
 
     def __post_init__(self) -> None:
         sides = {pair.images: self._form(pair.images).side for pair in self.pairs.values()}
@@ -179,7 +179,8 @@ class ImageArrays:
             )
 
     @property
-    def _together(self) -> bool:
+    def together(self) -> bool:
+        """Whether all images are in one array, `x`, which is no split's."""
         return self.pairs["train"].images.lower() in {images for images, _ in PAIRS}
 
     @property
@@ -223,18 +224,15 @@ class ImageArrays:
 
     def dataset(self, name: str) -> Dataset:
         """The training and validation images. The pixels of test images are not read, or parted with, see above."""
+        self.check_enough()
         self._say(name)
         validation = "x_val" if self._has_all else "a tenth of x_train" if self._test_split else "a tenth of the rest"
         train = self.split("train")
-        if len(train) < VAL_SHARE:
-            raise ValueError(
-                f"{self.where} has {len(train)} training images: give {VAL_SHARE} or more, since some are held out"
-            )
         if self._has_all:
             val = self.split("val")
             dataset = Dataset(name, self.class_names, train, val, *train.channel_statistics())
-            return replace(dataset, sha256=_sha256(validation, self.class_names, train, val))
-        sha256 = _sha256(validation, self.class_names, train)
+            return replace(dataset, sha256=content_sha256(validation, self.class_names, train, val))
+        sha256 = content_sha256(validation, self.class_names, train)
         rest = train if self._test_split else _test_and_rest(train)[1]
         return replace(Dataset.split(name, self.class_names, rest), sha256=sha256)
 
@@ -243,6 +241,13 @@ class ImageArrays:
         if self._test_split is None:
             return _test_and_rest(self.split("train"))[0]
         return self.split(self._test_split)
+
+    def check_enough(self) -> None:
+        """Raises ValueError where there are too few training images to hold some out."""
+        if (count := len(self._classes_and_labels[1]["train"])) < VAL_SHARE:
+            raise ValueError(
+                f"{self.where} has {count} training images: give {VAL_SHARE} or more, since some are held out"
+            )
 
     def split(self, split: str) -> Images:
         """All images of a split that there is, in their order."""
@@ -305,7 +310,7 @@ class ImageArrays:
 
     def _say(self, name: str) -> None:
         """What plays which part, and how the images are taken that are not square, or of one channel."""
-        whole = "all" if self._together else self.pairs["train"].images
+        whole = "all" if self.together else self.pairs["train"].images
         validation = self.pairs["val"].images if self._has_all else f"a tenth of {whole}"
         test = self.pairs[self._test_split].images if self._test_split else f"another tenth of {whole}"
         self.log(f"{name}: {len(self.class_names)} classes; validation is {validation}, test {test}")
@@ -332,7 +337,7 @@ def _parts(images: npt.NDArray[Any]) -> list[slice]:
     return [slice(start, start + CHUNK) for start in range(0, len(images), CHUNK)]
 
 
-def _sha256(validation: str, class_names: tuple[str, ...], *splits: Images) -> str:
+def content_sha256(validation: str, class_names: tuple[str, ...], *splits: Images) -> str:
     """By what a run knows its images again: by their content, in whatever file and form they are."""
     digest = hashlib.sha256(repr((validation, class_names)).encode(errors="backslashreplace"))
     for images in splits:

@@ -198,7 +198,8 @@ def test_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     npz(tmp_path / "some.npz", values("train"))
     monkeypatch.chdir(tmp_path)
     assert locate("array:some.npz", None) == locate("array:some.npz", tmp_path) == ("array:some.npz", tmp_path)
-    assert short_name("array:some.npz") == "some" and short_name("folder:a.npz.d") == "a.npz.d"
+    assert short_name("array:some.npz") == "some" and short_name("folder:a.npz") == "a.npz"
+    assert short_name("array:mine.pets-0123456789ab") == "mine.pets"
     assert len(load("array:some.npz", tmp_path, log=QUIET.append).train) > 0
     with pytest.raises(ValueError, match=r"the size of array:some.npz is not known before it is read"):
         shape_of("array:some.npz")
