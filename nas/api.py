@@ -59,10 +59,10 @@ def search(asked: SearchOptions) -> Run:
     choices.check_ahead(asked)
     cluster = choices.choose_cluster(asked, asked.threads)
     limit, reward = choices.choose_budget(asked), choices.choose_reward(asked)
-    source = choose_source(None, asked)
+    source = choose_source(None, asked, output.log)
     folder = choices.new_folder(Path(asked.runs_dir), asked.name, choices.usual_name(asked.space, source.name))
     places = repeats.places(folder, seeds)
-    recipe = choices.choose_recipe(asked, asked.image_size)
+    recipe = choices.choose_recipe(asked, source.image_size)
     where = choices.choose_place(cluster, asked)
     choices.check_free([*places], asked.control, asked.storage)
     dataset = choices.load_data(source, output, asked.table)
@@ -115,7 +115,7 @@ def train(asked: TrainOptions) -> Trained:
     output, network = Output(asked.progress), str(asked.network)
     found = resolve(network, asked.runs_dir)
     origin = origin_of(network, found, asked.runs_dir)
-    source = source_for([network], origin, asked)
+    source = source_for([network], origin, asked, output.log)
     start, tuning = choose_start(asked)
     recipe = choices.choose_recipe(asked, source.image_size, origin.recipe if origin else None)
     usual = origin.trained if origin and origin.trained else Path(found.name.replace(":", "-") + "-trained")
@@ -153,7 +153,7 @@ def compare(asked: CompareOptions) -> Run:
     targets = [str(one) for one in _several(asked.networks)]
     cluster = choices.choose_cluster(asked, asked.threads)
     candidates, match = named(targets, asked.baselines, asked.match_macs, home, output.log)
-    source, why, searched = source_of(targets, asked, home)
+    source, why, searched = source_of(targets, asked, home, output.log)
     folder = choices.new_folder(home, asked.name, "compare")
     check_free(folder, asked.equal_seconds)
     recipe = choices.choose_recipe(asked, source.image_size, searched)
@@ -208,7 +208,7 @@ def export(asked: ExportOptions) -> Exported:
             "--data-dir, --skip-unreadable and --group-by are of images to measure by: add --data, or --test"
         )
     if measured:
-        images = source_of_images(source, asked)
+        images = source_of_images(source, asked, output.log)
         with output.passing(f"reading {images.name}"):
             read = images.load(output.log)
         output.say(f"data      {data_line(images, read)}")

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from nas.checks.limits import CLASSES, COUNT, PIXELS
-from nas.data.source import DataSource
+from nas.data.source import DataSource, given_again
 from nas.devices.device import choose_device
 from nas.exports.target import read_source
 from nas.ledger import beside, repeats, run
@@ -204,6 +204,8 @@ class Run(run.Run):
             self.config = choices.with_table_at(Path(asked.table), self.config)
         config = self.config
         source = config.source.again(None if asked.data_dir is None else Path(asked.data_dir))
+        if asked.data is not None:
+            source = given_again(asked.data, source, "run", output.log)
         dataset = choices.load_data(source, output, config.table)
         where = cluster.device if cluster else choose_device(asked.device or config.device, config.threads)
         if config.workload.tests:

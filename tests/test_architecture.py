@@ -26,7 +26,7 @@ FLOORS = (  # of `nas`, from the ground up: rooms, and files that stand by thems
     {"api"},
     {"cli", "results"},
 )
-NO_TEXT = {"Image", "api", "cls", "os", "tarfile"}  # whose `open` opens no text
+NO_TEXT = {"Image", "api", "archive", "cls", "os", "tarfile"}  # whose `open` opens no text
 OURS = {"searchspaces", "scaling", "nas"}
 
 

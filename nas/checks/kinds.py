@@ -106,6 +106,22 @@ class ASpace:
 
 
 @dataclass(frozen=True)
+class SomeData:
+    """A data set's name, or what has images itself: a PyTorch data set, a pair, or a dict of these."""
+
+    def checked(self, name: str, value: Any) -> Any:
+        if isinstance(value, str):
+            return LINE.checked(name, value)
+        is_pair = isinstance(value, list | tuple) and len(value) == 2
+        if not (isinstance(value, Mapping) or is_pair or gives_items(value)):
+            raise ValueError(
+                f"{name} must be a data set's name, a torch Dataset that has a length, a pair (images, labels) or a "
+                f"dict of these, not a {type(value).__name__}"
+            )
+        return value
+
+
+@dataclass(frozen=True)
 class Function:
     """What can be called."""
 
@@ -123,6 +139,13 @@ TARGET = Optional(Amount(MACS, parse_count))  # multiply-adds, parameters
 TIME = Optional(Amount(SECONDS, parse_seconds))
 SUBSET = Or("all", Amount(IMAGES, parse_whole))
 GROWTH = Optional(Number(1, 10))  # alpha, beta and gamma
+
+
+def gives_items(value: Any) -> bool:
+    """Whether it gives items by their number, and says how many, and is no array and no collection of Python's."""
+    if isinstance(value, str | bytes | list | tuple | Mapping) or hasattr(value, "__array__"):
+        return False
+    return hasattr(type(value), "__getitem__") and hasattr(type(value), "__len__")
 
 
 def _check_no_device(name: str, path: str) -> None:

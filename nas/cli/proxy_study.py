@@ -99,7 +99,7 @@ def proxy_study(asked: ProxyStudyOptions) -> None:
     """
     common.check_report(asked, "report", "as_csv", "runs_dir", "progress")
     common.load_torch()
-    from nas.data.folder import PREFIX
+    from nas.data import short_name
     from nas.data.source import choose_source
     from nas.ledger.config import Budget, Config
     from nas.ledger.run import folder_of
@@ -117,15 +117,15 @@ def proxy_study(asked: ProxyStudyOptions) -> None:
         return
     _check(asked)
     choices.check_space(asked)
-    recipe = choices.choose_recipe(asked, asked.image_size)
+    output = Output(asked.progress)
+    source = choose_source(None, asked, output.log)
+    recipe = choices.choose_recipe(asked, source.image_size)
     choices.check_by_accuracy(recipe, "a study")
     if recipe.seconds is not None:
         raise ValueError("the trainings of a study are as long as --full and --short say: leave out --set seconds")
-    source = choose_source(None, asked)
     cluster = choices.choose_cluster(asked, asked.threads)
     where = choices.choose_place(cluster, asked)
-    folder = choices.new_folder(Path(asked.runs_dir), asked.name, f"proxies-{source.name.removeprefix(PREFIX)}")
-    output = Output(asked.progress)
+    folder = choices.new_folder(Path(asked.runs_dir), asked.name, f"proxies-{short_name(source.name)}")
     dataset = choices.load_data(source, output)
     length = Length.parse(asked.full, len(dataset.train))
     if length.pixels:

@@ -22,8 +22,7 @@ WIDER = 0.5  # by how much the formula of a triple that is measured at all may d
 
 def search(asked: GridOptions, base: str) -> None:
     """Train a grid of what grows from `base`, and say what is best and how sure that is."""
-    from nas.data import is_folder
-    from nas.data.folder import PREFIX
+    from nas.data import is_folder, short_name
     from nas.ledger.config import Budget
     from nas.references.origin import origin_of, source_for
     from nas.references.resolve import resolve
@@ -39,8 +38,8 @@ def search(asked: GridOptions, base: str) -> None:
     cluster = choices.choose_cluster(asked, asked.threads)
     where = choices.choose_place(cluster, asked)
     origin = origin_of(base, resolve(base, runs_dir), runs_dir)
-    source = source_for([base], origin, asked)
-    folder = choices.new_folder(runs_dir, asked.name, f"scale-{source.name.removeprefix(PREFIX)}")
+    source = source_for([base], origin, asked, output.log)
+    folder = choices.new_folder(runs_dir, asked.name, f"scale-{short_name(source.name)}")
     recipe = choices.choose_recipe(asked, source.image_size)
     choices.check_by_accuracy(recipe, "a grid")
     dataset = choices.load_data(source, output)

@@ -87,7 +87,7 @@ def _resume_training(folder: Path, asked: ResumeOptions) -> None:
 
     ended = training_run.result_of(folder) is not None
     data_dir = None if asked.data_dir is None else Path(asked.data_dir)
-    result = training_run.resume(folder, asked.device, data_dir, Output(asked.progress))
+    result = training_run.resume(folder, asked.device, data_dir, Output(asked.progress), asked.data)
     where = f"this training had ended: it is in {folder}/" if ended else f"wrote {folder}/"
     train.conclude(result, where, asked.as_json)
 

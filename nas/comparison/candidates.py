@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nas.baselines.zoo import with_width
 from nas.comparison.design import Candidate
+from nas.data.download import Log
 from nas.data.source import DataSource
 from nas.files import CONFIG
 from nas.ledger.names import is_network
@@ -62,7 +63,7 @@ def named(
 
 
 def source_of(
-    targets: Sequence[str], asked: groups.DataOptions, runs_dir: Path
+    targets: Sequence[str], asked: groups.DataOptions, runs_dir: Path, log: Log = print
 ) -> tuple[DataSource, str, Recipe | None]:
     """The data to train on, why those, and the recipe by which they were searched.
 
@@ -89,7 +90,7 @@ def source_of(
                 f"{usual.words} has {usual.data.image_size} pixels, {name} {origin.data.image_size}: choose for all by "
                 "--image-size"
             )
-    chosen = source_for(names, usual, asked)
+    chosen = source_for(names, usual, asked, log)
     why = f"as {usual.words} has it" if usual and chosen.same_images(usual.data) else ""
     return chosen, why, usual.recipe if usual else None
 

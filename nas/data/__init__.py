@@ -1,4 +1,4 @@
-"""Image data for searches: CIFAR-10, CIFAR-100, `shapes`, a built-in synthetic set, and folders of images.
+"""Image data for searches: CIFAR-10, CIFAR-100, `shapes`, a built-in synthetic set, folders of images, and arrays.
 
 A search calls `load` and sees training and validation images only; `load_test` is the one way to test images.
 """
@@ -11,12 +11,14 @@ from typing import Literal
 
 import torch
 
-from nas.data import shapes
+from nas.data import arrays, shapes
+from nas.data.arrays import ImageArrays
 from nas.data.batches import Augment, Batch, eval_batches, train_batches
 from nas.data.cifar import CIFAR10, CIFAR100
 from nas.data.download import Log
 from nas.data.folder import PREFIX, ImageFolder
 from nas.data.images import Dataset, Images
+from nas.data.objects import is_function, why_gone, without_hash
 from nas.data.preprocessing import Preprocessing
 from nas.files import cache_dir
 
@@ -27,12 +29,15 @@ __all__ = [
     "Dataset",
     "Images",
     "Preprocessing",
+    "at_a_path",
     "eval_batches",
     "is_folder",
     "load",
     "load_test",
     "locate",
+    "own_size",
     "shape_of",
+    "short_name",
     "train_batches",
     "without_images",
 ]
@@ -52,16 +57,18 @@ def load(
     download: bool = True,
     log: Log = print,
 ) -> Dataset:
-    """The training and validation splits of the data set `name`: one of `NAMES`, or `folder:PATH`.
+    """The training and validation splits of the data set `name`: one of `NAMES`, `folder:PATH`, or `array:PATH`.
 
     CIFAR is looked for in `data_dir` (by default `$NAS_DATA`, else a folder in the user's cache), and downloaded to
-    it if absent, unless `download` is off; `log` is told of whatever is slow. A folder, or a CSV of images, may be
-    relative to `data_dir` and is read at `image_size` pixels, see `ImageFolder`; the others have their own size. Raises
+    it if absent, unless `download` is off; `log` is told of whatever is slow. A PATH may be relative to `data_dir`. A
+    folder, or a CSV of images, is read at `image_size` pixels, see `ImageFolder`; the others have their own size. Raises
     `ValueError`, with what to do, if the name is unknown or the data absent or damaged.
     """
     if is_folder(name):
         images = _folder(name, data_dir, image_size, skip_unreadable, group_by, log)
         return images.dataset(locate(name, data_dir)[0])
+    if _is_array(name):
+        return _arrays(name, data_dir, log).dataset(locate(name, data_dir)[0])
     training = _read(name, "train", data_dir, download, log)
     return Dataset.split(name, _CLASS_NAMES[name], training)
 
@@ -79,6 +86,8 @@ def load_test(
     """The test split of the data set `name`: for the end of a comparison, never for a search. Arguments as `load`."""
     if is_folder(name):
         return _folder(name, data_dir, image_size, skip_unreadable, group_by, log).test()
+    if _is_array(name):
+        return _arrays(name, data_dir, log).test()
     return _read(name, "test", data_dir, download, log)
 
 
@@ -87,15 +96,31 @@ def is_folder(name: str) -> bool:
     return name.startswith(PREFIX)
 
 
+def at_a_path(name: str) -> bool:
+    """Whether the data set `name` says where it is, as `folder:PATH` does."""
+    return bool(_prefix_of(name))
+
+
 def locate(name: str, data_dir: Path | str | None) -> tuple[str, Path | None]:
     """A data set's name and folder as a run keeps them, whatever folder it is later continued from.
 
     `folder:some/PLACE` becomes `folder:PLACE` and the folder that this is in. None is the default folder.
     """
-    if is_folder(name):
+    if prefix := _prefix_of(name):
         path = _path_of(name, data_dir)
-        return PREFIX + path.name, path.parent
+        return prefix + path.name, path.parent
     return name, None if data_dir is None else Path(data_dir).expanduser().resolve()
+
+
+def own_size(name: str, data_dir: Path | str | None) -> int | None:
+    """Pixels a side that the images of arrays have, by the headers alone; None of other data. ValueError as `load`."""
+    return _arrays(name, data_dir).side if _is_array(name) else None
+
+
+def short_name(name: str) -> str:
+    """What a run is called by the data set `name`: `PLACE` of `folder:PLACE`, `digits` of `array:digits.npz`."""
+    short = name.removeprefix(_prefix_of(name))
+    return without_hash(short.removesuffix(".npz")) if _is_array(name) else short
 
 
 def shape_of(name: str) -> tuple[int, int]:
@@ -132,14 +157,36 @@ def _folder(
     return ImageFolder(_path_of(name, data_dir), image_size, skip, log, group_by=group_by)
 
 
+def _arrays(name: str, data_dir: Path | str | None, log: Log = print) -> ImageArrays:
+    path = _path_of(name, data_dir)
+    if why := why_gone(path):
+        raise ValueError(why)
+    return ImageArrays.at(path, log)
+
+
+def _is_array(name: str) -> bool:
+    return name.startswith(arrays.PREFIX)
+
+
+def _prefix_of(name: str) -> str:
+    """What says that the data set `name` is at a path; "" of those that have their names from us."""
+    return next((prefix for prefix in (PREFIX, arrays.PREFIX) if name.startswith(prefix)), "")
+
+
 def _path_of(name: str, data_dir: Path | str | None) -> Path:
-    return (Path(data_dir or ".").expanduser() / Path(name.removeprefix(PREFIX)).expanduser()).resolve()
+    return (Path(data_dir or ".").expanduser() / Path(name.removeprefix(_prefix_of(name))).expanduser()).resolve()
 
 
 def _unknown(name: str) -> ValueError:
     if is_folder(name):
         return ValueError(f"{name} has no size of its own: choose one of {', '.join(NAMES)} here")
-    return ValueError(f"there is no data set {name!r}: choose one of {', '.join(NAMES)}, or folder:PATH")
+    if _is_array(name):
+        return ValueError(f"the size of {name} is not known before it is read: choose one of {', '.join(NAMES)} here")
+    if is_function(name):
+        return ValueError(f"{name} was not called, and only what it gives is a data set: give it by --data")
+    return ValueError(
+        f"there is no data set {name!r}: choose one of {', '.join(NAMES)}, folder:PATH, array:PATH, or module:function"
+    )
 
 
 def _default_dir() -> Path:

@@ -72,6 +72,11 @@ def decode(path: Path, size: int) -> npt.NDArray[np.uint8]:
             return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR, box=square))
 
 
+def as_shown(image: Any) -> Any:
+    """An opened Pillow image in RGB, as a viewer shows it: upright, on white."""
+    return _upright(_rgb(image), _orientation(image))
+
+
 def read_image(path: Path, size: int) -> npt.NDArray[np.uint8]:
     """As `decode`, without Pillow's warnings. Raises ValueError, in one line, where the file cannot be read."""
     with warnings.catch_warnings():

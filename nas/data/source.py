@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nas import data
+from nas.data import objects
 from nas.data.download import Log
 from nas.data.images import Dataset, Images
 from nas.options import groups
@@ -19,7 +20,7 @@ class DataSource:
 
     `folder` is where it is, None the default place. `image_size`: pixels a side, None the data's own. `group_by`: how
     images are grouped of which one split has all, see `nas.data.groups`. `sha256` is of the list of a folder's files,
-    where it was noted; it is None for data that don't change.
+    or of what is in arrays, where it was noted; it is None for data that don't change.
     """
 
     name: str = "cifar10"
@@ -77,14 +78,19 @@ class DataSource:
             )
 
 
-def choose_source(usual: DataSource | None, asked: groups.DataOptions) -> DataSource:
+def choose_source(usual: DataSource | None, asked: groups.DataOptions, log: Log = print) -> DataSource:
     """What the options say, and where they are silent what is `usual`: the data that the network comes from.
 
     Without either it is CIFAR-10. Of other data than the usual ones the pixels are their own, and a folder's, which
-    has none, the usual ones.
+    has none, the usual ones. The pixels of arrays are looked up, so that a run knows them without its data. What a
+    program gives is read here, and kept; `log` is told.
     """
     name, image_size, skip_unreadable, group_by = asked.data, asked.image_size, asked.skip_unreadable, asked.group_by
     folder = None if asked.data_dir is None else Path(asked.data_dir)
+    if _is_given(name):
+        if folder is not None:
+            raise ValueError("--data-dir is where files are, and these data are a program's: leave it out")
+        name, folder = objects.kept(name, image_size, log)
     usual = usual or DataSource()
     named, place = data.locate(usual.name, folder or usual.folder) if name is None else data.locate(name, folder)
     for option, given in (("--skip-unreadable", skip_unreadable), ("--group-by", group_by is not None)):
@@ -92,9 +98,33 @@ def choose_source(usual: DataSource | None, asked: groups.DataOptions) -> DataSo
             raise ValueError(f"{option} is for the images of a folder, and {named} is none: leave it out")
     size = usual.image_size if image_size is None else image_size
     skip = skip_unreadable or usual.skip_unreadable
+    own = data.own_size(named, place) if image_size is None and name is not None else None
     if name is None or (named, place) == (usual.name, usual.folder):
         by = usual.group_by if group_by is None else group_by
         sha256 = usual.sha256 if by == usual.group_by else None  # in other groups they are split in another way
         return DataSource(named, place, size, skip, sha256, by)
-    size = size if data.is_folder(named) else image_size
+    size = size if data.is_folder(named) else own or image_size
     return DataSource(named, place, size, skip_unreadable, group_by=group_by)
+
+
+def given_again(given: Any, source: DataSource, what: str, log: Log = print) -> DataSource:
+    """`source`, whose copy in the cache is made again from what a person gives, as in `choose_source`.
+
+    Raises ValueError where that is other data than those of the `what`, which are `source`, or is named by a path.
+    """
+    if not _is_given(given):
+        raise ValueError(
+            f"--data is module:function here, to read again what a program gave: the {what} has its data, "
+            f"{source.name}; where these were moved, give --data-dir"
+        )
+    name, folder = objects.kept(given, source.image_size, log)
+    if name.rpartition("-")[2] != source.name.rpartition("-")[2]:
+        raise ValueError(f"--data gives {name}, and the {what} began with {source.name}: start a new {what}")
+    return replace(source, name=name, folder=folder)
+
+
+def _is_given(name: Any) -> bool:
+    """Whether it is no data set's name, but what gives one: an object, or a function that a person names."""
+    if not isinstance(name, str):
+        return name is not None
+    return not data.at_a_path(name) and objects.is_function(name)

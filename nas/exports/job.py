@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from nas.data.download import Log
 from nas.data.images import Dataset, Images
 from nas.data.preprocessing import Preprocessing
 from nas.data.source import DataSource, choose_source
@@ -162,7 +163,7 @@ def with_weights(formats: Sequence[str], source: Source) -> list[str]:
     return [*formats[:after], "state_dict", *formats[after:]]
 
 
-def source_of_images(source: Source, asked: groups.DataOptions) -> DataSource:
+def source_of_images(source: Source, asked: groups.DataOptions, log: Log = print) -> DataSource:
     """The images by which an export is measured: those asked for, else what the network was trained on.
 
     Raises ValueError where neither is said.
@@ -171,7 +172,7 @@ def source_of_images(source: Source, asked: groups.DataOptions) -> DataSource:
         raise ValueError(
             "--test and --quantize static need images, and nothing says on which the network was trained: give --data"
         )
-    chosen = choose_source(source.data, replace(asked, image_size=None))
+    chosen = choose_source(source.data, replace(asked, image_size=None), log)
     return replace(chosen, image_size=source.shape[1])
 
 

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from nas.checks import schema, schemas
 from nas.data.images import Dataset, Images
+from nas.data.source import given_again
 from nas.devices.device import choose_device
 from nas.devices.halted import DeviceFault
 from nas.devices.process import prepare
@@ -79,11 +80,16 @@ def begin(folder: Path, job: Job, dataset: Dataset, test: Images, output: Output
 
 
 def resume(
-    folder: Path | str, device: str | None = None, data_dir: Path | str | None = None, output: Output = SILENT
+    folder: Path | str,
+    device: str | None = None,
+    data_dir: Path | str | None = None,
+    output: Output = SILENT,
+    given: Any = None,
 ) -> dict[str, Any]:
     """Go on with the training in `folder`, however it was stopped; returns what `result.json` says.
 
-    `device` is what computes now, `data_dir` where the data set is now. One that has ended is left as it is. Raises
+    `device` is what computes now, `data_dir` where the data set is now, `given` what gave its images, see
+    `nas.data.source.given_again`. One that has ended is left as it is. Raises
     ValueError where there is none, another process is at it, or it cannot go on as it began.
     """
     folder = Path(folder)
@@ -101,6 +107,8 @@ def resume(
         device = choose_device(device or job.device, job.threads)
         job = replace(job, device=device, data=replace(job.data, folder=where))
         source = job.data.again()
+        if given is not None:
+            source = given_again(given, source, "training", output.log)
         dataset, test = source.load(output.log), source.load_test(output.log)
         job.data.check_unchanged(dataset, "training")
         prepared = _Prepared.of(job, dataset, test)

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, Several
+from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, Several, SomeData
 from nas.checks.limits import CLASSES, PIXELS, SEED, SEEDS, SHARE, Optional
 from nas.options import panels
 from nas.options.groups import (
+    GIVEN,
     MAYBE_LINE,
     MAYBE_PLACE,
     NETWORK,
     ClusterOptions,
     Data,
+    DataAgain,
     DataDir,
     DataOptions,
     DeviceOptions,
@@ -99,6 +101,7 @@ class ResumeOptions(ClusterOptions, PrintOptions):
     device: Annotated[
         str | None, Option(MAYBE_LINE, "cpu, cuda, ...", panels.MACHINE, usual="what the run began on")
     ] = None
+    data: DataAgain = None
     data_dir: DataDir = None
     table: Table = None
     on_trial: OnTrial = None
@@ -208,11 +211,12 @@ class ExportOptions(DataOptions, ThreadOptions, OutputOptions):
         ),
     ] = None
     data: Annotated[
-        str | None,
+        Any,
         Option(
-            MAYBE_LINE,
+            Optional(SomeData()),
             "Measure accuracy and speed on its validation images.",
             panels.DATA,
+            GIVEN,
             usual="what it was trained on, where --test or --quantize static need images",
             completes="data",
         ),

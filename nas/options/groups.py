@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from nas.checks.class_weights import ClassWeights
-from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, SUBSET, TARGET, TIME, ASpace, ByName, Function, Several
+from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, SUBSET, TARGET, TIME, ASpace, ByName, Function, Several, SomeData
 from nas.checks.limits import (
     BATCH,
     COUNT,
@@ -210,14 +210,19 @@ class GoalOptions(Options):
 
 # ------------------------------------------------------------------- the images
 
-_DATA = "cifar10, cifar100, shapes (built in), or folder:PATH: folders of images, a folder a class, or a CSV of them."
-Data = Annotated[str, Option(LINE, _DATA, panels.DATA, completes="data")]
+DATA_HELP = (
+    "cifar10, cifar100, shapes (built in); folder:PATH: folders of images, a folder a class, or a CSV of them; "
+    "array:PATH; or module:function, which gives images."
+)
+GIVEN = "Or these: a torch Dataset, a pair (images, labels), or a dict of such by their splits."
+Data = Annotated[Any, Option(SomeData(), DATA_HELP, panels.DATA, GIVEN, completes="data")]
 OtherData = Annotated[
-    str | None,
+    Any,
     Option(
-        MAYBE_LINE,
-        _DATA,
+        Optional(SomeData()),
+        DATA_HELP,
         panels.DATA,
+        GIVEN,
         usual="what the network was searched on, else cifar10",
         completes="data",
     ),
@@ -229,6 +234,15 @@ DataDir = Annotated[
         "Folder with the data set.",
         panels.DATA,
         usual="where it was, else $NAS_DATA, else a folder in the user's cache",
+    ),
+]
+DataAgain = Annotated[
+    Any,
+    Option(
+        Optional(SomeData()),
+        "module:function, to read again what it gave where the copy in the cache is gone.",
+        panels.DATA,
+        GIVEN,
     ),
 ]
 

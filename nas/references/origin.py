@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nas.checks import schema, schemas
+from nas.data.download import Log
 from nas.data.source import DataSource, choose_source
 from nas.files import ARCHITECTURE, RESULT, WEIGHTS
 from nas.ledger.run import Run, folder_of
@@ -75,7 +76,9 @@ def weights_of(target: str, origin: Origin | None) -> Path | None:
     return weights if weights and weights.is_file() else None
 
 
-def source_for(targets: Sequence[str], origin: Origin | None, asked: groups.DataOptions) -> DataSource:
+def source_for(
+    targets: Sequence[str], origin: Origin | None, asked: groups.DataOptions, log: Log = print
+) -> DataSource:
     """The images for `targets`: what the options say, else those of their `origin`, else CIFAR-10: `choose_source`.
 
     Raises ValueError where one is a file of a network for others than CIFAR-10, and nothing says where those are.
@@ -83,7 +86,7 @@ def source_for(targets: Sequence[str], origin: Origin | None, asked: groups.Data
     if asked.data is None and origin is None:
         for file in filter(None, map(file_of, targets)):
             _check_is_for_cifar10(file)
-    return choose_source(origin.data if origin else None, asked)
+    return choose_source(origin.data if origin else None, asked, log)
 
 
 def trained_on(weights: Path) -> Origin | None:

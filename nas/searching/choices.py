@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas import data
-from nas.data.folder import PREFIX
+from nas.data import short_name
 from nas.data.images import Dataset
 from nas.data.source import DataSource
 from nas.devices.device import choose_device
@@ -298,7 +298,7 @@ def choose_cluster(asked: ClusterOptions, threads: int) -> Cluster | None:
 
 def usual_name(space: str, data: str) -> str:
     """What a search is called, but for its number. Raises ValueError where there is no such space."""
-    return f"{class_of_person(space).name}-{data.removeprefix(PREFIX)}"
+    return f"{class_of_person(space).name}-{short_name(data)}"
 
 
 def new_folder(runs_dir: Path, name: str | None, stem: str) -> Path:

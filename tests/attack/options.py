@@ -38,6 +38,7 @@ PATHS = (
     "folder", "missing", "missing/missing", "unreadable", "fifo", "/dev/zero", "/dev/full", "/dev/null", "empty",
     "noise", "noise/x", "/", ".", "..", "fifo.json", "noise.json", "noise.png", "folder.svg", "empty.safetensors",
     "noise.onnx", "noise.csv", "fifo.csv", "folder:fifo", "folder:noise", "folder:missing", "folder:/dev", "folder:",
+    "array:fifo", "array:noise", "array:missing", "array:/dev/zero", "array:", "nothing:at_all",
 )  # fmt: skip
 NETWORKS = (
     "resnet99999998", "resnet9", "resnet0", "resnet" + "9" * 5_000, "wrn9999994-1", "wrn16-100000", "wrn16-0",

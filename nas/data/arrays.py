@@ -1,0 +1,352 @@
+"""Images that are numbers in arrays: an `.npz` file, a folder of `.npy` files, or arrays that a program has.
+
+Which array is what is known by its name, see `PAIRS` and `SPELLED`. Which images play which part is decided as for a
+folder of images (`nas.data.folder`), so that no image is validation and test at once:
+
+    there is               validation is           the test split is
+    train, val, test       x_val                   x_test
+    train, test            a tenth of x_train      x_test
+    train, val             a tenth of x_train      x_val
+    train                  a tenth of the rest     a tenth of x_train
+    x and y alone          a tenth of the rest     a tenth of all
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nas.checks.limits import MIN_SIZE
+from nas.checks.schemas import SIDE
+from nas.data.array_files import Arrays, Header, open_arrays
+from nas.data.array_labels import classes_and_labels
+from nas.data.download import Log
+from nas.data.folder import TEST_SEED
+from nas.data.images import CHUNK, VAL_SHARE, Dataset, Images
+from nas.data.splits import some
+
+PREFIX = "array:"  # of the name of such a data set: `array:PATH`
+
+PAIRS = (
+    ("x", "y"),
+    ("images", "labels"),
+    ("data", "labels"),
+    ("data", "target"),
+)
+"""What images and labels are called, in lower or upper case: `x` and `y` alone, or with the name of a split."""
+SPELLED = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test",)}
+"""What splits are called: `x_train` or `train_x`."""
+CLASS_NAMES = ("class_names", "classes", "label_names")
+"""What the names of the classes are called, which are optional."""
+WANTED = (
+    "x_train and y_train, if you have them also x_val, y_val, x_test and y_test; or x and y; or images and labels in "
+    "place of x and y"
+)
+
+SLACK = 1e-3
+"""By how much of white a number may be darker than black or brighter than white: by as much as resizing rounds."""
+
+
+class Pair(NamedTuple):
+    """The names of the arrays of a split."""
+
+    images: str
+    labels: str
+
+
+@dataclass(frozen=True)
+class Form:
+    """How an array has its images: `[N, H, W, C]`, `[N, C, H, W]`, or `[N, H, W]` of one channel."""
+
+    height: int
+    width: int
+    channels: int
+    first: bool = False  # channels come before height and width
+
+    @classmethod
+    def of(cls, header: Header) -> Form:
+        """Raises ValueError, in words that follow the array's name, where it can have no images, or no such ones."""
+        shape = header.shape
+        of = " x ".join(map(str, shape)) or "none"
+        if len(shape) not in (3, 4):
+            raise ValueError(f"has the shape {of}: images are N x H x W x C, N x C x H x W or N x H x W")
+        if not shape[0]:
+            raise ValueError("has no images")
+        channels_last, channels_first = shape[-1] in (1, 3), shape[1] in (1, 3)
+        if len(shape) == 3:
+            form = cls(shape[1], shape[2], 1)
+        elif channels_last:
+            form = cls(shape[1], shape[2], shape[3])
+        elif channels_first:
+            form = cls(shape[2], shape[3], shape[1], first=True)
+        else:
+            raise ValueError(f"has the shape {of}: images need 1 or 3 channels, as the last or the second number")
+        if form.side < MIN_SIZE:
+            raise ValueError(f"has images of {form.height} x {form.width} pixels: the least are of {MIN_SIZE}")
+        return form
+
+    @property
+    def side(self) -> int:
+        """Pixels a side of the largest square."""
+        return min(self.height, self.width)
+
+    @property
+    def is_square(self) -> bool:
+        return self.height == self.width
+
+    def squares(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The centre squares of some images of this form: a view `[N, side, side, C]`, C 1 or 3."""
+        if images.ndim == 3:
+            images = images[..., np.newaxis]
+        elif self.first:
+            images = images.transpose(0, 2, 3, 1)
+        top, left = (self.height - self.side) // 2, (self.width - self.side) // 2
+        return images[:, top : top + self.side, left : left + self.side]
+
+
+@dataclass(frozen=True)
+class ImageArrays:
+    """The images of `arrays`, which messages call `where`. Raises ValueError, in one line, where they are none.
+
+    With the first split that is asked for the labels of all are read, and are held to be what they may be.
+    """
+
+    arrays: Arrays
+    where: str
+    log: Log = print
+
+    @classmethod
+    def at(cls, path: Path | str, log: Log = print) -> ImageArrays:
+        """Those of the .npz file or the folder of .npy files `path`."""
+        return cls(open_arrays(Path(path)), str(path), log)
+
+    def __post_init__(self) -> None:
+        sides = {pair.images: self._form(pair.images).side for pair in self.pairs.values()}
+        if len(set(sides.values())) > 1:
+            sizes = ", ".join(f"{name} {side}" for name, side in sides.items())
+            raise ValueError(
+                f"{self.where}: all images must have one size, and these have other pixels a side: {sizes}"
+            )
+        SIDE.checked(f"the size of the images of {self.where}", self.side)
+
+    # ------------------------------------------------------------------ which array is what
+
+    @cached_property
+    def pairs(self) -> dict[str, Pair]:
+        """The arrays of each split that there is, by its name; `train` is all where they lie `together`."""
+        lowered: dict[str, str] = {}
+        for name in self.arrays.headers:
+            if (other := lowered.setdefault(name.lower(), name)) != name:
+                raise ValueError(
+                    f"{self.where} has {some([other, name])}, which differ by their case alone: rename one"
+                )
+        found = {split: self._pair(_spellings(split), lowered) for split in SPELLED}
+        if found["train"] is None and not any(found.values()):
+            found["train"] = self._pair(PAIRS, lowered)
+        if found["train"] is None:
+            has = some(list(self.arrays.headers)) if self.arrays.headers else "no arrays"
+            raise ValueError(f"{self.where} has {has}, and what is wanted is {WANTED}")
+        pairs = {split: pair for split, pair in found.items() if pair is not None}
+        for name in [name for pair in pairs.values() for name in pair]:
+            self._check_plain(name)
+        return pairs
+
+    def _pair(self, spellings: Sequence[tuple[str, str]], lowered: dict[str, str]) -> Pair | None:
+        """The one pair of these that is there. Raises ValueError where there are two, or the half of one."""
+        there = [Pair(lowered[x], lowered[y]) for x, y in spellings if x in lowered and y in lowered]
+        if len(there) > 1:
+            raise ValueError(f"{self.where} has {some([*there[0]])} and {some([*there[1]])}: leave one of them")
+        if there:
+            return there[0]
+        for x, y in spellings:
+            if x in lowered:
+                raise ValueError(f"{self.where} has the images {some([lowered[x]])} and no labels {y}")
+        return None
+
+    def _check_plain(self, name: str) -> None:
+        if self.arrays.headers[name].dtype.hasobject:
+            raise ValueError(
+                f"{self.where}: {name} has Python objects, which would have to be unpickled, and that could run any "
+                "code: save numbers or texts of one shape"
+            )
+
+    @property
+    def together(self) -> bool:
+        """Whether all images are in one array, `x`, which is no split's."""
+        return self.pairs["train"].images.lower() in {images for images, _ in PAIRS}
+
+    @property
+    def _test_split(self) -> str | None:
+        """The split that is the test's, if one is."""
+        return next((split for split in ("test", "val") if split in self.pairs), None)
+
+    @property
+    def _has_all(self) -> bool:
+        return len(self.pairs) == len(SPELLED)
+
+    # ------------------------------------------------------------------ what they have
+
+    @property
+    def side(self) -> int:
+        """Height and width in pixels."""
+        return self._form(self.pairs["train"].images).side
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self._classes_and_labels[0]
+
+    @cached_property
+    def _classes_and_labels(self) -> tuple[tuple[str, ...], dict[str, npt.NDArray[np.int64]]]:
+        """The names of the classes, and the labels of every split."""
+        names = next((name for name in self.arrays.headers if name.lower() in CLASS_NAMES), None)
+        if names is not None:
+            self._check_plain(names)
+        for pair in self.pairs.values():
+            lengths = [self.arrays.headers[name].shape[:1] for name in pair]
+            if lengths[0] != lengths[1]:
+                counts = [f"{length[0]:,}" if length else "none" for length in lengths]
+                raise ValueError(
+                    f"{self.where}: {pair.images} has {counts[0]} images, {pair.labels} {counts[1]} labels"
+                )
+        labels = {split: (pair.labels, self.arrays.read(pair.labels)) for split, pair in self.pairs.items()}
+        try:
+            return classes_and_labels(labels, None if names is None else (names, self.arrays.read(names)))
+        except ValueError as error:
+            raise ValueError(f"{self.where}: {error}") from None
+
+    def dataset(self, name: str) -> Dataset:
+        """The training and validation images. The pixels of test images are not read, or parted with, see above."""
+        self.check_enough()
+        self._say(name)
+        validation = "x_val" if self._has_all else "a tenth of x_train" if self._test_split else "a tenth of the rest"
+        train = self.split("train")
+        if self._has_all:
+            val = self.split("val")
+            dataset = Dataset(name, self.class_names, train, val, *train.channel_statistics())
+            return replace(dataset, sha256=content_sha256(validation, self.class_names, train, val))
+        sha256 = content_sha256(validation, self.class_names, train)
+        rest = train if self._test_split else _test_and_rest(train)[1]
+        return replace(Dataset.split(name, self.class_names, rest), sha256=sha256)
+
+    def test(self) -> Images:
+        """The test images, for the end of a training or a comparison."""
+        if self._test_split is None:
+            return _test_and_rest(self.split("train"))[0]
+        return self.split(self._test_split)
+
+    def check_enough(self) -> None:
+        """Raises ValueError where there are too few training images to hold some out."""
+        if (count := len(self._classes_and_labels[1]["train"])) < VAL_SHARE:
+            raise ValueError(
+                f"{self.where} has {count} training images: give {VAL_SHARE} or more, since some are held out"
+            )
+
+    def split(self, split: str) -> Images:
+        """All images of a split that there is, in their order."""
+        labels = self._classes_and_labels[1][split]
+        return Images(torch.from_numpy(self._pixels(self.pairs[split].images)), torch.from_numpy(labels))
+
+    # ------------------------------------------------------------------ pixels
+
+    def _form(self, name: str) -> Form:
+        header = self.arrays.headers[name]
+        if header.dtype != np.uint8 and header.dtype.kind != "f":
+            raise ValueError(
+                f"{self.where}: {name} is {header.dtype}, and images are uint8, or floating-point of 0 to 1 or 0 to "
+                '255: convert them with .astype("uint8") where they are 0 to 255'
+            )
+        try:
+            return Form.of(header)
+        except ValueError as error:
+            raise ValueError(f"{self.where}: {name} {error}") from None
+
+    def _pixels(self, name: str) -> npt.NDArray[np.uint8]:
+        """The centre squares of an array's images, uint8 `[N, side, side, 3]`: the array itself where it is that."""
+        images, form = self.arrays.read(name), self._form(name)
+        is_uint8 = images.dtype == np.uint8
+        if is_uint8 and form.is_square and form.channels == 3 and images.ndim == 4 and not form.first:
+            return np.ascontiguousarray(images)
+        pixels = np.empty((len(images), form.side, form.side, 3), np.uint8)
+        for part in _parts(images):
+            squares = form.squares(images[part])
+            pixels[part] = squares if is_uint8 else self._as_uint8(name, squares, self._white)
+        return pixels
+
+    @cached_property
+    def _white(self) -> float:
+        """What white is in floating-point images: 1 or 255, by the largest value in the first such split."""
+        name = next(p.images for p in self.pairs.values() if self.arrays.headers[p.images].dtype.kind == "f")
+        images = self.arrays.read(name)
+        largest = max(float(images[part].max()) for part in _parts(images))
+        for white in (1.0, 255.0):
+            if largest <= white * (1 + SLACK):
+                self.log(f"{self.where}: {name} has values up to {largest:g}: {white:g} is taken as white")
+                return white
+        return 255.0  # and what is more, or no number, is refused
+
+    def _as_uint8(self, name: str, values: npt.NDArray[Any], white: float) -> npt.NDArray[np.uint8]:
+        """Floating-point values of 0 to `white`. Raises ValueError where some are others, or none."""
+        values = values.astype(np.float32)
+        if not np.isfinite(values).all():
+            raise ValueError(f"{self.where}: {name} has NaN or infinite values: mend or leave out these images")
+        least, largest = float(values.min()), float(values.max())
+        if least < -SLACK * white or largest > white * (1 + SLACK):
+            wrong = least if least < 0 else largest
+            raise ValueError(
+                f"{self.where}: {name} has the value {wrong:g}, and images are 0 to 1 or 0 to 255 in all splits: leave "
+                "out their normalisation, nas does it itself"
+            )
+        return (values * (255 / white)).round().clip(0, 255).astype(np.uint8)
+
+    # ------------------------------------------------------------------ what is said
+
+    def _say(self, name: str) -> None:
+        """What plays which part, and how the images are taken that are not square, or of one channel."""
+        whole = "all" if self.together else self.pairs["train"].images
+        validation = self.pairs["val"].images if self._has_all else f"a tenth of {whole}"
+        test = self.pairs[self._test_split].images if self._test_split else f"another tenth of {whole}"
+        self.log(f"{name}: {len(self.class_names)} classes; validation is {validation}, test {test}")
+        form = self._form(self.pairs["train"].images)
+        if form.channels == 1:
+            self.log(f"{self.where}: the images have one channel, which is taken as red, green and blue")
+        if not form.is_square:
+            self.log(
+                f"{self.where}: of {form.height} x {form.width} pixels the centre {form.side} x {form.side} are taken"
+            )
+        used = {name for pair in self.pairs.values() for name in pair}
+        if beside := [name for name in self.arrays.headers if name not in used and name.lower() not in CLASS_NAMES]:
+            self.log(f"{self.where}: passed over: {some(beside)}")
+
+
+def _spellings(split: str) -> list[tuple[str, str]]:
+    """What the images and the labels of a split may be called."""
+    found = [(f"{x}_{called}", f"{y}_{called}") for called in SPELLED[split] for x, y in PAIRS]
+    return found + [(f"{called}_{x}", f"{called}_{y}") for called in SPELLED[split] for x, y in PAIRS]
+
+
+def _parts(images: npt.NDArray[Any]) -> list[slice]:
+    """Which images are worked on together, so that many take no more memory than few."""
+    return [slice(start, start + CHUNK) for start in range(0, len(images), CHUNK)]
+
+
+def content_sha256(validation: str, class_names: tuple[str, ...], *splits: Images) -> str:
+    """By what a run knows its images again: by their content, in whatever file and form they are."""
+    digest = hashlib.sha256(repr((validation, class_names)).encode(errors="backslashreplace"))
+    for images in splits:
+        digest.update(repr(tuple(images.pixels.shape)).encode())
+        digest.update(images.pixels.numpy().data)
+        digest.update(images.labels.numpy().data)
+    return digest.hexdigest()
+
+
+def _test_and_rest(training: Images) -> tuple[Images, Images]:
+    """A class-balanced tenth of `training` and all the rest."""
+    return training.divide(max(1, len(training) // VAL_SHARE), TEST_SEED)
