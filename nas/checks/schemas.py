@@ -35,6 +35,7 @@ from nas.checks.schema import ANYTHING, ListOf, MapOf, Object, OrNull, Real
 
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("onecycle", "cosine", "constant")
+POLICIES = ("none", "trivialaugment", "randaugment")  # of augmentation
 COSTS = ("macs", "params", "latency")
 SIGNALS = ("accuracy", "loss")
 KINDS = ("search", "comparison", "scaling grid", "proxy study")  # of runs, see `nas.ledger.workload`
@@ -43,6 +44,7 @@ TIME = Number(0)  # seconds
 SIDE = Number(MIN_SIZE, PIXELS.most, whole=True, of="pixels")  # of images that are trained on
 TEXTS = ListOf(TEXT)
 ANY_NUMBER = Number()
+ALPHA = Number(0, 100)  # of the Beta distribution by which images are mixed
 
 # ------------------------------------------------------------------ what a person decides
 
@@ -61,6 +63,14 @@ RECIPE_FIELDS: dict[str, Kind] = {
     "label_smoothing": SHARE,
     "cutout": Number(0, PIXELS.most, whole=True, of="pixels"),
     "min_area": Optional(PART),
+    "flip": Flag(),
+    "vertical_flip": Flag(),
+    "quarter_turns": Flag(),
+    "rotation": Number(0, 180),  # degrees
+    "color_jitter": SHARE,
+    "policy": Word(POLICIES),
+    "mixup": ALPHA,
+    "cutmix": ALPHA,
     "bf16": Optional(Flag()),
 }
 RECIPE = Object(RECIPE_FIELDS)

@@ -12,7 +12,8 @@ from typing import Literal
 import torch
 
 from nas.data import shapes
-from nas.data.batches import Augment, Batch, eval_batches, train_batches
+from nas.data.augmentation import Augment
+from nas.data.batches import Batch, eval_batches, train_batches
 from nas.data.cifar import CIFAR10, CIFAR100
 from nas.data.download import Log
 from nas.data.folder import PREFIX, ImageFolder

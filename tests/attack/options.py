@@ -57,7 +57,7 @@ NETWORKS = (
 )  # fmt: skip
 SETTINGS = (
     "epochs", "seconds", "subset", "resolution", "batch_size", "optimizer", "schedule", "lr", "warmup", "momentum",
-    "weight_decay", "label_smoothing", "cutout", "min_area", "bf16", "layers", "pooling", "width", "image_size",
+    "weight_decay", "label_smoothing", "cutout", "min_area", "policy", "mixup", "bf16", "layers", "pooling", "width", "image_size",
     "max_macs", "num_classes", "blocks", "n", "filters", "ops", "cells", "drop_path", "batch", "entropy", "hidden",
     "population", "sample", "clip", "nope", "",
 )  # fmt: skip
