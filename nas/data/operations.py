@@ -88,10 +88,10 @@ def mean_gray(grays: Tensor) -> Tensor:
 
 def smoothed(x: Tensor) -> Tensor:
     """float32 `[B, H, W, 3]`: each pixel 5/13 and its eight neighbours 1/13 each, but for the border, as in Pillow."""
-    inner = x[:, 1:-1, 1:-1]
-    around = F.avg_pool2d(x.permute(0, 3, 1, 2), 3, stride=1).permute(0, 2, 3, 1)
+    rows = x[:, :-2] + x[:, 1:-1] + x[:, 2:]  # sums of three and nine: on a CPU much faster than pooling
+    nine = rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
     smooth = x.clone()
-    smooth[:, 1:-1, 1:-1] = ((9 * around + 4 * inner) / 13).round()
+    smooth[:, 1:-1, 1:-1] = nine.add_(x[:, 1:-1, 1:-1], alpha=4).div_(13).round_()
     return smooth
 
 
@@ -99,25 +99,25 @@ def smoothed(x: Tensor) -> Tensor:
 
 
 def histograms(x: Tensor) -> Tensor:
-    """How many pixels have each value: int64 `[B, 256, 3]`."""
+    """How many pixels have each value: int32 `[B, 256, 3]`."""
     pixels = x.flatten(1, 2).long()
-    counts = torch.zeros(len(x), LEVELS, 3, dtype=torch.int64, device=x.device)
-    return counts.scatter_add_(1, pixels, torch.ones_like(pixels))
+    counts = torch.zeros(len(x), LEVELS, 3, dtype=torch.int32, device=x.device)
+    return counts.scatter_add_(1, pixels, torch.ones_like(counts[:1, :1]).expand(pixels.shape))
 
 
 def looked_up(x: Tensor, tables: Tensor) -> Tensor:
-    """The images `x` with each value replaced by what its image's and channel's table says: `[B, 256, 3]`."""
-    values = tables.to(torch.uint8).gather(1, x.flatten(1, 2).long())
+    """The images `x` with each value replaced by what its image's and channel's table says: uint8 `[B, 256, 3]`."""
+    values = tables.gather(1, x.flatten(1, 2).long())
     return values.view(x.shape)
 
 
 def levels(device: torch.device) -> Tensor:
-    """The values that a pixel may have, as a table that leaves it as it is: int64 `[1, 256, 1]`."""
-    return torch.arange(LEVELS, device=device).view(1, -1, 1)
+    """The values that a pixel may have, as a table that leaves it as it is: int32 `[1, 256, 1]`."""
+    return torch.arange(LEVELS, dtype=torch.int32, device=device).view(1, -1, 1)
 
 
 def posterized(bits: Tensor, device: torch.device) -> Tensor:
-    """Tables that keep the highest `bits` of eight, int64 `[B]`: `[B, 256, 1]`."""
+    """Tables that keep the highest `bits` of eight, int32 `[B]`: `[B, 256, 1]`."""
     lost = (8 - bits).view(-1, 1, 1)
     return (levels(device) >> lost) << lost
 
@@ -141,7 +141,7 @@ def equalized(counts: Tensor) -> Tensor:
     """Tables after which each channel has all values about equally often, as Pillow makes them: `[B, 256, 3]`."""
     value = levels(counts.device)
     most = torch.where(counts > 0, value, -1).amax(1, keepdim=True)
-    step = (counts.sum(1, keepdim=True) - counts.gather(1, most)).div(LEVELS - 1, rounding_mode="floor")
-    below = counts.cumsum(1) - counts
+    step = (counts.sum(1, keepdim=True) - counts.gather(1, most.long())).div(LEVELS - 1, rounding_mode="floor")
+    below = counts.cumsum(1, dtype=torch.int32) - counts
     spread = (step.div(2, rounding_mode="floor") + below).div(step.clamp(min=1), rounding_mode="floor")
     return torch.where(step > 0, spread.clamp(max=LEVELS - 1), value)

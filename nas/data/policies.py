@@ -80,23 +80,23 @@ class Policy:
     def _blended(self, x: Tensor, which: Tensor, strength: Tensor) -> Tensor:
         values = x.float()
         grays = operations.gray(values)
-        start = torch.where(_any_of(("color",), which), grays, torch.zeros_like(values))  # brightness: from black
+        start = torch.where(_any_of(("color",), which), grays, 0.0)  # brightness: from black
         start = torch.where(_any_of(("contrast",), which), operations.mean_gray(grays), start)
         start = torch.where(_any_of(("sharpness",), which), operations.smoothed(values), start)
         return operations.whole(operations.blended(values, start, 1 + strength * self.factor))
 
     def _tables(self, x: Tensor, which: Tensor, strength: Tensor) -> Tensor:
-        """What becomes of each value: int64 `[B, 256, 3]`."""
+        """What becomes of each value: uint8 `[B, 256, 3]`."""
         counts, device = operations.histograms(x), x.device
         made = {
-            "posterize": operations.posterized(8 - (strength * self.bits).round().long(), device),
+            "posterize": operations.posterized(8 - (strength * self.bits).round().int(), device),
             "solarize": operations.solarized(operations.LEVELS * (1 - strength), device),
             "autocontrast": operations.autocontrasted(counts),
             "equalize": operations.equalized(counts),
         }
-        tables = operations.levels(device).expand_as(counts)
+        tables = operations.levels(device).to(torch.uint8).expand_as(counts)
         for name, table in made.items():
-            tables = torch.where((which == OPERATIONS.index(name)).view(-1, 1, 1), table, tables)
+            tables = torch.where((which == OPERATIONS.index(name)).view(-1, 1, 1), table.to(torch.uint8), tables)
         return tables
 
 

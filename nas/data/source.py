@@ -27,10 +27,10 @@ class DataSource:
     skip_unreadable: bool = False
     sha256: str | None = None
 
-    def load(self, log: Log = print) -> Dataset:
+    def load(self, log: Log = print, download: bool = True) -> Dataset:
         """The training and validation images, a folder's at `image_size`. Raises ValueError as `nas.data.load`."""
         size, skip = self.image_size, self.skip_unreadable
-        return data.load(self.name, self.folder, image_size=size, skip_unreadable=skip, log=log)
+        return data.load(self.name, self.folder, image_size=size, skip_unreadable=skip, download=download, log=log)
 
     def load_test(self, log: Log = print) -> Images:
         """The test images: for the end of a training or a comparison."""
