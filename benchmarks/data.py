@@ -17,7 +17,8 @@ from torch.utils.data import DataLoader
 from training import PlainImages
 
 from nas.data import load
-from nas.data.batches import Augment, train_batches
+from nas.data.augmentation import Augment
+from nas.data.batches import train_batches
 
 IMAGES, BATCH = 4096, 64  # an epoch, a turn
 

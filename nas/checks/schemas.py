@@ -36,6 +36,7 @@ from nas.checks.schema import ANYTHING, ListOf, MapOf, Object, OrNull, Real
 
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("onecycle", "cosine", "constant")
+POLICIES = ("none", "trivialaugment", "randaugment")  # of augmentation
 COSTS = ("macs", "params", "latency")
 SIGNALS = ("accuracy", "loss")
 METRICS = ("accuracy", "balanced-accuracy", "macro-f1", "auc", "average-precision", "top5")
@@ -45,6 +46,7 @@ TIME = Number(0)  # seconds
 SIDE = Number(MIN_SIZE, PIXELS.most, whole=True, of="pixels")  # of images that are trained on
 TEXTS = ListOf(TEXT)
 ANY_NUMBER = Number()
+ALPHA = Number(0, 100)  # of the Beta distribution by which images are mixed
 
 # ------------------------------------------------------------------ what a person decides
 
@@ -63,6 +65,14 @@ RECIPE_FIELDS: dict[str, Kind] = {
     "label_smoothing": SHARE,
     "cutout": Number(0, PIXELS.most, whole=True, of="pixels"),
     "min_area": Optional(PART),
+    "flip": Flag(),
+    "vertical_flip": Flag(),
+    "quarter_turns": Flag(),
+    "rotation": Number(0, 180),  # degrees
+    "color_jitter": SHARE,
+    "policy": Word(POLICIES),
+    "mixup": ALPHA,
+    "cutmix": ALPHA,
     "bf16": Optional(Flag()),
     "metric": Word(METRICS),
     "class_weights": ClassWeights(),

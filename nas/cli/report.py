@@ -81,7 +81,7 @@ def report(asked: ReportOptions) -> None:
     path = out or several[0].run.path / f"{'-with-'.join([title, *(place.name for place, _ in places[1:])])}.html"
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {path.parent} for the report: make it, or choose another --out")
-    write_atomically(path, page(several))
+    write_atomically(path, page(several, log=common.to_stderr))
     common.to_stdout(f"wrote {path}, {path.stat().st_size / 1000:,.0f} kB")
 
 

@@ -13,7 +13,8 @@ import torch
 
 from nas.data import arrays, shapes
 from nas.data.arrays import ImageArrays
-from nas.data.batches import Augment, Batch, eval_batches, train_batches
+from nas.data.augmentation import Augment
+from nas.data.batches import Batch, eval_batches, train_batches
 from nas.data.cifar import CIFAR10, CIFAR100
 from nas.data.download import Log
 from nas.data.folder import PREFIX, ImageFolder
@@ -61,8 +62,8 @@ def load(
 
     CIFAR is looked for in `data_dir` (by default `$NAS_DATA`, else a folder in the user's cache), and downloaded to
     it if absent, unless `download` is off; `log` is told of whatever is slow. A PATH may be relative to `data_dir`. A
-    folder, or a CSV of images, is read at `image_size` pixels, see `ImageFolder`; the others have their own size. Raises
-    `ValueError`, with what to do, if the name is unknown or the data absent or damaged.
+    folder, or a CSV of images, is read at `image_size` pixels, see `ImageFolder`; the others have their own size.
+    Raises `ValueError`, with what to do, if the name is unknown or the data absent or damaged.
     """
     if is_folder(name):
         images = _folder(name, data_dir, image_size, skip_unreadable, group_by, log)

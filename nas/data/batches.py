@@ -8,44 +8,26 @@ a CPU generator gives a CUDA run the same crops as a CPU run; that of an epoch i
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator
 
 import torch
 from torch.nn import functional as F
 
+from nas.data.augmentation import Augment
 from nas.data.images import RGB, Images
+from nas.data.operations import whole
 from nas.data.preprocessing import Normaliser, normalised
 
 Batch = tuple[torch.Tensor, torch.Tensor]
-"""`x` float32 `[B, 3, H, W]`, normalised and channels_last; `y` int64 `[B]`."""
+"""`x` float32 `[B, 3, H, W]`, normalised and channels_last; `y` int64 `[B]`.
+
+Of images that are mixed with one another `y` is how much of each class they are: float32 `[B, num_classes]`. Cross
+entropy takes either.
+"""
 
 Draw = tuple[torch.Tensor, ...]
-"""What chance decides of a batch: which images, int64 `[B]`, and how each is changed."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Augment:
-    """Random changes to training images; the defaults are the usual ones for CIFAR (He et al. 2015, section 4.2).
-
-    `pad`: shift by up to so many pixels, the border reflected. `flip`: mirror left-right half of the time.
-    `cutout`: side in pixels of the square set to the mean colour (DeVries & Taylor 2017, arXiv:1708.04552;
-    they use 16 on CIFAR-10); 0 is off. `min_area`: in place of the shift, a random part of the image, of this share of
-    its area to all of it and 3:4 to 4:3 in shape, enlarged to the whole (Szegedy et al. 2014, section 6: 0.08 on
-    ImageNet); None is off.
-    """
-
-    pad: int = 4
-    flip: bool = True
-    cutout: int = 0
-    min_area: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.min_area is not None and not 0 < self.min_area <= 1:
-            raise ValueError(f"min_area is a share of the image, above 0 and at most 1, not {self.min_area}")
-        if self.pad < 0 or self.cutout < 0:
-            raise ValueError(f"pad and cutout are pixels, 0 or more, not {self.pad} and {self.cutout}")
+"""What chance decides of a batch: which images, int64 `[B]`, how each is changed, and how they are mixed."""
 
 
 class TrainBatches:
@@ -55,14 +37,21 @@ class TrainBatches:
     but compute with tensors that are there, which a CUDA graph can hold.
     """
 
-    def __init__(self, images: Images, mean: RGB, std: RGB, *, batch_size: int, augment: Augment) -> None:
-        if augment.pad >= min(images.pixels.shape[1:3]):
-            raise ValueError(
-                f"augment.pad is {augment.pad}: it must be smaller than the images, {images.pixels.shape[1]}"
-            )
+    def __init__(
+        self, images: Images, mean: RGB, std: RGB, *, batch_size: int, augment: Augment, num_classes: int | None = None
+    ) -> None:
+        """`num_classes` is asked for where images are mixed; None: as many as the labels need."""
+        height, width = images.pixels.shape[1:3]
+        if augment.pad >= min(height, width):
+            raise ValueError(f"augment.pad is {augment.pad}: it must be smaller than the images, {height}")
+        if augment.quarter_turns and height != width:
+            raise ValueError(f"quarter_turns are of square images, and these are {height} x {width} pixels")
         self.images, self.augment, self.batch_size = images, augment, batch_size
         self.device = images.pixels.device
-        self.normalise = Normaliser(mean, std, images.pixels.shape[2], self.device)
+        self.normalise = Normaliser(mean, std, width, self.device)
+        self.changes = augment.changes()
+        mixes = augment.mixup or augment.cutmix
+        self.mix = augment.mixing(num_classes or int(images.labels.max()) + 1) if mixes else None
 
     def draw(self, generator: torch.Generator) -> Iterator[Draw]:
         """What chance decides of an epoch, the same for the same state of `generator`: a `Draw` for each batch.
@@ -78,16 +67,28 @@ class TrainBatches:
 
     def batch(self, draw: Draw) -> Batch:
         """The batch that `draw` decides."""
-        index, *numbers = draw
+        index, *rest = draw
+        numbers = iter(rest)
+        x, y = self._changed(index, numbers), self.images.labels[index]
+        if self.augment.cutout:
+            _cut_out(x, self.augment.cutout, next(numbers), next(numbers))
+        if self.mix:
+            x, y = self.mix(x, y, next(numbers))
+        return x.permute(0, 3, 1, 2), y
+
+    def _changed(self, index: torch.Tensor, numbers: Iterator[torch.Tensor]) -> torch.Tensor:
+        """The images at `index` by the first of `numbers`, normalised: float32 `[B, H, W, 3]`."""
         pixels, augment = self.images.pixels, self.augment
-        holes = [numbers.pop(), numbers.pop()][::-1] if augment.cutout else []
         if augment.min_area is None:
-            x = self.normalise(_crop_and_flip(pixels, index, *numbers))
+            kinds = 3 if augment.flip else 2
+            x = _crop_and_flip(pixels, index, *(next(numbers) for _ in range(kinds)))
+        elif not self.changes:
+            return _resized_crop(self.normalise(pixels[index]), next(numbers))
         else:
-            x = _resized_crop(self.normalise(pixels[index]), *numbers)
-        if augment.cutout:
-            _cut_out(x, augment.cutout, *holes)
-        return x.permute(0, 3, 1, 2), self.images.labels[index]
+            x = whole(_resized_crop(pixels[index].float(), next(numbers)))
+        for change in self.changes:
+            x = change(x, numbers)
+        return self.normalise(x)
 
     def _numbers(self, n: int, generator: torch.Generator) -> list[torch.Tensor]:
         """The random numbers of a batch of `n` images, in the order in which `batch` takes them."""
@@ -98,10 +99,13 @@ class TrainBatches:
                 numbers.append(torch.rand(n, 1, generator=generator, device=generator.device) < 0.5)
         else:
             numbers = [_parts(n, augment.min_area, augment.flip, generator)]
+        numbers += [drawn for change in self.changes for drawn in change.draw(n, generator)]
         if augment.cutout:
             numbers += [
                 torch.randint(size, (n, 1), generator=generator, device=generator.device) for size in (height, width)
             ]
+        if self.mix:
+            numbers.append(self.mix.draw(generator))
         return numbers
 
 

@@ -30,9 +30,9 @@ class DataSource:
     sha256: str | None = None
     group_by: str | None = None
 
-    def load(self, log: Log = print) -> Dataset:
+    def load(self, log: Log = print, download: bool = True) -> Dataset:
         """The training and validation images, a folder's at `image_size`. Raises ValueError as `nas.data.load`."""
-        return data.load(self.name, self.folder, **self._read_so(), log=log)
+        return data.load(self.name, self.folder, **self._read_so(), download=download, log=log)
 
     def load_test(self, log: Log = print) -> Images:
         """The test images: for the end of a training or a comparison."""

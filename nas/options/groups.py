@@ -30,7 +30,7 @@ from nas.checks.limits import (
     Optional,
     Word,
 )
-from nas.checks.schemas import METRICS
+from nas.checks.schemas import ALPHA, METRICS, POLICIES
 from nas.options import names, panels
 from nas.options.option import Option, Options
 from nas.text.settings import by_name, parse_settings
@@ -301,6 +301,22 @@ class StepOptions(Options):
 
     batch_size: BatchSize = 64
     lr: Annotated[float, Option(RATE, "Peak learning rate.", panels.TRAINING)] = 0.05
+    flip: Annotated[
+        bool,
+        Option(
+            FLAG,
+            "Mirror half of the training images; --no-flip for digits, signs and text.",
+            panels.TRAINING,
+            flags=("--flip/--no-flip",),
+        ),
+    ] = True
+    policy: Annotated[
+        str, Option(Word(POLICIES), f"Further changes to images: {', '.join(POLICIES)}.", panels.TRAINING)
+    ] = "none"
+    mixup: Annotated[float, Option(ALPHA, "Mix images and labels: alpha, say 0.2; 0 is off.", panels.TRAINING)] = 0.0
+    cutmix: Annotated[
+        float, Option(ALPHA, "Put a part of one image into another: alpha, say 1; 0 is off.", panels.TRAINING)
+    ] = 0.0
     recipe: Annotated[
         Texts | None,
         Option(

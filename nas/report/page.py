@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.resources import files
 
+from nas.data.download import Log
+from nas.report.augmented import augmented, silent
 from nas.report.control import controls
 from nas.report.found import against_random, best_network, costs, curves, side_by_side, tiles
 from nas.report.how import how, importances, proposals, trials
@@ -16,8 +18,8 @@ from nas.report.seeds import over_seeds
 from nas.report.trained import trained
 
 
-def page(several: Sequence[Numbers]) -> str:
-    """The report on one run, or on several side by side."""
+def page(several: Sequence[Numbers], log: Log = silent) -> str:
+    """The report on one run, or on several side by side. `log` is told what is slow in reading their images."""
     names = ", ".join(numbers.run.name for numbers in several)
     style = files("nas.report").joinpath("page.css").read_text(encoding="utf-8")
     head = tag(
@@ -41,7 +43,8 @@ def page(several: Sequence[Numbers]) -> str:
         if len(several) > 1:
             parts.append(tag("h2", {"class": "run"}, key(colour), numbers.run.name))
         parts += [best_network(numbers), trained(numbers), proposals(numbers), policy(numbers)]
-        parts += [importances(numbers), trials(numbers), how(numbers)]
+        parts += [importances(numbers), trials(numbers)]
+        parts += [augmented(numbers, several[:colour], log), how(numbers)]
     return f"<!DOCTYPE html>\n{tag('html', {'lang': 'en'}, head, tag('body', None, tag('main', None, *parts)))}\n"
 
 

@@ -63,15 +63,13 @@ def judging_lines(dataset: Dataset, recipe: Recipe) -> list[str]:
 def recipe_line(recipe: Recipe) -> str:
     """All that decides how a network learns."""
     epochs = f"{recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}"
-    moved = "shifted by up to 4 pixels" if recipe.min_area is None else f"parts of {recipe.min_area:g} to 1 of them"
-    cut = f", a square of {recipe.cutout} pixels cut out" if recipe.cutout else ""
     return ", ".join(
         [
             epochs if recipe.seconds is None else f"for {format_seconds(recipe.seconds)}",
             f"{recipe.batch_size} images a step",
             f"{recipe.optimizer} with a {recipe.schedule} learning rate of {recipe.lr:g}",
             f"weight decay {recipe.weight_decay:g}",
-            f"label smoothing {recipe.label_smoothing:g}; images {moved} and mirrored{cut}",
+            f"label smoothing {recipe.label_smoothing:g}; images {recipe.augment().words()}",
         ]
     ) + judged_by(recipe)
 

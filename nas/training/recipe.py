@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas.checks.schemas import RECIPE_FIELDS
-from nas.data.batches import Augment
+from nas.data.augmentation import Augment
 from nas.data.images import Dataset
 
 
@@ -36,6 +36,14 @@ class Recipe:
     label_smoothing: float = 0.1
     cutout: int = 0  # pixels
     min_area: float | None = None  # share of an image that a random resized crop has at least; None: shift by 4 pixels
+    flip: bool = True  # mirror left-right half of the time: not for digits, signs and text
+    vertical_flip: bool = False  # mirror top-bottom half of the time
+    quarter_turns: bool = False  # by 0, 90, 180 or 270 degrees: for what has no up and down, as satellites see it
+    rotation: float = 0.0  # by up to so many degrees
+    color_jitter: float = 0.0  # brightness, contrast and saturation times 1 minus to 1 plus this
+    policy: str = "none"  # or "trivialaugment" or "randaugment"
+    mixup: float = 0.0  # alpha; 0: off
+    cutmix: float = 0.0  # alpha; 0: off. With both each batch draws which
     bf16: bool | None = None  # None: where this device computes in bfloat16
     metric: str = "accuracy"  # by which networks are judged, see `nas.training.metrics`
     class_weights: str | tuple[tuple[str, float], ...] | None = None  # in the loss: "balanced", or each class's
@@ -47,7 +55,8 @@ class Recipe:
 
     def augment(self) -> Augment:
         """How training images are changed."""
-        return Augment(cutout=self.cutout, min_area=self.min_area)
+        names = {field.name for field in dataclasses.fields(Augment)}
+        return Augment(**{name: value for name, value in vars(self).items() if name in names})
 
     def image_size(self, dataset: Dataset) -> int:
         """Height and width in pixels at which this recipe trains on `dataset`."""

@@ -119,8 +119,9 @@ class Training:
             for row in self.frozen:
                 row.requires_grad_(False)
             self.batches = TrainBatches(
-                dataset.train, dataset.mean, dataset.std, batch_size=recipe.batch_size, augment=recipe.augment()
-            )
+                dataset.train, dataset.mean, dataset.std, batch_size=recipe.batch_size, augment=recipe.augment(),
+                num_classes=dataset.num_classes,
+            )  # fmt: skip
             self.forward = Precision(network, recipe.bf16, self.device)
             weights = weights_of_classes(recipe.class_weights, dataset)
             self.learn = make_step(network, self.forward, recipe, tuning, self.batches.batch, recorded, weights)

@@ -58,9 +58,9 @@ NETWORKS = (
 )  # fmt: skip
 SETTINGS = (
     "epochs", "seconds", "subset", "resolution", "batch_size", "optimizer", "schedule", "lr", "warmup", "momentum",
-    "weight_decay", "label_smoothing", "cutout", "min_area", "bf16", "layers", "pooling", "width", "image_size",
-    "max_macs", "num_classes", "blocks", "n", "filters", "ops", "cells", "drop_path", "batch", "entropy", "hidden",
-    "population", "sample", "clip", "nope", "",
+    "weight_decay", "label_smoothing", "cutout", "min_area", "policy", "mixup", "bf16", "layers", "pooling",
+    "width", "image_size", "max_macs", "num_classes", "blocks", "n", "filters", "ops", "cells", "drop_path", "batch",
+    "entropy", "hidden", "population", "sample", "clip", "nope", "",
 )  # fmt: skip
 OBJECTS: tuple[Any, ...] = (
     None, True, 0, -1, 10**6, 10**9, 2**63, 2**70, 10**400, 0.5, -0.0, math.nan, math.inf, 1e308, 1e-320, b"x", [],

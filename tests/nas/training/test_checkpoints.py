@@ -59,6 +59,8 @@ CASES = {
     "adamw": (rows, {"optimizer": "adamw", "lr": 0.01}, EVERYTHING),
     "cutout": (rows, {"cutout": 4}, EVERYTHING),
     "resized crops": (rows, {"min_area": 0.3}, EVERYTHING),
+    "policy": (rows, {"policy": "trivialaugment", "rotation": 10}, EVERYTHING),
+    "mixtures": (rows, {"mixup": 0.2, "cutmix": 1.0}, EVERYTHING),
     "bfloat16": (rows, {"bf16": True}, EVERYTHING),
     "dropout": (lambda: rows(nn.Dropout(0.5)), {}, EVERYTHING),
     "stochastic depth": (lambda: rows(StochasticDepth(0.5)), {}, EVERYTHING),

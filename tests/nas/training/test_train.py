@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from nas.data import Dataset
+from nas.data import Augment, Dataset
 from nas.devices.precision import computes_in_bf16
 from nas.devices.recording import RECORDERS
 from nas.devices.tensor_program import TensorPrograms
@@ -37,6 +37,22 @@ def test_it_learns(tiny: Dataset) -> None:
     assert epochs[-1].val_accuracy > 0.5  # by chance: 0.25
     assert epochs[-1].loss < epochs[0].loss
     assert epochs[-1].images == 12 * 180 and epochs[-1].seconds > epochs[0].seconds > 0
+
+
+@pytest.mark.parametrize(
+    "changes", [{"policy": "trivialaugment", "color_jitter": 0.2}, {"mixup": 0.2, "cutmix": 1.0}, {"rotation": 10}]
+)
+def test_it_learns_from_images_that_are_changed_more(tiny: Dataset, changes: dict[str, Any]) -> None:
+    epochs = list(train(small(), tiny, replace(RECIPE, epochs=20, **changes), seed=0))
+    assert epochs[-1].val_accuracy > 0.4 and epochs[-1].loss < epochs[0].loss
+
+
+def test_a_recipe_has_its_augmentation() -> None:
+    """Each of what images can be changed by is a field of the recipe, but for the shift; its default is the same."""
+    assert Recipe().augment() == Augment()
+    recipe = Recipe().changed({"flip": "false", "policy": "randaugment", "mixup": "0.2", "rotation": "15"})
+    assert recipe.augment() == Augment(flip=False, policy="randaugment", mixup=0.2, rotation=15)
+    assert {f.name for f in fields(Augment)} - {f.name for f in fields(Recipe)} == {"pad"}
 
 
 @pytest.mark.parametrize("bf16", [False, True])
@@ -213,6 +229,12 @@ def variants() -> dict[str, tuple[Callable[[], nn.Module], dict[str, Any]]]:
         "bfloat16": (small, {"bf16": True}),
         "cutout": (small, {"cutout": 4}),
         "resized crops": (small, {"min_area": 0.3, "cutout": 4}),
+        "turns": (small, {"flip": False, "vertical_flip": True, "quarter_turns": True, "rotation": 20}),
+        "colours": (small, {"color_jitter": 0.4, "policy": "randaugment"}),
+        "trivialaugment": (small, {"policy": "trivialaugment", "min_area": 0.3}),
+        "mixup": (small, {"mixup": 0.2}),
+        "cutmix": (small, {"cutmix": 1.0, "bf16": True}),
+        "either mixture": (small, {"mixup": 0.2, "cutmix": 1.0, "label_smoothing": 0.0, "cutout": 4}),
         "adamw": (small, {"optimizer": "adamw"}),
         "dropout": (with_more(lambda: nn.Dropout(0.5)), {}),
         "drop-path": (with_more(lambda: ScheduledDropPath(0.5)), {}),
