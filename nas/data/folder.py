@@ -32,7 +32,7 @@ from nas.data.csv_list import layout_of
 from nas.data.decoded import Decoded, File, decoded, decoded_before
 from nas.data.download import Log
 from nas.data.duplicates import Hashes, twins, warning
-from nas.data.groups import Groups, hold_out
+from nas.data.groups import Groups, hold_out, typed
 from nas.data.images import VAL_SEED, VAL_SHARE, Dataset, Images, stratified
 from nas.data.listing import Listing
 from nas.data.splits import NAMED, SPLITS, FolderLayout, Split, some
@@ -111,7 +111,7 @@ class ImageFolder:
             notes += self._copies(train, rest, train, np.concatenate([held_out, test]), part)
             fitted, judged = train.images.at(rest), train.images.at(held_out)
             if self._groups:
-                self._check_classes(fitted)
+                self._check_classes(self._groups, fitted)
             sha256 = self._sha256("a tenth of train/" if self._test_split else "a tenth of the rest", train)
         statistics = fitted.channel_statistics()
         return Dataset(name, self.class_names, fitted, judged, *statistics, sha256=sha256, notes=tuple(notes))
@@ -215,12 +215,12 @@ class ImageFolder:
             self._groups.check(self._made, names)
         return self._groups.numbers(split, names)
 
-    def _check_classes(self, fitted: Images) -> None:
+    def _check_classes(self, groups: Groups, fitted: Images) -> None:
         """Raises ValueError where groups have left a class no training image."""
         found = set(fitted.labels.tolist())
         if none := [name for label, name in enumerate(self.class_names) if label not in found]:
             raise ValueError(
-                f"--group-by {self.group_by!r} leaves no training image of {some(none)}: all that there are fell, with "
+                f"{typed(groups.by)} leaves no training image of {some(none)}: all that there are fell, with "
                 "their groups, to other splits. Give more groups, or smaller ones"
             )
 
@@ -291,8 +291,8 @@ class ImageFolder:
         if layout.left_out:
             first = visible_in_line(layout.left_out[0])
             self.log(
-                f"{self.path}: its folders say which images there are, and {some(layout.left_out)} is left out: "
-                f"--data folder:{self.path}/{first} would take the list instead"
+                f"{self.path}: its folders say which images there are; left out: {some(layout.left_out)} "
+                f"(--data folder:{self.path}/{first} takes the images that it lists)"
             )
         if layout.csv:
             rows = f"{len(layout.csv.rows):,} images that it lists"

@@ -26,6 +26,11 @@ PASSES = 5  # through all groups, for as long as the balance gains by it
 _A_NAME = re.compile(r"[\w -]+")  # which as an expression matches only itself: a column is meant
 
 
+def typed(by: str) -> str:
+    """`--group-by 'patient[0-9]+'`, as messages have it."""
+    return f"--group-by '{visible_in_line(by)}'"
+
+
 @dataclass(frozen=True)
 class Groups:
     """The group of each image of each split, by the file's name in it; `by` is what --group-by is."""
@@ -49,9 +54,7 @@ class Groups:
         ]  # fmt: skip
         if unmatched:
             total = sum(map(len, names.values()))
-            raise ValueError(
-                f"--group-by {by!r} finds no group in {len(unmatched):,} of {total:,} images: {some(unmatched)}"
-            )
+            raise ValueError(f"{typed(by)} finds no group in {len(unmatched):,} of {total:,} images: {some(unmatched)}")
         return cls(by, found)
 
     @cached_property
@@ -73,7 +76,7 @@ class Groups:
         count = len({self.of["train"][name] for name in names})
         if made and count <= made:
             raise ValueError(
-                f"--group-by {self.by!r} makes {count} group{'' if count == 1 else 's'} of the images that are split: "
+                f"{typed(self.by)} makes {count} group{'' if count == 1 else 's'} of the images that are split: "
                 f"{made + 1} or more are needed, one at least for each split"
             )
 
@@ -137,7 +140,7 @@ def _column(listed: CsvFile, by: str) -> int | None:
         return lower.index(by.lower())
     if _A_NAME.fullmatch(by):
         has = ", ".join(map(visible_in_line, listed.columns[:MOST_NAMED]))
-        raise ValueError(f"--group-by {by}: {listed.path} has no column of that name: it has {has}")
+        raise ValueError(f"{typed(by)}: {listed.path} has no column of that name: it has {has}")
     return None
 
 
@@ -157,7 +160,7 @@ def _compiled(by: str, listed: CsvFile | None) -> Callable[[str], str]:
         expression = re.compile(by)
     except (re.error, RecursionError, OverflowError) as error:
         neither = f" and no column of {listed.path}" if listed else ""
-        raise ValueError(f"--group-by {by!r} is no regular expression{neither}: {error}") from None
+        raise ValueError(f"{typed(by)} is no regular expression{neither}: {error}") from None
 
     def find(path: str) -> str:
         match = expression.search(path)

@@ -153,10 +153,22 @@ def folder(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             place = tmp_path / name / ("train", "test")[number % 3 == 0] / ("daisy", "tulip")[number % 2]
             place.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (32, 32), (number, 99, 0)).save(place / f"{number}.png")
+    make_cells(tmp_path / "cells")
     (tmp_path / "photos").mkdir()
     for photograph in ("holiday.jpg", "photo.jpg", "photos/one.jpg"):
         Image.new("RGB", (40, 30), "green").save(photograph)
     return tmp_path
+
+
+def make_cells(root: Path) -> None:
+    """Cells of ten patients, in folders of classes and in a list that says of which patient each is."""
+    rows = ["file,label,patient"]
+    for number in range(60):
+        name = f"{('well', 'sick')[number % 2]}/patient{number // 6}_{number}.png"
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (number, 99, 0)).save(root / name)
+        rows.append(f"{name},{name.partition('/')[0]},{number // 6}")
+    (root / "list.csv").write_text("\n".join(rows), "utf-8")
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES if any(commands(page))])

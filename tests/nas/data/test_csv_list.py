@@ -132,7 +132,7 @@ def test_folders_that_are_classes_are_taken_before_a_list(root: Path) -> None:
     plain(root)
     said: list[str] = []
     assert opened(root, said).dataset("x").class_names == ("images", "more")
-    assert any("list.csv is left out: --data folder:" in text for text in said)
+    assert any("left out: list.csv (--data folder:" in text for text in said)
 
 
 def test_other_columns_and_names_for_one_file(root: Path) -> None:

@@ -140,7 +140,7 @@ def test_columns_that_are_refused(tmp_path: Path) -> None:
     pets(tmp_path / "pets")
     path = listed(tmp_path / "pets")
     with pytest.raises(
-        ValueError, match=r"--group-by video: .*list[.]csv has no column of that name: it has file, label"
+        ValueError, match=r"--group-by 'video': .*list[.]csv has no column of that name: it has file, label"
     ):
         opened(path, "video").dataset("x")
     with pytest.raises(ValueError, match="is no regular expression and no column of "):
