@@ -303,6 +303,13 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     refused("is damaged: it has x twice")
 
 
+def test_what_does_not_fit_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = npz(tmp_path / "some.npz", TRAIN)
+    monkeypatch.setattr("nas.data.array_files._memory", lambda: 1000)
+    with pytest.raises(ValueError, match=r"x_train does not fit into memory: a folder of .npy files"):
+        load(name, log=QUIET.append)
+
+
 def test_pipes(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValueError, match="pipe is a device or a pipe"):
