@@ -17,6 +17,8 @@ import nas
 import nas.cli
 from nas.checks.limits import COUNT
 from nas.cli.command import command
+from nas.cli.proxy_study import ProxyStudyOptions
+from nas.cli.scale import GridOptions
 from nas.options import commands, groups, panels
 from nas.options.option import Option, Options, defaults_of, options_of, takes
 from nas.options.table import arguments_table, options_table
@@ -146,6 +148,23 @@ def test_what_a_recipe_has_by_an_options_name_is_that_options() -> None:
     asked = groups.TrainingOptions(epochs=3, lr=0.1, subset="2k", recipe={"cutout": "4", "momentum": 0.5})
     assert choose_recipe(asked, 16) == Recipe(epochs=3, lr=0.1, subset=2000, resolution=16, cutout=4, momentum=0.5)
     assert choose_recipe(groups.TrainingOptions(subset="all"), None) == Recipe()
+
+
+def test_every_command_that_trains_has_the_usual_augmentations() -> None:
+    from nas.searching.choices import choose_recipe
+
+    for group in (
+        commands.SearchOptions,
+        commands.TrainOptions,
+        commands.CompareOptions,
+        ProxyStudyOptions,
+        GridOptions,
+    ):
+        assert {"flip", "policy", "mixup", "cutmix"} <= set(options_of(group))
+    asked = groups.StepOptions(flip=False, policy="randaugment", mixup=0.2, cutmix=1, recipe={"rotation": "15"})
+    recipe = choose_recipe(asked, None)
+    assert recipe == Recipe(flip=False, policy="randaugment", mixup=0.2, cutmix=1.0, rotation=15)
+    assert choose_recipe(groups.StepOptions(), None) == Recipe()
 
 
 def test_a_command_says_what_was_changed() -> None:
