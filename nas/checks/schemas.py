@@ -39,6 +39,7 @@ SCHEDULES = ("onecycle", "cosine", "constant")
 POLICIES = ("none", "trivialaugment", "randaugment")  # of augmentation
 COSTS = ("macs", "params", "latency")
 SIGNALS = ("accuracy", "loss")
+SELECTIONS = ("last", "best")
 METRICS = ("accuracy", "balanced-accuracy", "macro-f1", "auc", "average-precision", "top5")
 KINDS = ("search", "comparison", "scaling grid", "proxy study")  # of runs, see `nas.ledger.workload`
 
@@ -73,6 +74,8 @@ RECIPE_FIELDS: dict[str, Kind] = {
     "policy": Word(POLICIES),
     "mixup": ALPHA,
     "cutmix": ALPHA,
+    "ema": Number(0, 0.999999),
+    "select": Word(SELECTIONS),
     "bf16": Optional(Flag()),
     "metric": Word(METRICS),
     "class_weights": ClassWeights(),
@@ -315,6 +318,8 @@ CHECKPOINT = Object(
         "generators": ANYTHING,
         "step": NATURAL,
         "epochs": ListOf(EPOCH),
+        "average": ANYTHING,
+        "best": ANYTHING,
     },
     needed=("format", "job", "network", "optimizer", "generators", "step", "epochs"),
 )
@@ -349,6 +354,7 @@ RESULT = Object(
         "val_accuracy": SHARE,
         "test_score": SHARE,
         "val_score": SHARE,
+        "epoch": COUNT,
         "by_class": MapOf(ListOf(Number(0))),
         "confusion": ListOf(ListOf(NATURAL)),
         "params": NATURAL,

@@ -228,13 +228,14 @@ def _to_the_end(folder: Path, document: dict[str, Any], prepared: _Prepared, out
 def _tested(prepared: _Prepared, probabilities: Tensor) -> dict[str, Any]:
     """What `result.json` says: the one look at the test images, which gave `probabilities`, and how it came about."""
     job, dataset, training, taken = prepared.job, prepared.dataset, prepared.training, prepared.taken
-    labels, last = prepared.test.labels, training.done[-1]
+    labels, last, kept = prepared.test.labels, training.done[-1], training.chosen
     found = judged(probabilities, labels, job.recipe.metric)
-    scores = {} if found.score is None else {"test_score": found.score, "val_score": last.val_score}
+    scores = {} if found.score is None else {"test_score": found.score, "val_score": kept.val_score}
     return {
         "network": job.network.name,
         "test_accuracy": found.accuracy,
-        "val_accuracy": last.val_accuracy,
+        "val_accuracy": kept.val_accuracy,
+        "epoch": kept.number,
         **scores,
         "by_class": per_class(probabilities, labels),
         "confusion": confusion_matrix(probabilities, labels).tolist(),

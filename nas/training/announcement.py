@@ -63,15 +63,26 @@ def judging_lines(dataset: Dataset, recipe: Recipe) -> list[str]:
 def recipe_line(recipe: Recipe) -> str:
     """All that decides how a network learns."""
     epochs = f"{recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}"
-    return ", ".join(
-        [
-            epochs if recipe.seconds is None else f"for {format_seconds(recipe.seconds)}",
-            f"{recipe.batch_size} images a step",
-            f"{recipe.optimizer} with a {recipe.schedule} learning rate of {recipe.lr:g}",
-            f"weight decay {recipe.weight_decay:g}",
-            f"label smoothing {recipe.label_smoothing:g}; images {recipe.augment().words()}",
-        ]
-    ) + judged_by(recipe)
+    return (
+        ", ".join(
+            [
+                epochs if recipe.seconds is None else f"for {format_seconds(recipe.seconds)}",
+                f"{recipe.batch_size} images a step",
+                f"{recipe.optimizer} with a {recipe.schedule} learning rate of {recipe.lr:g}",
+                f"weight decay {recipe.weight_decay:g}",
+                f"label smoothing {recipe.label_smoothing:g}; images {recipe.augment().words()}",
+            ]
+        )
+        + f"{_kept(recipe)}{judged_by(recipe)}"
+    )
+
+
+def _kept(recipe: Recipe) -> str:
+    """`; the moving average of the weights is kept`: only what is not usual."""
+    average = f"the moving average of the weights (decay {recipe.ema:g})" if recipe.ema else "the weights"
+    if recipe.select == "best":
+        return f"; {average} of the best epoch by validation {'are' if not recipe.ema else 'is'} kept"
+    return f"; {average} is kept" if recipe.ema else ""
 
 
 def judged_by(recipe: Recipe) -> str:

@@ -29,6 +29,8 @@ def save(path: Path, snapshot: Snapshot, job: Mapping[str, Any]) -> None:
         "generators": snapshot.generators,
         "step": snapshot.step,
         "epochs": [asdict(epoch) | {"looks": []} for epoch in snapshot.epochs],
+        "average": _on_cpu(snapshot.average),
+        "best": _on_cpu(snapshot.best),
     }
     content = io.BytesIO()
     torch.save(document, content)
@@ -51,7 +53,8 @@ def load(path: Path) -> tuple[Snapshot, dict[str, Any]]:
             raise ValueError(document["format"])
         epochs = tuple(Epoch(**epoch | {"looks": ()}) for epoch in document["epochs"])
         network, optimizer, generators = (document[name] for name in ("network", "optimizer", "generators"))
-        return Snapshot(network, optimizer, generators, document["step"], epochs), document["job"]
+        average, best = document.get("average", {}), document.get("best", {})
+        return Snapshot(network, optimizer, generators, document["step"], epochs, average, best), document["job"]
     except Exception:  # the many ways of zipfile, pickle and torch to say it
         raise ValueError(
             f"{path} is damaged, or not what nas wrote: restore it from a copy, or remove it to begin anew"

@@ -44,6 +44,8 @@ class Recipe:
     policy: str = "none"  # or "trivialaugment" or "randaugment"
     mixup: float = 0.0  # alpha; 0: off
     cutmix: float = 0.0  # alpha; 0: off. With both each batch draws which
+    ema: float = 0.0  # decay of a moving average of the weights, in whose place it is judged and kept; 0: off
+    select: str = "last"  # which weights are kept: those of the last epoch, or of the "best" by validation images
     bf16: bool | None = None  # None: where this device computes in bfloat16
     metric: str = "accuracy"  # by which networks are judged, see `nas.training.metrics`
     class_weights: str | tuple[tuple[str, float], ...] | None = None  # in the loss: "balanced", or each class's

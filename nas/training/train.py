@@ -7,9 +7,10 @@ its end; one that was interrupted goes on from the `Snapshot` that was taken aft
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from nas.devices.device import Leash, tuned, within
 from nas.devices.kernels import sound_kernels
 from nas.devices.memory import check_room
 from nas.devices.precision import Precision
+from nas.training.averaging import Average
 from nas.training.evaluation import Judged, fitting_batch, judged, predict
 from nas.training.fine_tuning import EVERYTHING, FineTuning
 from nas.training.looks import Look, Looks
@@ -85,6 +87,8 @@ class Snapshot:
     generators: dict[str, Tensor]
     step: int
     epochs: tuple[Epoch, ...]
+    average: dict[str, Tensor] = field(default_factory=dict)  # of the weights, where the recipe has one
+    best: dict[str, Tensor] = field(default_factory=dict)  # the weights to keep so far, where it selects them
 
 
 def check_room_to_train(build: Callable[[], nn.Module], dataset: Dataset, recipe: Recipe) -> None:
@@ -126,6 +130,8 @@ class Training:
             weights = weights_of_classes(recipe.class_weights, dataset)
             self.learn = make_step(network, self.forward, recipe, tuning, self.batches.batch, recorded, weights)
             self.drop_progress = share_progress(network, self.device)
+            self.average = Average(network, recipe.ema) if recipe.ema else None
+        self.best: dict[str, Tensor] = {}
         self.leash = Leash(self.device)
         self.looks = Looks(marks, self.device)
         self.done: list[Epoch] = []
@@ -142,6 +148,7 @@ class Training:
             with within(self.device):
                 mean_loss = self._learn_from_all_images().item()
                 val = self.looks.take(self.images, self._judge)
+                self._keep_if_best(val)
             self._seconds_before = self.seconds()
             self.done.append(
                 Epoch(
@@ -151,6 +158,29 @@ class Training:
             )  # fmt: skip
             yield self.done[-1]
             self._began = time.perf_counter()  # what was done between two epochs does not count
+        self._finish()
+
+    @property
+    def chosen(self) -> Epoch:
+        """The epoch whose weights are kept."""
+        return chosen(self.done, self.recipe)
+
+    def _keep_if_best(self, val: Judged) -> None:
+        """Keep a copy of the weights that were judged so, where the best are to be selected."""
+        quality = val.accuracy if val.score is None else val.score
+        if self.recipe.select == "best" and all(quality > epoch.quality for epoch in self.done):
+            with self._averaged():
+                self.best = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+
+    def _averaged(self) -> contextlib.AbstractContextManager[None]:
+        return self.average.in_place() if self.average else contextlib.nullcontext()
+
+    def _finish(self) -> None:
+        """Give the network the weights that are kept."""
+        if self.best:
+            self.network.load_state_dict(self.best)
+        elif self.average:
+            self.average.apply()
 
     def _learn_from_all_images(self) -> Tensor:
         """One epoch, or as much of it as there is time for; returns its mean loss."""
@@ -169,6 +199,8 @@ class Training:
                 self.leash.step()
                 self.looks.step(losses[-1])
                 self.step, self.images = self.step + 1, self.images + len(draw[0])
+                if self.average:
+                    self.average.update(self.step)
                 self._tell(len(losses), losses[-1])
                 if self.looks.due(self.images) and self.progress() < 1:
                     self.looks.take(self.images, self._judge)
@@ -201,14 +233,17 @@ class Training:
         if self.device.type == "cuda":
             generators["cuda"] = torch.cuda.get_rng_state(self.device)
         return Snapshot(
-            self.network.state_dict(), self.learn.optimizer_state(), generators, self.step, tuple(self.done)
-        )
+            self.network.state_dict(), self.learn.optimizer_state(), generators, self.step, tuple(self.done),
+            self.average.tensors if self.average else {}, self.best,
+        )  # fmt: skip
 
     def restore(self, snapshot: Snapshot) -> None:
         """Be where `snapshot` was taken. Raises ValueError where that is of another network."""
         try:
             self.network.load_state_dict(snapshot.network)
             self.learn.restore_optimizer(snapshot.optimizer)
+            if self.average:
+                self.average.restore(snapshot.average)
         except (RuntimeError, KeyError) as error:
             raise ValueError(f"it is of another network ({str(error).partition(chr(10))[0]})") from None
         self.generator.set_state(snapshot.generators["images"])
@@ -216,6 +251,7 @@ class Training:
         if self.device.type == "cuda" and "cuda" in snapshot.generators:  # it may have begun on a CPU
             torch.cuda.set_rng_state(snapshot.generators["cuda"], self.device)
         self.done, self.step = list(snapshot.epochs), snapshot.step
+        self.best = {name: tensor.to(self.device) for name, tensor in snapshot.best.items()}
         self.images, self._seconds_before = self.done[-1].images, self.done[-1].seconds
 
     def _tell(self, step: int, loss: Tensor) -> None:
@@ -236,7 +272,8 @@ class Training:
         val = self.dataset.val
         if self._fitting is None:
             self._fitting = fitting_batch(self.network, self.dataset.image_size, self.recipe, self.device)
-        said = predict(self.network, val, self.dataset, self.recipe, self._fitting)
+        with self._averaged():
+            said = predict(self.network, val, self.dataset, self.recipe, self._fitting)
         return judged(said, val.labels, self.recipe.metric)
 
 
@@ -261,6 +298,11 @@ def train(
     DeviceFault when the device fails.
     """
     yield from Training(network, dataset, recipe, seed, tuning, marks, on_step, recorded).epochs()
+
+
+def chosen(epochs: Sequence[Epoch], recipe: Recipe) -> Epoch:
+    """The one of `epochs` whose weights are kept: the last, or the first of the highest quality."""
+    return max(epochs, key=lambda epoch: epoch.quality) if recipe.select == "best" else epochs[-1]
 
 
 def _check_finite(loss: Tensor, step: int) -> None:

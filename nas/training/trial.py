@@ -20,7 +20,7 @@ from nas.network import Network
 from nas.training.evaluation import judged, predict
 from nas.training.looks import Look
 from nas.training.recipe import Recipe
-from nas.training.train import Epoch, OnStep, check_room_to_train, train
+from nas.training.train import Epoch, OnStep, check_room_to_train, chosen, train
 
 
 class State(StrEnum):
@@ -108,18 +108,20 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
         image_seconds = latency(network, dataset.image_size, device) if spec.measure_latency else None
         if spec.published is not None:
             return TrialResult(State.COMPLETE, time.perf_counter() - start, spec.published, latency=image_seconds)
+        epochs = []
         for epoch in train(
             network, dataset, spec.recipe, spec.seed, marks=spec.marks, on_step=on_step, recorded=spec.recorded
         ):
+            epochs.append(epoch)
             yield replace(epoch, latency=image_seconds)
         tested = _test(network, dataset, spec.recipe, epoch) if spec.tested else None
     except Exception as error:
         raise_fault(device, error)
         return TrialResult(State.FAILED, time.perf_counter() - start, reason=describe(error))
-    seconds = time.perf_counter() - start
+    seconds, kept = time.perf_counter() - start, chosen(epochs, spec.recipe)
     return TrialResult(
-        State.COMPLETE, seconds, epoch.val_accuracy, epoch.loss, image_seconds, tested=tested, looks=epoch.looks,
-        single_steps=epoch.single_steps, score=epoch.val_score,
+        State.COMPLETE, seconds, kept.val_accuracy, epoch.loss, image_seconds, tested=tested, looks=epoch.looks,
+        single_steps=epoch.single_steps, score=kept.val_score,
     )  # fmt: skip
 
 
