@@ -180,7 +180,7 @@ class ImageFolder:
             str((read.split.folder / read.files[places[place]][0]).relative_to(self._root))
             for read, places, place in ((train, of_train, found.train), (held_out, of_held_out, found.held_out))
         ]
-        given = train is not held_out
+        given = train is not held_out or self.group_by is not None
         advice = "Remove the copies" if given else "Remove the copies, or keep them in one split with --group-by"
         return [warning(found, len(of_train), part, (names[0], names[1]), advice)]
 
