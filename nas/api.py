@@ -105,6 +105,7 @@ def train(asked: TrainOptions) -> Trained:
     from nas.final import run as training_run
     from nas.final.announcement import training_lines
     from nas.final.job import Job
+    from nas.final.teacher import choose_teacher
     from nas.references.origin import origin_of, source_for
     from nas.references.resolve import resolve
     from nas.results import Trained
@@ -117,12 +118,14 @@ def train(asked: TrainOptions) -> Trained:
     origin = origin_of(network, found, asked.runs_dir)
     source = source_for([network], origin, asked, output.log)
     start, tuning = choose_start(asked)
-    recipe = choices.choose_recipe(asked, source.image_size, origin.recipe if origin else None)
+    searched = origin.recipe if origin else None
+    recipe = choices.choose_recipe(asked, source.image_size, searched, taught=asked.teacher is not None)
     usual = origin.trained if origin and origin.trained else Path(found.name.replace(":", "-") + "-trained")
     folder = usual if asked.out is None else Path(asked.out)
+    teacher = choose_teacher(asked, folder)
     training_run.check_free(folder)
     device = choose_device(asked.device, asked.threads)
-    job = Job(found, source, recipe, asked.seed, device, asked.threads, start, tuning)
+    job = Job(found, source, recipe, asked.seed, device, asked.threads, start, tuning, teacher)
     with output.passing(f"reading {source.name}"):
         dataset, test = source.load(output.log), source.load_test(output.log)
     if asked.progress != "none":

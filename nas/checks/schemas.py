@@ -79,6 +79,8 @@ RECIPE_FIELDS: dict[str, Kind] = {
     "bf16": Optional(Flag()),
     "metric": Word(METRICS),
     "class_weights": ClassWeights(),
+    "distill": Optional(SHARE),
+    "distill_temperature": Optional(Number(0, 1_000, above=True)),
 }
 RECIPE = Object(RECIPE_FIELDS)
 
@@ -291,6 +293,12 @@ JOB = Object(
             {"freeze": TEXTS, "train_last": Optional(COUNT), "backbone_lr": Number(0, 1, above=True)},
             needed=("freeze", "train_last", "backbone_lr"),
         ),
+        "teacher": OrNull(
+            Object(
+                {"network": NETWORK, "weights": TEXT, "sha256": TEXT},
+                needed=("network", "weights", "sha256"),
+            )
+        ),
     },
     needed=("network", "data", "recipe", "seed", "device", "threads", "start", "tuning"),
 )
@@ -370,6 +378,7 @@ RESULT = Object(
         "seed": SEED,
         "recipe": RECIPE,
         "start": OrNull(ANYTHING),
+        "teacher": OrNull(ANYTHING),
         "history": ListOf(
             Object({"epoch": COUNT, "loss": ANY_NUMBER, "val_accuracy": SHARE, "seconds": TIME}, open=True)
         ),

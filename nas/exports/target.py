@@ -88,7 +88,7 @@ def read_source(
         usual = len(read.class_names or ()) or usual[0], read.image_size or usual[1]
     shape = choose_shape(usual, num_classes, image_size)
     torch.manual_seed(0)
-    source = Source(network, _module(network, shape, read), shape, read, origin)
+    source = Source(network, module_of(network, shape, read), shape, read, origin)
     if not source.trained and not allow_untrained:
         raise ValueError(_untrained(target, source))
     return source
@@ -123,7 +123,11 @@ def _untrained(target: str, source: Source) -> str:
     )
 
 
-def _module(network: Network, shape: Shape, weights: Weights | None) -> nn.Module:
+def module_of(network: Network, shape: Shape, weights: Weights | None) -> nn.Module:
+    """`network` for the classes and pixels of `shape`, with `weights`, or random ones where there are none.
+
+    Raises ValueError where the weights are not of it.
+    """
     if weights is None:
         return network.build(*shape)
     if isinstance(network, Designed):

@@ -17,17 +17,22 @@ def training_lines(job: Job, dataset: Dataset, origin: str, folder: Path, start:
 
     `start` says where it goes on, of one that does.
 
-    Raises ValueError where the network does not take such images.
+    Raises ValueError where the network does not take such images, or the teacher has other classes.
     """
     pixels = job.recipe.image_size(dataset)
     size = cost_of(partial(job.network.build, dataset.num_classes, pixels), pixels)
     changed = "; files were added, removed or changed since" if job.data.has_changed(dataset) else ""
     start = start or (f"the weights of {job.start.weights.path}" if job.start else "random weights")
+    taught = []
+    if job.teacher is not None:
+        job.teacher.check(dataset)
+        taught = [f"teacher   {job.teacher.describe(job.recipe)}"]
     threads = f", {job.threads} thread{'s' if job.threads > 1 else ''}" if job.device == "cpu" else ""
     return "\n".join([
         f"network   {job.network.name}, {format_count(size.macs)} MACs, {format_count(size.params)} params",
         *images_lines(job.data, dataset, job.recipe, f"as {origin} has it{changed}" if origin else ""),
         f"start     {start}, seed {job.seed}",
+        *taught,
         f"device    {job.device}{threads}",
         f"results   {folder}/\n",
     ])  # fmt: skip

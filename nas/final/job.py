@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.data.source import DataSource
+from nas.final.teacher import Teacher
 from nas.ledger.config import differences
 from nas.network import Network
 from nas.references.resolve import from_document
@@ -20,9 +21,9 @@ from nas.training.transfer import Start, Weights
 
 @dataclass(frozen=True)
 class Job:
-    """A training to do: of which network, on which data, how, and with what it starts.
+    """A training to do: of which network, on which data, how, with what it starts, and from whom it learns.
 
-    `device` is one that is here, `threads` are the CPU's.
+    `device` is one that is here, `threads` are the CPU's. With a teacher, its `recipe` is `taught`.
     """
 
     network: Network
@@ -33,9 +34,17 @@ class Job:
     threads: int = 1
     start: Start | None = None
     tuning: FineTuning = EVERYTHING
+    teacher: Teacher | None = None
+
+    def __post_init__(self) -> None:
+        if self.teacher is not None:
+            object.__setattr__(self, "recipe", self.recipe.taught())
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values, the weights to start with as their file. Raises OSError where that is gone."""
+        """As JSON values, the weights to start with and the teacher's as their files.
+
+        Raises OSError where such a file is gone.
+        """
         start = None if self.start is None else _named(self.start)
         values = {
             "network": json.loads(self.network.to_json()),
@@ -46,6 +55,7 @@ class Job:
             "threads": self.threads,
             "start": start,
             "tuning": asdict(self.tuning),
+            "teacher": None if self.teacher is None else _named_teacher(self.teacher),
         }
         of_json: dict[str, Any] = json.loads(json.dumps(values))  # lists, where there are tuples
         return of_json
@@ -54,7 +64,8 @@ class Job:
     def from_dict(cls, values: Mapping[str, Any], with_start: bool) -> Job:
         """The inverse of `to_dict`; only `with_start` are the weights to start with read.
 
-        `values` are of `nas.checks.schemas.JOB`. Raises ValueError where the weights are gone or changed.
+        `values` are of `nas.checks.schemas.JOB`. Raises ValueError where the weights, or the teacher's, are gone or
+        changed.
         """
         tuning = dict(values["tuning"])
         return cls(
@@ -66,6 +77,7 @@ class Job:
             threads=values["threads"],
             start=_read(values["start"]) if with_start and values["start"] else None,
             tuning=FineTuning(**tuning | {"freeze": tuple(tuning["freeze"])}),
+            teacher=_read_teacher(values["teacher"]) if values.get("teacher") else None,
         )
 
 
@@ -89,6 +101,19 @@ def _read(start: Mapping[str, Any]) -> Start:
     if _sha256(path) != start["sha256"]:
         raise ValueError(f"{path} is not what the training was to start from: restore it, or begin anew")
     return Start(weights, tuple(start["fresh"]))
+
+
+def _named_teacher(teacher: Teacher) -> dict[str, Any]:
+    path = teacher.weights.path.resolve()
+    return {"network": json.loads(teacher.network.to_json()), "weights": str(path), "sha256": _sha256(path)}
+
+
+def _read_teacher(teacher: Mapping[str, Any]) -> Teacher:
+    path = Path(teacher["weights"])
+    weights = Weights.read(path)
+    if _sha256(path) != teacher["sha256"]:
+        raise ValueError(f"{path} is not the teacher that the training began with: restore it, or begin anew")
+    return Teacher(from_document(teacher["network"]), weights)
 
 
 def _sha256(path: Path) -> str:

@@ -183,16 +183,17 @@ class _Prepared:
 
     @classmethod
     def of(cls, job: Job, dataset: Dataset, test: Images) -> _Prepared:
-        """At the training's start. Raises ValueError where the network, the data, the weights do not fit together."""
+        """At the training's start. Raises ValueError where the network, the data, the weights, the teacher differ."""
         prepare()
         dataset = job.recipe.prepare(dataset.to(job.device))
+        distillation = None if job.teacher is None else job.teacher.distillation(dataset, job.recipe)
         build = partial(job.network.build, dataset.num_classes, dataset.image_size)
         check_room_to_train(build, dataset, job.recipe)
         torch.manual_seed(job.seed)
         module = build()
         size = cost(module, dataset.image_size)
         taken = None if job.start is None else job.start.give(module, job.network, dataset)
-        training = Training(module, dataset, job.recipe, job.seed, job.tuning)
+        training = Training(module, dataset, job.recipe, job.seed, job.tuning, distillation=distillation)
         return cls(job, dataset, test.to(job.device).resize(dataset.image_size), training, size, taken)
 
     def go_on(self, snapshot: Snapshot, taken: dict[str, Any] | None, path: Path) -> None:
@@ -250,6 +251,7 @@ def _tested(prepared: _Prepared, probabilities: Tensor) -> dict[str, Any]:
         "seed": job.seed,
         "recipe": asdict(job.recipe),
         "start": None if taken is None else asdict(taken) | {"tuning": asdict(job.tuning)},
+        "teacher": None if job.teacher is None else job.teacher.to_dict(),
         "history": [
             {"epoch": e.number, "loss": e.loss, "val_accuracy": e.val_accuracy, "seconds": e.seconds}
             for e in training.done

@@ -116,6 +116,16 @@ class TrainOptions(DataOptions, StartOptions, TrainingOptions, JudgingOptions, D
     epochs: Epochs = 10
     subset: SomeSubset = "all"
     seed: Annotated[int, Option(SEED, "Of the weights and the order of images.", panels.TRAINING)] = 0
+    teacher: Annotated[
+        Path | str | None,
+        Option(
+            Optional(NAMED),
+            "Also learn from this trained network, which has the same classes: RUN:best or RUN:17, nas train's folder.",
+            panels.TRAINING,
+            metavar="NETWORK",
+            completes="networks",
+        ),
+    ] = None
     out: Annotated[
         Path | str | None,
         Option(

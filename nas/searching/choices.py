@@ -41,11 +41,14 @@ if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster
 
 
-def choose_recipe(asked: StepOptions, image_size: int | None, searched: Recipe | None = None) -> Recipe:
+def choose_recipe(
+    asked: StepOptions, image_size: int | None, searched: Recipe | None = None, taught: bool = False
+) -> Recipe:
     """How networks are trained: what a recipe has by the name of an option is that option's.
 
     The metric and the weights of classes are those of `searched`, by which the network was found, where nobody says
-    others. Raises ValueError for what a recipe cannot have.
+    others. Raises ValueError for what a recipe cannot have, and for how to learn from a teacher where the networks are
+    not `taught` by one.
     """
     values = asked.values_for(Recipe) | {"resolution": image_size}
     for name in ("metric", "class_weights"):
@@ -53,7 +56,13 @@ def choose_recipe(asked: StepOptions, image_size: int | None, searched: Recipe |
             values[name] = getattr(searched or Recipe(), name)
     if values.get("subset") == "all":
         values["subset"] = None
-    return Recipe(**values).changed(asked.recipe or {})
+    recipe = Recipe(**values).changed(asked.recipe or {})
+    if not taught and (recipe.distill, recipe.distill_temperature) != (None, None):
+        raise ValueError(
+            "--set distill and --set distill_temperature are for learning from a teacher, as in `nas train NETWORK "
+            "--teacher NETWORK`"
+        )
+    return recipe
 
 
 def usual_images(dataset: Dataset) -> int:

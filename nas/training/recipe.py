@@ -12,6 +12,11 @@ from nas.checks.schemas import RECIPE_FIELDS
 from nas.data.augmentation import Augment
 from nas.data.images import Dataset
 
+DISTILL, DISTILL_TEMPERATURE = 0.9, 4.0
+"""With a teacher, where nobody says otherwise. Hinton et al. (2015, section 2) found a considerably lower weight of the
+labels' loss the best; 0.9 at temperature 4 is what Tian et al. (2020, arXiv:1910.10699) and many after them compare by.
+"""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -49,6 +54,10 @@ class Recipe:
     bf16: bool | None = None  # None: where this device computes in bfloat16
     metric: str = "accuracy"  # by which networks are judged, see `nas.training.metrics`
     class_weights: str | tuple[tuple[str, float], ...] | None = None  # in the loss: "balanced", or each class's
+    distill: float | None = (
+        None  # share of a teacher's loss, see `nas.training.distillation`; None: there is no teacher
+    )
+    distill_temperature: float | None = None  # by which its logits and the network's are divided; None likewise
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -86,6 +95,12 @@ class Recipe:
                 raise ValueError(f"a recipe has no {name!r}; it has {', '.join(RECIPE_FIELDS)}")
             values[name] = RECIPE_FIELDS[name].parsed(name, value) if isinstance(value, str) else value
         return dataclasses.replace(self, **values)
+
+    def taught(self) -> Recipe:
+        """This recipe for a training with a teacher: what it does not say of that is as usual."""
+        share = DISTILL if self.distill is None else self.distill
+        temperature = DISTILL_TEMPERATURE if self.distill_temperature is None else self.distill_temperature
+        return dataclasses.replace(self, distill=share, distill_temperature=temperature)
 
     def rate(self, progress: float) -> float:
         """The learning rate after `progress` (0..1) of the training."""

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from nas.data.batches import Batch, Draw
 from nas.devices.precision import Precision
 from nas.devices.recording import CannotRecord, Recorder, Watch, recorder_of
+from nas.training.distillation import Distillation
 from nas.training.fine_tuning import FineTuning, Group
 from nas.training.recipe import Recipe
 from nas.training.step_state import PythonState, StepState, generators_kept
@@ -39,16 +40,19 @@ class Step:
     """What a training does with a batch. `recipe` has the loss and the optimizer, `tuning` the parts that learn.
 
     `batch` makes it of what chance has decided, `class_weights` are what an image of each class counts in the loss, all
-    the same where there are none. `single` says why a device that could record steps does not.
+    the same where there are none. With a `distillation` it learns from a teacher, too. `single` says why a device that
+    could record steps does not.
     """
 
     def __init__(
         self, network: nn.Module, forward: Precision, recipe: Recipe, tuning: FineTuning,
         batch: Callable[[Draw], Batch], single: str = "", class_weights: Tensor | None = None,
+        distillation: Distillation | None = None,
     ) -> None:  # fmt: skip
         self.forward, self.batch, self.single = forward, batch, single
         self.optimizer = optimizer(tuning.groups(network), recipe)
         self.label_smoothing, self.class_weights = recipe.label_smoothing, class_weights
+        self.distillation = distillation
         self.aux_weight: float = getattr(network, "aux_weight", 0.0)
 
     def __call__(self, draw: Draw, rate: float) -> Tensor:
@@ -59,14 +63,25 @@ class Step:
 
     def learn(self, draw: Draw) -> Tensor:
         x, y = self.batch(draw)
-        losses = [
-            F.cross_entropy(z, y, self.class_weights, label_smoothing=self.label_smoothing) for z in self.forward(x)
-        ]
+        losses = self.losses(x, y)
         loss = losses[0] + self.aux_weight * sum(losses[1:])
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.optimizer.zero_grad()
         return loss.detach()
+
+    def losses(self, x: Tensor, y: Tensor) -> list[Tensor]:
+        """That of the network on the batch, and those of its auxiliary classifiers: scalars."""
+        # The teacher first: what it computes on the way is gone before the network keeps its own for the gradients.
+        taught = None if self.distillation is None else self.distillation.teacher(x)
+        return [self._loss(logits, y, taught) for logits in self.forward(x)]
+
+    def _loss(self, logits: Tensor, y: Tensor, taught: Tensor | None) -> Tensor:
+        """A scalar, of `logits` `[B, num_classes]`; `taught` are the teacher's, where there is one."""
+        of_labels = F.cross_entropy(logits, y, self.class_weights, label_smoothing=self.label_smoothing)
+        if self.distillation is None or taught is None:
+            return of_labels
+        return self.distillation.loss(of_labels, logits, taught)
 
     def optimizer_state(self) -> OptimizerState:
         """What the optimizer remembers. The tensors are its own."""
@@ -94,8 +109,11 @@ class RecordedStep(Step):
     def __init__(
         self, network: nn.Module, forward: Precision, recipe: Recipe, tuning: FineTuning,
         batch: Callable[[Draw], Batch], recorder: Recorder, class_weights: Tensor | None = None,
+        distillation: Distillation | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(network, forward, recipe, tuning, batch, class_weights=class_weights)
+        super().__init__(
+            network, forward, recipe, tuning, batch, class_weights=class_weights, distillation=distillation
+        )
         self.network, self.recorder, self.device = network, recorder, forward.device
         self.state = StepState(network, self.optimizer, self.device)
         self.steps, self.replays = 0, 0
@@ -161,7 +179,7 @@ class RecordedStep(Step):
 
 def make_step(
     network: nn.Module, forward: Precision, recipe: Recipe, tuning: FineTuning, batch: Callable[[Draw], Batch],
-    recorded: bool = True, class_weights: Tensor | None = None,
+    recorded: bool = True, class_weights: Tensor | None = None, distillation: Distillation | None = None,
 ) -> Step:  # fmt: skip
     """The fastest there is for the device, or an ordinary one where it is not to be `recorded`.
 
@@ -169,12 +187,12 @@ def make_step(
     """
     recorder = recorder_of(forward.device)
     if recorder is None:
-        return Step(network, forward, recipe, tuning, batch, class_weights=class_weights)
+        return Step(network, forward, recipe, tuning, batch, class_weights=class_weights, distillation=distillation)
     varying = [type(module).__name__ for module in network.modules() if getattr(module, "varies_in_python", False)]
     if varying or not recorded:
         single = f"a {varying[0]} says that it varies from step to step" if varying else "it was asked for"
-        return Step(network, forward, recipe, tuning, batch, single, class_weights)
-    return RecordedStep(network, forward, recipe, tuning, batch, recorder, class_weights)
+        return Step(network, forward, recipe, tuning, batch, single, class_weights, distillation)
+    return RecordedStep(network, forward, recipe, tuning, batch, recorder, class_weights, distillation)
 
 
 def changes(before: PythonState, after: PythonState) -> str:

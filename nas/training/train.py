@@ -22,6 +22,7 @@ from nas.devices.kernels import sound_kernels
 from nas.devices.memory import check_room
 from nas.devices.precision import Precision
 from nas.training.averaging import Average
+from nas.training.distillation import Distillation
 from nas.training.evaluation import Judged, fitting_batch, judged, predict
 from nas.training.fine_tuning import EVERYTHING, FineTuning
 from nas.training.looks import Look, Looks
@@ -101,7 +102,10 @@ def check_room_to_train(build: Callable[[], nn.Module], dataset: Dataset, recipe
 
 
 class Training:
-    """The training of `network`, in place; `epochs` goes through it. Arguments are those of `train`."""
+    """The training of `network`, in place; `epochs` goes through it. Arguments are those of `train`.
+
+    With a `distillation` it also learns from a teacher.
+    """
 
     def __init__(
         self,
@@ -113,6 +117,7 @@ class Training:
         marks: Sequence[int] = (),
         on_step: OnStep | None = None,
         recorded: bool = True,
+        distillation: Distillation | None = None,
     ) -> None:
         self.network, self.dataset, self.recipe, self.on_step = network, dataset, recipe, on_step
         self.device = dataset.train.pixels.device
@@ -128,7 +133,9 @@ class Training:
             )  # fmt: skip
             self.forward = Precision(network, recipe.bf16, self.device)
             weights = weights_of_classes(recipe.class_weights, dataset)
-            self.learn = make_step(network, self.forward, recipe, tuning, self.batches.batch, recorded, weights)
+            self.learn = make_step(
+                network, self.forward, recipe, tuning, self.batches.batch, recorded, weights, distillation
+            )
             self.drop_progress = share_progress(network, self.device)
             self.average = Average(network, recipe.ema) if recipe.ema else None
         self.best: dict[str, Tensor] = {}
