@@ -16,7 +16,7 @@ from nas.cli import common
 from nas.options import commands, panels
 from nas.options.groups import PrintOptions
 from nas.options.option import Option
-from nas.text.visible import visible
+from nas.text.visible import visible, visible_in_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +46,7 @@ def predict(asked: PredictOptions) -> None:
     """
     common.load_torch()
     from nas.cli.tables import predictions_table
+    from nas.data.task import METRIC
     from nas.devices.device import choose_device
     from nas.exports.classifier import Classifier, image_files
     from nas.text.live import passing
@@ -58,9 +59,10 @@ def predict(asked: PredictOptions) -> None:
     classifier = Classifier.load(str(asked.network), asked.runs_dir, weights)
     task = classifier.task
     classes = f"{len(task.class_names)}: {class_list(task.class_names)}{f', as in {task.data}' if task.data else ''}"
+    judged = "" if task.metric == METRIC else f"\nmetric    {visible_in_line(task.metric)}: what it was judged by"
     common.say(asked.as_json or asked.as_csv)(
         f"network   {classifier.words}\n"
-        f"classes   {classes}\n"
+        f"classes   {classes}{judged}\n"
         f"images    {len(files):,}, at {task.preprocessing.image_size} pixels\n"
     )
     with passing("looking at the images", sys.stderr):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import torch
 
@@ -82,6 +83,14 @@ class Classifier:
             raise ValueError(f"{path} does not say which classes it knows: export it again, from trained weights")
         return cls(logits, task, str(path))
 
+    def classify(self, photo: str | Path | IO[bytes]) -> dict[str, float]:
+        """The probability of each class for the image in a file, named or open, as an upload is; the likeliest first.
+
+        Raises ValueError where it cannot be read as an image. Several threads may call it at once.
+        """
+        pixels = self.task.preprocessing.pixels(photo)[None]
+        return dict(self._ranked(self._shares(pixels)[0]))
+
     def predict(self, paths: Sequence[str | Path]) -> Iterator[Prediction]:
         """What is on each image, in this order."""
         files = [Path(path) for path in paths]
@@ -97,14 +106,20 @@ class Classifier:
                 reasons[path] = str(error)
         probabilities = dict[Path, list[float]]()
         if pixels:
-            images = self.task.preprocessing.normalise(torch.stack(list(pixels.values())))
-            probabilities = dict(zip(pixels, self._logits(images).softmax(1).tolist(), strict=True))
+            probabilities = dict(zip(pixels, self._shares(torch.stack(list(pixels.values()))), strict=True))
         for path in paths:
             if path in reasons:
                 yield Prediction(path, reason=reasons[path])
             else:
-                ranked = sorted(zip(self.task.class_names, probabilities[path], strict=True), key=lambda pair: -pair[1])
-                yield Prediction(path, tuple(ranked))
+                yield Prediction(path, self._ranked(probabilities[path]))
+
+    def _shares(self, pixels: torch.Tensor) -> list[list[float]]:
+        """The probabilities of the classes, in their order, for each of the images that have these pixels."""
+        shares: list[list[float]] = self._logits(self.task.preprocessing.normalise(pixels)).softmax(1).tolist()
+        return shares
+
+    def _ranked(self, shares: Sequence[float]) -> tuple[tuple[str, float], ...]:
+        return tuple(sorted(zip(self.task.class_names, shares, strict=True), key=lambda pair: -pair[1]))
 
     def _logits(self, images: torch.Tensor) -> torch.Tensor:
         """Of `images`. Raises ValueError where these are not what such classes have: then the file is damaged."""
