@@ -201,7 +201,7 @@ def export(asked: ExportOptions) -> Exported:
     changes.check(formats)
     weights = None if asked.weights is None else Path(asked.weights)
     shape = asked.classes, asked.image_size
-    source = read_source(str(asked.network), weights, Path(asked.runs_dir), *shape, asked.untrained)
+    source = read_source(str(asked.network), weights, Path(asked.runs_dir), *shape, asked.untrained, exporting=True)
     output.say(describe(source))
     formats = with_weights(formats, source)
     images = loaded = tested = None
@@ -236,9 +236,10 @@ def predict(asked: PredictOptions) -> list[Prediction]:
     from nas.exports.classifier import Classifier, image_files
 
     choose_device("cpu", asked.threads)
-    files = image_files(_several(asked.images))
     weights = None if asked.weights is None else Path(asked.weights)
-    return list(Classifier.load(str(asked.network), asked.runs_dir, weights).predict(files))
+    classifier = Classifier.load(str(asked.network), asked.runs_dir, weights)
+    files, _ = image_files(_several(asked.images))
+    return list(classifier.predict(files))
 
 
 @takes(OpenOptions)

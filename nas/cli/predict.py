@@ -16,12 +16,12 @@ from nas.cli import common
 from nas.options import commands, panels
 from nas.options.groups import PrintOptions
 from nas.options.option import Option
-from nas.text.visible import visible
+from nas.text.visible import visible, visible_in_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nas.exports.classifier import Prediction
+    from nas.exports.classifier import Classifier, Prediction
 
 
 @dataclass(frozen=True)
@@ -49,20 +49,13 @@ def predict(asked: PredictOptions) -> None:
     from nas.devices.device import choose_device
     from nas.exports.classifier import Classifier, image_files
     from nas.text.live import passing
-    from nas.training.announcement import class_list
 
     common.one_format(asked.as_csv, asked.as_json)
     choose_device("cpu", asked.threads)
     weights = None if asked.weights is None else Path(asked.weights)
-    files = image_files([asked.images] if isinstance(asked.images, str | Path) else asked.images)
     classifier = Classifier.load(str(asked.network), asked.runs_dir, weights)
-    task = classifier.task
-    classes = f"{len(task.class_names)}: {class_list(task.class_names)}{f', as in {task.data}' if task.data else ''}"
-    common.say(asked.as_json or asked.as_csv)(
-        f"network   {classifier.words}\n"
-        f"classes   {classes}\n"
-        f"images    {len(files):,}, at {task.preprocessing.image_size} pixels\n"
-    )
+    files, passed = image_files([asked.images] if isinstance(asked.images, str | Path) else asked.images)
+    common.say(asked.as_json or asked.as_csv)(_heading(classifier, len(files), passed))
     with passing("looking at the images", sys.stderr):
         predictions = list(classifier.predict(files))
     readable = [prediction for prediction in predictions if not prediction.reason]
@@ -77,6 +70,22 @@ def predict(asked: PredictOptions) -> None:
         for reason in unreadable:
             common.to_stderr(f"nas: {reason}")
         raise typer.Exit(2)
+
+
+def _heading(classifier: Classifier, count: int, passed: str) -> str:
+    """The network and its classes; what it was judged by, where that is not accuracy; how many images there are."""
+    from nas.data.task import METRIC
+    from nas.training.announcement import class_list
+
+    task = classifier.task
+    names = f"{len(task.class_names)}: {class_list(task.class_names)}"
+    lines = [
+        f"network   {classifier.words}",
+        f"classes   {names}{f', as in {task.data}' if task.data else ''}",
+        *([] if task.metric == METRIC else [f"metric    {visible_in_line(task.metric)}, by which it was judged"]),
+        f"images    {count:,}, at {task.preprocessing.image_size} pixels{f'; passed over: {passed}' if passed else ''}",
+    ]
+    return "\n".join([*lines, ""])
 
 
 def _as_json(prediction: Prediction, top: int) -> dict[str, object]:

@@ -16,8 +16,9 @@ from __future__ import annotations
 import threading
 import warnings
 from contextlib import nullcontext
+from os import SEEK_END
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,13 +57,13 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(ENDINGS)
 
 
-def decode(path: Path, size: int) -> npt.NDArray[np.uint8]:
+def decode(file: str | Path | IO[bytes], size: int) -> npt.NDArray[np.uint8]:
     """The image in a file: `[size, size, 3]`. Raises whatever Pillow does for one that it cannot read."""
     import numpy as np
     from PIL import Image
 
     Image.init()
-    with Image.open(path, formats=[kind for kind in ENDINGS_OF if kind in Image.OPEN]) as image:
+    with Image.open(file, formats=[kind for kind in ENDINGS_OF if kind in Image.OPEN]) as image:
         image.draft(None, (2 * size, 2 * size))  # a JPEG of many times that is scaled while it is decoded
         with _ONE_HUGE if image.width * image.height > HUGE else nullcontext():
             upright = _upright(_rgb(image), _orientation(image))
@@ -77,24 +78,35 @@ def as_shown(image: Any) -> Any:
     return _upright(_rgb(image), _orientation(image))
 
 
-def read_image(path: Path, size: int) -> npt.NDArray[np.uint8]:
-    """As `decode`, without Pillow's warnings. Raises ValueError, in one line, where the file cannot be read."""
+def read_image(file: str | Path | IO[bytes], size: int) -> npt.NDArray[np.uint8]:
+    """As `decode`, without Pillow's warnings. Raises ValueError, in one line, where the file cannot be read.
+
+    `file` may be open, as an upload is; what is in it is then read from its beginning.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd EXIF data and of many pixels, which are no reason not to go on
         try:
-            return decode(path, size)
+            return decode(file, size)
         except ImportError:
             raise
         except Exception as error:  # the many ways of Pillow and its codecs to say that a file is damaged
-            raise ValueError(f"{path} cannot be read as an image: {why_unreadable(error, path)}") from None
+            name = file if isinstance(file, str | Path) else "the file"
+            raise ValueError(f"{name} cannot be read as an image: {why_unreadable(error, file)}") from None
 
 
-def why_unreadable(error: Exception, path: Path) -> str:
-    """The reason why the image at `path` cannot be decoded, in one line that does not name it."""
-    if path.is_file() and path.stat().st_size == 0:
+def why_unreadable(error: Exception, file: str | Path | IO[bytes]) -> str:
+    """The reason why the image in `file` cannot be decoded, in one line that does not name it."""
+    if _is_empty(file):
         return "the file is empty"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]
-    return text.replace(f" {str(path)!r}", "") or type(error).__name__
+    called = str(file) if isinstance(file, str | Path) else file
+    return text.replace(f" {called!r}", "") or type(error).__name__
+
+
+def _is_empty(file: str | Path | IO[bytes]) -> bool:
+    if isinstance(file, str | Path):
+        return Path(file).is_file() and Path(file).stat().st_size == 0
+    return file.seek(0, SEEK_END) == 0
 
 
 # ---------------------------------------------------------------------------- which way up

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -39,13 +39,13 @@ class Preprocessing:
         """What the images of `dataset` went through, and go through in training."""
         return cls(dataset.image_size, dataset.mean, dataset.std)
 
-    def pixels(self, path: str | Path) -> Tensor:
+    def pixels(self, file: str | Path | IO[bytes]) -> Tensor:
         """The image in a file, as those of a folder are decoded: uint8 `[image_size, image_size, 3]`.
 
         Turned as its EXIF data say, on white, its centre square, bilinear and antialiased. Raises ValueError where the
         file cannot be read.
         """
-        return torch.from_numpy(read_image(Path(path), self.image_size).copy())
+        return torch.from_numpy(read_image(file, self.image_size).copy())
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """uint8 `[N, H, W, 3]` to float32 `[N, 3, H, W]`, channels_last: what a network takes, as in training."""

@@ -72,7 +72,8 @@ class Task:
         document = schema.read(path, RESULT)
         if not set(TASK.needed) <= document.keys():
             return None
-        return cls(tuple(document["class_names"]), Preprocessing.from_dict(document), document.get("data", ""))
+        metric = document.get("recipe", {}).get("metric", METRIC)
+        return cls(tuple(document["class_names"]), Preprocessing.from_dict(document), document.get("data", ""), metric)
 
 
 def names_and_pixels(names: tuple[str, ...], image_size: int) -> dict[str, str]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import torch
 
-from nas.data.listing import images_below
+from nas.data.image_file import is_image
+from nas.data.listing import Passed, images_below
 from nas.data.splits import no_images
 from nas.data.task import Task
 from nas.exports.formats import PROGRAMS, Logits
 from nas.exports.target import read_source
+from nas.files import ARCHITECTURE
 
 BATCH = 100
 
@@ -51,6 +54,7 @@ class Classifier:
         path = Path(target)
         if path.suffix[1:] in PROGRAMS:
             return cls._of_program(path)
+        _check_is_no_other_file(path)
         source = read_source(target, Path(weights) if weights else None, Path(runs_dir))
         assert source.weights is not None
         if source.task is None:
@@ -82,6 +86,14 @@ class Classifier:
             raise ValueError(f"{path} does not say which classes it knows: export it again, from trained weights")
         return cls(logits, task, str(path))
 
+    def classify(self, photo: str | Path | IO[bytes]) -> dict[str, float]:
+        """The probability of each class for the image in a file, named or open, as an upload is; the likeliest first.
+
+        Raises ValueError where it cannot be read as an image. Several threads may call it at once.
+        """
+        pixels = self.task.preprocessing.pixels(photo)[None]
+        return dict(self._ranked(self._shares(pixels)[0]))
+
     def predict(self, paths: Sequence[str | Path]) -> Iterator[Prediction]:
         """What is on each image, in this order."""
         files = [Path(path) for path in paths]
@@ -97,14 +109,20 @@ class Classifier:
                 reasons[path] = str(error)
         probabilities = dict[Path, list[float]]()
         if pixels:
-            images = self.task.preprocessing.normalise(torch.stack(list(pixels.values())))
-            probabilities = dict(zip(pixels, self._logits(images).softmax(1).tolist(), strict=True))
+            probabilities = dict(zip(pixels, self._shares(torch.stack(list(pixels.values()))), strict=True))
         for path in paths:
             if path in reasons:
                 yield Prediction(path, reason=reasons[path])
             else:
-                ranked = sorted(zip(self.task.class_names, probabilities[path], strict=True), key=lambda pair: -pair[1])
-                yield Prediction(path, tuple(ranked))
+                yield Prediction(path, self._ranked(probabilities[path]))
+
+    def _shares(self, pixels: torch.Tensor) -> list[list[float]]:
+        """The probabilities of the classes, in their order, for each of the images that have these pixels."""
+        shares: list[list[float]] = self._logits(self.task.preprocessing.normalise(pixels)).softmax(1).tolist()
+        return shares
+
+    def _ranked(self, shares: Sequence[float]) -> tuple[tuple[str, float], ...]:
+        return tuple(sorted(zip(self.task.class_names, shares, strict=True), key=lambda pair: -pair[1]))
 
     def _logits(self, images: torch.Tensor) -> torch.Tensor:
         """Of `images`. Raises ValueError where these are not what such classes have: then the file is damaged."""
@@ -121,17 +139,39 @@ class Classifier:
         return found
 
 
-def image_files(images: Sequence[str | Path]) -> list[Path]:
+def image_files(images: Sequence[str | Path]) -> tuple[list[Path], str]:
     """The files that are meant: those named, and the images anywhere below the folders named, sorted.
 
-    Raises ValueError for what is not there, and for a folder without images.
+    Also what was passed over in the folders, in words. Raises ValueError for what is not there, and for a folder
+    without images.
     """
     found: list[Path] = []
+    passed = Passed()
     for image in map(Path, images):
         if not image.exists():
             raise ValueError(f"there is no image {image}")
-        inside = [image / file.name for file in images_below(image, ["."]).files] if image.is_dir() else [image]
-        if not inside:
-            raise ValueError(no_images(image))
-        found += inside
-    return list(dict.fromkeys(found))
+        if not image.is_dir():
+            found.append(image)
+            continue
+        listing = images_below(image, ["."])
+        if not listing.files:
+            others = str(listing.passed)
+            raise ValueError(f"{no_images(image)}. It has {others}" if others else f"{image} has no files")
+        found += [image / file.name for file in listing.files]
+        passed += listing.passed
+    return list(dict.fromkeys(found)), str(passed)
+
+
+def _check_is_no_other_file(path: Path) -> None:
+    """Raises ValueError, with what to name, for what lies beside a network or is given to it."""
+    programs = [path / f"network.{form}" for form in PROGRAMS if (path / f"network.{form}").is_file()]
+    if programs and not (path / ARCHITECTURE).is_file():
+        raise ValueError(f"{path} is a folder: name the file in it, {programs[0]}")
+    if not path.is_file():
+        return
+    if is_image(path.name):
+        raise ValueError(f"{path} is an image: the network comes first, and then the images")
+    if path.suffix in (".safetensors", ".py") and path.with_name(ARCHITECTURE).is_file():
+        raise ValueError(f"{path} is a part of a network: name its folder, {path.parent}")
+    if path.suffix == ".safetensors":
+        raise ValueError(f"{path} has weights: name their network, and the weights by --weights {path}")

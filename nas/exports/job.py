@@ -25,6 +25,7 @@ from nas.exports.files import (
 from nas.exports.fold import fold_batch_norms
 from nas.exports.formats import PROGRAMS, largest_difference
 from nas.exports.photographs import CLASSIFY
+from nas.exports.readme import beginning, lines_there, write_readme
 from nas.exports.steps import ExportStep, calibration_batches, int8_bytes, measure, program_bytes
 from nas.exports.target import Source
 from nas.files import new_folder, write_atomically
@@ -90,9 +91,13 @@ def run(
     if not logits.isfinite().all():
         deep = "" if source.trained else ": without training, a network so deep overflows"
         raise ValueError(f"{source.network.name} gives logits that are no numbers, so no file can be checked{deep}")
+    start = beginning(source, changes.prune)
+    there = lines_there(folder, start)
     stages = list(_stages(source.module, logits, changes, pixels, say))
     with new_folder(folder):
-        return _written(folder, formats, int8, source, changes, stages, logits, data, test)
+        done = _written(folder, formats, int8, source, changes, stages, logits, data, test)
+        readme = write_readme(folder, start, there, done.files, source, stages[-1][1])
+    return replace(done, files=[*done.files, readme])
 
 
 def _written(

@@ -17,10 +17,11 @@ from torch import nn
 
 from nas.data.image_file import read_image
 from nas.data.preprocessing import normalised
-from nas.data.task import Task
+from nas.data.task import KIND, Task
 from nas.exports.source import Sources, imports_of, run_source
-from nas.exports.text import in_docstring, render
+from nas.exports.text import in_docstring, literal, render
 
+CONSTANTS = {"TASK", "METRIC", "CLASS_NAMES", "MEAN", "STD", "WEIGHTS"}  # of network.py
 CLASSIFY = "classify.py"  # beside network.onnx
 TOLERANCE = 1e-3  # of a probability
 
@@ -41,6 +42,7 @@ def for_network(task: Task) -> list[str]:
     """The parts of a Python file by which its network classifies photographs."""
     preprocessing = task.preprocessing
     constants = (
+        f"TASK, METRIC = {literal(KIND)}, {literal(task.metric)}  # what it was trained for, and judged by\n"
         f"CLASS_NAMES = {render(task.class_names, 0)}\n"
         f"MEAN = {preprocessing.mean!r}  # of each channel, of pixels in 0..1\n"
         f"STD = {preprocessing.std!r}\n"
@@ -57,12 +59,13 @@ def trained(weights: str | Path = WEIGHTS) -> nn.Module:
     return model.eval()
 
 
-def predict(path: str | Path, model: nn.Module | None = None) -> dict[str, float]:
+def predict(photo: str | Path | IO[bytes], model: nn.Module | None = None) -> dict[str, float]:
     """The probability of each class for the image in a file, the likeliest first. By default WEIGHTS are loaded.
 
-    The image goes in as images did in training: turned as its EXIF data say, on white, its centre square.
+    The file is named, or open, as an upload is. The image goes in as images did in training: turned as its EXIF data
+    say, on white, its centre square. Raises ValueError where it cannot be read.
     """
-    pixels = torch.from_numpy(read_image(Path(path), IMAGE_SIZE).copy())[None]
+    pixels = torch.from_numpy(read_image(photo, IMAGE_SIZE).copy())[None]
     images = normalised(pixels, MEAN, STD).permute(0, 3, 1, 2)
     with torch.no_grad():
         probabilities = (trained() if model is None else model)(images).softmax(1)[0].tolist()
@@ -121,7 +124,7 @@ SAY_IMPORTS = {
 
 _CLASSIFY = '''
 def classifier(file: str | Path = Path(__file__).with_name("network.onnx")) -> Any:
-    """A function from an image's path to the probability of each class, the likeliest first."""
+    """A function from an image's path, or an open file, to the probability of each class, the likeliest first."""
     import numpy as np
     import onnxruntime
 
@@ -129,8 +132,8 @@ def classifier(file: str | Path = Path(__file__).with_name("network.onnx")) -> A
     about = session.get_modelmeta().custom_metadata_map
     names, size, mean, std = (json.loads(about[name]) for name in ("class_names", "image_size", "mean", "std"))
 
-    def classify(path: str | Path) -> dict[str, float]:
-        pixels = read_image(Path(path), size)  # [size, size, 3]
+    def classify(photo: str | Path | IO[bytes]) -> dict[str, float]:
+        pixels = read_image(photo, size)  # [size, size, 3]
         image = ((pixels / 255 - mean) / std).astype(np.float32)
         (logits,) = session.run(None, {"images": image.transpose(2, 0, 1)[None]})  # [1, 3, size, size]
         shares = np.exp(logits[0] - logits[0].max())
@@ -165,7 +168,7 @@ def check_network(source: str, module: nn.Module, task: Task) -> None:
     with tempfile.TemporaryDirectory() as folder:
         photograph = example_photograph(Path(folder))
         found = run_source(source, Path(folder, "network.py")).predict(photograph, module)
-        _check("network.py", found, module, task, photograph)
+        check_shares("network.py", "network.py", found, module, task, photograph)
 
 
 def check_classify(source: str, onnx: bytes, module: nn.Module, task: Task) -> None:
@@ -173,7 +176,8 @@ def check_classify(source: str, onnx: bytes, module: nn.Module, task: Task) -> N
     with tempfile.TemporaryDirectory() as folder:
         photograph, file = example_photograph(Path(folder)), Path(folder, "network.onnx")
         file.write_bytes(onnx)
-        _check(CLASSIFY, run_source(source, file).classifier(file)(photograph), module, task, photograph)
+        found = run_source(source, file).classifier(file)(photograph)
+        check_shares(CLASSIFY, CLASSIFY, found, module, task, photograph)
 
 
 def example_photograph(folder: Path) -> Path:
@@ -188,13 +192,16 @@ def example_photograph(folder: Path) -> Path:
     return path
 
 
-def _check(name: str, found: Mapping[str, float], module: nn.Module, task: Task, photograph: Path) -> None:
+def check_shares(
+    name: str, what: str, found: Mapping[str, float], module: nn.Module, task: Task, photograph: Path
+) -> None:
+    """Raises ValueError where `what` gives others than `module` for the photograph: the file `name` is wrong then."""
     images = task.preprocessing.normalise(task.preprocessing.pixels(photograph)[None])
     with torch.no_grad():
         wanted = dict(zip(task.class_names, module(images).softmax(1)[0].tolist(), strict=True))
     difference = max(abs(found[c] - wanted[c]) for c in wanted) if found.keys() == wanted.keys() else 1.0
     if not difference <= TOLERANCE:
         raise ValueError(
-            f"{name} would not give the probabilities of the network for a photograph: they differ by "
-            f"{difference:.2g}; it is not written"
+            f"{what} would not give the probabilities of the network for a photograph: they differ by "
+            f"{difference:.2g}; {name} is not written"
         )

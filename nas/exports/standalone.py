@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from nas.data.task import Task
 from nas.exports.factor import Function, factor
-from nas.exports.photographs import SAY, SAY_IMPORTS, for_network, reading
+from nas.exports.photographs import CONSTANTS, SAY, SAY_IMPORTS, for_network, reading
 from nas.exports.source import WIDTH, Sources, imports_of, run_source
 from nas.exports.text import in_docstring, literal, render
 from nas.exports.tree import REQUIRED, Arg, Call, check_fields, expression_of
@@ -41,7 +41,7 @@ def standalone_source(
     check_fields(module.modules())
     sources = Sources(module.modules())
     photographs = reading(for_torch=True) if task else Sources([])
-    if twice := sources.texts.keys() & photographs.texts.keys():
+    if task and (twice := sources.texts.keys() & {*photographs.texts, *CONSTANTS}):
         raise ValueError(f"{min(twice)} is also what reads photographs in the file: rename the network's own")
     command = _COMMAND_IMPORTS | (SAY_IMPORTS | {"partial": ("functools", "partial")} if task else {})
     ours = {NAME, "read", "trained", "predict", "check", "need", "say", "main"}

@@ -68,13 +68,14 @@ def read_source(
     num_classes: int | None = None,
     image_size: int | None = None,
     allow_untrained: bool = False,
+    exporting: bool = False,
 ) -> Source:
     """The network that `target` means, see `nas.references.resolve.resolve`, with the `weights` of a file.
 
     By default they are those that `nas train` wrote: to the folder that `target` is, or for a trial of a run. Classes
     and pixels are those given, else the weights', else the file's, the run's or the publication's. Raises
     ValueError where there is no such network, or the weights are not of it; and where they are untrained, unless those
-    are `allow_untrained`: then they are of seed 0.
+    are `allow_untrained`: then they are of seed 0. `exporting` has the message tell of that, too.
     """
     network = resolve(target, runs_dir)
     origin = origin_of(target, network, runs_dir)
@@ -90,7 +91,7 @@ def read_source(
     torch.manual_seed(0)
     source = Source(network, module_of(network, shape, read), shape, read, origin)
     if not source.trained and not allow_untrained:
-        raise ValueError(_untrained(target, source))
+        raise ValueError(_untrained(target, source, exporting))
     return source
 
 
@@ -109,18 +110,18 @@ def describe(source: Source) -> str:
     )
 
 
-def _untrained(target: str, source: Source) -> str:
+def _untrained(target: str, source: Source, exporting: bool) -> str:
     """What to say where trained weights are needed and there are none."""
     if source.weights is not None:
         return f"{source.weights.path} has untrained weights: `nas train {target}` trains the network"
     if source.origin and source.origin.trained and (source.origin.trained / TRAINING).is_file():
         return f"the training of {target} has not ended: `nas resume {source.origin.trained}` continues it"
     if source.origin and source.origin.trained:
-        return f"{target} is not trained yet: `nas train {target}` does that; --untrained exports random weights"
-    return (
-        f"{target} has no trained weights: `nas train {target}` makes some, --weights FILE names those that there are, "
-        "and --untrained exports random ones"
-    )
+        random = "; --untrained exports random weights" if exporting else ""
+        return f"{target} is not trained yet: `nas train {target}` does that{random}"
+    others = "--weights FILE names those that there are"
+    others = f"{others}, and --untrained exports random ones" if exporting else f"and {others}"
+    return f"{target} has no trained weights: `nas train {target}` makes some, {others}"
 
 
 def module_of(network: Network, shape: Shape, weights: Weights | None) -> nn.Module:

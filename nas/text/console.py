@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TextIO
 
+from nas.text.cells import closed, spaced
 from nas.text.visible import visible
 
 NARROW = 80  # columns of a terminal that does not say how many it has
@@ -46,7 +47,7 @@ def fitted(text: str, width: int | None) -> str:
     """
     if width is None:
         return text
-    lines, fit = text.split("\n"), []
+    lines, fit = spaced(text).split("\n"), []
     while lines:
         size = _table_lines(lines)
         block, lines = lines[: size or 1], lines[size or 1 :]
@@ -54,7 +55,7 @@ def fitted(text: str, width: int | None) -> str:
             fit += block
         else:
             fit += folded(block, width) if size else [_wrapped(block[0], width)]
-    return "\n".join(fit)
+    return closed("\n".join(fit))
 
 
 def _table_lines(lines: Sequence[str]) -> int:

@@ -25,7 +25,7 @@ from searchspaces import Compact
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
-PROGRAMS = ("nas", "make", "git", "pip", "python", "ray", "unzip", ".venv/bin/")
+PROGRAMS = ("nas", "make", "git", "pip", "python", "ray", "unzip", "curl", ".venv/bin/")
 
 LESS = {
     "nas search": "--trials 1 --subset 20 --batch-size 10",
@@ -53,7 +53,8 @@ NOT_RUN = {
     r"\.\.\.": "it is not written in full",
     r"^(make|git|\.venv/bin/)": "it is what builds and tests this checkout",
     r"^pip install": "it changes what is installed",
-    r"^nas dashboard": "it serves until Ctrl-C",
+    r"^nas dashboard|uvicorn": "it serves until Ctrl-C",
+    r"^curl": "it asks a server",
     r"^ray |--address|--gpus|benchmarks/gpu": "it needs a cluster or GPUs",
     r"--storage": "it needs a database",
     r"--target-latency": "what it finds depends on the machine",

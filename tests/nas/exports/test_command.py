@@ -28,7 +28,7 @@ def test_a_folder_of_nas_train(
     said = json.loads(capsys.readouterr().out)
     assert said["trained"] is True and said["steps"] == []
     assert [Path(file["path"]).name for file in said["files"]] == [
-        "network.py", "weights.safetensors", "architecture.json",
+        "network.py", "weights.safetensors", "architecture.json", "README.md",
     ]  # fmt: skip
     assert said["files"][0]["difference"] == 0.0
     assert load_file(tmp_path / "out" / "weights.safetensors")["fc.2.weight"].shape == (7, 64)

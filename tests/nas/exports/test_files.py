@@ -164,7 +164,7 @@ def test_folded_weights_fit_the_file_and_no_architecture(small: nn.Module, tmp_p
     source = Source(Designed("resnet8"), small, SHAPE, None)
     said: list[str] = []
     run_job(tmp_path, ["standalone", "state_dict"], source, Changes(fold_bn=True), None, None, said.append)
-    assert {path.name for path in tmp_path.iterdir()} == {"network.py", "weights.safetensors"}
+    assert {path.name for path in tmp_path.iterdir()} == {"network.py", "weights.safetensors", "README.md"}
     assert said[0].startswith("folded 2 of 3 batch norms; 1 stay")
     assert "0.0.1.weight" not in load_file(tmp_path / "weights.safetensors")
 

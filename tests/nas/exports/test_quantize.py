@@ -35,7 +35,7 @@ def test_static_int8_is_a_quarter_and_about_as_good(trained: nn.Module, tiny: Da
     source = Source(Designed("resnet8"), trained, (4, 16), None)
     changes = Changes(fold_bn=True, prune=0.25, quantize="static")
     done = run(tmp_path, ["pt2"], source, changes, tiny, tiny.val, lambda _: None)
-    assert [file.path.name for file in done.files] == ["network.pt2", "network.int8.pt2"]
+    assert [file.path.name for file in done.files] == ["network.pt2", "network.int8.pt2", "README.md"]
     assert [step.name for step in done.steps] == ["float32", "batch norms folded", "25 % pruned", "int8, static"]
     weights = 4 * sum(p.numel() for p in trained.parameters())
     assert done.steps[0].bytes > weights and done.steps[-1].bytes < done.steps[0].bytes - weights / 2
@@ -64,7 +64,7 @@ def test_static_int8_as_onnx(trained: nn.Module, tiny: Dataset, tmp_path: Path) 
     pytest.importorskip("onnxruntime")
     source = Source(Designed("resnet8"), trained, (4, 16), None)
     done = run(tmp_path, ["onnx"], source, Changes(quantize="static"), tiny, None, lambda _: None)
-    assert [file.path.name for file in done.files] == ["network.onnx", "network.int8.onnx"]
+    assert [file.path.name for file in done.files] == ["network.onnx", "network.int8.onnx", "README.md"]
     difference, largest = done.files[1].difference, done.files[1].largest
     assert difference is not None and largest is not None and 0 < difference < largest / 4
     assert done.steps[1].bytes < done.steps[0].bytes / 2

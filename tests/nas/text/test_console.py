@@ -107,3 +107,19 @@ def test_a_dumb_terminal_gets_plain_lines(term: str | None, monkeypatch: pytest.
     with passing("reading shapes", out):
         pass
     assert not can_change(out) and out.getvalue() == ""
+
+
+def test_characters_that_take_two_columns_are_counted_so() -> None:
+    rows = [("日本/花.jpg", "雛菊", "rose"), ("one.jpg", "rose", "tulip")]
+    lines = table(("image", "class", "then"), rows).splitlines()
+    assert lines[2:] == ["日本/花.jpg  雛菊   rose", "one.jpg      rose   tulip"]
+    assert lines[1] == "-" * 25
+    text = "\n".join(lines)
+    assert fitted(text, 25) == text
+    assert fitted(text, 20).splitlines()[:4] == [
+        "image        class",
+        "-" * 18,
+        "日本/花.jpg  雛菊",
+        "one.jpg      rose",
+    ]
+    assert fitted("日本 語", 5) == "日本\n語"

@@ -1,0 +1,184 @@
+"""The README.md of an export: what the network is, what it was trained for, and how each file is used.
+
+It goes wherever the files go, so it names nothing of this machine, and what others chose, as names of classes, stands
+in it as code, in which Markdown does nothing. Formats that are added to a folder later get their lines in the README.md
+that is there.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from torch import nn
+
+from nas.checks import schema, schemas
+from nas.data.task import HOW, KIND, Task
+from nas.exports.classifier import Classifier
+from nas.exports.files import Written
+from nas.exports.photographs import CLASSIFY, check_shares, example_photograph
+from nas.exports.target import Source
+from nas.files import ARCHITECTURE, RESULT, WEIGHTS, read_text, write_atomically
+from nas.text.units import format_percent
+from nas.text.visible import visible_in_line
+from searchspaces.cost import cost
+
+README = "README.md"
+NAMED = 3  # classes
+USE = "- "  # begins each line on the use of a file
+
+NEEDS = {
+    "network.py": "PyTorch, NumPy and Pillow",
+    WEIGHTS: "nas",
+    "network.onnx": "ONNX Runtime, NumPy and Pillow",
+    "network.pt2": "nas",
+    "network.int8.onnx": "ONNX Runtime, NumPy and Pillow",
+    "network.int8.pt2": "nas",
+}
+"""What must be installed where a file classifies a photograph as `_photograph` says; the order of the lines."""
+
+
+def beginning(source: Source, pruned: float | None) -> str:
+    """All lines above those on the files: they are equal for equal networks."""
+    size = cost(source.module, source.shape[1])
+    title = _code(source.network.name)
+    zeros = f" {100 * pruned:g} % of its weights are set to zero." if pruned else ""
+    about = f"{title} is a network of {size.params:,} parameters and {size.macs:,} multiply-adds (MACs) for one image."
+    pixels = f"It takes images of {source.shape[1]} x {source.shape[1]} pixels"
+    task = source.task
+    if task is None:
+        state = "It is not trained" if not source.trained else "Its weights do not say how images were normalised"
+        classes = f" and has {source.shape[0]} classes."
+        return f"# {title}\n\n{about}{zeros}\n{state}, so no file classifies photographs.\n{pixels}{classes}\n"
+    known = task.preprocessing
+    mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (known.mean, known.std))
+    return (
+        f"# {title}\n\n"
+        f"{about}{zeros}\n"
+        f"It says which of {len(task.class_names)} classes a photograph shows: {_classes(task)}.\n"
+        f"{_trained(source, task, pruned)}\n"
+        f"{pixels}: {HOW}. The mean is {mean}, the standard deviation (std) {std}.\n"
+    )
+
+
+def _classes(task: Task) -> str:
+    """The first of them, and how many there are besides."""
+    names, more = [*map(_code, task.class_names[:NAMED])], len(task.class_names) - NAMED
+    return f"{', '.join(names)} and {more} more" if more > 0 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _trained(source: Source, task: Task, pruned: float | None) -> str:
+    """For what task and on which data it was trained, by what it was judged, and what that was on the test images."""
+    data = f" on {_code(without_folders(task.data))}" if task.data else ""
+    tested = _test_result(source)
+    if tested is None:
+        return f"It was trained for {KIND}{data}, and its metric is {task.metric}."
+    other = source.weights is not None and source.weights.image_size not in (None, source.shape[1])
+    pixels = f" at {source.weights.image_size} pixels" if source.weights and other else ""
+    before = " before it was pruned" if pruned else ""
+    reached = f"{task.metric} was {format_percent(tested)} on the test images{pixels}{before}"
+    return f"It was trained for {KIND}{data}, and its {reached}."
+
+
+def _test_result(source: Source) -> float | None:
+    """What its metric was on the test images, where the training's result lies beside the weights."""
+    if source.weights is None or source.weights.path.name != WEIGHTS:
+        return None  # a result.json is of the weights.safetensors beside it
+    path = source.weights.path.with_name(RESULT)
+    if not path.is_file():
+        return None
+    result = schema.read(path, schemas.RESULT)
+    tested: float = result.get("test_score", result["test_accuracy"])
+    return tested
+
+
+def without_folders(data: str) -> str:
+    """The name of data without the path of this machine that old runs have in it: `folder:/home/me/x`."""
+    kind, colon, place = data.partition(":")
+    return f"{kind}{colon}{Path(place).name}" if "/" in place else data
+
+
+def _code(text: str) -> str:
+    return f"`{visible_in_line(text).replace('`', chr(39))}`"
+
+
+def uses(names: Sequence[str], source: Source) -> list[str]:
+    """A line for each of the files `names` that is used by itself: what it needs, and what to call."""
+    lines = []
+    for name in (name for name in NEEDS if name in names):
+        how = _photograph(name, ARCHITECTURE in names) if source.task else _tensors(name, WEIGHTS in names)
+        needs = f" needs {NEEDS[name]}" if source.task else ""
+        if how:
+            lines.append(f"{USE}`{name}`{needs}: {how}")
+    return lines
+
+
+def _photograph(name: str, architecture: bool) -> str:
+    """What classifies a photograph by the file `name`; nothing for weights that `network.py` alone can use."""
+    if name == "network.py":
+        return f"`python network.py photo.jpg`, with {WEIGHTS} beside it"
+    if name == WEIGHTS:
+        return "`nas predict . photo.jpg` in this folder" if architecture else ""
+    if name == "network.onnx":
+        return f"`python {CLASSIFY} photo.jpg`"
+    if name.endswith(".onnx"):
+        return f"`python {CLASSIFY} --network {name} photo.jpg`"
+    return f"`nas predict {name} photo.jpg`"
+
+
+def _tensors(name: str, weights: bool) -> str:
+    """What computes logits of images that are tensors, by the file `name`."""
+    if name == "network.py":
+        loaded = f"; network.load_state_dict(network_file.read('{WEIGHTS}'))" if weights else ""
+        return f"`import network as network_file; network = network_file.network(){loaded}`"
+    if name == WEIGHTS:
+        return f"`safetensors.torch.load_file('{WEIGHTS}')` has its tensors by their names"
+    if name.endswith(".onnx"):
+        return f"`onnxruntime.InferenceSession('{name}').run(None, {{'images': images}})`"
+    int8 = "import torch.ao.quantization.fx._decomposed; " if ".int8." in name else ""
+    return f"`{int8}torch.export.load('{name}').module()(images)`"
+
+
+def lines_there(folder: Path, start: str) -> list[str]:
+    """The lines on the files that are in `folder` already, by its README.md.
+
+    Raises ValueError where that is not of the network whose `start` it is given.
+    """
+    path = folder / README
+    if not path.exists():
+        return []
+    text = read_text(path)
+    if not text.startswith(start):
+        raise ValueError(f"{folder} has a {README} already, not of this network: choose another --out, or remove it")
+    return [line for line in text.removeprefix(start).splitlines() if line.startswith(USE)]
+
+
+def write_readme(
+    folder: Path, start: str, there: Sequence[str], files: Sequence[Written], source: Source, module: nn.Module
+) -> Written:
+    """Write the README.md of the `files` in `folder`, which are of `module`, after what is said `there` of others.
+
+    Raises ValueError where `nas predict` does not do with them what it says.
+    """
+    names = [file.path.name for file in files]
+    if source.task:
+        _check(folder, names, module, source.task)
+    lines = dict.fromkeys([*there, *uses(names, source)])
+    text = "\n".join([start, *lines, "", f"Written by nas {version('nas')}.", ""])
+    path = folder / README
+    write_atomically(path, text)
+    return Written(path, path.stat().st_size)
+
+
+def _check(folder: Path, names: Sequence[str], module: nn.Module, task: Task) -> None:
+    """Raises ValueError where `nas predict` gives other probabilities; network.py and classify.py were tried before."""
+    targets = [folder / name for name in names if name == "network.pt2"]
+    if ARCHITECTURE in names:
+        targets.append(folder)
+    with tempfile.TemporaryDirectory() as place:
+        photograph = example_photograph(Path(place))
+        for target in targets:
+            (found,) = Classifier.load(str(target.absolute())).predict([photograph])
+            check_shares(README, f"`nas predict {target}`", dict(found.classes), module, task, photograph)
