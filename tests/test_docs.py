@@ -16,6 +16,7 @@ import typer.main
 
 from nas.baselines.pretrained import read_checkpoint
 from nas.cli import app
+from nas.devices import recording
 from nas.drawing import draw
 from nas.references import show
 from nas.searching import published
@@ -37,6 +38,7 @@ def run_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     """Runs a block as a module of its own; gives what it defines."""
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(recording, "RECORDERS", dict(recording.RECORDERS))  # to which a block adds one
     monkeypatch.chdir(tmp_path)
 
     def run(block: str) -> dict[str, Any]:
