@@ -233,13 +233,13 @@ def predict(asked: PredictOptions) -> list[Prediction]:
             prediction has the `reason`.
     """
     from nas.devices.device import choose_device
-    from nas.exports.classifier import Classifier, image_files
+    from nas.exports.classifier import Classifier, check_target, image_files
 
     choose_device("cpu", asked.threads)
     weights = None if asked.weights is None else Path(asked.weights)
-    classifier = Classifier.load(str(asked.network), asked.runs_dir, weights)
+    check_target(str(asked.network))
     files, _ = image_files(_several(asked.images))
-    return list(classifier.predict(files))
+    return list(Classifier.load(str(asked.network), asked.runs_dir, weights).predict(files))
 
 
 @takes(OpenOptions)

@@ -47,14 +47,15 @@ def predict(asked: PredictOptions) -> None:
     common.load_torch()
     from nas.cli.tables import predictions_table
     from nas.devices.device import choose_device
-    from nas.exports.classifier import Classifier, image_files
+    from nas.exports.classifier import Classifier, check_target, image_files
     from nas.text.live import passing
 
     common.one_format(asked.as_csv, asked.as_json)
     choose_device("cpu", asked.threads)
     weights = None if asked.weights is None else Path(asked.weights)
-    classifier = Classifier.load(str(asked.network), asked.runs_dir, weights)
+    check_target(str(asked.network))
     files, passed = image_files([asked.images] if isinstance(asked.images, str | Path) else asked.images)
+    classifier = Classifier.load(str(asked.network), asked.runs_dir, weights)
     common.say(asked.as_json or asked.as_csv)(_heading(classifier, len(files), passed))
     with passing("looking at the images", sys.stderr):
         predictions = list(classifier.predict(files))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,7 @@ class Classifier:
         path = Path(target)
         if path.suffix[1:] in PROGRAMS:
             return cls._of_program(path)
-        _check_is_no_other_file(path)
+        check_target(target)
         source = read_source(target, Path(weights) if weights else None, Path(runs_dir))
         assert source.weights is not None
         if source.task is None:
@@ -162,8 +163,14 @@ def image_files(images: Sequence[str | Path]) -> tuple[list[Path], str]:
     return list(dict.fromkeys(found)), str(passed)
 
 
-def _check_is_no_other_file(path: Path) -> None:
-    """Raises ValueError, with what to name, for what lies beside a network or is given to it."""
+def check_target(target: str) -> None:
+    """Raises ValueError, with what to name, where `target` is no network, but lies beside one or is given to it."""
+    path = Path(target)
+    with contextlib.suppress(OSError):  # an architecture's text may be too long for a file's name
+        _check_path(path)
+
+
+def _check_path(path: Path) -> None:
     programs = [path / f"network.{form}" for form in PROGRAMS if (path / f"network.{form}").is_file()]
     if programs and not (path / ARCHITECTURE).is_file():
         raise ValueError(f"{path} is a folder: name the file in it, {programs[0]}")

@@ -141,6 +141,8 @@ def test_mistakes_are_one_line(nas: Cli, args: list[str], message: str) -> None:
 
 
 def test_what_is_not_trained_is_said_without_what_only_an_export_can(nas: Cli) -> None:
+    code, _, err = nas("predict", f"mnas@0.25:{'x' * 300}", "one.jpg")  # longer than names of files may be
+    assert code == 2 and err.count("\n") == 1 and "File name too long" not in err
     code, _, err = nas("predict", "resnet8", "one.jpg")
     assert code == 2 and "--untrained" not in err
     assert "--untrained exports random ones" in nas("export", "resnet8")[2]

@@ -242,10 +242,10 @@ def test_files_are_held_to_the_network_before_it_was_folded(tmp_path: Path) -> N
         with torch.no_grad():
             original = small(images)
         folder = tmp_path / str(changes.fold_bn) / str(changes.prune)
-        (written,) = run_job(folder, ["pt2"], source, changes, None, None, lambda _: None).files
+        written, _ = run_job(folder, ["pt2"], source, changes, None, None, lambda _: None).files
         again = torch.export.load(written.path).module()(images)
         assert written.difference is not None and written.difference < 1e-5
         assert written.from_original == pytest.approx((again - original).abs().max().item(), abs=1e-6)
         assert (written.from_original < 1e-5) == (changes.prune is None)
-    (written,) = run_job(tmp_path / "as it is", ["pt2"], source, Changes(), None, None, lambda _: None).files
+    written, _ = run_job(tmp_path / "as it is", ["pt2"], source, Changes(), None, None, lambda _: None).files
     assert written.from_original is None

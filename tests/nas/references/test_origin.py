@@ -191,6 +191,7 @@ def test_exports_take_the_trained_weights(home: Path, call_nas: CallNas) -> None
         "network.py",
         "weights.safetensors",
         "architecture.json",
+        "README.md",
     }
     again = read_source(str(found.trained), None, Path("runs"))
     assert again.trained and again.origin is not None and again.origin.data == found.data
