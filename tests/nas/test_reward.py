@@ -39,7 +39,7 @@ def test_the_training_loss_takes_the_place_of_the_accuracy() -> None:
     assert by_loss(by_loss.quality(0.6, 1.5), 20e6) < by_loss(by_loss.quality(0.5, 1.4), 20e6)
     assert str(by_accuracy) == "accuracy x (macs / 10M) ^ -0.07"
     assert str(by_loss) == "exp(-training loss) x (macs / 10M) ^ -0.07"
-    assert Reward().is_accuracy and not by_accuracy.is_accuracy and not Reward(signal="loss").is_accuracy
+    assert Reward().is_quality and not by_accuracy.is_quality and not Reward(signal="loss").is_quality
 
 
 @pytest.mark.parametrize(
