@@ -11,6 +11,7 @@ from typing import Any
 
 from nas.checks.limits import Number, quoted
 from nas.files import read_text
+from nas.text.units import is_number
 
 EQUAL, BALANCED = "equal", "balanced"
 WEIGHT = Number(0, 1e9, above=True)
@@ -60,16 +61,8 @@ def _read(name: str, path: Path) -> list[Any]:
             raise ValueError(f'{path} must have a weight for each class, as in {{"cat": 2, "dog": 1}}')
         return list(document.items())
     rows = [row for row in csv.reader(text.splitlines()) if row]
-    if rows and len(rows[0]) == 2 and not _is_number(rows[0][1]):  # a header
+    if rows and len(rows[0]) == 2 and not is_number(rows[0][1]):  # a header
         rows = rows[1:]
-    if not rows or not all(len(row) == 2 and _is_number(row[1]) for row in rows):
+    if not rows or not all(len(row) == 2 and is_number(row[1]) for row in rows):
         raise ValueError(f"{path} must have a line for each class with its name and its weight, as in cat,2")
     return [(label, float(weight)) for label, weight in rows]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -21,7 +21,7 @@ Command = Callable[..., None]
 def command(options: type[O], function: Callable[[O], None], opens: bool = True) -> Command:
     """`function` with the arguments that Typer reads, of which its `options` are made.
 
-    With `opens` it has the options of `Opening`, too, which do their work before it begins: it opens runs or networks,
+    With `opens` it has the `OpeningOptions`, too, which do their work before it begins: it opens runs or networks,
     which others may have written.
     """
     own = options_of(options)

@@ -23,7 +23,7 @@ def parse_count(text: str | float) -> float:
     if not isinstance(text, str):
         return _finite(text)
     match = re.fullmatch(r"([0-9.]+)\s*([a-zA-Z]?)", text.strip())
-    if not match or match[2].lower() not in _COUNTS or not _is_number(match[1]):
+    if not match or match[2].lower() not in _COUNTS or not is_number(match[1]):
         raise ValueError(f"{text!r} is not a number: write 600k, 10M or 1.2G")
     return _finite(float(match[1]) * _COUNTS[match[2].lower()])
 
@@ -46,7 +46,7 @@ def parse_seconds(text: str | float) -> float:
     parts = re.findall(r"([0-9.]+)\s*([a-zA-Z]*)", text)
     if not parts or "".join(n + u for n, u in parts) != text.replace(" ", ""):
         raise ValueError(f"{text!r} is not a time: write 90s, 20m, 1h30m or 5ms")
-    if any((u.lower() or "s") not in _SECONDS or not _is_number(n) for n, u in parts):
+    if any((u.lower() or "s") not in _SECONDS or not is_number(n) for n, u in parts):
         raise ValueError(f"{text!r} is not a time: write 90s, 20m, 1h30m or 5ms")
     if not all(u for _, u in parts):
         raise ValueError(f"{text!r} has no unit: write {text.strip()}s, {text.strip()}m or {text.strip()}h")
@@ -58,7 +58,7 @@ def parse_bytes(text: str | float) -> float:
     if not isinstance(text, str):
         return _finite(text)
     match = re.fullmatch(r"([0-9.]+)\s*([a-zA-Z]*?)[bB]?", text.strip())
-    if not match or match[2].lower() not in _BYTES or not _is_number(match[1]):
+    if not match or match[2].lower() not in _BYTES or not is_number(match[1]):
         raise ValueError(f"{text!r} is not an amount of memory: write 500MB, 2GB or 1.5GiB")
     return _finite(float(match[1]) * _BYTES[match[2].lower()])
 
@@ -154,7 +154,8 @@ def _finite(value: float) -> float:
     return number
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether Python reads a number of it, infinity and NaN included."""
     try:
         float(text)
     except ValueError:
