@@ -6,7 +6,6 @@ each takes is in `nas.options.commands`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from nas.options.commands import (
     SearchOptions,
     TrainOptions,
 )
-from nas.options.option import takes
+from nas.options.option import path, several, takes
 
 if TYPE_CHECKING:
     from nas.exports.classifier import Prediction
@@ -121,7 +120,7 @@ def train(asked: TrainOptions) -> Trained:
     searched = origin.recipe if origin else None
     recipe = choices.choose_recipe(asked, source.image_size, searched, taught=asked.teacher is not None)
     usual = origin.trained if origin and origin.trained else Path(found.name.replace(":", "-") + "-trained")
-    folder = usual if asked.out is None else Path(asked.out)
+    folder = path(asked.out) or usual
     teacher = choose_teacher(asked, folder)
     training_run.check_free(folder)
     device = choose_device(asked.device, asked.threads)
@@ -153,7 +152,7 @@ def compare(asked: CompareOptions) -> Run:
     from nas.searching.progress import Output
 
     output, home = Output(asked.progress), Path(asked.runs_dir)
-    targets = [str(one) for one in _several(asked.networks)]
+    targets = [str(one) for one in several(asked.networks)]
     cluster = choices.choose_cluster(asked, asked.threads)
     candidates, match = named(targets, asked.baselines, asked.match_macs, home, output.log)
     source, why, searched = source_of(targets, asked, home, output.log)
@@ -199,7 +198,7 @@ def export(asked: ExportOptions) -> Exported:
     formats = list(dict.fromkeys(parse_names(asked.to) if isinstance(asked.to, str) else asked.to))
     changes = Changes(asked.fold_bn, asked.prune, asked.quantize)
     changes.check(formats)
-    weights = None if asked.weights is None else Path(asked.weights)
+    weights = path(asked.weights)
     shape = asked.classes, asked.image_size
     source = read_source(str(asked.network), weights, Path(asked.runs_dir), *shape, asked.untrained, exporting=True)
     output.say(describe(source))
@@ -236,9 +235,9 @@ def predict(asked: PredictOptions) -> list[Prediction]:
     from nas.exports.classifier import Classifier, check_target, image_files
 
     choose_device("cpu", asked.threads)
-    weights = None if asked.weights is None else Path(asked.weights)
+    weights = path(asked.weights)
     check_target(str(asked.network))
-    files, _ = image_files(_several(asked.images))
+    files, _ = image_files(several(asked.images))
     return list(Classifier.load(str(asked.network), asked.runs_dir, weights).predict(files))
 
 
@@ -259,7 +258,7 @@ def open(asked: OpenOptions) -> Run:
     from nas.ledger.trust import trust
     from nas.results import Run
 
-    trust([str(name) for name in _several(asked.trust_space)])
+    trust([str(name) for name in several(asked.trust_space)])
     return Run.open(folder_of(str(asked.run), Path(asked.runs_dir)), asked.storage)
 
 
@@ -280,12 +279,8 @@ def load(asked: LoadOptions) -> Blueprint:
     from nas.references.show import usual_shape
     from nas.results import Blueprint
 
-    trust([str(name) for name in _several(asked.trust_space)])
+    trust([str(name) for name in several(asked.trust_space)])
     target, runs_dir = str(asked.target), Path(asked.runs_dir)
     network = resolve(target, runs_dir)
     origin = origin_of(target, network, runs_dir)
     return Blueprint(network, *usual_shape(target, network, runs_dir), origin.data if origin else None)
-
-
-def _several(given: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
-    return [given] if isinstance(given, str | Path) else given

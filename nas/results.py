@@ -18,7 +18,7 @@ from nas.ledger.config import Budget
 from nas.ledger.run import TrialRow, rank
 from nas.network import Network
 from nas.options.commands import ResumeOptions
-from nas.options.option import method_takes, number
+from nas.options.option import method_takes, number, path
 from nas.references.origin import data_of, document_of
 from nas.samplers.strategy import Update
 from nas.samplers.strategy_sampler import updates_of
@@ -203,7 +203,7 @@ class Run(run.Run):
         if asked.table is not None:
             self.config = choices.with_table_at(Path(asked.table), self.config)
         config = self.config
-        source = config.source.again(None if asked.data_dir is None else Path(asked.data_dir))
+        source = config.source.again(path(asked.data_dir))
         if asked.data is not None:
             source = given_again(asked.data, source, "run", output.log)
         dataset = choices.load_data(source, output, config.table)

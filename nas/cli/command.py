@@ -30,14 +30,16 @@ def command(options: type[O], function: Callable[[O], None], opens: bool = True)
     @functools.wraps(function)
     def called(**given: Any) -> None:
         typed = {name: value for name, value in given.items() if value != []}  # of a list nothing is typed: as usual
-        read = {name: _read(option, typed[name]) for name, option in (own | beside).items() if name in typed}
+        read = {name: _read(option, typed[name]) for name, option in [*own.items(), *beside.items()] if name in typed}
         if beside:
             _allow(OpeningOptions(**{name: read.pop(name) for name in beside if name in read}))
         function(options(**read))
 
+    defaults = defaults_of(OpeningOptions) | defaults_of(options)
     parameters = [
-        *(_parameter(name, option, options) for name, option in own.items() if _is_typed(option)),
-        *(_parameter(name, option, OpeningOptions) for name, option in beside.items()),
+        _parameter(name, option, defaults.get(name, inspect.Parameter.empty))
+        for name, option in [*own.items(), *beside.items()]
+        if option.by_place or option.panel
     ]
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     called.options = options  # type: ignore[attr-defined]
@@ -45,20 +47,14 @@ def command(options: type[O], function: Callable[[O], None], opens: bool = True)
     return called
 
 
-def _is_typed(option: Option) -> bool:
-    return option.by_place or bool(option.panel)
-
-
 def _read(option: Option, typed: Any) -> Any:
     """The option's value, where `typed` is what Typer gives."""
     return typed if option.read is None or typed is None else option.read(typed)
 
 
-def _parameter(name: str, option: Option, options: type[Options]) -> inspect.Parameter:
-    """As Typer has it: a type with a declaration, and a default."""
-    defaults = defaults_of(options)
-    needed = name not in defaults
-    default: Any = inspect.Parameter.empty if needed else defaults[name]
+def _parameter(name: str, option: Option, default: Any) -> inspect.Parameter:
+    """As Typer has it: a type with a declaration, and a default, which is `empty` where it has to be typed."""
+    needed = default is inspect.Parameter.empty
     if option.on_the_line is bool and not isinstance(default, bool | None):
         default = False
     elif getattr(option.on_the_line, "__origin__", None) is list and not needed:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv as csv_files
 import sys
 from dataclasses import KW_ONLY, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +14,7 @@ from nas.checks.limits import COUNT
 from nas.cli import common
 from nas.options import commands, panels
 from nas.options.groups import PrintOptions
-from nas.options.option import Option
+from nas.options.option import Option, path, several
 from nas.text.visible import visible, visible_in_line
 
 if TYPE_CHECKING:
@@ -52,9 +51,9 @@ def predict(asked: PredictOptions) -> None:
 
     common.one_format(asked.as_csv, asked.as_json)
     choose_device("cpu", asked.threads)
-    weights = None if asked.weights is None else Path(asked.weights)
+    weights = path(asked.weights)
     check_target(str(asked.network))
-    files, passed = image_files([asked.images] if isinstance(asked.images, str | Path) else asked.images)
+    files, passed = image_files(several(asked.images))
     classifier = Classifier.load(str(asked.network), asked.runs_dir, weights)
     common.say(asked.as_json or asked.as_csv)(_heading(classifier, len(files), passed))
     with passing("looking at the images", sys.stderr):

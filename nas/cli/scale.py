@@ -18,7 +18,6 @@ from nas.options.groups import (
     MAYBE_PLACE,
     DataOptions,
     MachineOptions,
-    OtherData,
     OutputOptions,
     TrainingOptions,
 )
@@ -48,7 +47,6 @@ class GridOptions(DataOptions, TrainingOptions, MachineOptions, OutputOptions):
         None
     )
     budget: Annotated[float | str | None, Option(TIME, "Stop the grid after so long: 20m, 1h30m.", panels.GRID)] = None
-    data: OtherData = None
     subset: Annotated[
         int | str | None,
         Option(

@@ -13,7 +13,7 @@ from nas.cli import common
 from nas.options import commands, panels
 from nas.options.commands import SearchOptions
 from nas.options.groups import OutputOptions, RunName
-from nas.options.option import Option
+from nas.options.option import Option, path
 
 if TYPE_CHECKING:
     from nas.results import Run
@@ -86,7 +86,7 @@ def _resume_training(folder: Path, asked: ResumeOptions) -> None:
     from nas.searching.progress import Output
 
     ended = training_run.result_of(folder) is not None
-    data_dir = None if asked.data_dir is None else Path(asked.data_dir)
+    data_dir = path(asked.data_dir)
     result = training_run.resume(folder, asked.device, data_dir, Output(asked.progress), asked.data)
     where = f"this training had ended: it is in {folder}/" if ended else f"wrote {folder}/"
     train.conclude(result, where, asked.as_json)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import stat
 import warnings
 import zipfile
@@ -22,6 +21,7 @@ import numpy.typing as npt
 from numpy.lib import format as npy
 
 from nas.text.visible import visible_in_line
+from searchspaces.bounded import memory_here
 
 ENDING = ".npy"
 _NUMPY = b"\x93NUMPY"  # with which each of these begins
@@ -71,7 +71,7 @@ class _InZip:
     def read(self, name: str) -> npt.NDArray[Any]:
         header = self.headers[name]
         with _said_in_one_line(self.path, name), np.load(self.path, allow_pickle=False) as file:
-            if math.prod(header.shape) * header.dtype.itemsize > _memory():  # a small file can unpack to any size
+            if math.prod(header.shape) * header.dtype.itemsize > memory_here():  # a small file can unpack to any size
                 raise MemoryError
             values: npt.NDArray[Any] = file[name + ENDING]
             return values
@@ -148,14 +148,6 @@ def _header(stream: IO[bytes], size: int) -> Header:
     if not dtype.hasobject and stream.tell() + math.prod(shape) * dtype.itemsize != size:
         raise ValueError("an array has more or fewer bytes than its shape says")
     return Header(shape, dtype)
-
-
-def _memory() -> float:
-    """Bytes of memory that this machine has, as far as the system says."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return math.inf
 
 
 @contextlib.contextmanager

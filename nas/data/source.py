@@ -12,6 +12,7 @@ from nas.data import objects
 from nas.data.download import Log
 from nas.data.images import Dataset, Images
 from nas.options import groups
+from nas.options.option import path
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def choose_source(usual: DataSource | None, asked: groups.DataOptions, log: Log 
     program gives is read here, and kept; `log` is told.
     """
     name, image_size, skip_unreadable, group_by = asked.data, asked.image_size, asked.skip_unreadable, asked.group_by
-    folder = None if asked.data_dir is None else Path(asked.data_dir)
+    folder = path(asked.data_dir)
     if _is_given(name):
         if folder is not None:
             raise ValueError("--data-dir is where files are, and these data are a program's: leave it out")

@@ -91,29 +91,35 @@ def changes(began: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def _named(start: Start) -> dict[str, Any]:
-    path = start.weights.path.resolve()
-    return {"weights": str(path), "sha256": _sha256(path), "fresh": start.fresh}
+    return _noted(start.weights) | {"fresh": start.fresh}
 
 
 def _read(start: Mapping[str, Any]) -> Start:
-    path = Path(start["weights"])
-    weights = Weights.read(path)
-    if _sha256(path) != start["sha256"]:
-        raise ValueError(f"{path} is not what the training was to start from: restore it, or begin anew")
-    return Start(weights, tuple(start["fresh"]))
+    return Start(_unchanged(start, "what the training was to start from"), tuple(start["fresh"]))
 
 
 def _named_teacher(teacher: Teacher) -> dict[str, Any]:
-    path = teacher.weights.path.resolve()
-    return {"network": json.loads(teacher.network.to_json()), "weights": str(path), "sha256": _sha256(path)}
+    return {"network": json.loads(teacher.network.to_json()), **_noted(teacher.weights)}
 
 
 def _read_teacher(teacher: Mapping[str, Any]) -> Teacher:
-    path = Path(teacher["weights"])
-    weights = Weights.read(path)
-    if _sha256(path) != teacher["sha256"]:
-        raise ValueError(f"{path} is not the teacher that the training began with: restore it, or begin anew")
+    weights = _unchanged(teacher, "the teacher that the training began with")
     return Teacher(from_document(teacher["network"]), weights)
+
+
+def _noted(weights: Weights) -> dict[str, str]:
+    """Which file they are of, and what was in it."""
+    path = weights.path.resolve()
+    return {"weights": str(path), "sha256": _sha256(path)}
+
+
+def _unchanged(noted: Mapping[str, Any], what: str) -> Weights:
+    """The weights of the file that was `noted`. Raises ValueError where it is gone, or no longer `what` it was."""
+    path = Path(noted["weights"])
+    weights = Weights.read(path)
+    if _sha256(path) != noted["sha256"]:
+        raise ValueError(f"{path} is not {what}: restore it, or begin anew")
+    return weights
 
 
 def _sha256(path: Path) -> str:

@@ -1,6 +1,6 @@
 """The options that several commands have, each declared once, and the groups that they come in.
 
-A group is a frozen dataclass, and what a function needs to know it takes as a group: `choose_recipe(asked: Training)`.
+A group is a frozen dataclass, and a function takes the group that it needs: `choose_reward(goal: GoalOptions)`.
 A command is made of groups (`nas.options.commands`). So a new option is a new field, here.
 """
 
@@ -494,7 +494,6 @@ ReportedRun = Annotated[
         completes="runs",
     ),
 ]
-Csv = Annotated[bool, Option(FLAG, "Print CSV.", panels.OUTPUT, flags=("--csv",))]
 
 
 @dataclass(frozen=True, kw_only=True)

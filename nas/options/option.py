@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -103,14 +103,19 @@ class Options:
         return {field.name: getattr(self, field.name) for field in fields(made) if hasattr(self, field.name)}
 
 
-def options_of(group: type[Options]) -> dict[str, Option]:
+_READ: dict[type[Options], Mapping[str, Option]] = {}  # to read annotations takes milliseconds, and all are at start
+
+
+def options_of(group: type[Options]) -> Mapping[str, Option]:
     """The options of a group or a command by their names, in the order of their panels."""
-    annotated = typing.get_type_hints(group, include_extras=True)
-    found = {
-        field.name: next(part for part in annotated[field.name].__metadata__ if isinstance(part, Option))
-        for field in fields(group)
-    }
-    return dict(sorted(found.items(), key=lambda item: item[1].order))
+    if group not in _READ:
+        annotated = typing.get_type_hints(group, include_extras=True)
+        found = {
+            field.name: next(part for part in annotated[field.name].__metadata__ if isinstance(part, Option))
+            for field in fields(group)
+        }
+        _READ[group] = dict(sorted(found.items(), key=lambda item: item[1].order))
+    return _READ[group]
 
 
 def defaults_of(group: type[Options]) -> dict[str, Any]:
@@ -124,6 +129,16 @@ def number(value: float | str) -> float:
     """What an option has that was given as a number or as a text, and is a number since it was read."""
     assert not isinstance(value, str)
     return value
+
+
+def path(value: Path | str | None) -> Path | None:
+    """What an option has that is the path of a file or a folder, or nothing."""
+    return None if value is None else Path(value)
+
+
+def several(given: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
+    """What an option has that is one or a list of them, as a list."""
+    return [given] if isinstance(given, str | Path) else given
 
 
 class Taking(Protocol[P, O_contra, R_co]):

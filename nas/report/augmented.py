@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Hashable, Sequence
 
 from nas.data.download import Log
 from nas.report.markup import Markup, tag
 from nas.report.numbers import Numbers
-from nas.report.parts import note, section
+from nas.report.parts import note, picture, section
 from nas.training.sheet import sheet_png
 
 TITLE = "What the network sees"
@@ -37,7 +36,7 @@ def augmented(numbers: Numbers, before: Sequence[Numbers], log: Log = silent) ->
         f"Training images of {config.data} at {size} pixels. The first column shows them as they are, the others as "
         f"they were changed for the training, each time anew: {words}."
     )
-    image = tag("img", {"src": f"data:image/png;base64,{base64.b64encode(png).decode()}", "alt": said})
+    image = picture("image/png", png, said)
     return section(TITLE, note(said), tag("div", {"class": "sheet"}, image))
 
 

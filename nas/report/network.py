@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import tempfile
 from importlib import import_module
 from pathlib import Path
@@ -11,7 +10,7 @@ from nas.network import Found
 from nas.references.show import Shown, choices_by_group, format_size, show, usual_shape
 from nas.report.markup import Markup, join, tag
 from nas.report.numbers import Numbers
-from nas.report.parts import note, text_table
+from nas.report.parts import note, picture, text_table
 from nas.text.units import format_count
 
 NEXT = (
@@ -71,6 +70,5 @@ def _picture(shown: Shown) -> Markup:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.svg"
         draw.draw(shown.graphs(), path, details=shown.details())
-        data = base64.b64encode(path.read_bytes()).decode()
-    image = tag("img", {"src": f"data:image/svg+xml;base64,{data}", "alt": f"The network {shown.network.name}"})
+        image = picture("image/svg+xml", path.read_bytes(), f"The network {shown.network.name}")
     return tag("div", {"class": "scroll picture"}, image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 from nas.data.judging import uncertainty, without
@@ -22,6 +23,11 @@ def note(text: str) -> Markup:
 
 def key(colour: int) -> Markup:
     return tag("i", {"class": "key", "style": f"background:var(--run{colour % 6})"})
+
+
+def picture(kind: str, data: bytes, alt: str) -> Markup:
+    """An image of the media type `kind`, as `image/png`, that is in the page itself."""
+    return tag("img", {"src": f"data:{kind};base64,{base64.b64encode(data).decode()}", "alt": alt})
 
 
 def text_table(header: list[str], rows: list[list[str]], numbers: tuple[int, ...] = ()) -> Markup:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from nas.checks import schema, schemas
 from nas.files import MISTAKES, RESULT
 from nas.report.markup import Markup, tag
 from nas.report.numbers import Numbers
-from nas.report.parts import note, section, text_table
+from nas.report.parts import note, picture, section, text_table
 from nas.text.units import format_percent
 
 MOST_CLASSES = 20
@@ -39,8 +38,12 @@ def _training(path: Path) -> list[Markup]:
             _confusion(result["confusion"], names),
             note("Rows: what images are. Columns: what for they are taken."),
         ]
-    if (picture := path.with_name(MISTAKES)).is_file():
-        parts += [_picture(picture), note("The worst mistakes: what it is and, in red, what the network took it for.")]
+    if (mistakes := path.with_name(MISTAKES)).is_file():
+        shown = picture("image/png", mistakes.read_bytes(), "the worst mistakes")
+        parts += [
+            tag("div", {"class": "mistakes"}, shown),
+            note("The worst mistakes: what it is and, in red, what the network took it for."),
+        ]
     return parts
 
 
@@ -75,8 +78,3 @@ def _confusion(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> Mark
 
 def _shade(share: float) -> str:
     return f"background:color-mix(in srgb, var(--run0) {round(60 * share)}%, transparent)"
-
-
-def _picture(path: Path) -> Markup:
-    data = base64.b64encode(path.read_bytes()).decode()
-    return tag("img", {"src": f"data:image/png;base64,{data}", "alt": "the worst mistakes", "style": "max-width:100%"})

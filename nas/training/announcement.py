@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas.checks.class_weights import BALANCED, EQUAL
+from nas.checks.class_weights import BALANCED
 from nas.data.images import Dataset
 from nas.data.judging import uncertainty, warnings_of
 from nas.data.source import DataSource
@@ -86,9 +86,12 @@ def _kept(recipe: Recipe) -> str:
 
 
 def judged_by(recipe: Recipe) -> str:
-    """`; classes weigh the same; judged by macro-f1`: only what is not usual."""
-    weights = {None: "", EQUAL: "", BALANCED: "; all classes weigh the same"}
-    weighed = weights.get(recipe.class_weights if isinstance(recipe.class_weights, str | None) else None, "")
-    if isinstance(recipe.class_weights, tuple):
-        weighed = "; weights " + ", ".join(f"{visible_in_line(n)} {w:g}" for n, w in recipe.class_weights[:MOST_NAMED])
+    """`; all classes weigh the same; judged by macro-f1`: only what is not usual."""
+    weights, weighed = recipe.class_weights, ""
+    if weights == BALANCED:
+        weighed = "; all classes weigh the same"
+    elif isinstance(weights, tuple):
+        weighed = "; weights " + ", ".join(
+            f"{visible_in_line(name)} {weight:g}" for name, weight in weights[:MOST_NAMED]
+        )
     return weighed + (f"; judged by {recipe.metric}" if recipe.metric != "accuracy" else "")

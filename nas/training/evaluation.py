@@ -67,6 +67,11 @@ class Judged(NamedTuple):
     accuracy: float  # 0..1
     score: float | None
 
+    @property
+    def quality(self) -> float:
+        """What the network is judged by."""
+        return self.accuracy if self.score is None else self.score
+
 
 def judged(probabilities: Tensor, labels: Tensor, metric: str) -> Judged:
     """By accuracy, and by the `metric` where it is another."""

@@ -17,14 +17,6 @@ from nas.checks.schemas import METRICS
 from nas.data.images import Dataset
 
 ACCURACY, BALANCED, MACRO_F1, AUC, PRECISION, TOP5 = METRICS
-WORDS = {
-    ACCURACY: "accuracy",
-    BALANCED: "balanced accuracy",
-    MACRO_F1: "macro F1",
-    AUC: "AUC",
-    PRECISION: "average precision",
-    TOP5: "top-5 accuracy",
-}
 
 
 def accuracy(probabilities: Tensor, labels: Tensor) -> float:

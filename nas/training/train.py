@@ -56,7 +56,7 @@ class Epoch:
     @property
     def quality(self) -> float:
         """What the training is judged by."""
-        return self.val_accuracy if self.val_score is None else self.val_score
+        return Judged(self.val_accuracy, self.val_score).quality
 
 
 @dataclass(frozen=True)
@@ -174,8 +174,7 @@ class Training:
 
     def _keep_if_best(self, val: Judged) -> None:
         """Keep a copy of the weights that were judged so, where the best are to be selected."""
-        quality = val.accuracy if val.score is None else val.score
-        if self.recipe.select == "best" and all(quality > epoch.quality for epoch in self.done):
+        if self.recipe.select == "best" and all(val.quality > epoch.quality for epoch in self.done):
             with self._averaged():
                 self.best = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
 

@@ -305,7 +305,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = npz(tmp_path / "some.npz", TRAIN)
-    monkeypatch.setattr("nas.data.array_files._memory", lambda: 1000)
+    monkeypatch.setattr("nas.data.array_files.memory_here", lambda: 1000)
     with pytest.raises(ValueError, match=r"x_train does not fit into memory: a folder of .npy files"):
         load(name, log=QUIET.append)
 
