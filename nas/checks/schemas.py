@@ -74,6 +74,7 @@ RECIPE_FIELDS: dict[str, Kind] = {
     "policy": Word(POLICIES),
     "mixup": ALPHA,
     "cutmix": ALPHA,
+    "progressive": SHARE,
     "ema": Number(0, 0.999999),
     "select": Word(SELECTIONS),
     "bf16": Optional(Flag()),

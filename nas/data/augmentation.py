@@ -61,6 +61,11 @@ class Augment:
         if self.policy not in (NO_POLICY, *POLICIES):
             raise ValueError(f"policy is one of {', '.join((NO_POLICY, *POLICIES))}, not {self.policy!r}")
 
+    def scaled(self, factor: float) -> Augment:
+        """The same changes for images whose side is times `factor`: what is in pixels is, too."""
+        pad, cutout = (round(pixels * factor) for pixels in (self.pad, self.cutout))
+        return dataclasses.replace(self, pad=pad, cutout=cutout)
+
     def changes(self) -> list[Change]:
         """Those beyond the crop, the mirror image and the square cut out, in the order in which they are made."""
         made: list[Change] = []

@@ -73,7 +73,14 @@ def recipe_line(recipe: Recipe) -> str:
                 f"label smoothing {recipe.label_smoothing:g}; images {recipe.augment().words()}",
             ]
         )
-        + f"{_kept(recipe)}{judged_by(recipe)}"
+        + f"{_grown(recipe)}{_kept(recipe)}{judged_by(recipe)}"
+    )
+
+
+def _grown(recipe: Recipe) -> str:
+    """`; at 50 % of the pixels a side first`: only what is not usual."""
+    return f"; at {100 * recipe.progressive:g} % of their pixels a side at first, all in the last third" * bool(
+        recipe.progressive
     )
 
 

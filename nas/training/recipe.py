@@ -11,6 +11,7 @@ from typing import Any
 from nas.checks.schemas import RECIPE_FIELDS
 from nas.data.augmentation import Augment
 from nas.data.images import Dataset
+from nas.training.resizing import Resizing
 
 DISTILL, DISTILL_TEMPERATURE = 0.9, 4.0
 """With a teacher, where nobody says otherwise. Hinton et al. (2015, section 2) found a considerably lower weight of the
@@ -49,6 +50,7 @@ class Recipe:
     policy: str = "none"  # or "trivialaugment" or "randaugment"
     mixup: float = 0.0  # alpha; 0: off
     cutmix: float = 0.0  # alpha; 0: off. With both each batch draws which
+    progressive: float = 0.0  # share of the pixels a side that images have at first, see `Resizing`; 0: off
     ema: float = 0.0  # decay of a moving average of the weights, in whose place it is judged and kept; 0: off
     select: str = "last"  # which weights are kept: those of the last epoch, or of the "best" by validation images
     bf16: bool | None = None  # None: where this device computes in bfloat16
@@ -63,11 +65,17 @@ class Recipe:
         for field in dataclasses.fields(self):
             value = RECIPE_FIELDS[field.name].checked(field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
+        if self.progressive and self.seconds is not None:
+            raise ValueError("progressive goes by epochs, and this training goes by time: leave it out")
 
     def augment(self) -> Augment:
         """How training images are changed."""
         names = {field.name for field in dataclasses.fields(Augment)}
         return Augment(**{name: value for name, value in vars(self).items() if name in names})
+
+    def resizing(self, dataset: Dataset) -> Resizing:
+        """Which sides the training images have in which epoch. `dataset` is already `prepare`d."""
+        return Resizing(self.progressive, dataset.image_size, self.epochs)
 
     def image_size(self, dataset: Dataset) -> int:
         """Height and width in pixels at which this recipe trains on `dataset`."""

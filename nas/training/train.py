@@ -127,15 +127,12 @@ class Training:
             self.frozen = [row for name, row in network.named_children() if name in tuning.frozen(network)]
             for row in self.frozen:
                 row.requires_grad_(False)
-            self.batches = TrainBatches(
-                dataset.train, dataset.mean, dataset.std, batch_size=recipe.batch_size, augment=recipe.augment(),
-                num_classes=dataset.num_classes,
-            )  # fmt: skip
             self.forward = Precision(network, recipe.bf16, self.device)
-            weights = weights_of_classes(recipe.class_weights, dataset)
-            self.learn = make_step(
-                network, self.forward, recipe, tuning, self.batches.batch, recorded, weights, distillation
-            )
+            self.resizing = recipe.resizing(dataset)
+            self.resizing.check(network, dataset.train)
+            self.tuning, self.recorded, self.distillation = tuning, recorded, distillation
+            self.class_weights = weights_of_classes(recipe.class_weights, dataset)
+            self._learn_at(self.resizing.side_in(1))
             self.drop_progress = share_progress(network, self.device)
             self.average = Average(network, recipe.ema) if recipe.ema else None
         self.best: dict[str, Tensor] = {}
@@ -148,11 +145,32 @@ class Training:
         self._told = float("-inf")
         self._fitting: int | None = None  # validation images at a time
 
+    def _learn_at(self, side: int) -> None:
+        """From now on, have batches of images of `side` pixels, and steps of such batches."""
+        dataset, recipe = self.dataset, self.recipe
+        self.side = side
+        self.batches = TrainBatches(
+            dataset.train.resize(side), dataset.mean, dataset.std, batch_size=recipe.batch_size,
+            augment=recipe.augment().scaled(side / dataset.image_size), num_classes=dataset.num_classes,
+        )  # fmt: skip
+        self.learn = make_step(
+            self.network, self.forward, recipe, self.tuning, self.batches.batch, self.recorded, self.class_weights,
+            self.distillation,
+        )  # fmt: skip
+
+    def _resize(self) -> None:
+        """Have images as large as the epoch that begins has them. A recorded step is of one size: it is made anew."""
+        if (side := self.resizing.side_in(len(self.done) + 1)) != self.side:
+            remembered = self.learn.optimizer_state()
+            self._learn_at(side)
+            self.learn.restore_optimizer(remembered)
+
     def epochs(self) -> Iterator[Epoch]:
         """Train from where it is to the end. Raises Diverged when the loss stops being finite."""
         self._began = time.perf_counter()
         while self.progress() < 1:
             with within(self.device):
+                self._resize()
                 mean_loss = self._learn_from_all_images().item()
                 val = self.looks.take(self.images, self._judge)
                 self._keep_if_best(val)
@@ -265,8 +283,7 @@ class Training:
         if self.on_step is None or (now := time.perf_counter()) < self._told + TOLD_EVERY:
             return
         self._told = now
-        by_steps = self.step / (self.recipe.epochs * self.steps)
-        done = by_steps if self.recipe.seconds is None else self.progress()
+        done = self.resizing.done(self.step / self.steps) if self.recipe.seconds is None else self.progress()
         self.on_step(Moment(len(self.done) + 1, step, self.steps, self.images, self.seconds(), done, loss))
 
     def _to_training_mode(self) -> None:
