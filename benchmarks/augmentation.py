@@ -68,7 +68,7 @@ def trainings(changes: dict[str, Any], image_size: int, count: int, network: str
     """An epoch of a network's training, with ten images to validate."""
     dataset = load("shapes")
     dataset = dataclasses.replace(dataset, train=dataset.train.take(count, 0), val=dataset.val.take(10, 0))
-    recipe = Recipe(epochs=10_000, resolution=image_size, batch_size=BATCH, **changes)
+    recipe = Recipe(epochs=10_000, image_size=image_size, batch_size=BATCH, **changes)
     torch.manual_seed(0)
     module = baselines.build(network, dataset.num_classes, image_size)
     prepared = recipe.prepare(dataset).to("cuda" if torch.cuda.is_available() else "cpu")

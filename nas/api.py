@@ -163,7 +163,7 @@ def compare(asked: CompareOptions) -> Run:
     dataset = choices.load_data(source, output)
     if source.has_changed(dataset):
         output.say(f"the images of {source.name} are not those of before: files were added, removed or changed\n")
-    shape = dataset.num_classes, recipe.image_size(dataset)
+    shape = dataset.num_classes, recipe.size_on(dataset)
     if match:
         candidates = matched(candidates, *shape, output.log)
     comparison = ComparisonSpace.of(candidates, *shape, asked.seeds, asked.equal_seconds, asked.ensemble)

@@ -13,7 +13,7 @@ A violation is a ValueError that names the field by its path, what it must be, a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,21 +30,24 @@ class Unknown(ValueError):
 class Object:
     """`fields` by their names, of which those `needed` may not lack. It has no others, unless it is `open` to them.
 
-    `format` is the newest one that is known of a file that says its own, in a field by that name.
+    `format` is the newest one that is known of a file that says its own, in a field by that name. `renamed` are the
+    names of fields in older files, and what these are called now: they come out by the new ones.
     """
 
     fields: Mapping[str, Checks]
     needed: tuple[str, ...] = ()
     open: bool = False
     format: int | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     def checked(self, name: str, value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise ValueError(f"{name or 'the whole'} must be an object, not {quoted(value)}")
-        for field in self.needed:
-            if field not in value:
-                raise ValueError(f"{_within(name, field)} is missing")
-        if not self.open and (unknown := [field for field in value if field not in self.fields]):
+        value = {self.renamed.get(its, its): inner for its, inner in value.items()}
+        for needed in self.needed:
+            if needed not in value:
+                raise ValueError(f"{_within(name, needed)} is missing")
+        if not self.open and (unknown := [its for its in value if its not in self.fields]):
             raise Unknown(_within(name, unknown[0]))
         known = {f: kind.checked(_within(name, f), value[f]) for f, kind in self.fields.items() if f in value}
         return {**value, **known}
@@ -130,10 +133,10 @@ def checked(path: Path, schema: Object, document: Any) -> dict[str, Any]:
         )
     try:
         return schema.checked("", document)
-    except Unknown as field:
+    except Unknown as unknown:
         raise ValueError(
-            f"{path} was written by a newer version of nas, or edited: it has {str(field)[:80]!r}, which this one does "
-            "not know"
+            f"{path} was written by a newer version of nas, or edited: it has {str(unknown)[:80]!r}, which this one "
+            "does not know"
         ) from None
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}; restore it from a copy") from None

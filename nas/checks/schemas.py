@@ -55,7 +55,7 @@ RECIPE_FIELDS: dict[str, Kind] = {
     "epochs": EPOCHS,
     "seconds": Optional(SECONDS),
     "subset": Optional(IMAGES),
-    "resolution": Optional(SIDE),
+    "image_size": Optional(SIDE),
     "batch_size": BATCH,
     "optimizer": Word(OPTIMIZERS),
     "schedule": Word(SCHEDULES),
@@ -83,7 +83,7 @@ RECIPE_FIELDS: dict[str, Kind] = {
     "distill": Optional(SHARE),
     "distill_temperature": Optional(Number(0, 1_000, above=True)),
 }
-RECIPE = Object(RECIPE_FIELDS)
+RECIPE = Object(RECIPE_FIELDS, renamed={"resolution": "image_size"})
 
 REWARD = Object(
     {
@@ -183,7 +183,7 @@ STUDY = Object(
 
 # ------------------------------------------------------------------ a ledger's trials
 
-LOOK = Object(
+CURVE_POINT = Object(
     {
         "images": COUNT,
         "loss": ANY_NUMBER,
@@ -215,7 +215,7 @@ TRIAL = Object(
         "place": NATURAL,
         "duplicate_of": NATURAL,
         "refused": Flag(),
-        "looks": ListOf(LOOK),
+        "curve": ListOf(CURVE_POINT),
         "test_accuracy": SHARE,
         "test_score": SHARE,
         "images": NATURAL,
@@ -224,6 +224,7 @@ TRIAL = Object(
         "bytes": NATURAL,
     },
     open=True,
+    renamed={"looks": "curve"},
 )
 """What is noted of a trial, in its user attributes. Other programs may note more."""
 
@@ -313,10 +314,11 @@ EPOCH = Object(
         "images": NATURAL,
         "seconds": TIME,
         "latency": Optional(TIME),
-        "looks": ListOf(LOOK),
+        "curve": ListOf(CURVE_POINT),
         "single_steps": TEXT,
     },
     needed=("number", "loss", "val_accuracy", "images", "seconds"),
+    renamed={"looks": "curve"},
 )
 CHECKPOINT = Object(
     {

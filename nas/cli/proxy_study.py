@@ -135,7 +135,7 @@ def proxy_study(asked: ProxyStudyOptions) -> None:
     config = Config(
         space, dataset.name, recipe, Reward(), "random", asked.seed, device=where, threads=asked.threads
     ).on(source, dataset)
-    pixels = recipe.image_size(dataset)
+    pixels = recipe.size_on(dataset)
     at = usual_cuts(length) if asked.cuts is None else [round(parse_count(text)) for text in parse_names(asked.cuts)]
     texts = () if asked.short in (None, "none") else parse_names(asked.short)
     shorts = tuple(Length.parse(text, len(dataset.train)) for text in texts)

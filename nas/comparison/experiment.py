@@ -47,7 +47,7 @@ def compare(
     Gives what `read` gives. Raises ValueError where the folder exists, or a network takes no such images.
     """
     candidates = [Candidate(name, network) for name, network in networks.items()]
-    image_size = recipe.image_size(dataset)
+    image_size = recipe.size_on(dataset)
     comparison = ComparisonSpace.of(candidates, dataset.num_classes, image_size, seeds, equal_seconds, ensemble)
     run = create(folder, comparison_config(comparison, dataset, DataSource(dataset.name), recipe, device))
     driver.to_the_end(run, run.budget, replace(dataset, test=test), device, cluster, output)
@@ -69,7 +69,7 @@ def comparison_config(
     _ = comparison.sizes  # which none has that takes no such images
     choices.check_recipe(recipe, dataset)
     config = Config(
-        comparison, dataset.name, replace(recipe, resolution=comparison.image_size), Reward(), EXHAUSTIVE, 0,
+        comparison, dataset.name, replace(recipe, image_size=comparison.image_size), Reward(), EXHAUSTIVE, 0,
         device=device, threads=threads, kind=COMPARISON,
     )  # fmt: skip
     return config.on(source, dataset)

@@ -27,7 +27,7 @@ class Comparison(Workload):
     tests: ClassVar[bool] = True
 
     def job(self, arch: Arch, config: Config) -> Job:
-        recipe = replace(config.recipe, resolution=self.comparison.image_size)
+        recipe = replace(config.recipe, image_size=self.comparison.image_size)
         return Job(self.comparison.network_of(arch), recipe, self.comparison.seed_of(arch), tested=True)
 
     def after(self, run: Run, budget: Budget) -> Iterator[Next]:

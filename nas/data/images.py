@@ -59,14 +59,14 @@ class Images:
         index = torch.from_numpy(places).to(self.labels.device)
         return Images(self.pixels[index], self.labels[index])
 
-    def resize(self, resolution: int) -> Images:
-        """The whole split at `resolution` x `resolution` pixels: bilinear, antialiased, still uint8."""
-        if self.pixels.shape[1:3] == (resolution, resolution):
+    def resize(self, image_size: int) -> Images:
+        """The whole split at `image_size` x `image_size` pixels: bilinear, antialiased, still uint8."""
+        if self.pixels.shape[1:3] == (image_size, image_size):
             return self
-        resized = self.pixels.new_empty((len(self), resolution, resolution, 3))
+        resized = self.pixels.new_empty((len(self), image_size, image_size, 3))
         for part in self._parts():
             chunk = self.pixels[part].permute(0, 3, 1, 2).float()
-            chunk = F.interpolate(chunk, size=(resolution, resolution), mode="bilinear", antialias=True)
+            chunk = F.interpolate(chunk, size=(image_size, image_size), mode="bilinear", antialias=True)
             resized[part] = chunk.round_().clamp_(0, 255).permute(0, 2, 3, 1)
         return Images(resized, self.labels)
 

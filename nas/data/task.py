@@ -39,7 +39,7 @@ class Task:
 
     @classmethod
     def of(cls, dataset: Dataset) -> Task:
-        """What a network is for that is trained on `dataset`, as it is: at its resolution."""
+        """What a network is for that is trained on `dataset`, as it is: at its image size."""
         return cls(dataset.class_names, Preprocessing.of(dataset), dataset.name)
 
     def metadata(self) -> dict[str, str]:

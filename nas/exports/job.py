@@ -80,7 +80,7 @@ def run(
 ) -> Exported:
     """Write everything to `folder`.
 
-    `data` and `test` are at the network's resolution. Steps are of the first of ONNX and .pt2 that is written.
+    `data` and `test` are at the network's image size. Steps are of the first of ONNX and .pt2 that is written.
     """
     changes.check(formats)
     forms, pixels = [name for name in formats if name in PROGRAMS], source.shape[1]
@@ -182,7 +182,7 @@ def source_of_images(source: Source, asked: groups.DataOptions, log: Log = print
 
 
 def data_for(source: Source, data: Dataset) -> Dataset:
-    """`data` at the network's resolution, normalised as in its training. ValueError where its classes are others."""
+    """`data` at the network's image size, normalised as in its training. ValueError where its classes are others."""
     classes, pixels = source.shape
     names = source.weights.class_names if source.weights else None
     if data.num_classes != classes or (names is not None and names != data.class_names):

@@ -66,7 +66,7 @@ class Config:
     def source(self) -> DataSource:
         """The images, as they are read: what a network that comes from here is trained on later, too."""
         folder = None if self.data_dir is None else Path(self.data_dir)
-        size, skip = self.recipe.resolution, self.skip_unreadable
+        size, skip = self.recipe.image_size, self.skip_unreadable
         return DataSource(self.data, folder, size, skip, self.data_sha256, self.group_by)
 
     def on(self, source: DataSource, dataset: Dataset) -> Config:
@@ -111,7 +111,7 @@ class Config:
         if isinstance(network, Scaled):
             pixels = network.image_size
         else:
-            pixels = self.space.settings().get("image_size") or self.recipe.resolution or shape_of(self.data)[1]
+            pixels = self.space.settings().get("image_size") or self.recipe.image_size or shape_of(self.data)[1]
         return self.num_classes or shape_of(self.data)[0], pixels
 
     def to_dict(self) -> dict[str, Any]:

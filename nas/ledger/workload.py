@@ -2,7 +2,7 @@
 
 A run goes through architectures of a space, in an order that its strategy chooses. To a search these are networks, each
 trained as all others. To an experiment they are what is laid out: a network of a comparison with a seed, a triple of a
-grid. Which training an architecture stands for, what is looked at in it, which run follows, and what is said in the
+grid. Which training an architecture stands for, where it is evaluated, which run follows, and what is said in the
 end: that is the workload's. `kind` in config.json chooses it.
 
 A new one is a class with what `Workload` has, and a line in `KINDS`.
@@ -51,7 +51,7 @@ EXPERIMENTS = {kind.space: name for name, kind in KINDS.items() if kind.space}
 
 @dataclass(frozen=True)
 class Job:
-    """The training that an architecture stands for. `marks`: images after which it is looked at.
+    """The training that an architecture stands for. `evaluate_at`: images after which it is evaluated.
 
     `tested`: it ends with a look at the test images, which a search never has.
     """
@@ -59,7 +59,7 @@ class Job:
     network: Network
     recipe: Recipe
     seed: int
-    marks: tuple[int, ...] = ()
+    evaluate_at: tuple[int, ...] = ()
     tested: bool = False
 
 

@@ -53,7 +53,7 @@ def announce(
 
 
 def _seconds(config: Config, study: ProxyStudy, dataset: Dataset, allowance: Allowance, output: Output) -> float | None:
-    """How long the study takes, by three networks, but for the looks at cuts; None where they cannot be timed."""
+    """How long the study takes, by three networks, but for the evaluations at cuts; None where they cannot be timed."""
     chosen = (0, len(study.networks) // 2, len(study.networks) - 1)
     total = 0.0
     with timing(f"{len(chosen) * len(study.trainings)} trainings", config.recipe, allowance, output):

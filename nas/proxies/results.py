@@ -32,14 +32,14 @@ from nas.proxies.ranking import (
 from nas.proxies.study import FULL, STUDY_OF_PROXIES, ProxyStudy
 from nas.reward import ACCURACY, LOSS
 from nas.statistics.differences import LEARNED, Interval
-from nas.training.looks import Look
+from nas.training.learning_curve import CurvePoint
 from nas.training.trial import State
 
 AREA = "area"
-SIGNALS: dict[str, Callable[[Look], float]] = {  # more is better
-    ACCURACY: lambda look: look.val_accuracy,
-    LOSS: lambda look: -look.loss,
-    AREA: lambda look: -look.area,
+SIGNALS: dict[str, Callable[[CurvePoint], float]] = {  # more is better
+    ACCURACY: lambda point: point.val_accuracy,
+    LOSS: lambda point: -point.loss,
+    AREA: lambda point: -point.area,
 }
 CONTROLS = ("MACs", "params")  # of which more is taken for better; they train nothing
 BUDGETS = (5, 20, 100)  # full trainings, in whose time a proxy is to find the best network that it can
@@ -84,12 +84,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class StudyResults:
-    """All trainings of a study that ended. `looks` are by training, seed and network."""
+    """All trainings of a study that ended. `curves` are by training, seed and network."""
 
     run: str
     study: ProxyStudy
     data: str
-    looks: Mapping[tuple[str, int, int], tuple[Look, ...]]
+    curves: Mapping[tuple[str, int, int], tuple[CurvePoint, ...]]
     macs: Values  # [N], as `params`; NaN before a network's first training
     params: Values
     failures: Mapping[tuple[str, int, int], str]
@@ -102,22 +102,22 @@ class StudyResults:
         """What `proxy` says of each network with each seed, more being better: `[seeds, N]`, NaN where unknown."""
         if proxy.kind == "control":
             return np.tile({"MACs": self.macs, "params": self.params}[proxy.signal], (self.study.seeds, 1))
-        return self._of_looks(proxy, SIGNALS[proxy.signal])
+        return self._of_points(proxy, SIGNALS[proxy.signal])
 
     def seconds(self, proxy: Proxy) -> float:
         """What `proxy` takes for a network, on average; validation only where it needs that."""
         if proxy.kind == "control":
             return 0.0
         judged = proxy.signal == ACCURACY
-        each = self._of_looks(proxy, lambda look: look.seconds + judged * look.judging)
+        each = self._of_points(proxy, lambda point: point.seconds + judged * point.judging)
         return proxy.seeds * float(np.nanmean(each))
 
-    def _of_looks(self, proxy: Proxy, figure: Callable[[Look], float]) -> Values:
+    def _of_points(self, proxy: Proxy, figure: Callable[[CurvePoint], float]) -> Values:
         seeds, networks = range(self.study.seeds), range(len(self.study.networks))
 
         def at(seed: int, network: int) -> float:
-            looks = self.looks.get((proxy.training, seed, network), ())
-            reached = [look for look in looks if look.images >= (proxy.images or 0)]
+            curve = self.curves.get((proxy.training, seed, network), ())
+            reached = [point for point in curve if point.images >= (proxy.images or 0)]
             return math.nan if not reached else figure(reached[-1 if proxy.images is None else 0])
 
         return np.array([[at(seed, network) for network in networks] for seed in seeds])
@@ -301,7 +301,7 @@ def _estimate(coefficient: Callable[[Values, Values, Values], Values], pairs: Se
 def results(run: Run) -> StudyResults:
     """What is in a study's ledger, at any time. Raises ValueError where `run` is no study of proxies."""
     study = study_of(run)
-    looks: dict[tuple[str, int, int], tuple[Look, ...]] = {}
+    curves: dict[tuple[str, int, int], tuple[CurvePoint, ...]] = {}
     failures: dict[tuple[str, int, int], str] = {}
     sizes = np.full((2, len(study.networks)), math.nan)
     for trial in run.study.get_trials(deepcopy=False):
@@ -312,13 +312,14 @@ def results(run: Run) -> StudyResults:
         key = study.trainings[training], seed, network
         if row.macs is not None and row.params is not None and training == 0:  # at the full training's pixels
             sizes[:, network] = row.macs, row.params
-        if row.state == State.COMPLETE and "looks" in trial.user_attrs:
-            looks[key] = tuple(Look(**look) for look in trial.user_attrs["looks"])
+        points = trial.user_attrs.get("curve", trial.user_attrs.get("looks"))  # as older ledgers call it
+        if row.state == State.COMPLETE and points is not None:
+            curves[key] = tuple(CurvePoint(**point) for point in points)
         elif row.state != State.RUNNING:
             failures[key] = row.reason
-    missing = study.size - len(looks) - len(failures)
+    missing = study.size - len(curves) - len(failures)
     classes = run.config.num_classes
-    return StudyResults(run.name, study, run.config.data, looks, sizes[0], sizes[1], failures, missing, classes)
+    return StudyResults(run.name, study, run.config.data, curves, sizes[0], sizes[1], failures, missing, classes)
 
 
 def study_of(run: Run) -> ProxyStudy:

@@ -1,6 +1,6 @@
 """A study of proxies: some networks, each trained long and in every short way, with several seeds.
 
-The long training is the truth. It is also the source of proxies that cost nothing here: it is looked at on the way, and
+The long training is the truth. It is also the source of proxies that cost nothing here: it is evaluated on the way, and
 stopping it there would have given what was seen. That is the *full schedule, cut*: its learning rate is still high. A
 *short training* has a schedule of its own, which ends with it; it may see fewer images, or smaller ones.
 
@@ -71,8 +71,8 @@ class Length:
 
     def of(self, recipe: Recipe) -> Recipe:
         """`recipe` for so long."""
-        pixels = self.pixels or recipe.resolution
-        return replace(recipe, epochs=self.epochs, subset=self.images, resolution=pixels)
+        pixels = self.pixels or recipe.image_size
+        return replace(recipe, epochs=self.epochs, subset=self.images, image_size=pixels)
 
 
 def usual_cuts(full: Length) -> tuple[int, ...]:
@@ -102,7 +102,7 @@ class ProxyStudy(Space):
 
     networks: tuple[str, ...]  # as a person types them
     shorts: tuple[str, ...]  # short trainings, each a `Length`
-    cuts: tuple[int, ...]  # images after which the full training is looked at
+    cuts: tuple[int, ...]  # images after which the full training is evaluated
     image_size: int  # of the full training, in pixels
     images: int  # there are to train
     seeds: int = 2
@@ -154,7 +154,7 @@ class ProxyStudy(Space):
         length = self._length(arch)
         return length.of(recipe) if length else recipe
 
-    def marks_of(self, arch: Arch) -> tuple[int, ...]:
+    def evaluations_of(self, arch: Arch) -> tuple[int, ...]:
         length = self._length(arch)
         return (length.seen,) if length else self.cuts
 

@@ -27,7 +27,7 @@ class Study(Workload):
     def job(self, arch: Arch, config: Config) -> Job:
         study = self.study
         recipe, seed = study.recipe_of(arch, config.recipe), study.seed_of(arch)
-        return Job(study.network_of(arch), recipe, seed, study.marks_of(arch))
+        return Job(study.network_of(arch), recipe, seed, study.evaluations_of(arch))
 
     def conclude(self, run: Run, ended: str, **files: Path | None) -> Conclusion:
         found = results(run)

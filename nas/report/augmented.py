@@ -31,7 +31,7 @@ def augmented(numbers: Numbers, before: Sequence[Numbers], log: Log = silent) ->
         png = sheet_png(dataset, config.recipe)
     except (ValueError, OSError) as error:  # they were moved, say, or a disk is gone
         return section(TITLE, note(f"Its training images are not shown: {str(error).rstrip('.')}."))
-    words, size = config.recipe.augment().words(), config.recipe.image_size(dataset)
+    words, size = config.recipe.augment().words(), config.recipe.size_on(dataset)
     said = (
         f"Training images of {config.data} at {size} pixels. The first column shows them as they are, the others as "
         f"they were changed for the training, each time anew: {words}."
@@ -43,4 +43,4 @@ def augmented(numbers: Numbers, before: Sequence[Numbers], log: Log = silent) ->
 def _what(numbers: Numbers) -> Hashable:
     """What decides the pictures."""
     config = numbers.run.config
-    return config.source, config.recipe.augment(), config.recipe.resolution, config.table
+    return config.source, config.recipe.augment(), config.recipe.image_size, config.table

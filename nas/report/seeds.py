@@ -15,7 +15,7 @@ from nas.report.markup import Markup, tag
 from nas.report.numbers import Numbers
 from nas.report.parts import key, note, section, text_table
 
-LOOKS = 5  # at the best so far, in the table
+MILESTONES = 5  # at the best so far, in the table
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Repeated:
         return spread_of([best[-1] for best in reached if best and best[-1] is not None])
 
     @property
-    def looks(self) -> list[int]:
+    def milestones(self) -> list[int]:
         """Some numbers of networks up to the last, each about twice the one before."""
-        found = {max(self.first, round(self.last / 2**halvings)) for halvings in range(LOOKS)}
+        found = {max(self.first, round(self.last / 2**halvings)) for halvings in range(MILESTONES)}
         return sorted(found)
 
     def to_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        spreads = {trials: self.after(trials) for trials in self.looks}
+        spreads = {trials: self.after(trials) for trials in self.milestones}
         return {
             "runs": [numbers.run.name for numbers in self.runs],
             "best_reward": [{"trials": trials} | asdict(spread) for trials, spread in spreads.items() if spread],
@@ -79,10 +79,12 @@ def over_seeds(several: Sequence[Numbers]) -> Markup | None:
     if not groups:
         return None
     legend = [tag("span", None, key(colour), group.name) for colour, group in enumerate(groups)]
-    looks = sorted({trials for group in groups for trials in group.looks})
-    rows = [[group.name, str(len(group.runs)), *(_cell(group, trials) for trials in looks)] for group in groups]
+    milestones = sorted({trials for group in groups for trials in group.milestones})
+    rows = [[group.name, str(len(group.runs)), *(_cell(group, trials) for trials in milestones)] for group in groups]
     table = text_table(
-        ["best reward after", "seeds", *(f"{n:,} networks" for n in looks)], rows, tuple(range(1, len(looks) + 2))
+        ["best reward after", "seeds", *(f"{n:,} networks" for n in milestones)],
+        rows,
+        tuple(range(1, len(milestones) + 2)),
     )
     said = (
         "The line is the mean of the best so far, the band one standard deviation to either side, up to as many "

@@ -273,10 +273,10 @@ def grid_config(
 ) -> Config:
     """The run that trains `found`, which grew from `base`, `seeds` times each under `recipe`, on what `source` loads.
 
-    The recipe's resolution is that of the largest, at which a folder of images has to be read.
+    The recipe's image size is that of the largest, at which a folder of images has to be read.
     """
     space = ScalingGrid(base.network.text, base.image_size, tuple(c.text for c in found), seeds)
-    recipe = replace(recipe, resolution=max(c.image_size for c in found))
+    recipe = replace(recipe, image_size=max(c.image_size for c in found))
     config = Config(
         space, dataset.name, recipe, Reward(), EXHAUSTIVE, 0, device=device, threads=threads, kind=GRID_OF_SCALINGS
     )

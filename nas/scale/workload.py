@@ -25,7 +25,7 @@ class Grid(Workload):
     trials: ClassVar[type[Search]] = Search
 
     def job(self, arch: Arch, config: Config) -> Job:
-        recipe = replace(config.recipe, resolution=self.grid.pixels_of(arch))
+        recipe = replace(config.recipe, image_size=self.grid.pixels_of(arch))
         return Job(self.grid.network_of(arch), recipe, self.grid.seed_of(arch))
 
     def conclude(self, run: Run, ended: str, **files: Path | None) -> Conclusion:

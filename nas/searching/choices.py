@@ -50,7 +50,7 @@ def choose_recipe(
     others. Raises ValueError for what a recipe cannot have, and for how to learn from a teacher where the networks are
     not `taught` by one.
     """
-    values = asked.values_for(Recipe) | {"resolution": image_size}
+    values = asked.values_for(Recipe) | {"image_size": image_size}
     for name in ("metric", "class_weights"):
         if values.get(name) is None:
             values[name] = getattr(searched or Recipe(), name)
@@ -136,12 +136,12 @@ def choose_space(
     check_recipe(recipe, dataset)
     given = _settings(asked)
     if "image_size" in space_of_person(asked.space, **given).settings():
-        given = {"image_size": recipe.image_size(dataset)} | given
+        given = {"image_size": recipe.size_on(dataset)} | given
     chosen = space_of_person(asked.space, **given)
     if "width" in given or not fits:
         return chosen
     target = reward.target if reward.cost == "macs" else None
-    return _sized(chosen, target, max_macs, dataset.num_classes, recipe.image_size(dataset))
+    return _sized(chosen, target, max_macs, dataset.num_classes, recipe.size_on(dataset))
 
 
 def choose_place(cluster: Cluster | None, asked: DeviceOptions) -> str:
@@ -250,7 +250,7 @@ def _with_aim(config: Config, asked: SearchOptions) -> Config:
 
 def within_reach(config: Config, dataset: Dataset, output: Output) -> Config:
     """`config`; where few networks meet its limit or target, that is said. Raises ValueError where none does."""
-    for line in check_reach(config, dataset.num_classes, config.recipe.image_size(dataset)):
+    for line in check_reach(config, dataset.num_classes, config.recipe.size_on(dataset)):
         output.say(line)
     return config
 

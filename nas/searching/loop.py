@@ -71,7 +71,7 @@ class Search:
         self.study = study = self._drafts.study(study.study_name)
         self.config, self.table = run.config, table
         self.num_classes = dataset.num_classes
-        self.image_size = run.config.recipe.image_size(dataset)
+        self.image_size = run.config.recipe.size_on(dataset)
         self.ended = ""  # why, once `ask` has given None
         objectives = len(self.config.directions)
         study.sampler = make_sampler(
@@ -317,7 +317,7 @@ class Search:
         network, recipe, seed = job.network, job.recipe, job.seed
         starts = int(draft.trial.user_attrs.get("starts", 0)) + 1
         faults = _device_faults(draft.trial)
-        size = self._size_of(network, recipe.resolution or self.image_size, starts, faults)
+        size = self._size_of(network, recipe.image_size or self.image_size, starts, faults)
         notes = {
             "architecture": self.config.space.format(arch),
             "id": self.config.space.short_id(arch),  # what takes long to find out is in the ledger
@@ -333,7 +333,7 @@ class Search:
             seed,
             self.config.measures_latency,
             published,
-            marks=job.marks,
+            evaluate_at=job.evaluate_at,
             tested=job.tested,
             recorded=faults == 0,
         )
@@ -403,8 +403,8 @@ class Search:
             trial.set_user_attr("reason", result.reason)
         if result.single_steps:
             trial.set_user_attr("single_steps", result.single_steps)
-        if result.looks:
-            trial.set_user_attr("looks", [asdict(look) for look in result.looks])
+        if result.curve:
+            trial.set_user_attr("curve", [asdict(point) for point in result.curve])
         if result.state == State.COMPLETE:
             assert result.quality is not None
             return self.study.tell(trial, self._values(trial, result.quality, result.loss, result.latency))

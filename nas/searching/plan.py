@@ -87,7 +87,7 @@ def announce(
     space, recipe = config.space, config.recipe
     reward = f"reward    {config.reward_in_words}"
     wanted = f"objectives {', '.join(config.objectives)}" if config.objectives else reward
-    image_size = recipe.image_size(dataset)
+    image_size = recipe.size_on(dataset)
     with output.passing("counting multiply-adds"):
         typical = typical_macs(space, image_size)
     output.say(
@@ -130,7 +130,7 @@ def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
     images = len(dataset.train) if recipe.subset is None else recipe.subset
     looked_at = "judged" if config.reward.signal == ACCURACY else "looked at"
     return (
-        f"{images:,} {dataset.name} images at {recipe.image_size(dataset)} pixels, {recipe.epochs} "
+        f"{images:,} {dataset.name} images at {recipe.size_on(dataset)} pixels, {recipe.epochs} "
         f"epoch{'s' if recipe.epochs > 1 else ''}, {looked_at} on {len(dataset.val):,} validation images "
         f"({uncertainty(len(dataset.val))})"
         f"{'' if config.pruner == NO_PRUNER else f', stopped early by {config.pruner}'}{judged_by(recipe)}"
@@ -226,5 +226,5 @@ def _check_fits(seconds: float, config: Config, budget: Budget) -> None:
     if budget.seconds is not None and seconds > budget.seconds:
         raise ValueError(
             f"a trial takes about {format_seconds(seconds)} on {config.device}, longer than the budget of "
-            f"{format_seconds(budget.seconds)}: give a longer --budget, or train less: --subset, --epochs, --resolution"
+            f"{format_seconds(budget.seconds)}: give a longer --budget, or train less: --subset, --epochs, --image-size"
         )

@@ -38,8 +38,8 @@ def check_reach(config: Config, num_classes: int, image_size: int) -> list[str]:
         return []
     space, rng = config.space, random.Random(0)
     macs = partial(narrowest_macs, space, num_classes=num_classes, image_size=image_size)
-    looks = _looks(space, num_classes, image_size)
-    archs = [space.sample(rng) for _ in range(max(8, min(looks // 4, 100)))]
+    tries = _tries(space, num_classes, image_size)
+    archs = [space.sample(rng) for _ in range(max(8, min(tries // 4, 100)))]
     sizes = {arch: size for arch in archs if (size := macs(arch)) < math.inf}
     if not sizes:
         return []  # the search says what is wrong with them
@@ -47,7 +47,7 @@ def check_reach(config: Config, num_classes: int, image_size: int) -> list[str]:
     if target is not None:
         said += _of_target(target, [*sizes.values()], space)
     if limit is not None:
-        said += _of_limit(limit, sizes, macs, space, looks)
+        said += _of_limit(limit, sizes, macs, space, tries)
     return said
 
 
@@ -78,7 +78,7 @@ def _of_target(target: float, sizes: Sequence[float], space: Space) -> Iterator[
         )
 
 
-def _of_limit(limit: float, sizes: dict[Arch, float], macs: _Macs, space: Space, looks: int) -> Iterator[str]:
+def _of_limit(limit: float, sizes: dict[Arch, float], macs: _Macs, space: Space, tries: int) -> Iterator[str]:
     within = sum(size <= limit for size in sizes.values())
     if 10 * within >= len(sizes):
         return
@@ -89,7 +89,7 @@ def _of_limit(limit: float, sizes: dict[Arch, float], macs: _Macs, space: Space,
             f"typical one has {typical}: most proposals will not be trained"
         )
         return
-    least = least_found(space, sizes, macs, looks, limit)
+    least = least_found(space, sizes, macs, tries, limit)
     if least <= limit:
         yield (
             f"note      none of {len(sizes)} random networks is within --max-macs {format_count(limit)}, a typical one "
@@ -109,11 +109,11 @@ def _remedy(space: Space) -> str:
     return "leave out --width, or " if fixed and space.settings()["width"] != 1 else ""
 
 
-def least_found(space: Space, sizes: dict[Arch, float], macs: _Macs, looks: int, enough: float = 0) -> float:
+def least_found(space: Space, sizes: dict[Arch, float], macs: _Macs, tries: int, enough: float = 0) -> float:
     """The least multiply-adds that a short search finds, beginning with random architectures of known `sizes`.
 
     From the options that go with small sizes, by kinds of choice, it goes down by a choice at a time, or by several. It
-    stops at no more than `enough`, and after some `looks` at networks.
+    stops at no more than `enough`, and after some `tries`.
     """
     looked = dict(sizes)
 
@@ -123,7 +123,7 @@ def least_found(space: Space, sizes: dict[Arch, float], macs: _Macs, looks: int,
         return looked[arch]
 
     best = min((_of_small_options(space, sizes), min(sizes, key=sizes.__getitem__)), key=look)
-    while look(best) > enough and (left := len(sizes) + looks - len(looked)) > 0:
+    while look(best) > enough and (left := len(sizes) + tries - len(looked)) > 0:
         steps = [arch for arch in islice(_one_choice_away(space, best), left) if look(arch) < look(best)]
         if not steps:
             break
@@ -163,7 +163,7 @@ def _together(arch: Arch, steps: Sequence[Arch], look: _Macs) -> Arch:
     return min((tuple(joined), *steps), key=look)
 
 
-def _looks(space: Space, num_classes: int, image_size: int) -> int:
+def _tries(space: Space, num_classes: int, image_size: int) -> int:
     """How many networks of `space` can be looked at in about a second."""
     modules = MODULES
     with contextlib.suppress(ValueError, RuntimeError), shapes_only():

@@ -49,7 +49,7 @@ def images_line(dataset: Dataset, recipe: Recipe, pixels: str = "") -> str:
     of = f" of {len(dataset.train):,}" if train < len(dataset.train) else ""
     test = 0 if dataset.test is None else len(dataset.test)
     tested = f", {test:,} to test, once ({uncertainty(test)})" if test else ""
-    size = recipe.image_size(dataset)
+    size = recipe.size_on(dataset)
     own = f" (they have {dataset.image_size})" if size != dataset.image_size and not pixels else ""
     validated = f"{len(dataset.val):,} to validate ({uncertainty(len(dataset.val))})"
     return f"{train:,}{of} to train on, {validated}{tested}; at {pixels or size} pixels{own}"

@@ -28,7 +28,7 @@ def save(path: Path, snapshot: Snapshot, job: Mapping[str, Any]) -> None:
         "optimizer": {number: _on_cpu(state) for number, state in snapshot.optimizer.items()},
         "generators": snapshot.generators,
         "step": snapshot.step,
-        "epochs": [asdict(epoch) | {"looks": []} for epoch in snapshot.epochs],
+        "epochs": [asdict(epoch) | {"curve": []} for epoch in snapshot.epochs],
         "average": _on_cpu(snapshot.average),
         "best": _on_cpu(snapshot.best),
     }
@@ -51,7 +51,7 @@ def load(path: Path) -> tuple[Snapshot, dict[str, Any]]:
         document = CHECKPOINT.checked("", torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
         if document["format"] != FORMAT:
             raise ValueError(document["format"])
-        epochs = tuple(Epoch(**epoch | {"looks": ()}) for epoch in document["epochs"])
+        epochs = tuple(Epoch(**epoch | {"curve": ()}) for epoch in document["epochs"])
         network, optimizer, generators = (document[name] for name in ("network", "optimizer", "generators"))
         average, best = document.get("average", {}), document.get("best", {})
         return Snapshot(network, optimizer, generators, document["step"], epochs, average, best), document["job"]

@@ -31,7 +31,7 @@ class Recipe:
     epochs: int = 1  # over `subset` images
     seconds: float | None = None  # train for so long instead, however many epochs that makes
     subset: int | None = None  # training images used, class-balanced; None: all of them
-    resolution: int | None = None  # pixels; None: the data's own
+    image_size: int | None = None  # pixels a side; None: the data's own
     batch_size: int = 64
     optimizer: str = "sgd"
     schedule: str = "onecycle"
@@ -77,22 +77,22 @@ class Recipe:
         """Which sides the training images have in which epoch. `dataset` is already `prepare`d."""
         return Resizing(self.progressive, dataset.image_size, self.epochs)
 
-    def image_size(self, dataset: Dataset) -> int:
+    def size_on(self, dataset: Dataset) -> int:
         """Height and width in pixels at which this recipe trains on `dataset`."""
-        return self.resolution or dataset.image_size
+        return self.image_size or dataset.image_size
 
     def prepare(self, dataset: Dataset) -> Dataset:
         """`dataset` as this recipe uses it: the subset of its training images, all splits resized."""
         train = dataset.train if self.subset is None else dataset.train.take(self.subset, seed=0)
-        resolution = self.image_size(dataset)
+        image_size = self.size_on(dataset)
         return Dataset(
             dataset.name,
             dataset.class_names,
-            train.resize(resolution),
-            dataset.val.resize(resolution),
+            train.resize(image_size),
+            dataset.val.resize(image_size),
             dataset.mean,
             dataset.std,
-            test=None if dataset.test is None else dataset.test.resize(resolution),
+            test=None if dataset.test is None else dataset.test.resize(image_size),
         )
 
     def changed(self, changes: Mapping[str, Any]) -> Recipe:

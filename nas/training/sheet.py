@@ -27,7 +27,7 @@ def examples(dataset: Dataset, recipe: Recipe, seed: int = 0) -> Tensor:
     They are `IMAGES`, of as many classes as there may be, at the recipe's size S. `dataset` is not yet
     `recipe.prepare`d, since that would resize all images.
     """
-    few = dataset.train.take(min(IMAGES, len(dataset.train)), seed=0).resize(recipe.image_size(dataset))
+    few = dataset.train.take(min(IMAGES, len(dataset.train)), seed=0).resize(recipe.size_on(dataset))
     batches = TrainBatches(
         few, dataset.mean, dataset.std,
         batch_size=len(few), augment=recipe.augment(), num_classes=dataset.num_classes,

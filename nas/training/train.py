@@ -25,7 +25,7 @@ from nas.training.averaging import Average
 from nas.training.distillation import Distillation
 from nas.training.evaluation import Judged, fitting_batch, judged, predict
 from nas.training.fine_tuning import EVERYTHING, FineTuning
-from nas.training.looks import Look, Looks
+from nas.training.learning_curve import CurvePoint, LearningCurve
 from nas.training.metrics import weights_of_classes
 from nas.training.recipe import Recipe
 from nas.training.step import OptimizerState, make_step
@@ -49,7 +49,7 @@ class Epoch:
     images: int
     seconds: float
     latency: float | None = None  # seconds for one image, where a trial measured it
-    looks: tuple[Look, ...] = ()  # at the training so far, where some were asked for
+    curve: tuple[CurvePoint, ...] = ()  # so far, where points of it were asked for
     single_steps: str = ""  # why a device that records steps took them one by one
     val_score: float | None = None  # 0..1, by the recipe's metric; None where that is accuracy
 
@@ -114,7 +114,7 @@ class Training:
         recipe: Recipe,
         seed: int,
         tuning: FineTuning = EVERYTHING,
-        marks: Sequence[int] = (),
+        evaluate_at: Sequence[int] = (),
         on_step: OnStep | None = None,
         recorded: bool = True,
         distillation: Distillation | None = None,
@@ -137,7 +137,7 @@ class Training:
             self.average = Average(network, recipe.ema) if recipe.ema else None
         self.best: dict[str, Tensor] = {}
         self.leash = Leash(self.device)
-        self.looks = Looks(marks, self.device)
+        self.curve = LearningCurve(evaluate_at, self.device)
         self.done: list[Epoch] = []
         self.steps = max(1, len(dataset.train) // recipe.batch_size)  # of an epoch
         self.step, self.images = 0, 0
@@ -172,13 +172,13 @@ class Training:
             with within(self.device):
                 self._resize()
                 mean_loss = self._learn_from_all_images().item()
-                val = self.looks.take(self.images, self._judge)
+                val = self.curve.evaluate(self.images, self._judge)
                 self._keep_if_best(val)
             self._seconds_before = self.seconds()
             self.done.append(
                 Epoch(
                     len(self.done) + 1, mean_loss, val.accuracy, self.images, self._seconds_before,
-                    looks=tuple(self.looks.taken), single_steps=self.learn.single, val_score=val.score,
+                    curve=tuple(self.curve.points), single_steps=self.learn.single, val_score=val.score,
                 )
             )  # fmt: skip
             yield self.done[-1]
@@ -221,13 +221,13 @@ class Training:
                 self.drop_progress.fill_(self.progress())
                 losses.append(self.learn(draw, self.recipe.rate(self.progress())))
                 self.leash.step()
-                self.looks.step(losses[-1])
+                self.curve.step(losses[-1])
                 self.step, self.images = self.step + 1, self.images + len(draw[0])
                 if self.average:
                     self.average.update(self.step)
                 self._tell(len(losses), losses[-1])
-                if self.looks.due(self.images) and self.progress() < 1:
-                    self.looks.take(self.images, self._judge)
+                if self.curve.due(self.images) and self.progress() < 1:
+                    self.curve.evaluate(self.images, self._judge)
                     self._to_training_mode()
                 if self.step % 50 == 0:  # not every step: on a GPU each look waits for it
                     _check_finite(losses[-1], self.step)
@@ -306,7 +306,7 @@ def train(
     recipe: Recipe,
     seed: int,
     tuning: FineTuning = EVERYTHING,
-    marks: Sequence[int] = (),
+    evaluate_at: Sequence[int] = (),
     on_step: OnStep | None = None,
     recorded: bool = True,
 ) -> Iterator[Epoch]:
@@ -315,12 +315,12 @@ def train(
     A network that gives a tuple in training mode, its logits and then those of auxiliary classifiers, is trained on
     their losses too, times its `aux_weight`. Every `ScheduledDropPath` in it is told the progress before each step.
     The rows that `tuning` freezes stay as they are: no gradients from then on, and evaluation mode. Yields an `Epoch`
-    after each; with `marks`, its `looks` are also of the training after so many images. `on_step` is called with the
+    after each; with `evaluate_at`, its `curve` has points after so many images, too. `on_step` is called with the
     `Moment` after a step, a few times a second. Unless its steps are to be `recorded`, a GPU takes them one by one. The
     order of images and their augmentation depend on `seed` alone. Raises Diverged when the loss stops being finite, and
     DeviceFault when the device fails.
     """
-    yield from Training(network, dataset, recipe, seed, tuning, marks, on_step, recorded).epochs()
+    yield from Training(network, dataset, recipe, seed, tuning, evaluate_at, on_step, recorded).epochs()
 
 
 def chosen(epochs: Sequence[Epoch], recipe: Recipe) -> Epoch:

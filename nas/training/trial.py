@@ -18,7 +18,7 @@ from nas.devices.latency import latency
 from nas.devices.place import Place
 from nas.network import Network
 from nas.training.evaluation import judged, predict
-from nas.training.looks import Look
+from nas.training.learning_curve import CurvePoint
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch, OnStep, check_room_to_train, chosen, train
 
@@ -43,7 +43,7 @@ class TrialSpec:
     seed: int
     measure_latency: bool = False
     published: float | None = None  # accuracy, 0..1: the answer of a table, instead of a training
-    marks: tuple[int, ...] = ()  # images after which to look at the training
+    evaluate_at: tuple[int, ...] = ()  # images after which to evaluate
     tested: bool = False  # in the end, on the data set's test images: in a comparison, never in a search
     recorded: bool = True  # a GPU records its steps, where it can
 
@@ -75,7 +75,7 @@ class TrialResult:
     latency: float | None = None  # seconds for one image
     reason: str = ""
     tested: Tested | None = None
-    looks: tuple[Look, ...] = ()
+    curve: tuple[CurvePoint, ...] = ()
     single_steps: str = ""  # why a device that records steps took them one by one
     place: Place | None = None  # where it ran; that of a worker that died is not known
     score: float | None = None  # on validation images by the recipe's metric, 0..1; None where that is accuracy
@@ -110,7 +110,13 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
             return TrialResult(State.COMPLETE, time.perf_counter() - start, spec.published, latency=image_seconds)
         epochs = []
         for epoch in train(
-            network, dataset, spec.recipe, spec.seed, marks=spec.marks, on_step=on_step, recorded=spec.recorded
+            network,
+            dataset,
+            spec.recipe,
+            spec.seed,
+            evaluate_at=spec.evaluate_at,
+            on_step=on_step,
+            recorded=spec.recorded,
         ):
             epochs.append(epoch)
             yield replace(epoch, latency=image_seconds)
@@ -120,7 +126,7 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
         return TrialResult(State.FAILED, time.perf_counter() - start, reason=describe(error))
     seconds, kept = time.perf_counter() - start, chosen(epochs, spec.recipe)
     return TrialResult(
-        State.COMPLETE, seconds, kept.val_accuracy, epoch.loss, image_seconds, tested=tested, looks=epoch.looks,
+        State.COMPLETE, seconds, kept.val_accuracy, epoch.loss, image_seconds, tested=tested, curve=epoch.curve,
         single_steps=epoch.single_steps, score=kept.val_score,
     )  # fmt: skip
 

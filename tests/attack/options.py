@@ -57,7 +57,7 @@ NETWORKS = (
     "one:best@1x1-0", "nope:best", ":best", "one:", "trained", "os:system:x", "mnas:" + "," * 10_000,
 )  # fmt: skip
 SETTINGS = (
-    "epochs", "seconds", "subset", "resolution", "batch_size", "optimizer", "schedule", "lr", "warmup", "momentum",
+    "epochs", "seconds", "subset", "image_size", "batch_size", "optimizer", "schedule", "lr", "warmup", "momentum",
     "weight_decay", "label_smoothing", "cutout", "min_area", "policy", "mixup", "bf16", "layers", "pooling",
     "width", "image_size", "max_macs", "num_classes", "blocks", "n", "filters", "ops", "cells", "drop_path", "batch",
     "entropy", "hidden", "population", "sample", "clip", "nope", "",

@@ -72,7 +72,7 @@ RECIPES = [
     ("schedule=step", "schedule is one of onecycle, cosine, constant, not 'step'"),
     ("seconds=0", "seconds must be above 0, not 0"),
     ("subset=1", "subset must be at least 2 images, not 1"),
-    ("resolution=7", "resolution must be at least 8 pixels, not 7"),
+    ("image_size=7", "image_size must be at least 8 pixels, not 7"),
 ]
 
 
@@ -114,7 +114,7 @@ OPTIONS = [
     (("--epochs", "-1"), "epochs must be at least 1, not -1"),
     (("--width", "-1"), "--width must be above 0, not -1"),
     (("--width", "nan"), "--width must be a finite number, not nan"),
-    (("--image-size", "4"), "resolution must be at least 8 pixels, not 4"),
+    (("--image-size", "4"), "image_size must be at least 8 pixels, not 4"),
     (("--batch-size", "0"), "--batch-size must be at least 2 images, not 0"),
     (("--space-set", "width=0"), "width must be above 0"),
     (("--space-set", "width=0.5", "--width", "0.1"), "--width is the setting width of the space: give one of them"),

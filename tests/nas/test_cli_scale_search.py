@@ -63,7 +63,7 @@ def test_a_grid_from_end_to_end(cli: Cli, tmp_path: Path) -> None:
         (("--triples", "0"), "--triples must be at least 1, not 0"),
         (("--trials", "0"), "--trials must be at least 1, not 0"),
         (("--subset", "1k"), "--subset asked for 1,000 images; tiny has 180 to train"),
-        (("--image-size", "4"), "resolution must be at least 8 pixels, not 4"),
+        (("--image-size", "4"), "image_size must be at least 8 pixels, not 4"),
         (("--base", "lenet5"), "lenet5 does not scale: it has no width multiplier"),
         (("--tolerance", "0.001"), "make --step smaller or --tolerance larger"),
     ],

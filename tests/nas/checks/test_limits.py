@@ -49,8 +49,8 @@ def test_settings_that_json_cannot_read_are_words(text: str) -> None:
 
 @pytest.mark.parametrize("pixels", [7, 16_385, 10**30])
 def test_images_have_a_size_that_a_machine_can_hold(pixels: int) -> None:
-    with pytest.raises(ValueError, match="resolution must be at"):
-        Recipe(resolution=pixels)
+    with pytest.raises(ValueError, match="image_size must be at"):
+        Recipe(image_size=pixels)
 
 
 @pytest.mark.parametrize("value", [5, 0.5, b"x", ["x"], Path("pictures"), {}])

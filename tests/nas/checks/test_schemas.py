@@ -17,7 +17,7 @@ from nas.reward import Reward
 from nas.samplers.strategy import Update
 from nas.scale.grid import ScalingGrid
 from nas.training.fine_tuning import FineTuning
-from nas.training.looks import Look
+from nas.training.learning_curve import CurvePoint
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch
 from nas.training.transfer import Taken
@@ -35,7 +35,7 @@ from nas.training.transfer import Taken
         (schemas.JOB.fields["tuning"], FineTuning),
         (schemas.TAKEN, Taken),
         (schemas.EPOCH, Epoch),
-        (schemas.LOOK, Look),
+        (schemas.CURVE_POINT, CurvePoint),
         (schemas.UPDATE, Update),
         (schemas.COMPARISON_SETTINGS, ComparisonSpace),
         (schemas.GRID, ScalingGrid),

@@ -70,7 +70,7 @@ def test_resize_keeps_channels_and_handles_more_than_one_chunk():
     assert (large.pixels == torch.tensor([10, 100, 200], dtype=torch.uint8)).all()
 
 
-def test_resize_to_the_same_resolution_is_the_identity():
+def test_resize_to_the_same_size_is_the_identity():
     images = random_images(3, size=8)
     assert images.resize(8) is images
 

@@ -76,7 +76,7 @@ class Computed(TorchDispatchMode):
 
 
 WORK: dict[str, Callable[[Dataset], object]] = {
-    "train": lambda data: list(train(small(), data, RECIPE, seed=0, marks=(60,))),
+    "train": lambda data: list(train(small(), data, RECIPE, seed=0, evaluate_at=(60,))),
     "predict": lambda data: predict(small(), data.val, data, RECIPE),
     "latency": lambda data: latency(small(), 16, repeats=3),
     "timing": lambda data: training_seconds(small, data, RECIPE),
@@ -134,10 +134,10 @@ def test_a_training_makes_no_tensor_elsewhere(
         monkeypatch.setitem(recording.RECORDERS, "cpu", TensorPrograms)
     module = small(nn.Dropout(0.1))
     with ELSEWHERE:
-        training = Training(module, tiny, replace(RECIPE, **changes), 0, marks=(60,))
+        training = Training(module, tiny, replace(RECIPE, **changes), 0, evaluate_at=(60,))
         epochs = list(training.epochs())
         training.restore(training.snapshot())
-    assert len(epochs) == 2 and len(epochs[-1].looks) == 3
+    assert len(epochs) == 2 and len(epochs[-1].curve) == 3
     assert all(tensor.device == CPU for tensor in module.state_dict().values())
 
 

@@ -278,7 +278,7 @@ def test_a_training_that_has_not_ended_cannot_teach(tiny: Dataset, monkeypatch, 
 
 def test_one_of_other_pixels_and_another_normalisation_teaches(tiny: Dataset, call_nas: Cli) -> None:
     other = replace(tiny, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
-    large = Job(Designed("resnet8@0.5"), DataSource("tiny"), replace(RECIPE, resolution=24))
+    large = Job(Designed("resnet8@0.5"), DataSource("tiny"), replace(RECIPE, image_size=24))
     begin(Path("large"), large, other, other.val)
     code, out, err = call_nas(*TRAIN, "--teacher", "large")
     assert (code, err) == (0, "") and "teacher   resnet8@0.5, weights of large/" in out

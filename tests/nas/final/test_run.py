@@ -133,7 +133,7 @@ KINDS = {
     "stochastic depth": (Designed("stochastic_depth_resnet8"), Recipe(epochs=2, batch_size=20), ()),
     "fresh and frozen": (RESNET, Recipe(epochs=2, batch_size=20), ("fc",)),
     "found": (Found(Mnas(width=0.1, image_size=16), (0,) * 42), Recipe(epochs=2, batch_size=20), ()),
-    "scaled": (Designed("resnet8@0.25"), Recipe(epochs=2, batch_size=20, resolution=20, subset=60), ()),
+    "scaled": (Designed("resnet8@0.25"), Recipe(epochs=2, batch_size=20, image_size=20, subset=60), ()),
 }
 
 

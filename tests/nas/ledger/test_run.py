@@ -292,7 +292,7 @@ def test_what_a_run_keeps_of_its_images(config: Config, tiny: Dataset) -> None:
     kept = Config.from_dict(config.on(source, dataset).to_dict())
     assert (kept.data, kept.data_dir, kept.data_sha256, kept.skip_unreadable) == ("folder:fruits", "/here", "abc", True)
     assert kept.num_classes == 4 and kept.validation == {"a": 5, "b": 5, "c": 5, "d": 5}
-    assert kept.source == dataclasses.replace(source, sha256="abc", image_size=config.recipe.resolution)
+    assert kept.source == dataclasses.replace(source, sha256="abc", image_size=config.recipe.image_size)
 
 
 def test_a_newer_format_is_said_to_be_newer_and_not_damaged(run: Run) -> None:

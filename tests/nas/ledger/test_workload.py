@@ -38,13 +38,13 @@ def test_a_kind_is_that_of_its_workload(kind: str) -> None:
 def test_an_architecture_of_a_search_is_trained_as_all_others(config: Config) -> None:
     arch = config.space.sample(random.Random(0))
     job = config.job(arch)
-    assert (job.recipe, job.seed, job.marks, job.tested) == (config.recipe, config.seed, (), False)
+    assert (job.recipe, job.seed, job.evaluate_at, job.tested) == (config.recipe, config.seed, (), False)
     assert job.network.text.endswith(config.space.format(arch))
 
 
 def test_an_architecture_of_a_comparison_is_a_network_with_a_seed(config: Config) -> None:
     job = dataclasses.replace(config, space=SPACE, kind=COMPARISON).job((1, 0))
-    assert (job.network.name, job.seed, job.recipe.resolution, job.tested) == ("resnet8", 1, 32, True)
+    assert (job.network.name, job.seed, job.recipe.image_size, job.tested) == ("resnet8", 1, 32, True)
 
 
 def test_runs_without_a_kind_are_known_by_their_space(tmp_path: Path, config: Config) -> None:

@@ -146,7 +146,7 @@ def test_what_a_recipe_has_by_an_options_name_is_that_options() -> None:
     from nas.searching.choices import choose_recipe
 
     asked = groups.TrainingOptions(epochs=3, lr=0.1, subset="2k", recipe={"cutout": "4", "momentum": 0.5})
-    assert choose_recipe(asked, 16) == Recipe(epochs=3, lr=0.1, subset=2000, resolution=16, cutout=4, momentum=0.5)
+    assert choose_recipe(asked, 16) == Recipe(epochs=3, lr=0.1, subset=2000, image_size=16, cutout=4, momentum=0.5)
     assert choose_recipe(groups.TrainingOptions(subset="all"), None) == Recipe()
 
 

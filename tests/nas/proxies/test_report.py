@@ -17,7 +17,7 @@ import pytest
 from nas.proxies.report import _points, in_words, networks_csv, results_table, to_csv, to_json, to_markdown, write
 from nas.proxies.results import CEILING, Judged, Proxy, StudyResults
 from nas.proxies.study import ProxyStudy
-from nas.training.looks import Look
+from nas.training.learning_curve import CurvePoint
 
 NETWORKS = 24
 BAD, GOOD = "100", "200"  # short trainings
@@ -33,19 +33,23 @@ def made_up(seeds: int = 2, luck: float = 0.003, drawn: int = 1) -> StudyResults
     rng = random.Random(drawn)
     study = ProxyStudy(tuple(f"n{n}" for n in range(NETWORKS)), (BAD, GOOD), (100, 200), 32, 1000, seeds)
     quality = [0.5 + 0.2 * n / (NETWORKS - 1) for n in range(NETWORKS)]
-    looks = {}
+    curves = {}
     for seed in range(seeds):
         for n, q in enumerate(quality):
             ended = q + rng.gauss(0, luck)
             full = [
-                Look(at, 2 - q + rng.gauss(0, 0.1), 3 - q + rng.gauss(0, 0.02), 0.3 + rng.gauss(q, 0.1), at / 100, 0.5)
+                CurvePoint(
+                    at, 2 - q + rng.gauss(0, 0.1), 3 - q + rng.gauss(0, 0.02), 0.3 + rng.gauss(q, 0.1), at / 100, 0.5
+                )
                 for at in (100, 200)
             ]
-            looks["full", seed, n] = (*full, Look(1000, 1 - q, 2 - q, ended, 10.0, 0.5))
-            looks[BAD, seed, n] = (Look(100, rng.random(), rng.random(), rng.random(), 1.0, 0.5),)
-            looks[GOOD, seed, n] = (Look(200, 2 - q, 3 - q + rng.gauss(0, 0.02), 0.3 + rng.gauss(q, 0.1), 2.0, 0.5),)
+            curves["full", seed, n] = (*full, CurvePoint(1000, 1 - q, 2 - q, ended, 10.0, 0.5))
+            curves[BAD, seed, n] = (CurvePoint(100, rng.random(), rng.random(), rng.random(), 1.0, 0.5),)
+            curves[GOOD, seed, n] = (
+                CurvePoint(200, 2 - q, 3 - q + rng.gauss(0, 0.02), 0.3 + rng.gauss(q, 0.1), 2.0, 0.5),
+            )
     macs = np.array([1e6 * (1 + q + rng.gauss(0, 0.2)) for q in quality])
-    return StudyResults("one", study, "cifar10", looks, macs, macs / 100, {}, 0)
+    return StudyResults("one", study, "cifar10", curves, macs, macs / 100, {}, 0)
 
 
 def of(found: StudyResults, proxy: Proxy) -> Judged:
@@ -137,12 +141,15 @@ def test_a_cut_is_not_judged_by_its_own_training() -> None:
     """Luck that the cut shares with its own end, and no other training, is worth nothing."""
     rng = np.random.default_rng(0)
     study = ProxyStudy(tuple(f"n{n}" for n in range(NETWORKS)), (), (100,), 32, 1000, 2)
-    looks = {}
+    curves = {}
     for seed in range(2):
         for n, end in enumerate(rng.random(NETWORKS)):
-            looks["full", seed, n] = (Look(100, 1.0, 1 - end, end, 1.0, 0.1), Look(1000, 1.0, 1.0, end, 10.0, 0.1))
+            curves["full", seed, n] = (
+                CurvePoint(100, 1.0, 1 - end, end, 1.0, 0.1),
+                CurvePoint(1000, 1.0, 1.0, end, 10.0, 0.1),
+            )
     macs = np.arange(1.0, NETWORKS + 1)
-    found = StudyResults("one", study, "cifar10", looks, macs, macs, {}, 0)
+    found = StudyResults("one", study, "cifar10", curves, macs, macs, {}, 0)
     cut = of(found, Proxy("full", "area", 100))
     assert cut.spearman.estimate == of(found, CEILING).spearman.estimate and cut.spearman.high < 0.9
 
@@ -174,7 +181,7 @@ def test_for_programs(tmp_path: Path) -> None:
     area = next(row for row in rows if row["proxy"] == "full:100:area")
     assert float(area["spearman_low"]) > 0.85 and float(area["seconds"]) == 1.0
     values = list(csv.DictReader(io.StringIO(networks_csv(found))))
-    assert len(values) == 2 * NETWORKS and float(values[1]["100:loss"]) == -found.looks[BAD, 1, 0][0].loss
+    assert len(values) == 2 * NETWORKS and float(values[1]["100:loss"]) == -found.curves[BAD, 1, 0][0].loss
     assert "| cut at 100 | area | 1 |" in to_markdown(found)
     names = {path.name for path in write(found, tmp_path)}
     assert {"proxies.md", "proxies.csv", "networks.csv", "proxies.png"} == names

@@ -23,7 +23,7 @@ from nas.proxies.results import Proxy, results, study_of
 from nas.proxies.study import Length, ProxyStudy, study_config, usual_cuts, usual_shorts
 from nas.reward import Reward
 from nas.searching.loop import Search
-from nas.training.looks import Look
+from nas.training.learning_curve import CurvePoint
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch, OnStep
 from nas.training.trial import State, TrialResult, TrialSpec, run_trial
@@ -82,9 +82,11 @@ def pretend(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) ->
     if spec.number == 7:
         return TrialResult(State.FAILED, 0.0, reason="it was to fail")
     luck = sum(map(ord, spec.network.text)) % 7 / 100 + spec.seed / 1000
-    looks = tuple(Look(n, 2 - n / 200 - luck, 2.1 - luck, n / 200 + luck, n / 10, 1.0) for n in (*spec.marks, 180))
-    yield Epoch(1, 1.0, 0.5, 180, 0.0, looks=looks)
-    return TrialResult(State.COMPLETE, 0.0, 0.5, 1.0, looks=looks)
+    curve = tuple(
+        CurvePoint(n, 2 - n / 200 - luck, 2.1 - luck, n / 200 + luck, n / 10, 1.0) for n in (*spec.evaluate_at, 180)
+    )
+    yield Epoch(1, 1.0, 0.5, 180, 0.0, curve=curve)
+    return TrialResult(State.COMPLETE, 0.0, 0.5, 1.0, curve=curve)
 
 
 # ------------------------------------------------------------------ which networks
@@ -144,8 +146,10 @@ def test_each_training_has_its_recipe(config: Config) -> None:
     assert isinstance(study, ProxyStudy) and study.size == SEEDS * 3 * NETWORKS
     assert study.trainings == ("full", "60", "30x2@12") and study.cuts == (40, 100)
     full, other = config.job((1, 0, 2)), config.job((0, 2, 2))
-    assert full.recipe == config.recipe and full.seed == 1 and full.marks == (40, 100)
-    assert (other.recipe.subset, other.recipe.epochs, other.recipe.resolution) == (30, 2, 12) and other.marks == (60,)
+    assert full.recipe == config.recipe and full.seed == 1 and full.evaluate_at == (40, 100)
+    assert (other.recipe.subset, other.recipe.epochs, other.recipe.image_size) == (30, 2, 12) and other.evaluate_at == (
+        60,
+    )
     assert study.format((1, 2, 3)) == "seed1_30x2@12_n3"
     assert Config.from_dict(config.to_dict()) == config
 
@@ -175,11 +179,11 @@ def test_trainings_are_what_they_are_called(tmp_path: Path, tiny: Dataset, confi
     drive(run, tiny, Budget(trials=3 * NETWORKS))  # a seed
     found = results(run)
     assert found.missing == 3 * NETWORKS and not found.failures
-    full, short, small = (found.looks[training, 0, 0] for training in ("full", "60", "30x2@12"))
-    assert [look.images for look in full] == [40, 100, 180]
-    assert [look.images for look in short] == [60]
-    assert [look.images for look in small] == [20, 40], "whole batches"
-    assert (found.values(Proxy("full", "area", 40))[0] == [-found.looks["full", 0, n][0].area for n in range(4)]).all()
+    full, short, small = (found.curves[training, 0, 0] for training in ("full", "60", "30x2@12"))
+    assert [point.images for point in full] == [40, 100, 180]
+    assert [point.images for point in short] == [60]
+    assert [point.images for point in small] == [20, 40], "whole batches"
+    assert (found.values(Proxy("full", "area", 40))[0] == [-found.curves["full", 0, n][0].area for n in range(4)]).all()
     assert not found.repeated and found.ceiling is None
     assert found.judged and all(judged.networks == NETWORKS for judged in found.judged)
     costs = {judged.proxy: judged.seconds for judged in found.judged}
@@ -236,13 +240,13 @@ def test_a_failed_training_leaves_its_network_out(
 
 def test_looks_come_from_any_engine(tiny: Dataset, config: Config) -> None:
     job = config.job((0, 0, 0))
-    spec = TrialSpec(0, job.network, job.recipe, job.seed, marks=job.marks)
+    spec = TrialSpec(0, job.network, job.recipe, job.seed, evaluate_at=job.evaluate_at)
     training = run_trial(spec, spec.recipe.prepare(tiny))
     try:
         while True:
             next(training)
     except StopIteration as end:
-        assert [look.images for look in end.value.looks] == [40, 100, 180]
+        assert [point.images for point in end.value.curve] == [40, 100, 180]
 
 
 def test_only_a_study_has_proxies(tmp_path: Path, config: Config) -> None:

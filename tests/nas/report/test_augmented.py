@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def of_folder(config: Config, folder: Path, **changes: object) -> Config:
     source = DataSource("folder:signs", folder.parent, 16)
-    recipe = dataclasses.replace(config.recipe, resolution=16, **changes)  # type: ignore[arg-type]
+    recipe = dataclasses.replace(config.recipe, image_size=16, **changes)  # type: ignore[arg-type]
     return dataclasses.replace(config, recipe=recipe).on(source, source.load(lambda _: None))
 
 

@@ -62,7 +62,7 @@ def drive(run: Run, dataset: Dataset, budget: Budget | None = None) -> Search:
 
 def pretend(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) -> Generator[Epoch, None, TrialResult]:
     """Accuracy grows with the image, and every seed has its luck; one training fails."""
-    assert dataset.image_size == spec.recipe.resolution
+    assert dataset.image_size == spec.recipe.image_size
     if spec.number == 7:
         return TrialResult(State.FAILED, 0.0, reason="it was to fail")
     accuracy = 0.3 + dataset.image_size / 100 + 0.01 * spec.seed + 0.002 * (spec.number % 3)
@@ -149,7 +149,7 @@ def test_what_is_trained_has_a_text_and_json(config: Config) -> None:
 def test_the_configuration_survives_json(config: Config, tmp_path: Path) -> None:
     run = grid_run(tmp_path / "one", config)
     assert Run.open(run.path).config == config
-    assert config.recipe.resolution == 22, "the largest, at which a folder of images is to be read"
+    assert config.recipe.image_size == 22, "the largest, at which a folder of images is to be read"
 
 
 def test_every_network_is_trained_at_its_size_with_every_seed(
@@ -219,7 +219,7 @@ def test_a_real_training_is_at_the_networks_own_size(config: Config, tiny: Datas
         search = Search(run, study, run.budget, Watcher(), tiny)
         specs = [search.ask() for _ in range(4)]
     spec = specs[3]
-    assert spec and spec.recipe.resolution == 22 and spec.network.name == "resnet8@0.5x1-22"
+    assert spec and spec.recipe.image_size == 22 and spec.network.name == "resnet8@0.5x1-22"
     training = run_trial(spec, spec.recipe.prepare(tiny))
     assert 0 <= next(training).val_accuracy <= 1
 

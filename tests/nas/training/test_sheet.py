@@ -57,7 +57,7 @@ def test_a_seed_gives_one_sheet(tiny: Dataset) -> None:
 
 
 def test_images_have_the_recipe_s_size(tiny: Dataset) -> None:
-    assert examples(tiny, replace(ALL, resolution=24)).shape == (8, 8, 24, 24, 3)
+    assert examples(tiny, replace(ALL, image_size=24)).shape == (8, 8, 24, 24, 3)
     assert len(examples(noise(8, 6), Recipe())) == 5  # all that there are but for one to validate
 
 

@@ -185,14 +185,14 @@ def test_paths_are_dropped_more_often_as_the_training_goes_on(tiny: Dataset, sec
 
 
 def test_a_recipe_prepares_the_data_once(tiny: Dataset) -> None:
-    prepared = Recipe(subset=40, resolution=8).prepare(tiny)
+    prepared = Recipe(subset=40, image_size=8).prepare(tiny)
     assert len(prepared.train) == 40 and prepared.image_size == 8
     assert len(prepared.val) == len(tiny.val) and prepared.val.pixels.shape[1] == 8
     assert torch.bincount(prepared.train.labels).tolist() == [10] * 4
 
 
 @pytest.mark.parametrize(
-    "mistake", [{"epochs": 0}, {"batch_size": -1}, {"lr": 0.0}, {"subset": 0}, {"resolution": 4}, {"seconds": 0.0}]
+    "mistake", [{"epochs": 0}, {"batch_size": -1}, {"lr": 0.0}, {"subset": 0}, {"image_size": 4}, {"seconds": 0.0}]
 )
 def test_mistakes_are_named(mistake: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(mistake))} must be"):
@@ -249,10 +249,10 @@ def test_a_training_that_is_recorded_is_the_same(variant: str, tiny: Dataset, mo
     recipe = replace(RECIPE, bf16=False, epochs=2)
     recipe = replace(recipe, **changes)
     torch.manual_seed(3)
-    expected = list(train(build(), tiny, recipe, seed=0, marks=(60,)))
+    expected = list(train(build(), tiny, recipe, seed=0, evaluate_at=(60,)))
     monkeypatch.setitem(RECORDERS, "cpu", TensorPrograms)
     torch.manual_seed(3)
-    found = list(train(build(), tiny, recipe, seed=0, marks=(60,)))
+    found = list(train(build(), tiny, recipe, seed=0, evaluate_at=(60,)))
     assert [epoch.single_steps for epoch in found] == [""] * recipe.epochs
     assert [epoch.loss for epoch in found] == pytest.approx([epoch.loss for epoch in expected], rel=1e-3)
     single = list(train(build(), tiny, recipe, seed=0, recorded=False))

@@ -1,4 +1,4 @@
-"""What a training shows on its way: its loss and its accuracy after so many images, and what it took to come there."""
+"""The learning curve of a training: its loss and its accuracy after so many images, and what it took to come there."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 from nas.training.evaluation import Judged
 
 RECENT = 0.25
-"""The loss of a look is the mean of the last so much of the training so far."""
+"""The loss of a point is the mean of the last so much of the training so far."""
 
 
 @dataclass(frozen=True)
-class Look:
+class CurvePoint:
     """A training after `images`, each counted as often as it was seen.
 
     Seconds are of the CPU's time where that trains, else of the clock.
@@ -27,19 +27,19 @@ class Look:
     area: float  # mean training loss of all of them: the area under its curve, by its length
     val_accuracy: float  # 0..1
     seconds: float  # of training, without any validation
-    judging: float  # seconds that this look's validation took
+    judging: float  # seconds that this point's validation took
 
 
-class Looks:
-    """Collects the looks at one training: after each of `marks` images, and at the end of each epoch.
+class LearningCurve:
+    """Of one training: a point after each of `evaluate_at` images, and at the end of each epoch.
 
-    Without `marks` there are none, and nothing is kept. A look changes nothing in the training.
+    Without `evaluate_at` it has none, and nothing is kept. An evaluation changes nothing in the training.
     """
 
-    def __init__(self, marks: Sequence[int], device: torch.device) -> None:
-        self.taken: list[Look] = []
-        self._wanted = bool(marks)
-        self._marks = sorted(marks)
+    def __init__(self, evaluate_at: Sequence[int], device: torch.device) -> None:
+        self.points: list[CurvePoint] = []
+        self._wanted = bool(evaluate_at)
+        self._left = sorted(evaluate_at)
         self._losses: list[Tensor] = []
         self._clock = time.process_time if device.type == "cpu" else time.perf_counter
         self._start, self._judged = self._clock(), 0.0
@@ -50,11 +50,11 @@ class Looks:
             self._losses.append(loss)
 
     def due(self, images: int) -> bool:
-        """Whether a mark is reached that no look was taken at."""
-        return bool(self._marks) and images >= self._marks[0]
+        """Whether there is a number of images to evaluate at that is reached, and was not evaluated at."""
+        return bool(self._left) and images >= self._left[0]
 
-    def take(self, images: int, judge: Callable[[], Judged]) -> Judged:
-        """Look at the training after `images`, of which `judge` finds out what it is worth. Returns that."""
+    def evaluate(self, images: int, judge: Callable[[], Judged]) -> Judged:
+        """Add the point after `images`, at which `judge` finds out what the training is worth. Returns that."""
         if not self._wanted:
             return judge()
         curve = torch.stack(self._losses)
@@ -63,7 +63,9 @@ class Looks:
         before = self._clock()
         judged = judge()
         judging = self._clock() - before
-        self.taken.append(Look(images, loss, area, judged.accuracy, before - self._start - self._judged, judging))
+        self.points.append(
+            CurvePoint(images, loss, area, judged.accuracy, before - self._start - self._judged, judging)
+        )
         self._judged += judging
-        self._marks = [mark for mark in self._marks if mark > images]
+        self._left = [later for later in self._left if later > images]
         return judged
