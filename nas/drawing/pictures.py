@@ -1,4 +1,4 @@
-"""What our charts have in common. Needs matplotlib."""
+"""What pictures in files have in common. Needs matplotlib. The charts of the page are SVG, see `nas.report.charts`."""
 
 from __future__ import annotations
 

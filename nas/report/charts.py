@@ -1,4 +1,9 @@
-"""Charts as SVG: axes, points, lines, and strips of shares. Colours are the page's variables, `--run0` and so on."""
+"""Charts of the page, as SVG: axes, points, lines, and strips of shares. Colours are its variables, `--run0` and so on.
+
+A chart of the page says what a point is when one points at it, follows the reader's light or dark theme and the width
+of a telephone, and is there without any installation: matplotlib, of an extra, does none of this. Pictures for a paper,
+with logarithmic axes, as PNG and PDF, are matplotlib's (`nas.drawing.pictures`). What is drawn is in one of the two alone.
+"""
 
 from __future__ import annotations
 

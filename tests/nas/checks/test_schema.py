@@ -61,3 +61,11 @@ def test_a_violation_is_one_line_with_the_file_and_the_field(tmp_path: Path, cha
     with pytest.raises(ValueError, match=rf"a\.json .*{re.escape(said)}") as error:
         read(tmp_path / "a.json", SCHEMA)
     assert "\n" not in str(error.value)
+
+
+def test_a_field_of_an_older_file_comes_out_by_its_name_of_today() -> None:
+    schema = Object({"image_size": COUNT}, needed=("image_size",), renamed={"resolution": "image_size"})
+    assert schema.checked("", {"resolution": 32}) == {"image_size": 32}
+    assert schema.checked("", {"image_size": 32}) == {"image_size": 32}
+    with pytest.raises(ValueError, match="image_size must be"):
+        schema.checked("", {"resolution": 0})

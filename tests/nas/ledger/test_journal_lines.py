@@ -98,7 +98,7 @@ def test_what_cannot_be_replayed_is_said(log: dict[str, Any], said: str) -> None
         ("macs", -5, "its macs must be at least 0"),
         ("seconds", float("nan"), "its seconds must be a finite number"),
         ("duplicate_of", 0.5, "its duplicate_of must be a whole number"),
-        ("curve", [{}], r"its looks\[0\].images is missing"),
+        ("curve", [{}], r"its curve\[0\].images is missing"),
         ("reason", [], "its reason must be a text"),
     ],
 )
