@@ -2,7 +2,7 @@
 
 A chart of the page says what a point is when one points at it, follows the reader's light or dark theme and the width
 of a telephone, and is there without any installation: matplotlib, of an extra, does none of this. Pictures for a paper,
-with logarithmic axes, as PNG and PDF, are matplotlib's (`nas.drawing.pictures`). What is drawn is in one of the two alone.
+with logarithmic axes, as PNG and PDF, are matplotlib's (`nas.drawing.pictures`). Nothing is drawn by both.
 """
 
 from __future__ import annotations
