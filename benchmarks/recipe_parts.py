@@ -2,7 +2,7 @@
 
     python benchmarks/recipe_parts.py runs/c8:best --epochs 12 --subset 20000 --seeds 2 --data-dir /path/to/cifar
 
-Prints validation accuracy (mean and deviation over seeds), its difference from the first recipe seed by seed, and seconds.
+Prints validation accuracy (mean and deviation over seeds), its difference from the first recipe by seeds, and seconds.
 """
 
 from __future__ import annotations
