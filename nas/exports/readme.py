@@ -15,7 +15,8 @@ from pathlib import Path
 from torch import nn
 
 from nas.checks import schema, schemas
-from nas.data.task import HOW, KIND, Task
+from nas.data.images import RGB
+from nas.data.task import KIND, Task, how
 from nas.exports.classifier import Classifier
 from nas.exports.files import Written
 from nas.exports.photographs import CLASSIFY, check_shares, example_photograph
@@ -42,11 +43,12 @@ NEEDS = {
 
 def beginning(source: Source, pruned: float | None) -> str:
     """All lines above those on the files: they are equal for equal networks."""
-    size = cost(source.module, source.shape[1])
+    size = cost(source.module, source.shape[1], source.channels)
     title = _code(source.network.name)
     zeros = f" {100 * pruned:g} % of its weights are set to zero." if pruned else ""
     about = f"{title} is a network of {size.params:,} parameters and {size.macs:,} multiply-adds (MACs) for one image."
-    pixels = f"It takes images of {source.shape[1]} x {source.shape[1]} pixels"
+    channels = "" if source.channels == RGB else f" of {source.channels} channel{'s' if source.channels > 1 else ''}"
+    pixels = f"It takes images of {source.shape[1]} x {source.shape[1]} pixels{channels}"
     task = source.task
     if task is None:
         state = "It is not trained" if not source.trained else "Its weights do not say how images were normalised"
@@ -59,7 +61,7 @@ def beginning(source: Source, pruned: float | None) -> str:
         f"{about}{zeros}\n"
         f"It says which of {len(task.class_names)} classes a photograph shows: {_classes(task)}.\n"
         f"{_trained(source, task, pruned)}\n"
-        f"{pixels}: {HOW}. The mean is {mean}, the standard deviation (std) {std}.\n"
+        f"{pixels}: {how(known.channels)}. The mean is {mean}, the standard deviation (std) {std}.\n"
     )
 
 
