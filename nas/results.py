@@ -58,7 +58,7 @@ class Blueprint:
         return cost_of(self.build, self.image_size, self.channels)
 
     def build(self, num_classes: int | None = None, image_size: int | None = None) -> nn.Module:
-        """A new network with random weights: images `[B, channels, image_size, image_size]` -> logits `[B, num_classes]`.
+        """A new network, its weights random: images `[B, C, image_size, image_size]` -> logits `[B, num_classes]`.
 
         Raises ValueError where it does not take such images.
         """
@@ -95,7 +95,7 @@ class Trial(TrialRow):
         return self.blueprint.text
 
     def build(self, num_classes: int | None = None, image_size: int | None = None) -> nn.Module:
-        """A new network with random weights: images `[B, channels, image_size, image_size]` -> logits `[B, num_classes]`.
+        """A new network, its weights random: images `[B, C, image_size, image_size]` -> logits `[B, num_classes]`.
 
         Classes and pixels are by default those that it was searched for.
         """

@@ -1,7 +1,7 @@
 """How many channels the images have that a network is built for.
 
-A network is its rows, and where no image is looked at nothing in them says what an image is made of: the first row takes
-what there is. So a builder of rows says nothing of channels, and whoever builds says it once, around the call:
+A network is its rows, and the first row takes what there is. So a builder of rows says nothing of channels, and whoever
+builds says it once, around the call:
 
     with for_images_of(channels=1):
         network = space.build(arch)        # [B, 1, 32, 32] -> logits

@@ -4,9 +4,9 @@ LeCun, Bottou, Bengio, Haffner: "Gradient-Based Learning Applied to Document Rec
 1998), figure 2.
 
 Deviations, all but the first as most do today: images of three channels are made grey (`+rgb` lets C1 see all
-channels that there are); the subsampling layers are plain means, without a coefficient, a bias and a squashing of their own; tanh is
-not scaled; C3 sees all of S2's maps rather than those of table I; the output is linear, for softmax, rather than
-distances to drawn characters.
+channels that there are); the subsampling layers are plain means, without a coefficient, a bias and a squashing of
+their own; tanh is not scaled; C3 sees all of S2's maps rather than those of table I; the output is linear, for
+softmax, rather than distances to drawn characters.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Candidate:
         return not isinstance(self.network, Designed)
 
     def size(self, num_classes: int, image_size: int, channels: int | None = None) -> Cost:
-        """For images of so many classes, pixels and channels, 3 by default. Raises ValueError where it does not take such."""
+        """For images of so many classes, pixels and channels, 3 by default. ValueError where it does not take such."""
         return cost_of(lambda: self.network.build(num_classes, image_size), image_size, channels)
 
 

@@ -123,7 +123,7 @@ def own_size(name: str, data_dir: Path | str | None) -> int | None:
 
 
 def own_channels(name: str, data_dir: Path | str | None) -> int:
-    """The channels that the images of the data set `name` have, of arrays by the headers alone. ValueError as `load`."""
+    """The channels that the images of the data set `name` have, by arrays' headers alone. ValueError as `load`."""
     return _arrays(name, data_dir).channels if _is_array(name) else RGB
 
 

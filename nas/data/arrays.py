@@ -215,7 +215,7 @@ class ImageArrays:
 
     @property
     def channels(self) -> int:
-        """Those `wanted`, else those that there are; where some images are grey and others RGB, all are taken as RGB."""
+        """Those `wanted`, else those that there are; where some images are grey and others RGB, all are RGB."""
         return self.wanted or max(self._form(pair.images).channels for pair in self.pairs.values())
 
     @property
@@ -351,7 +351,7 @@ class ImageArrays:
 
 
 def _channels_come_first(shape: tuple[int, ...], channels: int | None) -> bool | None:
-    """Whether the second number of `[N, ., ., .]` is the channels, rather than the last; None where it may be either."""
+    """Whether the second number of `[N, ., ., .]` is the channels, not the last one; None where it may be either."""
     _, second, third, last = shape
     for known in ((GREY, RGB), (channels,)):
         if last in known or second in known:

@@ -39,8 +39,8 @@ class Augment:
 
     `vertical_flip`: mirror top-bottom half of the time. `quarter_turns`: by 0, 90, 180 or 270 degrees. `rotation`: by
     up to so many degrees in either direction, the border reflected. `color_jitter`: brightness, contrast and saturation
-    times factors of 1 minus to 1 plus this. `policy`: see `nas.data.policies`. Both are of RGB images, and of grey ones,
-    whose saturation stays as it is. `mixup`, `cutmix`: see `Mixing`.
+    times factors of 1 minus to 1 plus this. `policy`: see `nas.data.policies`. Both are of RGB images, and of grey
+    ones, whose saturation stays as it is. `mixup`, `cutmix`: see `Mixing`.
     """
 
     pad: int = 4
@@ -79,8 +79,8 @@ class Augment:
         for name, is_set in (("color_jitter", self.color_jitter > 0), ("policy", self.policy != NO_POLICY)):
             if is_set:
                 raise ValueError(
-                    f"{name} changes the colours of RGB images, or the brightness of grey ones, and these have {channels} "
-                    f"channels: leave out {name}"
+                    f"{name} changes the colours of RGB images, or the brightness of grey ones, and these have "
+                    f"{channels} channels: leave out {name}"
                 )
 
     def mixing(self, num_classes: int) -> Mixing | None:

@@ -67,7 +67,8 @@ def decoded(
     folder: Path, files: Sequence[File], size: int, log: Log = print, workers: int | None = None, part: str = "",
     channels: int = RGB,
 ) -> Decoded:  # fmt: skip
-    """The images `files` of `folder`, of 3 channels or grey ones of 1, from the cache, into which they are decoded by `workers` threads if need be.
+    """The images `files` of `folder`, of 3 channels or grey ones of 1, from the cache, into which they are decoded by
+    `workers` threads if need be.
 
     By default there are as many threads as cores. Of a folder the cache has one list of files, or one for each `part`.
     Raises ValueError where the cache cannot be written.
@@ -141,7 +142,7 @@ def _hashes(place: Path, pixels: Tensor) -> Hashes:
 
 
 def _fill(place: Path, folder: Path, files: Sequence[File], form: tuple[int, int], log: Log, workers: int) -> None:
-    """Decode `files`, of `form` pixels a side and channels, into a new folder and rename that to `place`, which replaces those of older lists."""
+    """Decode `files`, of `form` pixels a side and channels, into a new folder, renamed to `place`: older lists go."""
     place.parent.mkdir(parents=True, exist_ok=True)
     grey = ", grey" if form[1] == GREY else ""
     log(f"decoding {len(files):,} images of {folder} at {form[0]} pixels{grey}, which is done once")

@@ -86,8 +86,8 @@ class ImageFolder:
     def __post_init__(self) -> None:
         if self.channels not in (RGB, GREY):
             raise ValueError(
-                f"--channels {self.channels}: images of a folder are read with 3 channels, or as grey ones with 1 (what "
-                "is transparent is laid on white); those of more are given as arrays, --data array:PATH"
+                f"--channels {self.channels}: images of a folder are read with 3 channels, or as grey ones with 1 "
+                "(what is transparent is laid on white); those of more are given as arrays, --data array:PATH"
             )
         SIDE.checked("--image-size", self.image_size)
         _ = self.layout  # which raises where it is another

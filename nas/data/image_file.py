@@ -1,8 +1,9 @@
 """One image file as pixels, whatever kind of still image it is: as a viewer shows it.
 
 The centre square is kept, resized to `size` x `size` pixels (bilinear, antialiased): what resizing the shorter side and
-cropping the centre give. The image is turned as its EXIF data say. Grey and CMYK become RGB, or all
-becomes grey where one channel is wanted, 16 bits a channel become 8, what is transparent becomes white. Of several frames or pages the first is taken. Colour profiles are not applied.
+cropping the centre give. The image is turned as its EXIF data say. Grey and CMYK become RGB, or all becomes grey where
+one channel is wanted; 16 bits a channel become 8, what is transparent becomes white. Of several frames or pages the
+first is taken. Colour profiles are not applied.
 
 A file is known by its content, its ending only says that it is meant to be an image. The kinds are listed, since some
 that Pillow knows are drawings that run a program (EPS, WMF), films or tables of data.
@@ -160,10 +161,11 @@ def _array_in_bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     if values.dtype.kind != "f":
         raise ValueError(f"it is {values.dtype}, and images are uint8, or floating-point of 0 to 1 or 0 to 255")
     values = values.astype(np.float32)
-    least, largest = float(values.min()), float(values.max())
-    if not (least >= -0.255 and largest <= 255.255):  # also where one is no number
+    least, largest, slack = float(values.min()), float(values.max()), 1e-3  # of white: what resizing may round by
+    white = 1.0 if largest <= 1 + slack else 255.0
+    if not (least >= -slack * white and largest <= white * (1 + slack)):  # also where one is no number
         raise ValueError("its values are not 0 to 1 or 0 to 255: leave out their normalisation")
-    return (values * (255 if largest <= 1.001 else 1)).round().clip(0, 255).astype(np.uint8)
+    return (values * (255 / white)).round().clip(0, 255).astype(np.uint8)
 
 
 def _is_empty(file: str | Path | IO[bytes]) -> bool:

@@ -58,8 +58,8 @@ def read_items(
 
     Each item is an image (Pillow's, or an array or tensor `[H, W, C]`, `[C, H, W]`, `[H, W]`) and a label. The centre
     squares are kept; where they are of several sizes, at `image_size` pixels. They have as many `channels` as are
-    wanted, else their own; where some are grey and others RGB, all are taken as RGB. Raises ValueError, in one line, for an
-    item that is none.
+    wanted, else their own; where some are grey and others RGB, all are taken as RGB. Raises ValueError, in one line,
+    for an item that is none.
     """
     count = _count(items, called)
     log(f"reading {count:,} images of {called}")

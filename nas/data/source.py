@@ -89,8 +89,8 @@ def choose_source(usual: DataSource | None, asked: groups.DataOptions, log: Log 
     """What the options say, and where they are silent what is `usual`: the data that the network comes from.
 
     Without either it is CIFAR-10. Of other data than the usual ones the pixels are their own, and a folder's, which
-    has none, the usual ones. The pixels and channels of arrays are looked up, so that a run knows them without its data. What a
-    program gives is read here, and kept; `log` is told.
+    has none, the usual ones. The pixels and channels of arrays are looked up, so that a run knows them
+    without its data. What a program gives is read here, and kept; `log` is told.
     """
     name, image_size, skip_unreadable, group_by = asked.data, asked.image_size, asked.skip_unreadable, asked.group_by
     folder = path(asked.data_dir)

@@ -182,7 +182,7 @@ def check_classify(source: str, onnx: bytes, module: nn.Module, task: Task) -> N
 
 
 def example_photograph(folder: Path, channels: int = 3) -> Path:
-    """A file in `folder`: oblong, lying on its side, partly transparent; an oblong array where no photograph will do."""
+    """A file in `folder`: oblong, lying on its side, partly transparent; an array where no photograph will do."""
     import numpy as np
     from PIL import Image
 

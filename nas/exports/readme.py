@@ -15,7 +15,7 @@ from pathlib import Path
 from torch import nn
 
 from nas.checks import schema, schemas
-from nas.data.images import RGB
+from nas.data.images import GREY, RGB
 from nas.data.task import KIND, Task, how
 from nas.exports.classifier import Classifier
 from nas.exports.files import Written
@@ -55,11 +55,12 @@ def beginning(source: Source, pruned: float | None) -> str:
         classes = f" and has {source.shape[0]} classes."
         return f"# {title}\n\n{about}{zeros}\n{state}, so no file classifies photographs.\n{pixels}{classes}\n"
     known = task.preprocessing
+    shown = "a photograph" if known.channels in (GREY, RGB) else "an image, an array in a .npy file,"
     mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (known.mean, known.std))
     return (
         f"# {title}\n\n"
         f"{about}{zeros}\n"
-        f"It says which of {len(task.class_names)} classes a photograph shows: {_classes(task)}.\n"
+        f"It says which of {len(task.class_names)} classes {shown} shows: {_classes(task)}.\n"
         f"{_trained(source, task, pruned)}\n"
         f"{pixels}: {how(known.channels)}. The mean is {mean}, the standard deviation (std) {std}.\n"
     )
@@ -180,7 +181,7 @@ def _check(folder: Path, names: Sequence[str], module: nn.Module, task: Task) ->
     if ARCHITECTURE in names:
         targets.append(folder)
     with tempfile.TemporaryDirectory() as place:
-        photograph = example_photograph(Path(place))
+        photograph = example_photograph(Path(place), task.preprocessing.channels)
         for target in targets:
             (found,) = Classifier.load(str(target.absolute())).predict([photograph])
             check_shares(README, f"`nas predict {target}`", dict(found.classes), module, task, photograph)

@@ -70,8 +70,8 @@ class Teacher:
         theirs, ours = self.task.class_names, dataset.class_names
         if (channels := self.task.preprocessing.channels) != dataset.channels:
             raise ValueError(
-                f"the teacher {self.weights.path} takes images of {channels} channels, and those of {dataset.name} have "
-                f"{dataset.channels}: train both with the same --channels"
+                f"the teacher {self.weights.path} takes images of {channels} channels, and those of {dataset.name} "
+                f"have {dataset.channels}: train both with the same --channels"
             )
         if theirs == ours:
             return

@@ -95,7 +95,7 @@ def choose_shape(usual: Shape, num_classes: int | None, image_size: int | None) 
 
 
 def show(network: Network, shape: Shape, channels: int = RGB) -> Shown:
-    """`network` for `shape`, classes and pixels, and images of so many channels. Raises ValueError where it does not take such images."""
+    """`network` for `shape`, classes and pixels, and so many channels. ValueError where it takes no such images."""
     num_classes, image_size = shape
     with shapes_only():
         module = network.build(num_classes, image_size, channels)

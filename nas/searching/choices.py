@@ -162,7 +162,7 @@ def check_latency(config: Config, cluster: Cluster | None) -> None:
 
 
 def check_recipe(recipe: Recipe, dataset: Dataset) -> None:
-    """Raises ValueError where `dataset` cannot be trained on by `recipe`: it has too few images, other classes or channels."""
+    """Raises ValueError where `recipe` is not for `dataset`, which has too few images, other classes or channels."""
     check_metric(recipe.metric, dataset)
     recipe.augment().check_channels(dataset.channels)
     if len(dataset.train):

@@ -24,7 +24,7 @@ from nas.searching.progress import Output
 from nas.searching.published import benchmark_of
 from nas.searching.timing import NETWORKS, Allowance, estimate_trial_seconds
 from nas.text.units import format_about, format_count, format_seconds
-from nas.training.announcement import judged_by, judging_lines
+from nas.training.announcement import channels_said, judged_by, judging_lines
 from nas.training.recipe import Recipe
 from searchspaces import Space, get_space
 from searchspaces.cost import cost_of
@@ -131,8 +131,9 @@ def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
     recipe = config.recipe
     images = len(dataset.train) if recipe.subset is None else recipe.subset
     looked_at = "judged" if config.reward.signal == ACCURACY else "looked at"
+    pixels = f"{recipe.image_size(dataset)} pixels{channels_said(dataset)}"
     return (
-        f"{images:,} {dataset.name} images at {recipe.image_size(dataset)} pixels, {recipe.epochs} "
+        f"{images:,} {dataset.name} images at {pixels}, {recipe.epochs} "
         f"epoch{'s' if recipe.epochs > 1 else ''}, {looked_at} on {len(dataset.val):,} validation images "
         f"({uncertainty(len(dataset.val))})"
         f"{'' if config.pruner == NO_PRUNER else f', stopped early by {config.pruner}'}{judged_by(recipe)}"

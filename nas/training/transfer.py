@@ -139,9 +139,10 @@ class Start:
         return Taken(path, len(there), len(ours), tuple(fresh), tuple(strided), size, tuple(grey))
 
     def _grey(self, network: Network, theirs: dict[str, Tensor], dataset: Dataset) -> list[str]:
-        """The convolutions of RGB images among `theirs`, where `dataset` has grey ones: those that differ by that alone.
+        """The convolutions of RGB images among `theirs`, where `dataset` has grey ones.
 
-        A grey image is one whose red, green and blue are equal, so the sum of the three weights does the same.
+        A grey image is one whose red, green and blue are equal, so the sum of the three weights does the same, but for
+        how each was normalised.
         """
         if dataset.channels != GREY:
             return []

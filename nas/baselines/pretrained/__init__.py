@@ -27,8 +27,8 @@ def load_pretrained(
 ) -> nn.Module:
     """The baseline `name` with the weights of a checkpoint of torchvision's or timm's (.pth, .safetensors), or ours.
 
-    `num_classes`, `image_size` (by default the publication's) and `channels` are the checkpoint's. Raises ValueError where the
-    file is no checkpoint or not one of this network; it names the first tensor that differs.
+    `num_classes`, `image_size` (by default the publication's) and `channels` are the checkpoint's. Raises
+    ValueError where the file is no checkpoint or not one of this network; it names the first tensor that differs.
     """
     with for_images_of(channels):
         module = build(name, num_classes, image_size or find(name).image_size)
