@@ -17,6 +17,7 @@ from nas.checks.limits import (
     EPOCHS,
     IMAGES,
     MIN_SIZE,
+    MOST_CHANNELS,
     NATURAL,
     PART,
     PIXELS,
@@ -357,8 +358,8 @@ TRAINING = Object(
 )
 """A training's `training.json`."""
 
-MEANS = ListOf(SHARE, least=1, most=CHANNELS.most)  # one a channel
-DEVIATIONS = ListOf(Number(1e-6), least=1, most=CHANNELS.most)
+MEANS = ListOf(SHARE, least=1, most=MOST_CHANNELS)  # one a channel
+DEVIATIONS = ListOf(Number(1e-6), least=1, most=MOST_CHANNELS)
 NAMES = ListOf(TEXT, least=2)
 
 RESULT = Object(
