@@ -165,8 +165,10 @@ def compare(asked: CompareOptions) -> Run:
         output.say(f"the images of {source.name} are not those of before: files were added, removed or changed\n")
     shape = dataset.num_classes, recipe.size_on(dataset)
     if match:
-        candidates = matched(candidates, *shape, output.log)
-    comparison = ComparisonSpace.of(candidates, *shape, asked.seeds, asked.equal_seconds, asked.ensemble)
+        candidates = matched(candidates, *shape, output.log, dataset.channels)
+    comparison = ComparisonSpace.of(
+        candidates, *shape, asked.seeds, asked.equal_seconds, asked.ensemble, dataset.channels
+    )
     config = comparison_config(comparison, dataset, source, recipe, where, asked.threads)
     dataset = choices.with_test(dataset, config.source.again(), output)
     if asked.progress != "none":  # it takes a few trainings in miniature
@@ -200,7 +202,10 @@ def export(asked: ExportOptions) -> Exported:
     changes.check(formats)
     weights = path(asked.weights)
     shape = asked.classes, asked.image_size
-    source = read_source(str(asked.network), weights, Path(asked.runs_dir), *shape, asked.untrained, exporting=True)
+    source = read_source(
+        str(asked.network), weights, Path(asked.runs_dir), *shape, asked.untrained, exporting=True,
+        channels=asked.channels,
+    )  # fmt: skip
     output.say(describe(source))
     formats = with_weights(formats, source)
     images = loaded = tested = None
@@ -274,7 +279,7 @@ def load(asked: LoadOptions) -> Blueprint:
         ValueError: Where it is none of these.
     """
     from nas.ledger.trust import trust
-    from nas.references.origin import origin_of
+    from nas.references.origin import channels_of, origin_of
     from nas.references.resolve import resolve
     from nas.references.show import usual_shape
     from nas.results import Blueprint
@@ -283,4 +288,5 @@ def load(asked: LoadOptions) -> Blueprint:
     target, runs_dir = str(asked.target), Path(asked.runs_dir)
     network = resolve(target, runs_dir)
     origin = origin_of(target, network, runs_dir)
-    return Blueprint(network, *usual_shape(target, network, runs_dir), origin.data if origin else None)
+    shape, data = usual_shape(target, network, runs_dir), origin.data if origin else None
+    return Blueprint(network, *shape, data, channels_of(target, origin))

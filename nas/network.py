@@ -1,4 +1,7 @@
-"""What can be trained: an architecture of a space, as it is or larger, or a hand-designed network by its name."""
+"""What can be trained: an architecture of a space, as it is or larger, or a hand-designed network by its name.
+
+Each is built for so many classes, pixels a side and channels of an image, see `searchspaces.images`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from nas.baselines.zoo import scaled_name
 from nas.text.units import format_count, parse_count
 from searchspaces import Arch, Space
 from searchspaces.bounded import bounded
+from searchspaces.images import for_images_of
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,8 @@ class Found:
         said = [_value(v) if name == "width" else f"{name}={_value(v)}" for name, v in changed.items()]
         return f"{self.space.reference}{'@' if said else ''}{','.join(said)}:{self.space.format(self.arch)}"
 
-    def build(self, num_classes: int, image_size: int) -> nn.Module:
-        with bounded(self.name):
+    def build(self, num_classes: int, image_size: int, channels: int | None = None) -> nn.Module:
+        with bounded(self.name), for_images_of(channels):
             return self.space.build(self.arch, num_classes, image_size)
 
     def to_json(self) -> str:
@@ -59,8 +63,8 @@ class Designed:
         """What a person can type for it."""
         return self.name
 
-    def build(self, num_classes: int, image_size: int) -> nn.Module:
-        with bounded(self.name):
+    def build(self, num_classes: int, image_size: int, channels: int | None = None) -> nn.Module:
+        with bounded(self.name), for_images_of(channels):
             return baselines.build(self.name, num_classes, image_size)
 
     def to_json(self) -> str:
@@ -93,8 +97,8 @@ class Scaled:
         """What stands behind the base's name or text: `@1.1x1.2-36`."""
         return f"@{self.width:g}x{self.depth:g}-{self.image_size}"
 
-    def build(self, num_classes: int, image_size: int) -> nn.Module:
-        with bounded(self.name):
+    def build(self, num_classes: int, image_size: int, channels: int | None = None) -> nn.Module:
+        with bounded(self.name), for_images_of(channels):
             return self.base.space.scaled(self.base.arch, self.width, self.depth, num_classes, image_size)
 
     def to_json(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from nas.checks.limits import CLASSES, COUNT, PIXELS
+from nas.data.images import RGB
 from nas.data.source import DataSource, given_again
 from nas.devices.device import choose_device
 from nas.exports.target import read_source
@@ -39,6 +40,7 @@ class Blueprint:
     num_classes: int
     image_size: int
     data: DataSource | None = None
+    channels: int = RGB  # of an image
 
     @property
     def name(self) -> str:
@@ -53,21 +55,22 @@ class Blueprint:
     @property
     def cost(self) -> Cost:
         """Parameters, and multiply-adds and activations of one image. No weights are allocated for it."""
-        return cost_of(self.build, self.image_size)
+        return cost_of(self.build, self.image_size, self.channels)
 
     def build(self, num_classes: int | None = None, image_size: int | None = None) -> nn.Module:
-        """A new network with random weights: images `[B, 3, image_size, image_size]` -> logits `[B, num_classes]`.
+        """A new network, its weights random: images `[B, C, image_size, image_size]` -> logits `[B, num_classes]`.
 
         Raises ValueError where it does not take such images.
         """
         return self.network.build(
             CLASSES.checked("num_classes", self.num_classes if num_classes is None else num_classes),
             PIXELS.checked("image_size", self.image_size if image_size is None else image_size),
+            self.channels,
         )
 
     def to_json(self) -> str:
         """What `nas.load` and every command take from a file: with the classes, the pixels and the data."""
-        return document_of(self.network, (self.num_classes, self.image_size), self.data)
+        return document_of(self.network, (self.num_classes, self.image_size), self.data, self.channels)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Trial(TrialRow):
         return self.blueprint.text
 
     def build(self, num_classes: int | None = None, image_size: int | None = None) -> nn.Module:
-        """A new network with random weights: images `[B, 3, image_size, image_size]` -> logits `[B, num_classes]`.
+        """A new network, its weights random: images `[B, C, image_size, image_size]` -> logits `[B, num_classes]`.
 
         Classes and pixels are by default those that it was searched for.
         """
@@ -117,7 +120,7 @@ class Trained:
         return float(self.result["test_accuracy"])
 
     def load(self) -> nn.Module:
-        """The trained network, ready to predict: images `[B, 3, H, W]`, normalised as in training, to logits."""
+        """The trained network, ready to predict: images `[B, C, H, W]`, normalised as in training, to logits."""
         return read_source(str(self.path.resolve()), None, self.path).module.eval()
 
 
@@ -174,7 +177,7 @@ class Run(run.Run):
         """`row` of the ledger with its network."""
         network = self.network(row)
         shape, data = self.config.shape_of(network), data_of(self, network)
-        return Trial(**vars(row), blueprint=Blueprint(network, *shape, data))
+        return Trial(**vars(row), blueprint=Blueprint(network, *shape, data, data.channels))
 
     def telling(self, on_trial: Callable[[Trial], None] | None) -> Callable[[TrialRow], None] | None:
         """`on_trial` for the rows that a search notes."""

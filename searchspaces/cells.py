@@ -29,6 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from searchspaces.images import image_channels
 from searchspaces.layers import Layer, Norm, chain, conv, identity
 from searchspaces.modules import ScheduledDropPath
 from searchspaces.operations import OPERATIONS, Operation, keep, preactivated_1x1, relu
@@ -119,7 +120,7 @@ def cell_network(
     init: Callable[[nn.Module], None],
 ) -> nn.Sequential:
     """`stem`, the cells by their names, and `head` on the ReLU of the last output; `init` sets one module's weights."""
-    module, c = stem[1](3)
+    module, c = stem[1](image_channels())
     network = nn.Sequential()
     network.add_module(stem[0], module)
     inputs: int | Inputs = c

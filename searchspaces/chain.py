@@ -43,6 +43,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from searchspaces.graph import Edge, Graph, Node
+from searchspaces.images import image_channels
 from searchspaces.layers import conv, head, identity, max_pool, repeats
 from searchspaces.scaled import ScaledSpace
 from searchspaces.space import Arch, Choice, Option
@@ -114,7 +115,7 @@ class Chain(ScaledSpace):
 
     def network_at(self, arch: Arch, width: float, num_classes: int, image_size: int, depth: float = 1.0) -> nn.Module:
         norm = nn.BatchNorm2d if self.bn else None
-        network, channels, unread = nn.Sequential(), [3], set[int]()
+        network, channels, unread = nn.Sequential(), [image_channels()], set[int]()
         for number, layer in enumerate(deepened(self._plan(arch, width), depth), start=1):
             body, c = conv(layer.c, layer.kernel, layer.stride, norm=norm)(sum(channels[i] for i in layer.reads))
             pool, _ = (max_pool(3, stride=2) if layer.pooled else identity())(c)

@@ -29,6 +29,7 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from searchspaces.counting import Counter, ReshapedInPlace, Uncountable
+from searchspaces.images import for_images_of, image_channels
 
 
 @dataclass(frozen=True)
@@ -213,11 +214,15 @@ def shapes_only() -> Iterator[None]:
         yield
 
 
-def cost_of(build: Callable[[], nn.Module], image_size: int) -> Cost:
-    """`cost` of the network that `build` makes, which is made without its weights."""
-    with shapes_only():
+def cost_of(build: Callable[[], nn.Module], image_size: int, channels: int | None = None) -> Cost:
+    """`cost` of the network that `build` makes for images of so many channels, which is made without its weights.
+
+    By default the channels are those that networks are built for here, see `searchspaces.images`.
+    """
+    with for_images_of(channels), shapes_only():
         network = build()
-    return cost(network, image_size)
+        channels = image_channels()
+    return cost(network, image_size, channels)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from typing import Literal
 
 from torch import nn
 
+from searchspaces.images import image_channels
 from searchspaces.modules import (
     Concat,
     PadChannels,
@@ -277,13 +278,13 @@ def stage(block: Callable[[int, int], Layer], c: int, n: int, s: int) -> Layer:
 
 
 def network(
-    *layers: Layer | Mapping[str, Layer], c_in: int = 3, init: Callable[[nn.Module], None] | None = None
+    *layers: Layer | Mapping[str, Layer], c_in: int | None = None, init: Callable[[nn.Module], None] | None = None
 ) -> nn.Sequential:
-    """The layers as a network of `c_in` input channels.
+    """The layers as a network of `c_in` input channels, by default those of the images: `searchspaces.images`.
 
     `init` sets the weights of one module and is applied to all, by default as He et al. (2015): `searchspaces.weights`.
     """
-    module, _ = chain(*layers)(c_in)
+    module, _ = chain(*layers)(image_channels() if c_in is None else c_in)
     assert isinstance(module, nn.Sequential)
     return module.apply(init or he_normal())
 

@@ -24,6 +24,7 @@ from torch import nn
 
 from searchspaces.bounded import check_settings
 from searchspaces.cost import cost_of, costs_by_row, shapes_only
+from searchspaces.images import MOST_CHANNELS, RGB
 from searchspaces.layers import Layer, chain, network, round_channels
 from searchspaces.space import Arch, Space
 
@@ -38,13 +39,14 @@ class ScaledSpace(Space):
 
     `width` is that of every architecture. With `max_macs` each has its own instead, see above; where even the
     narrowest costs more it is built so, which `nas search` refuses to train. `max_macs` counts a classifier for
-    `num_classes`, 10 if not given.
+    `num_classes`, 10 if not given, and a first layer for `image_channels`, 3 if not given.
     """
 
     image_size: int = 32
     width: float = 1.0
     max_macs: int | None = None
     num_classes: int | None = None
+    image_channels: int | None = None
 
     def __post_init__(self) -> None:
         check_settings(self.name, self.bounds())
@@ -54,6 +56,8 @@ class ScaledSpace(Space):
             raise ValueError(f"{self.name}: max_macs decides the width: give no width with it")
         if self.num_classes is not None and self.max_macs is None:
             raise ValueError(f"{self.name}: num_classes goes with max_macs, which counts them: give both")
+        if self.image_channels is not None and self.max_macs is None:
+            raise ValueError(f"{self.name}: image_channels goes with max_macs, which counts them: give both")
 
     def bounds(self) -> dict[str, tuple[float, float, float]]:
         """Of settings that are whole numbers: (value, least, most). What is more takes all of anybody's time."""
@@ -61,6 +65,7 @@ class ScaledSpace(Space):
             "image_size": (self.image_size, 1, LARGEST_IMAGE),
             "max_macs": (1 if self.max_macs is None else self.max_macs, 1, 10**18),
             "num_classes": (1 if self.num_classes is None else self.num_classes, 1, 1_000_000),
+            "image_channels": (1 if self.image_channels is None else self.image_channels, 1, MOST_CHANNELS),
         }
 
     @abstractmethod
@@ -73,7 +78,7 @@ class ScaledSpace(Space):
     def macs_at(self, arch: Arch, width: float) -> int:
         """The multiply-adds that `max_macs` is about."""
         build = partial(self.network_at, arch, width, self.num_classes or 10, self.image_size)
-        return cost_of(build, self.image_size).macs
+        return cost_of(build, self.image_size, self.image_channels or RGB).macs
 
     def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
         return self.network_at(arch, self.width_of(arch), num_classes, image_size or self.image_size)
@@ -87,7 +92,7 @@ class ScaledSpace(Space):
         """With `max_macs`, what is merged is the same network at any width, and no width has to be found for that."""
         if self.max_macs is None:
             return self.canonical(arch)
-        return replace(self, max_macs=None, num_classes=None, width=float(WIDEST)).canonical(arch)
+        return replace(self, max_macs=None, num_classes=None, image_channels=None, width=float(WIDEST)).canonical(arch)
 
     def width_of(self, arch: Arch) -> float:
         """The width multiplier at which `arch` is built."""
@@ -208,12 +213,16 @@ class RowSpace(ScaledSpace):
         return network(*[row.layer() for row in self.rows(arch, width, num_classes, image_size, depth)])
 
     def macs_at(self, arch: Arch, width: float) -> int:
-        return macs_of(self.rows(arch, width, self.num_classes or 10, self.image_size), self.image_size)
+        rows = self.rows(arch, width, self.num_classes or 10, self.image_size)
+        return macs_of(rows, self.image_size, self.image_channels or RGB)
 
 
-def macs_of(rows: Sequence[Row | Rows], image_size: int) -> int:
-    """The multiply-adds of a network of `rows`. Each row is costed once in a process, for one shape that goes in."""
-    total, channels, pixels = 0, 3, image_size
+def macs_of(rows: Sequence[Row | Rows], image_size: int, channels: int = RGB) -> int:
+    """The multiply-adds of a network of `rows` for images of so many channels.
+
+    Each row is costed once in a process, for one shape that goes in.
+    """
+    total, pixels = 0, image_size
     for part in rows:
         for row in part.rows if isinstance(part, Rows) else (part,):
             macs, channels, pixels = _cost_of(row, channels, pixels)

@@ -115,9 +115,10 @@ class Space(ABC):
 
     @abstractmethod
     def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
-        """The network of `arch`: `[B, 3, image_size, image_size]` -> logits `[B, num_classes]`.
+        """The network of `arch`: `[B, C, image_size, image_size]` -> logits `[B, num_classes]`.
 
-        `image_size` defaults to the size that the space searches at.
+        `image_size` defaults to the size that the space searches at. C is `searchspaces.images.image_channels()`, 3
+        unless whoever builds says otherwise: what `searchspaces.layers.network` makes of rows takes so many.
         """
 
     def canonical(self, arch: Arch) -> Arch:

@@ -157,6 +157,8 @@ THREADS = Number(1, 1024, whole=True)
 CLASSES = Number(1, 1_000_000, whole=True)
 MIN_SIZE = 8  # height and width in pixels of the least images that are trained on
 PIXELS = Number(1, 16_384, whole=True, of="pixels")  # a side of what a network takes
+MOST_CHANNELS = 1024
+CHANNELS = Number(1, MOST_CHANNELS, whole=True)  # of an image: 1 of grey, 3 of RGB
 NATURAL = Number(0, whole=True)
 SHARE = Number(0, 1)
 PART = Number(0, 1, above=True)  # a share, and not none

@@ -10,12 +10,14 @@ from __future__ import annotations
 from nas.checks.class_weights import ClassWeights
 from nas.checks.limits import (
     BATCH,
+    CHANNELS,
     CLASSES,
     COUNT,
     DECAY,
     EPOCHS,
     IMAGES,
     MIN_SIZE,
+    MOST_CHANNELS,
     NATURAL,
     PART,
     PIXELS,
@@ -102,6 +104,7 @@ SOURCE = Object(
         "image_size": Optional(PIXELS),
         "skip_unreadable": Flag(),
         "group_by": Optional(TEXT),
+        "channels": CHANNELS,
         "sha256": Optional(TEXT),
     },
     needed=("name",),
@@ -127,6 +130,7 @@ CONFIG = Object(
         "data_sha256": Optional(TEXT),
         "skip_unreadable": Flag(),
         "group_by": Optional(TEXT),
+        "channels": CHANNELS,
         "pruner": TEXT,
         "objectives": TEXTS,
         "num_classes": Optional(CLASSES),
@@ -164,6 +168,7 @@ COMPARISON_SETTINGS = Object(
         "seeds": SEEDS,
         "equal_seconds": Flag(),
         "ensemble": Flag(),
+        "channels": CHANNELS,
     }
 )
 """The settings of a comparison's space, as those of a grid of scalings and of a study of proxies below."""
@@ -274,6 +279,7 @@ NETWORK = Object(
         ),
         "num_classes": CLASSES,
         "image_size": PIXELS,
+        "channels": CHANNELS,
         "data": SOURCE,
     },
     open=True,  # `nas show --json` writes more, for people
@@ -344,6 +350,7 @@ TAKEN = Object(
         "fresh": TEXTS,
         "strided": TEXTS,
         "image_size": Optional(PIXELS),
+        "grey": TEXTS,
     },
     needed=("weights", "tensors", "of", "fresh"),
 )
@@ -354,8 +361,8 @@ TRAINING = Object(
 )
 """A training's `training.json`."""
 
-RGB = ListOf(SHARE, least=3, most=3)
-DEVIATIONS = ListOf(Number(1e-6), least=3, most=3)
+MEANS = ListOf(SHARE, least=1, most=MOST_CHANNELS)  # one a channel
+DEVIATIONS = ListOf(Number(1e-6), least=1, most=MOST_CHANNELS)
 NAMES = ListOf(TEXT, least=2)
 
 RESULT = Object(
@@ -375,8 +382,9 @@ RESULT = Object(
         "data": TEXT,
         "num_classes": CLASSES,
         "image_size": PIXELS,
+        "channels": CHANNELS,
         "class_names": NAMES,
-        "mean": RGB,
+        "mean": MEANS,
         "std": DEVIATIONS,
         "seed": SEED,
         "recipe": RECIPE,
@@ -396,7 +404,7 @@ RESULT = Object(
 """A training's `result.json`."""
 
 TASK = Object(
-    {"class_names": NAMES, "image_size": SIDE, "mean": RGB, "std": DEVIATIONS},
+    {"class_names": NAMES, "image_size": SIDE, "mean": MEANS, "std": DEVIATIONS},
     needed=("class_names", "image_size", "mean", "std"),
 )
 """What the metadata of files of weights say, each a text that is JSON."""

@@ -141,7 +141,9 @@ def proxy_study(asked: ProxyStudyOptions) -> None:
     shorts = tuple(Length.parse(text, len(dataset.train)) for text in texts)
     shorts = usual_shorts(length, pixels) if asked.short is None else shorts
     with output.busy("drawing networks"):
-        drawn = draw(space, asked.networks, asked.seed, dataset.num_classes, pixels, *_range(asked.macs))
+        drawn = draw(
+            space, asked.networks, asked.seed, dataset.num_classes, pixels, *_range(asked.macs), dataset.channels
+        )
     config = study_config(config, drawn, shorts, at, asked.seeds, pixels, len(dataset.train))
     limit = Budget(config.space.size, None if asked.budget is None else number(asked.budget))
     limit = replace(limit, timing=announce(config, drawn, source, dataset, limit, cluster, folder, output))

@@ -33,6 +33,7 @@ def search(asked: GridOptions, base: str) -> None:
     from nas.searching import choices, driver
     from nas.searching.progress import Output
     from scaling.compound import grid
+    from searchspaces.images import built_for
 
     output, runs_dir = Output(asked.progress), Path(asked.runs_dir)
     cluster = choices.choose_cluster(asked, asked.threads)
@@ -46,10 +47,11 @@ def search(asked: GridOptions, base: str) -> None:
     if asked.subset is None and "subset" not in (asked.recipe or {}):
         recipe = replace(recipe, subset=min(10_000, len(dataset.train)))
     choices.check_recipe(recipe, dataset)
-    grows = base_of(base, runs_dir, dataset.num_classes, source.image_size or dataset.image_size)
+    pixels = source.image_size or dataset.image_size
+    grows = base_of(base, runs_dir, dataset.num_classes, pixels, dataset.channels)
     triples = grid(asked.step, TARGET, asked.tolerance + WIDER)
     with output.busy("measuring the grid"):
-        found = candidates(grows, triples, TARGET, asked.tolerance, asked.triples)
+        found = built_for(grows.channels, lambda: candidates(grows, triples, TARGET, asked.tolerance, asked.triples))
     if is_folder(source.name):  # from files, for the largest images
         dataset = replace(source, image_size=max(c.image_size for c in found)).load(output.log)
     config = grid_config(grows, found, asked.seeds, dataset, source, recipe, where, asked.threads)

@@ -11,7 +11,7 @@ from typing import Annotated
 from nas.checks.kinds import LINE
 from nas.cli import common
 from nas.options import panels
-from nas.options.commands import Classes, ImageSize
+from nas.options.commands import Channels, Classes, ImageSize
 from nas.options.groups import MAYBE_LINE, MAYBE_PLACE, Network, OutputOptions
 from nas.options.option import Option
 
@@ -28,6 +28,7 @@ class ShowOptions(OutputOptions):
     ] = None
     image_size: ImageSize = None
     classes: Classes = None
+    channels: Channels = None
     form: Annotated[
         str,
         Option(
@@ -49,7 +50,7 @@ def show(asked: ShowOptions) -> None:
     common.load_torch()
     from nas.cli.tables import network_table
     from nas.data import shape_of
-    from nas.references.origin import origin_of
+    from nas.references.origin import channels_of, origin_of
     from nas.references.resolve import resolve
     from nas.references.show import choose_shape, usual_shape, written
     from nas.references.show import show as shown_of
@@ -59,11 +60,13 @@ def show(asked: ShowOptions) -> None:
     picture = _pictures(draw) if draw else None
     usual = shape_of(data) if data else usual_shape(network, found, runs_dir)
     shape = choose_shape(usual, asked.classes, asked.image_size)
+    origin = origin_of(network, found, runs_dir)
+    channels = asked.channels or channels_of(network, origin)
     if form != "table" and not as_json:
-        print(visible(written(found, form, shape, origin_of(network, found, runs_dir))))
-        shown = shown_of(found, shape) if picture else None
+        print(visible(written(found, form, shape, origin, channels)))
+        shown = shown_of(found, shape, channels) if picture else None
     else:
-        shown = shown_of(found, shape)
+        shown = shown_of(found, shape, channels)
         common.print_json(shown.to_dict()) if as_json else common.to_stdout(network_table(shown))
     if draw and picture and shown:
         picture.draw(shown.graphs(), draw, shown.caption, shown.details())

@@ -85,6 +85,11 @@ def source_of(
             raise ValueError(
                 f"{usual.words} and {origin.words} split the same images in other groups: choose some by --group-by"
             )
+        elif origin and usual and _of_other_channels(origin.data, usual.data, asked):
+            raise ValueError(
+                f"{usual.words} has images of {usual.data.channels} channels, {name} of {origin.data.channels}: choose "
+                "for all by --channels"
+            )
         elif origin and usual and asked.image_size is None and origin.data.image_size != usual.data.image_size:
             raise ValueError(
                 f"{usual.words} has {usual.data.image_size} pixels, {name} {origin.data.image_size}: choose for all by "
@@ -98,6 +103,11 @@ def source_of(
 def _grouped_otherwise(one: DataSource, other: DataSource, asked: groups.DataOptions) -> bool:
     """Whether the images of both are the same and split in different ways, and no options say in which."""
     return asked.data is None and asked.group_by is None and one.group_by != other.group_by
+
+
+def _of_other_channels(one: DataSource, other: DataSource, asked: groups.DataOptions) -> bool:
+    """Whether the images of both have other channels, and no options say which."""
+    return asked.data is None and asked.channels is None and one.channels != other.channels
 
 
 def _built(network: Network) -> str:
@@ -136,7 +146,9 @@ def budgets(macs: Sequence[int]) -> list[tuple[int, int]]:
     return found
 
 
-def matched(candidates: Sequence[Candidate], num_classes: int, image_size: int, say: Say) -> list[Candidate]:
+def matched(
+    candidates: Sequence[Candidate], num_classes: int, image_size: int, say: Say, channels: int | None = None
+) -> list[Candidate]:
     """`candidates`, the hand-designed ones as wide as the found ones' multiply-adds allow: once for each of `budgets`.
 
     One without a width multiplier stays as it is, and is left out, which `say` is told, where it is too large for all.
@@ -145,20 +157,22 @@ def matched(candidates: Sequence[Candidate], num_classes: int, image_size: int, 
     found = [candidate for candidate in candidates if candidate.found]
     if not found:
         raise ValueError("--match-macs is for networks beside a found one: name a run, or RUN:17")
-    limits = [least for least, _ in budgets([candidate.size(num_classes, image_size).macs for candidate in found])]
+    limits = [
+        least for least, _ in budgets([candidate.size(num_classes, image_size, channels).macs for candidate in found])
+    ]
     chosen = {candidate.name: candidate for candidate in found}
     for candidate in candidates:
         if not candidate.found:
-            chosen |= {e.name: e for e in _within(candidate, limits, num_classes, image_size, say)}
+            chosen |= {e.name: e for e in _within(candidate, limits, num_classes, image_size, say, channels)}
     return list(chosen.values())
 
 
 def _within(
-    candidate: Candidate, limits: Sequence[int], num_classes: int, image_size: int, say: Say
+    candidate: Candidate, limits: Sequence[int], num_classes: int, image_size: int, say: Say, channels: int | None
 ) -> Iterator[Candidate]:
     @cache
     def macs(name: str) -> int:
-        return Candidate(name, Designed(name)).size(num_classes, image_size).macs
+        return Candidate(name, Designed(name)).size(num_classes, image_size, channels).macs
 
     own = macs(candidate.network.name)
     try:

@@ -20,6 +20,7 @@ from nas.network import Designed, Network
 from nas.references.resolve import described
 from searchspaces import Arch, Choice, Space
 from searchspaces.cost import Cost, cost_of
+from searchspaces.images import RGB
 
 COMPARISON = "comparison"  # the kind of its runs
 
@@ -36,9 +37,9 @@ class Candidate:
         """By a search; else it is hand-designed."""
         return not isinstance(self.network, Designed)
 
-    def size(self, num_classes: int, image_size: int) -> Cost:
-        """For images of so many classes and pixels. Raises ValueError where it does not take such."""
-        return cost_of(lambda: self.network.build(num_classes, image_size), image_size)
+    def size(self, num_classes: int, image_size: int, channels: int | None = None) -> Cost:
+        """For images of so many classes, pixels and channels, 3 by default. ValueError where it does not take such."""
+        return cost_of(lambda: self.network.build(num_classes, image_size), image_size, channels)
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class ComparisonSpace(Space):
     seeds: int = 3
     equal_seconds: bool = False  # a second run follows, in which all are trained for equally long
     ensemble: bool = False  # predictions are kept
+    channels: int | None = None  # of an image; None: 3
     name: ClassVar[str] = "comparison"
 
     def __post_init__(self) -> None:
@@ -70,9 +72,11 @@ class ComparisonSpace(Space):
         seeds: int,
         equal_seconds: bool,
         ensemble: bool,
+        channels: int = RGB,
     ) -> ComparisonSpace:
         names, networks = tuple(e.name for e in candidates), tuple(e.network.text for e in candidates)
-        return cls(names, networks, num_classes, image_size, seeds, equal_seconds, ensemble)
+        other = None if channels == RGB else channels
+        return cls(names, networks, num_classes, image_size, seeds, equal_seconds, ensemble, other)
 
     @cached_property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -82,7 +86,7 @@ class ComparisonSpace(Space):
     @cached_property
     def sizes(self) -> tuple[Cost, ...]:
         """Of the candidates. Raises ValueError where one does not take such images."""
-        return tuple(candidate.size(self.num_classes, self.image_size) for candidate in self.candidates)
+        return tuple(candidate.size(self.num_classes, self.image_size, self.channels) for candidate in self.candidates)
 
     @property
     def choices(self) -> tuple[Choice, ...]:

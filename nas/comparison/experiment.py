@@ -48,7 +48,9 @@ def compare(
     """
     candidates = [Candidate(name, network) for name, network in networks.items()]
     image_size = recipe.size_on(dataset)
-    comparison = ComparisonSpace.of(candidates, dataset.num_classes, image_size, seeds, equal_seconds, ensemble)
+    comparison = ComparisonSpace.of(
+        candidates, dataset.num_classes, image_size, seeds, equal_seconds, ensemble, dataset.channels
+    )
     run = create(folder, comparison_config(comparison, dataset, DataSource(dataset.name), recipe, device))
     driver.to_the_end(run, run.budget, replace(dataset, test=test), device, cluster, output)
     return read(run)

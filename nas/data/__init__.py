@@ -18,7 +18,7 @@ from nas.data.batches import Batch, eval_batches, train_batches
 from nas.data.cifar import CIFAR10, CIFAR100
 from nas.data.download import Log
 from nas.data.folder import PREFIX, ImageFolder
-from nas.data.images import Dataset, Images
+from nas.data.images import RGB, Dataset, Images
 from nas.data.objects import is_function, why_gone, without_hash
 from nas.data.preprocessing import Preprocessing
 from nas.files import cache_dir
@@ -36,6 +36,7 @@ __all__ = [
     "load",
     "load_test",
     "locate",
+    "own_channels",
     "own_size",
     "shape_of",
     "short_name",
@@ -55,6 +56,7 @@ def load(
     image_size: int | None = None,
     skip_unreadable: bool = False,
     group_by: str | None = None,
+    channels: int | None = None,
     download: bool = True,
     log: Log = print,
 ) -> Dataset:
@@ -63,14 +65,15 @@ def load(
     CIFAR is looked for in `data_dir` (by default `$NAS_DATA`, else a folder in the user's cache), and downloaded to
     it if absent, unless `download` is off; `log` is told of whatever is slow. A PATH may be relative to `data_dir`. A
     folder, or a CSV of images, is read at `image_size` pixels, see `ImageFolder`; the others have their own size.
+    `channels`: 3 images can be taken as 1, grey, and 1 as 3; by default they have their own.
     Raises `ValueError`, with what to do, if the name is unknown or the data absent or damaged.
     """
     if is_folder(name):
-        images = _folder(name, data_dir, image_size, skip_unreadable, group_by, log)
+        images = _folder(name, data_dir, image_size, skip_unreadable, group_by, channels, log)
         return images.dataset(locate(name, data_dir)[0])
     if _is_array(name):
-        return _arrays(name, data_dir, log).dataset(locate(name, data_dir)[0])
-    training = _read(name, "train", data_dir, download, log)
+        return _arrays(name, data_dir, log, channels).dataset(locate(name, data_dir)[0])
+    training = _read(name, "train", data_dir, download, log).with_channels(channels or RGB)
     return Dataset.split(name, _CLASS_NAMES[name], training)
 
 
@@ -81,15 +84,16 @@ def load_test(
     image_size: int | None = None,
     skip_unreadable: bool = False,
     group_by: str | None = None,
+    channels: int | None = None,
     download: bool = True,
     log: Log = print,
 ) -> Images:
     """The test split of the data set `name`: for the end of a comparison, never for a search. Arguments as `load`."""
     if is_folder(name):
-        return _folder(name, data_dir, image_size, skip_unreadable, group_by, log).test()
+        return _folder(name, data_dir, image_size, skip_unreadable, group_by, channels, log).test()
     if _is_array(name):
-        return _arrays(name, data_dir, log).test()
-    return _read(name, "test", data_dir, download, log)
+        return _arrays(name, data_dir, log, channels).test()
+    return _read(name, "test", data_dir, download, log).with_channels(channels or RGB)
 
 
 def is_folder(name: str) -> bool:
@@ -118,6 +122,11 @@ def own_size(name: str, data_dir: Path | str | None) -> int | None:
     return _arrays(name, data_dir).side if _is_array(name) else None
 
 
+def own_channels(name: str, data_dir: Path | str | None) -> int:
+    """The channels that the images of the data set `name` have, by arrays' headers alone. ValueError as `load`."""
+    return _arrays(name, data_dir).channels if _is_array(name) else RGB
+
+
 def short_name(name: str) -> str:
     """What a run is called by the data set `name`: `PLACE` of `folder:PLACE`, `digits` of `array:digits.npz`."""
     short = name.removeprefix(_prefix_of(name))
@@ -134,7 +143,7 @@ def shape_of(name: str) -> tuple[int, int]:
 def without_images(name: str) -> Dataset:
     """The data set `name` with its classes and image size and not one image, for what trains nothing."""
     _, pixels = shape_of(name)
-    none = Images(torch.empty(0, pixels, pixels, 3, dtype=torch.uint8), torch.empty(0, dtype=torch.int64))
+    none = Images(torch.empty(0, pixels, pixels, RGB, dtype=torch.uint8), torch.empty(0, dtype=torch.int64))
     return Dataset(name, _CLASS_NAMES[name], none, none, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 
 
@@ -151,18 +160,19 @@ def _read(name: str, split: Literal["train", "test"], data_dir: Path | str | Non
 
 
 def _folder(
-    name: str, data_dir: Path | str | None, image_size: int | None, skip: bool, group_by: str | None, log: Log
-) -> ImageFolder:
+    name: str, data_dir: Path | str | None, image_size: int | None, skip: bool, group_by: str | None,
+    channels: int | None, log: Log,
+) -> ImageFolder:  # fmt: skip
     if image_size is None:
         raise ValueError("the images of a folder have any size: say at which to train, as in --image-size 96")
-    return ImageFolder(_path_of(name, data_dir), image_size, skip, log, group_by=group_by)
+    return ImageFolder(_path_of(name, data_dir), image_size, skip, log, group_by=group_by, channels=channels or RGB)
 
 
-def _arrays(name: str, data_dir: Path | str | None, log: Log = print) -> ImageArrays:
+def _arrays(name: str, data_dir: Path | str | None, log: Log = print, channels: int | None = None) -> ImageArrays:
     path = _path_of(name, data_dir)
     if why := why_gone(path):
         raise ValueError(why)
-    return ImageArrays.at(path, log)
+    return ImageArrays.at(path, log, channels)
 
 
 def _is_array(name: str) -> bool:

@@ -24,13 +24,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nas.checks.limits import MIN_SIZE
+from nas.checks.limits import CHANNELS, MIN_SIZE
 from nas.checks.schemas import SIDE
 from nas.data.array_files import Arrays, Header, open_arrays
 from nas.data.array_labels import classes_and_labels
 from nas.data.download import Log
 from nas.data.folder import TEST_SEED
-from nas.data.images import CHUNK, VAL_SHARE, Dataset, Images
+from nas.data.images import CHUNK, GREY, RGB, VAL_SHARE, Dataset, Images, cannot_convert
 from nas.data.splits import some
 
 PREFIX = "array:"  # of the name of such a data set: `array:PATH`
@@ -72,23 +72,30 @@ class Form:
     first: bool = False  # channels come before height and width
 
     @classmethod
-    def of(cls, header: Header) -> Form:
-        """Raises ValueError, in words that follow the array's name, where it can have no images, or no such ones."""
+    def of(cls, header: Header, channels: int | None = None) -> Form:
+        """Which number of the shape is channels: 1 or 3, else the lesser of the last and the second.
+
+        Where that tells nothing it is the one that is `channels`. Raises ValueError, in words that follow the array's
+        name, where it can have no images, or no such ones.
+        """
         shape = header.shape
         of = " x ".join(map(str, shape)) or "none"
         if len(shape) not in (3, 4):
             raise ValueError(f"has the shape {of}: images are N x H x W x C, N x C x H x W or N x H x W")
         if not shape[0]:
             raise ValueError("has no images")
-        channels_last, channels_first = shape[-1] in (1, 3), shape[1] in (1, 3)
         if len(shape) == 3:
             form = cls(shape[1], shape[2], 1)
-        elif channels_last:
-            form = cls(shape[1], shape[2], shape[3])
-        elif channels_first:
-            form = cls(shape[2], shape[3], shape[1], first=True)
         else:
-            raise ValueError(f"has the shape {of}: images need 1 or 3 channels, as the last or the second number")
+            first = _channels_come_first(shape, channels)
+            if first is None:
+                raise ValueError(
+                    f"has the shape {of}, in which the channels may be the last or the second number: --channels says "
+                    "how many they are"
+                )
+            form = cls(shape[2], shape[3], shape[1], first=True) if first else cls(shape[1], shape[2], shape[3])
+        if not 1 <= form.channels <= CHANNELS.most:
+            raise ValueError(f"has images of {form.channels:,} channels: there can be 1 to {CHANNELS.most:,}")
         if form.side < MIN_SIZE:
             raise ValueError(f"has images of {form.height} x {form.width} pixels: the least are of {MIN_SIZE}")
         return form
@@ -103,7 +110,7 @@ class Form:
         return self.height == self.width
 
     def squares(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The centre squares of some images of this form: a view `[N, side, side, C]`, C 1 or 3."""
+        """The centre squares of some images of this form: a view `[N, side, side, C]`."""
         if images.ndim == 3:
             images = images[..., np.newaxis]
         elif self.first:
@@ -122,13 +129,20 @@ class ImageArrays:
     arrays: Arrays
     where: str
     log: Log = print
+    wanted: int | None = None  # channels; None: as many as the images have
 
     @classmethod
-    def at(cls, path: Path | str, log: Log = print) -> ImageArrays:
+    def at(cls, path: Path | str, log: Log = print, wanted: int | None = None) -> ImageArrays:
         """Those of the .npz file or the folder of .npy files `path`."""
-        return cls(open_arrays(Path(path)), str(path), log)
+        return cls(open_arrays(Path(path)), str(path), log, wanted)
 
     def __post_init__(self) -> None:
+        own = {pair.images: self._form(pair.images).channels for pair in self.pairs.values()}
+        if len(set(own.values())) > 1 and set(own.values()) != {GREY, RGB}:
+            several = ", ".join(f"{name} {channels}" for name, channels in own.items())
+            raise ValueError(f"{self.where}: all images must have as many channels, and these have others: {several}")
+        if {self.channels, *own.values()} not in ({self.channels}, {GREY, RGB}):
+            raise ValueError(f"{self.where}: {cannot_convert(max(own.values()), self.channels)}")
         sides = {pair.images: self._form(pair.images).side for pair in self.pairs.values()}
         if len(set(sides.values())) > 1:
             sizes = ", ".join(f"{name} {side}" for name, side in sides.items())
@@ -200,6 +214,11 @@ class ImageArrays:
         return self._form(self.pairs["train"].images).side
 
     @property
+    def channels(self) -> int:
+        """Those `wanted`, else those that there are; where some images are grey and others RGB, all are RGB."""
+        return self.wanted or max(self._form(pair.images).channels for pair in self.pairs.values())
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         return self._classes_and_labels[0]
 
@@ -252,7 +271,8 @@ class ImageArrays:
     def split(self, split: str) -> Images:
         """All images of a split that there is, in their order."""
         labels = self._classes_and_labels[1][split]
-        return Images(torch.from_numpy(self._pixels(self.pairs[split].images)), torch.from_numpy(labels))
+        pixels = torch.from_numpy(self._pixels(self.pairs[split].images))
+        return Images(pixels, torch.from_numpy(labels)).with_channels(self.channels)
 
     # ------------------------------------------------------------------ pixels
 
@@ -264,17 +284,17 @@ class ImageArrays:
                 '255: convert them with .astype("uint8") where they are 0 to 255'
             )
         try:
-            return Form.of(header)
+            return Form.of(header, self.wanted)
         except ValueError as error:
             raise ValueError(f"{self.where}: {name} {error}") from None
 
     def _pixels(self, name: str) -> npt.NDArray[np.uint8]:
-        """The centre squares of an array's images, uint8 `[N, side, side, 3]`: the array itself where it is that."""
+        """The centre squares of an array's images, uint8 `[N, side, side, C]`: the array itself where it is that."""
         images, form = self.arrays.read(name), self._form(name)
         is_uint8 = images.dtype == np.uint8
-        if is_uint8 and form.is_square and form.channels == 3 and images.ndim == 4 and not form.first:
+        if is_uint8 and form.is_square and images.ndim == 4 and not form.first:
             return np.ascontiguousarray(images)
-        pixels = np.empty((len(images), form.side, form.side, 3), np.uint8)
+        pixels = np.empty((len(images), form.side, form.side, form.channels), np.uint8)
         for part in _parts(images):
             squares = form.squares(images[part])
             pixels[part] = squares if is_uint8 else self._as_uint8(name, squares, self._white)
@@ -309,14 +329,18 @@ class ImageArrays:
     # ------------------------------------------------------------------ what is said
 
     def _say(self, name: str) -> None:
-        """What plays which part, and how the images are taken that are not square, or of one channel."""
+        """What plays which part, and how the images are taken that are not square, or have other channels."""
         whole = "all" if self.together else self.pairs["train"].images
         validation = self.pairs["val"].images if self._has_all else f"a tenth of {whole}"
         test = self.pairs[self._test_split].images if self._test_split else f"another tenth of {whole}"
         self.log(f"{name}: {len(self.class_names)} classes; validation is {validation}, test {test}")
         form = self._form(self.pairs["train"].images)
-        if form.channels == 1:
+        if form.channels == GREY and self.channels == RGB:
             self.log(f"{self.where}: the images have one channel, which is taken as red, green and blue")
+        elif form.channels != self.channels:
+            self.log(f"{self.where}: the images have {form.channels} channels, which are taken as one: grey")
+        elif self.channels not in (GREY, RGB):
+            self.log(f"{self.where}: the images have {self.channels} channels")
         if not form.is_square:
             self.log(
                 f"{self.where}: of {form.height} x {form.width} pixels the centre {form.side} x {form.side} are taken"
@@ -324,6 +348,17 @@ class ImageArrays:
         used = {name for pair in self.pairs.values() for name in pair}
         if beside := [name for name in self.arrays.headers if name not in used and name.lower() not in CLASS_NAMES]:
             self.log(f"{self.where}: passed over: {some(beside)}")
+
+
+def _channels_come_first(shape: tuple[int, ...], channels: int | None) -> bool | None:
+    """Whether the second number of `[N, ., ., .]` is the channels, not the last one; None where it may be either."""
+    _, second, third, last = shape
+    for known in ((GREY, RGB), (channels,)):
+        if last in known or second in known:
+            return last not in known
+    if last < min(second, third):
+        return False
+    return True if second < min(third, last) else None
 
 
 def _spellings(split: str) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nas.data import operations
+from nas.data.images import GREY, RGB
 from nas.data.mixing import Mixing
 from nas.data.policies import POLICIES
 
@@ -23,7 +24,7 @@ class Change(Protocol):
         """What chance decides of a batch of `n` images: tensors `[n, ...]` on the generator's device."""
 
     def __call__(self, x: Tensor, numbers: Iterator[Tensor]) -> Tensor:
-        """uint8 `[B, H, W, 3]` to the same, by those of `numbers` that it drew."""
+        """uint8 `[B, H, W, C]` to the same, by those of `numbers` that it drew."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Augment:
 
     `vertical_flip`: mirror top-bottom half of the time. `quarter_turns`: by 0, 90, 180 or 270 degrees. `rotation`: by
     up to so many degrees in either direction, the border reflected. `color_jitter`: brightness, contrast and saturation
-    times factors of 1 minus to 1 plus this. `policy`: see `nas.data.policies`. `mixup`, `cutmix`: see `Mixing`.
+    times factors of 1 minus to 1 plus this. `policy`: see `nas.data.policies`. Both are of RGB images, and of grey
+    ones, whose saturation stays as it is. `mixup`, `cutmix`: see `Mixing`.
     """
 
     pad: int = 4
@@ -74,6 +76,17 @@ class Augment:
         made += [Rotation(self.rotation)] if self.rotation else []
         made += [ColorJitter(self.color_jitter)] if self.color_jitter else []
         return made + ([POLICIES[self.policy]] if self.policy != NO_POLICY else [])
+
+    def check_channels(self, channels: int) -> None:
+        """Raises ValueError where images of so many channels have no brightness that could be changed."""
+        if channels in (GREY, RGB):
+            return
+        for name, is_set in (("color_jitter", self.color_jitter > 0), ("policy", self.policy != NO_POLICY)):
+            if is_set:
+                raise ValueError(
+                    f"{name} changes the colours of RGB images, or the brightness of grey ones, and these have "
+                    f"{channels} channels: leave out {name}"
+                )
 
     def mixing(self, num_classes: int) -> Mixing | None:
         """How images are mixed with one another; None where they are not."""

@@ -1,7 +1,7 @@
 """Batches for training and evaluation, made where the data is: no worker processes, no per-image Python.
 
 Crop, flip and the reflected border are one gather: every pixel of the batch is looked up by its row
-number in the split seen as a table `[N*H*W, 3]`. Its result is NHWC in memory, so the permuted batch is
+number in the split seen as a table `[N*H*W, C]`. Its result is NHWC in memory, so the permuted batch is
 channels_last at no cost. All randomness is drawn from the generator passed in, on that generator's device, so
 a CPU generator gives a CUDA run the same crops as a CPU run; that of an epoch is drawn, and moved there, at once.
 """
@@ -15,12 +15,12 @@ import torch
 from torch.nn import functional as F
 
 from nas.data.augmentation import Augment
-from nas.data.images import RGB, Images
+from nas.data.images import Images, PerChannel
 from nas.data.operations import whole
 from nas.data.preprocessing import Normaliser, normalised
 
 Batch = tuple[torch.Tensor, torch.Tensor]
-"""`x` float32 `[B, 3, H, W]`, normalised and channels_last; `y` int64 `[B]`.
+"""`x` float32 `[B, C, H, W]`, normalised and channels_last; `y` int64 `[B]`.
 
 Of images that are mixed with one another `y` is how much of each class they are: float32 `[B, num_classes]`. Cross
 entropy takes either.
@@ -38,7 +38,14 @@ class TrainBatches:
     """
 
     def __init__(
-        self, images: Images, mean: RGB, std: RGB, *, batch_size: int, augment: Augment, num_classes: int | None = None
+        self,
+        images: Images,
+        mean: PerChannel,
+        std: PerChannel,
+        *,
+        batch_size: int,
+        augment: Augment,
+        num_classes: int | None = None,
     ) -> None:
         """`num_classes` is asked for where images are mixed; None: as many as the labels need."""
         height, width = images.pixels.shape[1:3]
@@ -46,6 +53,7 @@ class TrainBatches:
             raise ValueError(f"augment.pad is {augment.pad}: it must be smaller than the images, {height}")
         if augment.quarter_turns and height != width:
             raise ValueError(f"quarter_turns are of square images, and these are {height} x {width} pixels")
+        augment.check_channels(images.channels)
         self.images, self.augment, self.batch_size = images, augment, batch_size
         self.device = images.pixels.device
         self.normalise = Normaliser(mean, std, width, self.device)
@@ -77,7 +85,7 @@ class TrainBatches:
         return x.permute(0, 3, 1, 2), y
 
     def _changed(self, index: torch.Tensor, numbers: Iterator[torch.Tensor]) -> torch.Tensor:
-        """The images at `index` by the first of `numbers`, normalised: float32 `[B, H, W, 3]`."""
+        """The images at `index` by the first of `numbers`, normalised: float32 `[B, H, W, C]`."""
         pixels, augment = self.images.pixels, self.augment
         if augment.min_area is None:
             kinds = 3 if augment.flip else 2
@@ -110,14 +118,14 @@ class TrainBatches:
 
 
 def train_batches(
-    images: Images, mean: RGB, std: RGB, *, batch_size: int, augment: Augment, generator: torch.Generator
+    images: Images, mean: PerChannel, std: PerChannel, *, batch_size: int, augment: Augment, generator: torch.Generator
 ) -> Iterator[Batch]:
     """One epoch of shuffled, augmented batches, the same for the same state of `generator`: see `TrainBatches`."""
     batches = TrainBatches(images, mean, std, batch_size=batch_size, augment=augment)
     return map(batches.batch, batches.draw(generator))
 
 
-def eval_batches(images: Images, mean: RGB, std: RGB, *, batch_size: int) -> Iterator[Batch]:
+def eval_batches(images: Images, mean: PerChannel, std: PerChannel, *, batch_size: int) -> Iterator[Batch]:
     """All images as they are, in order; the last batch may be smaller."""
     for start in range(0, len(images), batch_size):
         index = slice(start, start + batch_size)
@@ -133,7 +141,7 @@ def _crop_and_flip(
 ) -> torch.Tensor:
     """The images at `index` `[B]`, shifted by `down` and `right` pixels and mirrored where `flipped`, `[B, 1]` each.
 
-    uint8 `[B, H, W, 3]`.
+    uint8 `[B, H, W, C]`.
     """
     n, height, width, channels = pixels.shape
     rows, columns = _reflected(down, height), _reflected(right, width)
@@ -165,7 +173,7 @@ def _parts(n: int, min_area: float, flip: bool, generator: torch.Generator) -> t
 
 
 def _resized_crop(x: torch.Tensor, parts: torch.Tensor) -> torch.Tensor:
-    """The `parts` of the images `x` `[B, H, W, 3]`, enlarged to the whole: bilinear."""
+    """The `parts` of the images `x` `[B, H, W, C]`, enlarged to the whole: bilinear."""
     images = x.permute(0, 3, 1, 2)
     grid = F.affine_grid(parts, list(images.shape), align_corners=False)
     cropped = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
@@ -184,7 +192,7 @@ def _reflected(offset: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def _cut_out(x: torch.Tensor, side: int, *centres: torch.Tensor) -> None:
-    """Set a square of each image of `x` `[B, H, W, 3]` to 0, in place; `centres` are its row and column, `[B, 1]` each.
+    """Set a square of each image of `x` `[B, H, W, C]` to 0, in place; `centres` are its row and column, `[B, 1]` each.
 
     The centre is anywhere, so it may be clipped.
     """

@@ -31,6 +31,7 @@ from nas.checks.schema import MapOf
 from nas.data.download import Log
 from nas.data.duplicates import Hashes, hash_of
 from nas.data.image_file import decode, why_unreadable
+from nas.data.images import GREY, RGB
 from nas.files import cache_dir, read_json, write_atomically
 
 VERSION = 2  # of what is cached: another number whenever files decode to other pixels
@@ -50,7 +51,7 @@ class File(NamedTuple):
 
 @dataclass(frozen=True)
 class Decoded:
-    """`pixels` is uint8 `[N, size, size, 3]`, of the files that can be read, in their order.
+    """`pixels` is uint8 `[N, size, size, C]`, of the files that can be read, in their order.
 
     `hashes` are of the same images, `[N]`. `unreadable` has the reasons for the files that cannot be read, by their
     names; `report` is a file in which they stand.
@@ -63,52 +64,57 @@ class Decoded:
 
 
 def decoded(
-    folder: Path, files: Sequence[File], size: int, log: Log = print, workers: int | None = None, part: str = ""
-) -> Decoded:
-    """The images `files` of `folder`, from the cache, into which they are decoded by `workers` threads if need be.
+    folder: Path, files: Sequence[File], size: int, log: Log = print, workers: int | None = None, part: str = "",
+    channels: int = RGB,
+) -> Decoded:  # fmt: skip
+    """The images `files` of `folder`, of 3 channels or grey ones of 1, from the cache, into which they are decoded by
+    `workers` threads if need be.
 
     By default there are as many threads as cores. Of a folder the cache has one list of files, or one for each `part`.
     Raises ValueError where the cache cannot be written.
     """
-    place = _place(folder, files, size, part)
-    if (found := _cached(place, len(files), size)) is None:
+    place = _place(folder, files, size, part, channels)
+    if (found := _cached(place, len(files), size, channels)) is None:
         shutil.rmtree(place, ignore_errors=True)
         try:
-            _fill(place, folder, files, size, log, workers or _cores())
+            _fill(place, folder, files, (size, channels), log, workers or _cores())
         except OSError as error:
-            room = f"{len(files) * size * size * 3 / 1e9:.1f} GB"
+            room = f"{len(files) * size * size * channels / 1e9:.1f} GB"
             raise ValueError(
                 f"cannot keep the decoded images in {place.parents[1]} ({error.strerror or error}): "
                 f"let $XDG_CACHE_HOME name a folder with room for {room}"
             ) from None
-        found = _cached(place, len(files), size)
+        found = _cached(place, len(files), size, channels)
         assert found is not None
     return found
 
 
-def decoded_before(folder: Path, files: Sequence[File], size: int, part: str = "") -> Decoded | None:
+def decoded_before(
+    folder: Path, files: Sequence[File], size: int, part: str = "", channels: int = RGB
+) -> Decoded | None:
     """What `decoded` gives of these without decoding; None where the cache has them not."""
-    return _cached(_place(folder, files, size, part), len(files), size)
+    return _cached(_place(folder, files, size, part, channels), len(files), size, channels)
 
 
 # ---------------------------------------------------------------------------- the cache
 
 
-def _place(folder: Path, files: Sequence[File], size: int, part: str) -> Path:
+def _place(folder: Path, files: Sequence[File], size: int, part: str, channels: int) -> Path:
     """The folder of the cache for just these files at this size; lists of another `part` are beside it."""
     folder = folder.resolve()
     listing = hashlib.sha256(repr((VERSION, [tuple(file) for file in files])).encode(errors="backslashreplace"))
     where = hashlib.sha256(os.fsencode(folder / part)).hexdigest()  # `folder` itself without a part
-    name = "-".join(filter(None, (folder.parent.name, folder.name, part, f"{size}px", where[:12])))
+    grey = "grey" if channels == GREY else ""
+    name = "-".join(filter(None, (folder.parent.name, folder.name, part, f"{size}px", grey, where[:12])))
     return cache_dir() / "decoded" / name / listing.hexdigest()[:32]
 
 
-def _cached(place: Path, files: int, size: int) -> Decoded | None:
+def _cached(place: Path, files: int, size: int, channels: int) -> Decoded | None:
     """What is in `place`; None if it is not there, or not whole."""
     try:
         unreadable = REASONS.checked("unreadable", read_json(place / UNREADABLE))
         count = files - len(unreadable)
-        elements = count * size * size * 3
+        elements = count * size * size * channels
         if (place / PIXELS).stat().st_size != elements:
             return None
         values = torch.empty(0, dtype=torch.uint8)
@@ -116,7 +122,7 @@ def _cached(place: Path, files: int, size: int) -> Decoded | None:
             values = torch.from_file(str(place / PIXELS), shared=False, size=elements, dtype=torch.uint8)
     except (OSError, ValueError):
         return None
-    pixels = values.view(count, size, size, 3)
+    pixels = values.view(count, size, size, channels)
     return Decoded(pixels, _hashes(place, pixels), unreadable, place / UNREADABLE)
 
 
@@ -135,10 +141,11 @@ def _hashes(place: Path, pixels: Tensor) -> Hashes:
     return made
 
 
-def _fill(place: Path, folder: Path, files: Sequence[File], size: int, log: Log, workers: int) -> None:
-    """Decode `files` into a new folder and rename that to `place`, which replaces those of older lists."""
+def _fill(place: Path, folder: Path, files: Sequence[File], form: tuple[int, int], log: Log, workers: int) -> None:
+    """Decode `files`, of `form` pixels a side and channels, into a new folder, renamed to `place`: older lists go."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    log(f"decoding {len(files):,} images of {folder} at {size} pixels, which is done once")
+    grey = ", grey" if form[1] == GREY else ""
+    log(f"decoding {len(files):,} images of {folder} at {form[0]} pixels{grey}, which is done once")
     unreadable: dict[str, str] = {}
     hashes: list[int] = []
     with tempfile.TemporaryDirectory(prefix=".new-", dir=place.parents[1]) as scratch:
@@ -146,7 +153,7 @@ def _fill(place: Path, folder: Path, files: Sequence[File], size: int, log: Log,
         new.mkdir()
         with (new / PIXELS).open("wb") as out:
             said = time.monotonic()
-            for number, (file, read) in enumerate(_all_decoded(folder, files, size, workers), start=1):
+            for number, (file, read) in enumerate(_all_decoded(folder, files, form, workers), start=1):
                 if isinstance(read, str):
                     unreadable[file.name] = read
                 else:
@@ -170,7 +177,7 @@ def _fill(place: Path, folder: Path, files: Sequence[File], size: int, log: Log,
 
 
 def _all_decoded(
-    folder: Path, files: Sequence[File], size: int, workers: int
+    folder: Path, files: Sequence[File], form: tuple[int, int], workers: int
 ) -> Iterator[tuple[File, tuple[npt.NDArray[np.uint8], int] | str]]:
     """Each file with its pixels and its hash, or with the reason why it has none.
 
@@ -179,7 +186,7 @@ def _all_decoded(
 
     def attempt(file: File) -> tuple[npt.NDArray[np.uint8], int] | str:
         try:
-            pixels = decode(folder / file.name, size)
+            pixels = decode(folder / file.name, *form)
             return pixels, hash_of(pixels)
         except Exception as error:  # the many ways of Pillow and its codecs to say that a file is damaged
             return why_unreadable(error, folder / file.name)

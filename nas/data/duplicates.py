@@ -38,8 +38,8 @@ class Twins:
 
 
 def hash_of(pixels: npt.NDArray[np.uint8]) -> int:
-    """The hash of an image `[H, W, 3]`; `NO_HASH` where it shows nothing."""
-    grey = Image.fromarray(pixels).convert("L")
+    """The hash of an image `[H, W, 3]`, or a grey one `[H, W, 1]`; `NO_HASH` where it shows nothing."""
+    grey = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).convert("L")
     darkest, brightest = grey.getextrema()
     if brightest - darkest < FLAT:  # type: ignore[operator]  # of one channel they are numbers
         return NO_HASH

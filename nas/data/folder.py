@@ -33,7 +33,7 @@ from nas.data.decoded import Decoded, File, decoded, decoded_before
 from nas.data.download import Log
 from nas.data.duplicates import Hashes, twins, warning
 from nas.data.groups import Groups, hold_out, typed
-from nas.data.images import VAL_SEED, VAL_SHARE, Dataset, Images, stratified
+from nas.data.images import GREY, RGB, VAL_SEED, VAL_SHARE, Dataset, Images, stratified
 from nas.data.listing import Listing
 from nas.data.splits import NAMED, SPLITS, FolderLayout, Split, some
 from nas.text.visible import visible_in_line
@@ -70,6 +70,8 @@ class Read:
 class ImageFolder:
     """The images below `path`, or of the CSV `path`, at `image_size` pixels. ValueError where the layout is another.
 
+    They have 3 `channels`, or are grey ones of 1.
+
     With `skip_unreadable` images that cannot be decoded are left out; otherwise they are refused, by name.
     """
 
@@ -79,8 +81,14 @@ class ImageFolder:
     log: Log = print
     workers: int | None = None  # threads that decode; None: one a core
     group_by: str | None = None  # a regular expression or a column: images of one group are in one split
+    channels: int = RGB  # or GREY
 
     def __post_init__(self) -> None:
+        if self.channels not in (RGB, GREY):
+            raise ValueError(
+                f"--channels {self.channels}: images of a folder are read with 3 channels, or as grey ones with 1 "
+                "(what is transparent is laid on white); those of more are given as arrays, --data array:PATH"
+            )
         SIDE.checked("--image-size", self.image_size)
         _ = self.layout  # which raises where it is another
 
@@ -122,7 +130,7 @@ class ImageFolder:
             train = self._read("train")
             return train.images.at(self._parts_of(train)[0])
         test, split = self._read(self._test_split), self.layout.splits["train"]
-        if (known := decoded_before(split.folder, self._files("train"), self.image_size, split.kept_as)) is not None:
+        if (known := self._decoded_before(split)) is not None:
             train = self._labelled("train", known)
             rest = np.arange(len(train.images)) if self._has_all else self._parts_of(train)[2]
             for said in self._copies(train, rest, test, np.arange(len(test.images)), "test"):
@@ -245,10 +253,13 @@ class ImageFolder:
         """All images of a split that can be read, class by class. What is not read is said."""
         split, files = self.layout.splits[name], self._files(name)
         self._say_what_is_passed_over(split, self._listings[name].values())
-        images = decoded(split.folder, files, self.image_size, self.log, self.workers, split.kept_as)
+        images = decoded(split.folder, files, self.image_size, self.log, self.workers, split.kept_as, self.channels)
         if images.unreadable:
             self._complain(split.folder, images.unreadable, len(files), images.report)
         return self._labelled(name, images)
+
+    def _decoded_before(self, train: Split) -> Decoded | None:
+        return decoded_before(train.folder, self._files("train"), self.image_size, train.kept_as, self.channels)
 
     def _files(self, name: str) -> list[File]:
         return [file for listing in self._listings[name].values() for file in listing.files]

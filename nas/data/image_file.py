@@ -1,8 +1,9 @@
 """One image file as pixels, whatever kind of still image it is: as a viewer shows it.
 
 The centre square is kept, resized to `size` x `size` pixels (bilinear, antialiased): what resizing the shorter side and
-cropping the centre give. The image is turned as its EXIF data say. Grey and CMYK become RGB, 16 bits a channel become
-8, what is transparent becomes white. Of several frames or pages the first is taken. Colour profiles are not applied.
+cropping the centre give. The image is turned as its EXIF data say. Grey and CMYK become RGB, or all becomes grey where
+one channel is wanted; 16 bits a channel become 8, what is transparent becomes white. Of several frames or pages the
+first is taken. Colour profiles are not applied.
 
 A file is known by its content, its ending only says that it is meant to be an image. The kinds are listed, since some
 that Pillow knows are drawings that run a program (EPS, WMF), films or tables of data.
@@ -49,6 +50,7 @@ HUGE = 24_000_000
 """Images of more pixels are decoded one at a time, since each takes hundreds of megabytes; a large JPEG rarely does."""
 
 _ONE_HUGE = threading.Lock()
+_NUMPY = b"\x93NUMPY"  # with which a .npy file begins
 _ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 0x0112, 258, 262  # EXIF's and TIFF's numbers
 
 
@@ -57,36 +59,48 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(ENDINGS)
 
 
-def decode(file: str | Path | IO[bytes], size: int) -> npt.NDArray[np.uint8]:
-    """The image in a file: `[size, size, 3]`. Raises whatever Pillow does for one that it cannot read."""
+def decode(file: str | Path | IO[bytes], size: int, channels: int = 3) -> npt.NDArray[np.uint8]:
+    """The image in a file: `[size, size, channels]`. Raises whatever Pillow does for one that it cannot read.
+
+    It is in RGB, or of one channel as Pillow's "L", luma. Raises ValueError where other channels are wanted.
+    """
     import numpy as np
     from PIL import Image
 
+    if channels not in (1, 3):
+        raise ValueError(f"a photograph has 3 channels, or 1, and {channels} are wanted: give an array, a .npy file")
     Image.init()
     with Image.open(file, formats=[kind for kind in ENDINGS_OF if kind in Image.OPEN]) as image:
         image.draft(None, (2 * size, 2 * size))  # a JPEG of many times that is scaled while it is decoded
         with _ONE_HUGE if image.width * image.height > HUGE else nullcontext():
-            upright = _upright(_rgb(image), _orientation(image))
+            upright = as_shown(image, channels == 1)
             side = min(upright.size)
             left, top = (upright.width - side) / 2, (upright.height - side) / 2
             square = (left, top, left + side, top + side)
-            return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR, box=square))
+            resized = upright.resize((size, size), Image.Resampling.BILINEAR, box=square)
+            return np.asarray(resized).reshape(size, size, channels)
 
 
-def as_shown(image: Any) -> Any:
-    """An opened Pillow image in RGB, as a viewer shows it: upright, on white."""
-    return _upright(_rgb(image), _orientation(image))
+def as_shown(image: Any, grey: bool = False) -> Any:
+    """An opened Pillow image in RGB, or `grey`, as a viewer shows it: upright, on white."""
+    coloured = _rgb(image)
+    return _upright(coloured.convert("L") if grey else coloured, _orientation(image))
 
 
-def read_image(file: str | Path | IO[bytes], size: int) -> npt.NDArray[np.uint8]:
-    """As `decode`, without Pillow's warnings. Raises ValueError, in one line, where the file cannot be read.
+def is_grey(image: Any) -> bool:
+    """Whether an opened Pillow image has one channel of brightness, whatever its depth, and no colours."""
+    return image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
+
+
+def read_image(file: str | Path | IO[bytes], size: int, channels: int = 3) -> npt.NDArray[np.uint8]:
+    """As `decode`, without Pillow's warnings, and of a .npy file the array. ValueError, in one line, where none can be.
 
     `file` may be open, as an upload is; what is in it is then read from its beginning.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd EXIF data and of many pixels, which are no reason not to go on
         try:
-            return decode(file, size)
+            return _array(file, size, channels) if _is_array(file) else decode(file, size, channels)
         except ImportError:
             raise
         except Exception as error:  # the many ways of Pillow and its codecs to say that a file is damaged
@@ -101,6 +115,57 @@ def why_unreadable(error: Exception, file: str | Path | IO[bytes]) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]
     called = str(file) if isinstance(file, str | Path) else file
     return text.replace(f" {called!r}", "") or type(error).__name__
+
+
+def _is_array(file: str | Path | IO[bytes]) -> bool:
+    """Whether it is a .npy file, by its content."""
+    if isinstance(file, str | Path):
+        with Path(file).open("rb") as opened:
+            return opened.read(len(_NUMPY)) == _NUMPY
+    file.seek(0)
+    begins = file.read(len(_NUMPY))
+    file.seek(0)
+    return begins == _NUMPY
+
+
+def _array(file: str | Path | IO[bytes], size: int, channels: int) -> npt.NDArray[np.uint8]:
+    """The centre square of the image in a .npy file, `[H, W, C]`, `[C, H, W]` or `[H, W]`: `[size, size, channels]`.
+
+    Numbers are uint8, or floating-point of 0 to 1, or of 0 to 255 where one is above 1. Each channel is resized by
+    itself. Raises ValueError where it is none such.
+    """
+    import numpy as np
+    from PIL import Image
+
+    values = np.load(file, allow_pickle=False)
+    shape = " x ".join(map(str, values.shape)) or "none"
+    image = values[..., None] if values.ndim == 2 else values
+    if image.ndim == 3 and image.shape[2] != channels and image.shape[0] == channels:
+        image = image.transpose(1, 2, 0)
+    if image.ndim != 3 or image.shape[2] != channels or not image.size:
+        raise ValueError(f"it has the shape {shape}, and an image of {channels} channels is wanted, H x W x {channels}")
+    if image.dtype != np.uint8:
+        image = _array_in_bytes(image)
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = image[top : top + side, left : left + side]
+    layers = [Image.fromarray(np.ascontiguousarray(square[..., channel])) for channel in range(channels)]
+    return np.stack([np.asarray(layer.resize((size, size), Image.Resampling.BILINEAR)) for layer in layers], axis=2)
+
+
+def _array_in_bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Floating-point brightnesses, of 0 to 1 or of 0 to 255, as uint8. Raises ValueError where they are others."""
+    import numpy as np
+
+    if values.dtype.kind != "f":
+        raise ValueError(f"it is {values.dtype}, and images are uint8, or floating-point of 0 to 1 or 0 to 255")
+    values = values.astype(np.float32)
+    least, largest, slack = float(values.min()), float(values.max()), 1e-3  # of white: what resizing may round by
+    white = 1.0 if largest <= 1 + slack else 255.0
+    if not (least >= -slack * white and largest <= white * (1 + slack)):  # also where one is no number
+        raise ValueError("its values are not 0 to 1 or 0 to 255: leave out their normalisation")
+    return (values * (255 / white)).round().clip(0, 255).astype(np.uint8)
 
 
 def _is_empty(file: str | Path | IO[bytes]) -> bool:

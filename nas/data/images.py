@@ -1,7 +1,7 @@
 """What data is here: whole splits as uint8 tensors, on the device that trains.
 
-A split is stored `[N, H, W, 3]` (NHWC): a batch gathered from it and permuted to `[B, 3, H, W]` is
-channels_last already, the layout that convolutions are fastest in.
+A split is stored `[N, H, W, C]` (NHWC): a batch gathered from it and permuted to `[B, C, H, W]` is
+channels_last already, the layout that convolutions are fastest in. C is 3 for RGB, 1 for grey, and what arrays have.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-RGB = tuple[float, float, float]
+PerChannel = tuple[float, ...]
+RGB, GREY = 3, 1  # channels
 
 VAL_SHARE = 10
 """One training image in so many is held out for validation: 5,000 of CIFAR's 50,000."""
@@ -27,18 +28,22 @@ CHUNK, VALUES = 1024, 2**27
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """One split. `pixels` is uint8 `[N, H, W, 3]`, contiguous; `labels` is int64 `[N]`; both on one device."""
+    """One split. `pixels` is uint8 `[N, H, W, C]`, contiguous; `labels` is int64 `[N]`; both on one device."""
 
     pixels: torch.Tensor
     labels: torch.Tensor
 
     def __post_init__(self) -> None:
-        assert self.pixels.dtype == torch.uint8 and self.pixels.shape[3:] == (3,)
+        assert self.pixels.dtype == torch.uint8 and self.pixels.ndim == 4
         assert self.pixels.is_contiguous()
         assert self.labels.dtype == torch.int64 and self.labels.shape == self.pixels.shape[:1]
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def channels(self) -> int:
+        return self.pixels.shape[3]
 
     def to(self, device: torch.device | str) -> Images:
         return Images(self.pixels.to(device), self.labels.to(device))
@@ -63,24 +68,41 @@ class Images:
         """The whole split at `image_size` x `image_size` pixels: bilinear, antialiased, still uint8."""
         if self.pixels.shape[1:3] == (image_size, image_size):
             return self
-        resized = self.pixels.new_empty((len(self), image_size, image_size, 3))
+        resized = self.pixels.new_empty((len(self), image_size, image_size, self.channels))
         for part in self._parts():
             chunk = self.pixels[part].permute(0, 3, 1, 2).float()
             chunk = F.interpolate(chunk, size=(image_size, image_size), mode="bilinear", antialias=True)
             resized[part] = chunk.round_().clamp_(0, 255).permute(0, 2, 3, 1)
         return Images(resized, self.labels)
 
-    def channel_statistics(self) -> tuple[RGB, RGB]:
-        """Mean and standard deviation of each channel, for pixels in 0..1."""
-        total, squares = torch.zeros(2, 3, dtype=torch.float64, device=self.pixels.device)
+    def with_channels(self, channels: int) -> Images:
+        """The same images of so many channels: RGB as grey, grey as red, green and blue. ValueError for any others.
+
+        Grey is luma as Pillow's "L" has it (ITU-R 601-2), to the last bit.
+        """
+        if channels == self.channels:
+            return self
+        if {channels, self.channels} != {RGB, GREY}:
+            raise ValueError(cannot_convert(self.channels, channels))
+        if channels == RGB:
+            return Images(self.pixels.expand(-1, -1, -1, RGB).contiguous(), self.labels)
+        grey = self.pixels.new_empty((*self.pixels.shape[:3], GREY))
         for part in self._parts():
-            values = self.pixels[part].reshape(-1, 3).double() / 255
+            red, green, blue = self.pixels[part].int().unbind(3)
+            grey[part] = ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).to(torch.uint8)[..., None]
+        return Images(grey, self.labels)
+
+    def channel_statistics(self) -> tuple[PerChannel, PerChannel]:
+        """Mean and standard deviation of each channel, for pixels in 0..1."""
+        total, squares = torch.zeros(2, self.channels, dtype=torch.float64, device=self.pixels.device)
+        for part in self._parts():
+            values = self.pixels[part].reshape(-1, self.channels).double() / 255
             total += values.sum(0)
             squares += values.square().sum(0)
         count = self.pixels[..., 0].numel()
         mean = total / count
         std = (squares / count - mean.square()).clamp(min=0).sqrt().clamp(min=1 / 255)  # never 0: it divides
-        return _rgb(mean), _rgb(std)
+        return tuple(mean.tolist()), tuple(std.tolist())
 
     def _parts(self) -> Iterator[slice]:
         """Which images are worked on together, so that large ones take no more memory than small ones."""
@@ -101,8 +123,8 @@ class Dataset:
     class_names: tuple[str, ...]
     train: Images
     val: Images
-    mean: RGB
-    std: RGB
+    mean: PerChannel
+    std: PerChannel
     sha256: str | None = None
     test: Images | None = None
     notes: tuple[str, ...] = ()
@@ -121,6 +143,11 @@ class Dataset:
     def image_size(self) -> int:
         """Height and width in pixels."""
         return self.train.pixels.shape[1]
+
+    @property
+    def channels(self) -> int:
+        """1 of grey images, 3 of RGB ones."""
+        return self.train.channels
 
     def to(self, device: torch.device | str) -> Dataset:
         test = None if self.test is None else self.test.to(device)
@@ -143,6 +170,12 @@ def _stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
     return np.argsort(quantile, kind="stable")
 
 
-def _rgb(values: torch.Tensor) -> RGB:
-    red, green, blue = values.tolist()
-    return red, green, blue
+def visible(pixels: np.ndarray) -> np.ndarray:
+    """What a picture shows of an image, uint8 `[H, W, C]`: `[H, W]` of a grey one, else its first three channels."""
+    return np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] < RGB else pixels[..., :RGB])
+
+
+def cannot_convert(own: int, wanted: int) -> str:
+    """What is said where images of `own` channels are wanted with as many as nobody can make of them."""
+    can = "3 channels can be taken as 1, grey, and 1 as 3" if own in (RGB, GREY) else "they are taken as they are"
+    return f"--channels {wanted}: the images have {own}, and {can}"

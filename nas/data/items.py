@@ -17,8 +17,8 @@ from nas.checks.limits import MIN_SIZE
 from nas.data.array_files import Header
 from nas.data.arrays import SLACK, Form
 from nas.data.download import Log
-from nas.data.image_file import as_shown
-from nas.data.images import Images
+from nas.data.image_file import as_shown, is_grey
+from nas.data.images import GREY, RGB, Images
 
 REPORT_EVERY = 10  # seconds
 
@@ -29,6 +29,7 @@ class _How:
 
     white: float = 1.0  # of those that are floating-point
     size: int | None = None  # to which each is resized; None: all have the size of the first
+    channels: int | None = None  # that each is taken with; None: all have those of the first
 
 
 class _Otherwise(Exception):
@@ -51,24 +52,25 @@ def class_names_of(items: Any) -> list[str] | None:
 
 
 def read_items(
-    items: Any, called: str, file: Path, image_size: int | None, log: Log
+    items: Any, called: str, file: Path, image_size: int | None, log: Log, channels: int | None = None
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
-    """Its images, uint8 `[N, side, side, 3]`, which are written to `file` and mapped, and labels `[N]`.
+    """Its images, uint8 `[N, side, side, C]`, which are written to `file` and mapped, and labels `[N]`.
 
     Each item is an image (Pillow's, or an array or tensor `[H, W, C]`, `[C, H, W]`, `[H, W]`) and a label. The centre
-    squares are kept; where they are of several sizes, at `image_size` pixels. Raises ValueError, in one line, for an
-    item that is none.
+    squares are kept; where they are of several sizes, at `image_size` pixels. They have as many `channels` as are
+    wanted, else their own; where some are grey and others RGB, all are taken as RGB. Raises ValueError, in one line,
+    for an item that is none.
     """
     count = _count(items, called)
     log(f"reading {count:,} images of {called}")
-    how = _How()
+    how = _How(channels=channels)
     while True:
         try:
-            side, labels = _read(items, count, called, file, how, image_size, log)
+            (side, deep), labels = _read(items, count, called, file, how, image_size, log)
             break
         except _Otherwise as otherwise:
             how = otherwise.how
-    pixels = np.memmap(file, np.uint8, "c", shape=(count, side, side, 3))
+    pixels = np.memmap(file, np.uint8, "c", shape=(count, side, side, deep))
     return pixels, _labels(labels, called)
 
 
@@ -84,16 +86,20 @@ def _count(items: Any, called: str) -> int:
 
 def _read(
     items: Any, count: int, called: str, file: Path, how: _How, image_size: int | None, log: Log
-) -> tuple[int, list[int | str]]:
-    """Write the pixels of all; returns their pixels a side, and the labels. Raises _Otherwise."""
+) -> tuple[tuple[int, int], list[int | str]]:
+    """Write the pixels of all; returns their pixels a side and channels, and the labels. Raises _Otherwise."""
     labels: list[int | str] = []
-    side, said = how.size, time.monotonic()
+    side, deep, said = how.size, how.channels, time.monotonic()
     with file.open("wb") as out:
         for number in range(count):
             what = f"{called}: image {number}"
             image, label = _item(items, number, called)
             pixels = _pixels(image, how, what)
-            side = side or len(pixels)
+            side, deep = side or len(pixels), deep or pixels.shape[2]
+            if pixels.shape[2] != deep:  # those before were grey and this one is not, or the other way round
+                if {pixels.shape[2], deep} != {GREY, RGB}:
+                    raise ValueError(f"{what} has {pixels.shape[2]} channels, and those before have {deep}")
+                raise _Otherwise(replace(how, channels=RGB))
             if len(pixels) != side:
                 if image_size is None:
                     raise ValueError(
@@ -106,8 +112,8 @@ def _read(
             if time.monotonic() - said > REPORT_EVERY:
                 said = time.monotonic()
                 log(f"{number + 1:,} of {count:,}")
-    assert side is not None
-    return side, labels
+    assert side is not None and deep is not None
+    return (side, deep), labels
 
 
 def _item(items: Any, number: int, called: str) -> tuple[Any, Any]:
@@ -121,24 +127,28 @@ def _item(items: Any, number: int, called: str) -> tuple[Any, Any]:
 
 
 def _pixels(image: Any, how: _How, what: str) -> npt.NDArray[np.uint8]:
-    """The centre square of an image, `[side, side, 3]`, at the size that `how` says."""
+    """The centre square of an image, `[side, side, C]`, at the size and with the channels that `how` says."""
     is_of_pillow = hasattr(image, "getexif")
-    square = np.asarray(as_shown(image)) if is_of_pillow else array_of(image, what)
+    square = np.asarray(as_shown(image, is_grey(image))) if is_of_pillow else array_of(image, what)
     try:
-        form = Form.of(Header((1, *square.shape), square.dtype))
+        form = Form.of(Header((1, *square.shape), square.dtype), how.channels)
     except ValueError:
         shape = " x ".join(map(str, square.shape)) or "none"
         raise ValueError(
-            f"{what} has the shape {shape}: images are H x W x C, C x H x W or H x W, with 1 or 3 channels and at "
-            f"least {MIN_SIZE} pixels a side"
+            f"{what} has the shape {shape}: images are H x W x C, C x H x W or H x W, with fewer channels than "
+            f"pixels a side, of which there are at least {MIN_SIZE}"
         ) from None
     square = form.squares(square[np.newaxis])[0]
-    square = np.broadcast_to(_as_uint8(square, how, what), (form.side, form.side, 3))
-    if how.size in (None, form.side):
+    square = _as_uint8(square, how, what)
+    if how.size in (None, form.side) and how.channels in (None, form.channels):
         return square
     single = Images(torch.from_numpy(square[np.newaxis].copy()), torch.zeros(1, dtype=torch.int64))
-    resized: npt.NDArray[np.uint8] = single.resize(how.size or form.side).pixels[0].numpy()
-    return resized
+    try:
+        single = single.with_channels(how.channels or form.channels)
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from None
+    made: npt.NDArray[np.uint8] = single.resize(how.size or form.side).pixels[0].numpy()
+    return made
 
 
 def array_of(value: Any, what: str) -> npt.NDArray[Any]:

@@ -40,12 +40,12 @@ def is_function(name: str) -> bool:
     return _FUNCTION.fullmatch(name) is not None
 
 
-def kept(given: Any, image_size: int | None, log: Log = print) -> tuple[str, Path]:
+def kept(given: Any, image_size: int | None, log: Log = print, channels: int | None = None) -> tuple[str, Path]:
     """The name and the folder of the arrays as which the images of `given` are kept: of an object, or of the function
     that a person names.
 
     Raises ValueError, in one line, where that is no data, or the cache cannot be written. Images of several sizes are
-    resized to `image_size` pixels.
+    resized to `image_size` pixels. They have as many `channels` as are wanted, else their own.
     """
     called, stem = _names(given)
     given = _result_of(given) if isinstance(given, str) else given
@@ -53,7 +53,8 @@ def kept(given: Any, image_size: int | None, log: Log = print) -> tuple[str, Pat
     try:
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=home, ignore_cleanup_errors=True) as scratch:
-            read = ImageArrays(InMemory(_arrays_of(given, called, Path(scratch), image_size, log)), called, log)
+            values = _arrays_of(given, called, Path(scratch), image_size, log, channels)
+            read = ImageArrays(InMemory(values), called, log, channels)
             place = _stored(read, home, stem, Path(scratch) / "new")
     except OSError as error:
         raise ValueError(
@@ -124,7 +125,9 @@ def _check_needs_nothing(function: Callable[..., Any], name: str) -> None:
         return
 
 
-def _arrays_of(given: Any, called: str, scratch: Path, image_size: int | None, log: Log) -> dict[str, npt.NDArray[Any]]:
+def _arrays_of(
+    given: Any, called: str, scratch: Path, image_size: int | None, log: Log, channels: int | None
+) -> dict[str, npt.NDArray[Any]]:
     """The arrays that `nas.data.arrays` knows by their names: of all splits, and the names of classes.
 
     Those of data sets are mapped from files in `scratch`.
@@ -147,7 +150,8 @@ def _arrays_of(given: Any, called: str, scratch: Path, image_size: int | None, l
         if x in found:
             raise ValueError(f"{called} has the split {split} twice")
         if gives_items(value):
-            found[x], found[y] = read_items(value, f"{called} ({key})" if key else called, scratch / x, image_size, log)
+            named = f"{called} ({key})" if key else called
+            found[x], found[y] = read_items(value, named, scratch / x, image_size, log, channels)
             if (names := class_names_of(value)) and "class_names" not in found:
                 found["class_names"] = np.array(names)
         else:

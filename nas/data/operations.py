@@ -1,6 +1,6 @@
 """Operations on a whole batch of images at once, each image with a strength of its own.
 
-Images are uint8 `[B, H, W, 3]` before and after each operation, as Pillow's are, so that an operation that depends on
+Images are uint8 `[B, H, W, C]` before and after each operation, as Pillow's are, so that an operation that depends on
 whole numbers (equalize, posterize) is the same after any other. Shapes are fixed and nothing is decided by what is in
 a tensor, so a CUDA graph can hold all of it.
 """
@@ -76,7 +76,9 @@ def blended(x: Tensor, start: Tensor, factor: Tensor) -> Tensor:
 
 
 def gray(x: Tensor) -> Tensor:
-    """How bright each pixel is: from float32 `[B, H, W, 3]` to whole numbers in `[B, H, W, 1]`."""
+    """How bright each pixel is: from float32 `[B, H, W, C]`, C 1 or 3, to whole numbers in `[B, H, W, 1]`."""
+    if x.shape[3] == 1:
+        return x.round()
     red, green, blue = x.unbind(3)
     return (GRAY[0] * red + GRAY[1] * green + GRAY[2] * blue).round()[..., None]
 
@@ -87,7 +89,7 @@ def mean_gray(grays: Tensor) -> Tensor:
 
 
 def smoothed(x: Tensor) -> Tensor:
-    """float32 `[B, H, W, 3]`: each pixel 5/13 and its eight neighbours 1/13 each, but for the border, as in Pillow."""
+    """float32 `[B, H, W, C]`: each pixel 5/13 and its eight neighbours 1/13 each, but for the border, as in Pillow."""
     rows = x[:, :-2] + x[:, 1:-1] + x[:, 2:]  # sums of three and nine: on a CPU much faster than pooling
     nine = rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
     smooth = x.clone()
@@ -99,14 +101,14 @@ def smoothed(x: Tensor) -> Tensor:
 
 
 def histograms(x: Tensor) -> Tensor:
-    """How many pixels have each value: int32 `[B, 256, 3]`."""
+    """How many pixels have each value: int32 `[B, 256, C]`."""
     pixels = x.flatten(1, 2).long()
-    counts = torch.zeros(len(x), LEVELS, 3, dtype=torch.int32, device=x.device)
+    counts = torch.zeros(len(x), LEVELS, x.shape[3], dtype=torch.int32, device=x.device)
     return counts.scatter_add_(1, pixels, torch.ones_like(counts[:1, :1]).expand(pixels.shape))
 
 
 def looked_up(x: Tensor, tables: Tensor) -> Tensor:
-    """The images `x` with each value replaced by what its image's and channel's table says: uint8 `[B, 256, 3]`."""
+    """The images `x` with each value replaced by what its image's and channel's table says: uint8 `[B, 256, C]`."""
     values = tables.gather(1, x.flatten(1, 2).long())
     return values.view(x.shape)
 
@@ -129,7 +131,7 @@ def solarized(threshold: Tensor, device: torch.device) -> Tensor:
 
 
 def autocontrasted(counts: Tensor) -> Tensor:
-    """Tables that stretch each channel from its least and greatest value to 0 and 255: `[B, 256, 3]`."""
+    """Tables that stretch each channel from its least and greatest value to 0 and 255: `[B, 256, C]`."""
     value = levels(counts.device)
     least = torch.where(counts > 0, value, LEVELS).amin(1, keepdim=True)
     most = torch.where(counts > 0, value, -1).amax(1, keepdim=True)
@@ -138,7 +140,7 @@ def autocontrasted(counts: Tensor) -> Tensor:
 
 
 def equalized(counts: Tensor) -> Tensor:
-    """Tables after which each channel has all values about equally often, as Pillow makes them: `[B, 256, 3]`."""
+    """Tables after which each channel has all values about equally often, as Pillow makes them: `[B, 256, C]`."""
     value = levels(counts.device)
     most = torch.where(counts > 0, value, -1).amax(1, keepdim=True)
     step = (counts.sum(1, keepdim=True) - counts.gather(1, most.long())).div(LEVELS - 1, rounding_mode="floor")

@@ -57,7 +57,7 @@ class Policy:
         return x
 
     def operate(self, x: Tensor, which: Tensor, strength: Tensor) -> Tensor:
-        """The images `x`, uint8 `[B, H, W, 3]`, each after one operation: its number and its strength, `[B]` each.
+        """The images `x`, uint8 `[B, H, W, C]`, each after one operation: its number and its strength, `[B]` each.
 
         Where an operation has two directions, the sign of the strength says which.
         """
@@ -86,7 +86,7 @@ class Policy:
         return operations.whole(operations.blended(values, start, 1 + strength * self.factor))
 
     def _tables(self, x: Tensor, which: Tensor, strength: Tensor) -> Tensor:
-        """What becomes of each value: uint8 `[B, 256, 3]`."""
+        """What becomes of each value: uint8 `[B, 256, C]`."""
         counts, device = operations.histograms(x), x.device
         made = {
             "posterize": operations.posterized(8 - (strength * self.bits).round().int(), device),

@@ -11,9 +11,10 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
+from nas.checks.limits import CHANNELS
 from nas.checks.schemas import SIDE
 from nas.data.image_file import read_image
-from nas.data.images import RGB, Dataset
+from nas.data.images import Dataset, PerChannel
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,15 @@ class Preprocessing:
     """
 
     image_size: int
-    mean: RGB
-    std: RGB
+    mean: PerChannel
+    std: PerChannel
 
     def __post_init__(self) -> None:
         SIDE.checked("a preprocessing's image_size", self.image_size)
+        if not 1 <= len(self.mean) == len(self.std) <= CHANNELS.most:
+            raise ValueError(
+                "a preprocessing's mean and std are numbers, one a channel, as many of the one as the other"
+            )
         if not all(0 <= value <= 1 for value in self.mean):
             raise ValueError(f"a preprocessing's mean is of pixels in 0..1, not {_listed(self.mean)}")
         if not all(0 < value < math.inf for value in self.std):
@@ -39,16 +44,22 @@ class Preprocessing:
         """What the images of `dataset` went through, and go through in training."""
         return cls(dataset.image_size, dataset.mean, dataset.std)
 
-    def pixels(self, file: str | Path | IO[bytes]) -> Tensor:
-        """The image in a file, as those of a folder are decoded: uint8 `[image_size, image_size, 3]`.
+    @property
+    def channels(self) -> int:
+        """Of the images that the network takes: 3 of RGB, 1 of grey."""
+        return len(self.mean)
 
-        Turned as its EXIF data say, on white, its centre square, bilinear and antialiased. Raises ValueError where the
-        file cannot be read.
+    def pixels(self, file: str | Path | IO[bytes]) -> Tensor:
+        """The image in a file, as those of a folder are decoded: uint8 `[image_size, image_size, channels]`.
+
+        Turned as its EXIF data say, on white, its centre square, bilinear and antialiased; grey where the network takes
+        one channel. Or an array in a .npy file, of which the values are taken as they are. Raises ValueError where the
+        file cannot be read, or is a photograph and the network takes other channels than these have.
         """
-        return torch.from_numpy(read_image(file, self.image_size).copy())
+        return torch.from_numpy(read_image(file, self.image_size, self.channels).copy())
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """uint8 `[N, H, W, 3]` to float32 `[N, 3, H, W]`, channels_last: what a network takes, as in training."""
+        """uint8 `[N, H, W, C]` to float32 `[N, C, H, W]`, channels_last: what a network takes, as in training."""
         return normalised(pixels, self.mean, self.std).permute(0, 3, 1, 2)
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,12 +78,12 @@ class Preprocessing:
 
 
 class Normaliser:
-    """uint8 `[B, H, width, 3]` to float32 of mean 0 and standard deviation 1, by whole rows: 5x faster than by pixel.
+    """uint8 `[B, H, width, C]` to float32 of mean 0 and standard deviation 1, by whole rows: 5x faster than by pixel.
 
     What it multiplies by and adds is on `device` from the start, so that a GPU need not wait for it at each batch.
     """
 
-    def __init__(self, mean: RGB, std: RGB, width: int, device: torch.device) -> None:
+    def __init__(self, mean: PerChannel, std: PerChannel, width: int, device: torch.device) -> None:
         self.scale = torch.tensor([1 / (255 * s) for s in std], device=device).repeat(width)
         self.shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], device=device).repeat(width)
 
@@ -82,18 +93,17 @@ class Normaliser:
         return x.view(batch, height, width, channels)
 
 
-def normalised(pixels: Tensor, mean: RGB, std: RGB) -> Tensor:
-    """uint8 `[B, H, W, 3]` to float32 of mean 0 and standard deviation 1: what a `Normaliser` makes of them."""
+def normalised(pixels: Tensor, mean: PerChannel, std: PerChannel) -> Tensor:
+    """uint8 `[B, H, W, C]` to float32 of mean 0 and standard deviation 1: what a `Normaliser` makes of them."""
     return Normaliser(mean, std, pixels.shape[2], pixels.device)(pixels)
 
 
-def _channels(name: str, values: Any) -> RGB:
+def _channels(name: str, values: Any) -> PerChannel:
     numbers = list(values) if isinstance(values, list | tuple) else []
-    if len(numbers) != 3 or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in numbers):
-        raise ValueError(f"a preprocessing's {name} is three numbers, one a channel, not {values!r}")
-    red, green, blue = map(float, numbers)
-    return red, green, blue
+    if not numbers or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in numbers):
+        raise ValueError(f"a preprocessing's {name} is numbers, one a channel, not {values!r}")
+    return tuple(map(float, numbers))
 
 
-def _listed(values: RGB) -> str:
+def _listed(values: PerChannel) -> str:
     return ", ".join(f"{value:g}" for value in values)

@@ -10,7 +10,7 @@ from typing import Any
 from nas import data
 from nas.data import objects
 from nas.data.download import Log
-from nas.data.images import Dataset, Images
+from nas.data.images import RGB, Dataset, Images
 from nas.options import groups
 from nas.options.option import path
 
@@ -20,7 +20,8 @@ class DataSource:
     """A data set as `nas.data.load` takes it: what a run keeps of its images, so that later commands see the same.
 
     `folder` is where it is, None the default place. `image_size`: pixels a side, None the data's own. `group_by`: how
-    images are grouped of which one split has all, see `nas.data.groups`. `sha256` is of the list of a folder's files,
+    images are grouped of which one split has all, see `nas.data.groups`. `channels`: as how many each is taken; runs
+    that say nothing of them have 3. `sha256` is of the list of a folder's files,
     or of what is in arrays, where it was noted; it is None for data that don't change.
     """
 
@@ -30,6 +31,7 @@ class DataSource:
     skip_unreadable: bool = False
     sha256: str | None = None
     group_by: str | None = None
+    channels: int = RGB
 
     def load(self, log: Log = print, download: bool = True) -> Dataset:
         """The training and validation images, a folder's at `image_size`. Raises ValueError as `nas.data.load`."""
@@ -44,12 +46,16 @@ class DataSource:
             "image_size": self.image_size,
             "skip_unreadable": self.skip_unreadable,
             "group_by": self.group_by,
+            "channels": self.channels,
         }
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; `from_dict` is its inverse."""
         folder = None if self.folder is None else str(self.folder)
-        return {"name": self.name, "folder": folder, **self._read_so(), "sha256": self.sha256}
+        read_so = self._read_so()
+        if self.channels == RGB:  # as files say that are older than images of other channels
+            del read_so["channels"]
+        return {"name": self.name, "folder": folder, **read_so, "sha256": self.sha256}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DataSource:
@@ -83,15 +89,15 @@ def choose_source(usual: DataSource | None, asked: groups.DataOptions, log: Log 
     """What the options say, and where they are silent what is `usual`: the data that the network comes from.
 
     Without either it is CIFAR-10. Of other data than the usual ones the pixels are their own, and a folder's, which
-    has none, the usual ones. The pixels of arrays are looked up, so that a run knows them without its data. What a
-    program gives is read here, and kept; `log` is told.
+    has none, the usual ones. The pixels and channels of arrays are looked up, so that a run knows them
+    without its data. What a program gives is read here, and kept; `log` is told.
     """
     name, image_size, skip_unreadable, group_by = asked.data, asked.image_size, asked.skip_unreadable, asked.group_by
     folder = path(asked.data_dir)
     if _is_given(name):
         if folder is not None:
             raise ValueError("--data-dir is where files are, and these data are a program's: leave it out")
-        name, folder = objects.kept(name, image_size, log)
+        name, folder = objects.kept(name, image_size, log, asked.channels)
     usual = usual or DataSource()
     named, place = data.locate(usual.name, folder or usual.folder) if name is None else data.locate(name, folder)
     for option, given in (("--skip-unreadable", skip_unreadable), ("--group-by", group_by is not None)):
@@ -102,10 +108,15 @@ def choose_source(usual: DataSource | None, asked: groups.DataOptions, log: Log 
     own = data.own_size(named, place) if image_size is None and name is not None else None
     if name is None or (named, place) == (usual.name, usual.folder):
         by = usual.group_by if group_by is None else group_by
-        sha256 = usual.sha256 if by == usual.group_by else None  # in other groups they are split in another way
-        return DataSource(named, place, size, skip, sha256, by)
+        channels = asked.channels or usual.channels
+        same = (by, channels) == (usual.group_by, usual.channels)
+        sha256 = (
+            usual.sha256 if same else None
+        )  # in other groups they are split in another way; others are other pixels
+        return DataSource(named, place, size, skip, sha256, by, channels)
     size = size if data.is_folder(named) else own or image_size
-    return DataSource(named, place, size, skip_unreadable, group_by=group_by)
+    channels = asked.channels or data.own_channels(named, place)
+    return DataSource(named, place, size, skip_unreadable, group_by=group_by, channels=channels)
 
 
 def given_again(given: Any, source: DataSource, what: str, log: Log = print) -> DataSource:
@@ -118,7 +129,7 @@ def given_again(given: Any, source: DataSource, what: str, log: Log = print) -> 
             f"--data is module:function here, to read again what a program gave: the {what} has its data, "
             f"{source.name}; where these were moved, give --data-dir"
         )
-    name, folder = objects.kept(given, source.image_size, log)
+    name, folder = objects.kept(given, source.image_size, log, source.channels)
     if name.rpartition("-")[2] != source.name.rpartition("-")[2]:
         raise ValueError(f"--data gives {name}, and the {what} began with {source.name}: start a new {what}")
     return replace(source, name=name, folder=folder)

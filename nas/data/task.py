@@ -14,15 +14,22 @@ from typing import Any
 
 from nas.checks import schema
 from nas.checks.schemas import RESULT, TASK
-from nas.data.images import Dataset
+from nas.data.images import GREY, RGB, Dataset
 from nas.data.preprocessing import Preprocessing
 
 KIND, METRIC = "classification", "accuracy"
-HOW = (
-    "EXIF orientation applied; transparency on white; centre square; resized bilinear, antialiased; "
-    "RGB / 255; - mean; / std"
-)
-"""From an image file to the input [B, 3, image_size, image_size], for people who read a file's metadata."""
+_PHOTOGRAPH = "EXIF orientation applied; transparency on white"
+_SCALED = "centre square; resized bilinear, antialiased"
+_NORMALISED = "- mean; / std"
+
+
+def how(channels: int) -> str:
+    """From an image file to the input [B, C, image_size, image_size], for people who read a file's metadata."""
+    if channels == RGB:
+        return f"{_PHOTOGRAPH}; {_SCALED}; RGB / 255; {_NORMALISED}"
+    if channels == GREY:
+        return f"{_PHOTOGRAPH}; grey as luma (ITU-R 601-2); {_SCALED}; grey / 255; {_NORMALISED}"
+    return f"an array of {channels} channels, 0 to 255; {_SCALED}; / 255; {_NORMALISED}"
 
 
 @dataclass(frozen=True)
@@ -44,14 +51,18 @@ class Task:
 
     def metadata(self) -> dict[str, str]:
         """As the texts by names that files carry; lists are JSON. `from_metadata` is its inverse."""
-        return names_and_pixels(self.class_names, self.preprocessing.image_size) | {
-            "task": KIND,
-            "mean": json.dumps(self.preprocessing.mean),
-            "std": json.dumps(self.preprocessing.std),
-            "preprocessing": HOW,
-            "metric": self.metric,
-            "data": self.data,
-        }
+        return (
+            names_and_pixels(self.class_names, self.preprocessing.image_size)
+            | {
+                "task": KIND,
+                "mean": json.dumps(self.preprocessing.mean),
+                "std": json.dumps(self.preprocessing.std),
+                "preprocessing": how(self.preprocessing.channels),
+                "metric": self.metric,
+                "data": self.data,
+            }
+            | ({} if self.preprocessing.channels == RGB else {"channels": str(self.preprocessing.channels)})
+        )
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Task | None:

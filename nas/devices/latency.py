@@ -11,12 +11,14 @@ from torch import Tensor, nn
 
 from nas.devices.device import within
 from nas.devices.recording import CannotRecord, Watch, recorder_of
+from searchspaces.images import RGB
 
 
 @torch.no_grad()
 def latency(
-    network: nn.Module, image_size: int, device: torch.device | str = "cpu", batch_size: int = 1, repeats: int = 30
-) -> float:
+    network: nn.Module, image_size: int, device: torch.device | str = "cpu", batch_size: int = 1, repeats: int = 30,
+    channels: int = RGB,
+) -> float:  # fmt: skip
     """Seconds for one image: the median over `repeats` timed batches, after a third as many to warm up.
 
     The median, since a machine's hiccups only ever make a batch slower. A GPU repeats a recording, as it would where
@@ -27,7 +29,8 @@ def latency(
     times = []
     with within(device):
         network.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        images = torch.randn(batch_size, 3, image_size, image_size, device=device).to(memory_format=torch.channels_last)
+        images = torch.randn(batch_size, channels, image_size, image_size, device=device)
+        images = images.to(memory_format=torch.channels_last)
         compute = _fastest(lambda: network(images), device)
         for repeat in range(-(repeats // 3), repeats):
             start = time.perf_counter()

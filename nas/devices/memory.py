@@ -24,6 +24,7 @@ from nas.devices.precision import computes_in_bf16
 from nas.text.units import format_bytes
 from searchspaces.bounded import memory_here
 from searchspaces.cost import largest_output, shapes_only
+from searchspaces.images import RGB
 
 FEW = 500
 """Tensors as large as the largest. A step of the networks that we know holds 20 to 100; what fits so often, fits."""
@@ -42,8 +43,9 @@ def memory_of(device: torch.device | str) -> int:
 
 
 def check_room(
-    build: Callable[[], nn.Module], image_size: int, batch_size: int, training: bool, device: torch.device | str
-) -> None:
+    build: Callable[[], nn.Module], image_size: int, batch_size: int, training: bool, device: torch.device | str,
+    channels: int = RGB,
+) -> None:  # fmt: skip
     """Raises NoRoom where a step of `batch_size` images, or inference of them, needs more than all of a CPU's memory.
 
     It takes milliseconds, and about a second where it is not plain that there is room. What cannot be worked out by
@@ -54,8 +56,8 @@ def check_room(
         return
     room, needed = memory_of(device), 0
     with contextlib.suppress(Exception):  # of networks that are not ours
-        if not _plainly_fits(build, image_size, batch_size, room):
-            needed = _peak(build, image_size, batch_size, training)
+        if not _plainly_fits(build, image_size, batch_size, room, channels):
+            needed = _peak(build, image_size, batch_size, training, channels)
     if needed > room * (2 if computes_in_bf16(torch.device("cpu")) else 1):
         images = "one image" if batch_size == 1 else f"{batch_size:,} images"
         work, smaller = f"inference with {images}", "a smaller network or smaller images"
@@ -74,24 +76,24 @@ def shape_of(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module, shapes)
 
 
-def _plainly_fits(build: Callable[[], nn.Module], image_size: int, batch_size: int, room: int) -> bool:
+def _plainly_fits(build: Callable[[], nn.Module], image_size: int, batch_size: int, room: int, channels: int) -> bool:
     with shapes_only():
         module = build()
     weights = sum(tensor.numel() for tensor in module.parameters())
-    return 4 * (3 * weights + FEW * batch_size * largest_output(module, image_size)) < room
+    return 4 * (3 * weights + FEW * batch_size * largest_output(module, image_size, channels)) < room
 
 
-def inference_memory(build: Callable[[], nn.Module], image_size: int, batch_size: int = 1) -> int:
+def inference_memory(build: Callable[[], nn.Module], image_size: int, batch_size: int = 1, channels: int = RGB) -> int:
     """Bytes at the peak of a forward pass in evaluation mode."""
-    return _peak(build, image_size, batch_size, training=False)
+    return _peak(build, image_size, batch_size, training=False, channels=channels)
 
 
-def training_memory(build: Callable[[], nn.Module], image_size: int, batch_size: int) -> int:
+def training_memory(build: Callable[[], nn.Module], image_size: int, batch_size: int, channels: int = RGB) -> int:
     """Bytes at the peak of a step of SGD with momentum: a forward and a backward pass of `batch_size` images."""
-    return _peak(build, image_size, batch_size, training=True)
+    return _peak(build, image_size, batch_size, training=True, channels=channels)
 
 
-def _peak(build: Callable[[], nn.Module], image_size: int, batch_size: int, training: bool) -> int:
+def _peak(build: Callable[[], nn.Module], image_size: int, batch_size: int, training: bool, channels: int) -> int:
     with shapes_only():
         module = build().train(training)
     peak = _Peak()
@@ -99,7 +101,7 @@ def _peak(build: Callable[[], nn.Module], image_size: int, batch_size: int, trai
         peak.hold(*module.parameters(), *module.buffers())
         if training:  # the momentum of every weight
             peak.hold(*(momenta := [torch.empty_like(p) for p in module.parameters()]))
-        images = torch.empty(batch_size, 3, image_size, image_size)
+        images = torch.empty(batch_size, channels, image_size, image_size)
         peak.hold(images)
         out = module(images)
         if training:

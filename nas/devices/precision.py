@@ -12,7 +12,7 @@ from nas.devices.kernels import computed_by
 
 
 class Precision:
-    """`network` as a function of images `[B, 3, H, W]` to float32 logits `[B, num_classes]`.
+    """`network` as a function of images `[B, C, H, W]` to float32 logits `[B, num_classes]`.
 
     Behind the logits stand those of auxiliary classifiers, where the network has such and is in training mode. It
     computes in bfloat16 if `bf16`, which by default is where `device` has arithmetic for it.

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from nas.data.images import RGB
 from nas.data.source import DataSource
 from nas.data.task import Task
 from nas.devices.memory import check_room, shape_of
@@ -66,12 +67,13 @@ def write_network(
     metadata: Mapping[str, str],
     architecture: bool = True,
     data: DataSource | None = None,
+    channels: int = RGB,
 ) -> list[Path]:
     """Write `weights.safetensors` and `architecture.json`: `module`, which is `network` for `shape` classes, pixels.
 
-    `data` are what later commands take by default for the network of the folder.
+    `data` are what later commands take by default for the network of the folder, `channels` those of an image.
     """
-    document = document_of(network, shape, data) if architecture else None
+    document = document_of(network, shape, data, channels) if architecture else None
     return write_all(_network_files(folder, weights_bytes(module, metadata), document))
 
 
@@ -125,30 +127,31 @@ def export(
     changed: bool = False,
     original: Original | None = None,
     data: DataSource | None = None,
+    channels: int = RGB,
 ) -> Iterator[Written]:
     """Write `module` to `folder` in `formats`, each checked first; yields what was written.
 
     `changed`: its modules are no longer those that `network` builds, so its weights are without an architecture.json.
-    `original`: what `module` was made of, if it is not as it was. `data`: as of `write_network`. Raises
+    `original`: what `module` was made of, if it is not as it was. `data`, `channels`: as of `write_network`. Raises
     ValueError where a format cannot hold the network.
     """
     module = module.cpu().eval()
-    images = example_images(shape[1])
-    logits = example_logits(module, shape[1])
+    images = example_images(shape[1], channels)
+    logits = example_logits(module, shape[1], channels)
     task = Task.from_metadata(metadata)
     for name in formats:
         if name == "state_dict":
             weights = weights_bytes(module, metadata)
-            document = None if changed else document_of(network, shape, data)
-            again = deepcopy(module) if document is None else _built_again(document, shape)
-            found = example_logits(_with_weights(again, weights), shape[1])
+            document = None if changed else document_of(network, shape, data, channels)
+            again = deepcopy(module) if document is None else _built_again(document, shape, channels)
+            found = example_logits(_with_weights(again, weights), shape[1], channels)
             difference = check_same(
                 "weights.safetensors would not give the network's logits", found, logits, exact=True
             )
             for path in write_all(_network_files(folder, weights, document)):
                 yield Written(path, path.stat().st_size, difference)
         elif name == "standalone":
-            source = standalone_source(module, network.text, shape[1], shape[0], task)
+            source = standalone_source(module, network.text, shape[1], shape[0], task, channels)
             if task:
                 check_network(source, module, task)
             if "state_dict" not in formats:
@@ -158,7 +161,7 @@ def export(
     programs = [name for name in formats if name in PROGRAMS]
     if not programs:
         return
-    program = to_program(module, shape[1])
+    program = to_program(module, shape[1], channels)
     for name in programs:
         content = PROGRAMS[name].to_bytes(program, metadata)
         yield _write(folder / FILES[name][0], content, PROGRAMS[name].run(content)(images), logits, original)
@@ -178,9 +181,9 @@ def _check_weights_beside(path: Path, module: nn.Module) -> None:
         raise ValueError(f"{path} has other weights, which network.py beside it would take: choose another --out")
 
 
-def _built_again(document: str, shape: tuple[int, int]) -> nn.Module:
+def _built_again(document: str, shape: tuple[int, int], channels: int) -> nn.Module:
     """The network of an `architecture.json`."""
-    return from_document(json.loads(document)).build(*shape).eval()
+    return from_document(json.loads(document)).build(*shape, channels).eval()
 
 
 def _with_weights(module: nn.Module, content: bytes) -> nn.Module:
@@ -213,14 +216,14 @@ def check_same(wrong: str, found: Tensor, logits: Tensor, exact: bool = False) -
     return difference
 
 
-def example_logits(module: nn.Module, image_size: int) -> Tensor:
+def example_logits(module: nn.Module, image_size: int, channels: int = RGB) -> Tensor:
     """What `module`, in evaluation mode from then on, gives for `example_images`. NoRoom where it is too large."""
-    check_room(lambda: shape_of(module), image_size, CHECKED, training=False, device="cpu")
+    check_room(lambda: shape_of(module), image_size, CHECKED, training=False, device="cpu", channels=channels)
     with torch.no_grad():
-        logits: Tensor = module.cpu().eval()(example_images(image_size))
+        logits: Tensor = module.cpu().eval()(example_images(image_size, channels))
     return logits
 
 
-def example_images(image_size: int) -> Tensor:
-    """`[3, 3, image_size, image_size]`, the same on every machine."""
-    return torch.randn(CHECKED, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
+def example_images(image_size: int, channels: int = RGB) -> Tensor:
+    """`[3, channels, image_size, image_size]`, the same on every machine."""
+    return torch.randn(CHECKED, channels, image_size, image_size, generator=torch.Generator().manual_seed(0))

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.fx import Node
 
 from nas.exports.formats import to_program
+from searchspaces.images import RGB
 from searchspaces.modules import TensorFlowConv2d
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -41,7 +42,7 @@ class Folding(NamedTuple):
     norms: int
 
 
-def fold_batch_norms(module: nn.Module, image_size: int) -> Folding:
+def fold_batch_norms(module: nn.Module, image_size: int, channels: int = RGB) -> Folding:
     """A copy of `module`, for evaluation, without the batch norms whose work the layers before them can do.
 
     Raises ValueError where `torch.export` cannot trace the network.
@@ -50,13 +51,13 @@ def fold_batch_norms(module: nn.Module, image_size: int) -> Folding:
     norms = sum(isinstance(part, NORMS) for part in copy.modules())
     if not norms:
         return Folding(copy, 0, 0)
-    pairs = [pair for pair in _pairs(copy, image_size) if _fold(copy, *pair)]
+    pairs = [pair for pair in _pairs(copy, image_size, channels) if _fold(copy, *pair)]
     return Folding(copy, len(pairs), norms)
 
 
-def _pairs(module: nn.Module, image_size: int) -> list[tuple[str, str]]:
+def _pairs(module: nn.Module, image_size: int, channels: int) -> list[tuple[str, str]]:
     """The names of a layer and of the norm whose work it can do, for each such pair."""
-    program = to_program(module, image_size)
+    program = to_program(module, image_size, channels)
     signature = program.graph_signature
     names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     found = []

@@ -21,18 +21,19 @@ import torch
 from torch import Tensor, nn
 
 from nas.exports.inspected import checked_pt2
+from searchspaces.images import RGB
 
-Logits = Callable[[Tensor], Tensor]  # images [B, 3, H, W] -> logits [B, num_classes]
+Logits = Callable[[Tensor], Tensor]  # images [B, C, H, W] -> logits [B, num_classes]
 Metadata = Mapping[str, str]
 NOTHING: Metadata = MappingProxyType({})
 PT2_METADATA = "metadata.json"  # among the extra files of a .pt2
 
 
-def to_program(module: nn.Module, image_size: int) -> torch.export.ExportedProgram:
+def to_program(module: nn.Module, image_size: int, channels: int = RGB) -> torch.export.ExportedProgram:
     """`module`, in evaluation mode, as `torch.export` traces it. Raises ValueError where it cannot."""
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), None)
     # Of one image the batch's size would be taken for a constant
-    images = torch.zeros(2, 3, image_size, image_size, dtype=dtype)
+    images = torch.zeros(2, channels, image_size, image_size, dtype=dtype)
     try:
         with quietly():
             return torch.export.export(module, (images,), dynamic_shapes=({0: torch.export.Dim("batch")},))
@@ -82,7 +83,7 @@ def _load_pt2(content: bytes, extra_files: dict[str, str]) -> torch.export.Expor
 
 
 def onnx_bytes(program: torch.export.ExportedProgram, metadata: Metadata = NOTHING) -> bytes:
-    """A .onnx file's content: `images` [batch, 3, H, W] -> `logits` [batch, num_classes].
+    """A .onnx file's content: `images` [batch, C, H, W] -> `logits` [batch, num_classes].
 
     Raises ValueError without the packages that it needs.
     """

@@ -87,13 +87,13 @@ def run(
     int8 = [f"network.int8.{form}" for form in forms] if changes.quantize else []
     others = [*int8, *([CLASSIFY] if source.task and "onnx" in formats else [])]
     check_new(folder, formats, others)
-    logits = example_logits(source.module, pixels)
+    logits = example_logits(source.module, pixels, source.channels)
     if not logits.isfinite().all():
         deep = "" if source.trained else ": without training, a network so deep overflows"
         raise ValueError(f"{source.network.name} gives logits that are no numbers, so no file can be checked{deep}")
     start = beginning(source, changes.prune)
     there = lines_there(folder, start)
-    stages = list(_stages(source.module, logits, changes, pixels, say))
+    stages = list(_stages(source, logits, changes, say))
     with new_folder(folder):
         done = _written(folder, formats, int8, source, changes, stages, logits, data, test)
         readme = write_readme(folder, start, there, done.files, source, stages[-1][1])
@@ -116,20 +116,39 @@ def _written(
     original = Original(logits, kept=changes.prune is None) if len(stages) > 1 else None
     metadata, folded = source.metadata, changes.fold_bn
     written = list(
-        export(folder, formats, source.network, module, source.shape, metadata, folded, original, source.data)
+        export(
+            folder,
+            formats,
+            source.network,
+            module,
+            source.shape,
+            metadata,
+            folded,
+            original,
+            source.data,
+            source.channels,
+        )
     )
     if not forms or changes == Changes():
         return Exported(source.trained, written, [])
     form, ends = forms[0], {0, len(stages) - (0 if changes.quantize else 1)}  # the test set is seen at the two ends
     steps = [
-        measure(name, program_bytes(stage, pixels, form, metadata), form, data, test if number in ends else None)
+        measure(
+            name,
+            program_bytes(stage, pixels, form, metadata, source.channels),
+            form,
+            data,
+            test if number in ends else None,
+        )
         for number, (name, stage) in enumerate(stages)
     ]
     if changes.quantize:
         batches = calibration_batches(data) if changes.quantize == "static" and data is not None else []
-        contents = list(int8_bytes(module, pixels, forms, batches, metadata))
+        contents = list(int8_bytes(module, pixels, forms, batches, metadata, source.channels))
+        examples = example_images(pixels, source.channels)
+        exact = example_logits(module, pixels, source.channels)
         written += [
-            _int8(folder / name, content, example_logits(module, pixels), None if original is None else logits, pixels)
+            _int8(folder / name, content, exact, None if original is None else logits, examples)
             for name, content in zip(int8, contents, strict=True)
         ]
         steps.append(measure(f"int8, {changes.quantize}", contents[0], form, data, test))
@@ -137,14 +156,15 @@ def _written(
 
 
 def _stages(
-    module: nn.Module, logits: Tensor, changes: Changes, image_size: int, say: Callable[[str], None]
+    source: Source, logits: Tensor, changes: Changes, say: Callable[[str], None]
 ) -> Iterator[tuple[str, nn.Module]]:
     """The network, which gives `logits`, as it is and after each of the changes in float32, by their names."""
+    module, image_size, channels = source.module, source.shape[1], source.channels
     yield "float32", module
     if changes.fold_bn:
-        module, folded, norms = fold_batch_norms(module, image_size)
+        module, folded, norms = fold_batch_norms(module, image_size, channels)
         wrong = "with --fold-bn the network would give other logits (try without)"
-        difference = check_same(wrong, example_logits(module, image_size), logits)
+        difference = check_same(wrong, example_logits(module, image_size, channels), logits)
         stay = f"; {norms - folded} stay, since no layer can do their work" if folded < norms else ""
         say(f"folded {folded} of {norms} batch norms{stay}; max logit difference {difference:.2g}")
         yield "batch norms folded", module
@@ -152,9 +172,9 @@ def _stages(
         yield f"{100 * changes.prune:g} % pruned", prune(module, changes.prune)
 
 
-def _int8(path: Path, content: bytes, logits: Tensor, original: Tensor | None, image_size: int) -> Written:
+def _int8(path: Path, content: bytes, logits: Tensor, original: Tensor | None, examples: Tensor) -> Written:
     """Write a quantised network, whose logits differ from those that it is of; by how much is only said."""
-    found = PROGRAMS[path.suffix[1:]].run(content)(example_images(image_size))
+    found = PROGRAMS[path.suffix[1:]].run(content)(examples)
     write_atomically(path, content)
     from_original = None if original is None else largest_difference(found, original)
     return Written(path, len(content), largest_difference(found, logits), logits.abs().max().item(), from_original)
@@ -177,7 +197,7 @@ def source_of_images(source: Source, asked: groups.DataOptions, log: Log = print
         raise ValueError(
             "--test and --quantize static need images, and nothing says on which the network was trained: give --data"
         )
-    chosen = choose_source(source.data, replace(asked, image_size=None), log)
+    chosen = choose_source(source.data, replace(asked, image_size=None, channels=source.channels), log)
     return replace(chosen, image_size=source.shape[1])
 
 

@@ -65,7 +65,7 @@ def predict(photo: str | Path | IO[bytes], model: nn.Module | None = None) -> di
     The file is named, or open, as an upload is. The image goes in as images did in training: turned as its EXIF data
     say, on white, its centre square. Raises ValueError where it cannot be read.
     """
-    pixels = torch.from_numpy(read_image(photo, IMAGE_SIZE).copy())[None]
+    pixels = torch.from_numpy(read_image(photo, IMAGE_SIZE, CHANNELS).copy())[None]
     images = normalised(pixels, MEAN, STD).permute(0, 3, 1, 2)
     with torch.no_grad():
         probabilities = (trained() if model is None else model)(images).softmax(1)[0].tolist()
@@ -133,9 +133,9 @@ def classifier(file: str | Path = Path(__file__).with_name("network.onnx")) -> A
     names, size, mean, std = (json.loads(about[name]) for name in ("class_names", "image_size", "mean", "std"))
 
     def classify(photo: str | Path | IO[bytes]) -> dict[str, float]:
-        pixels = read_image(photo, size)  # [size, size, 3]
+        pixels = read_image(photo, size, len(mean))  # [size, size, channels]
         image = ((pixels / 255 - mean) / std).astype(np.float32)
-        (logits,) = session.run(None, {"images": image.transpose(2, 0, 1)[None]})  # [1, 3, size, size]
+        (logits,) = session.run(None, {"images": image.transpose(2, 0, 1)[None]})  # [1, channels, size, size]
         shares = np.exp(logits[0] - logits[0].max())
         shares = (shares / shares.sum()).tolist()
         return dict(sorted(zip(names, shares, strict=True), key=lambda pair: -pair[1]))
@@ -166,7 +166,7 @@ if __name__ == "__main__":
 def check_network(source: str, module: nn.Module, task: Task) -> None:
     """Raises ValueError where `predict` of a network.py's text does not say of a photograph what `module` does."""
     with tempfile.TemporaryDirectory() as folder:
-        photograph = example_photograph(Path(folder))
+        photograph = example_photograph(Path(folder), task.preprocessing.channels)
         found = run_source(source, Path(folder, "network.py")).predict(photograph, module)
         check_shares("network.py", "network.py", found, module, task, photograph)
 
@@ -174,16 +174,22 @@ def check_network(source: str, module: nn.Module, task: Task) -> None:
 def check_classify(source: str, onnx: bytes, module: nn.Module, task: Task) -> None:
     """Raises ValueError where a classify.py's text, beside the file `onnx`, does not say what `module` does."""
     with tempfile.TemporaryDirectory() as folder:
-        photograph, file = example_photograph(Path(folder)), Path(folder, "network.onnx")
+        photograph = example_photograph(Path(folder), task.preprocessing.channels)
+        file = Path(folder, "network.onnx")
         file.write_bytes(onnx)
         found = run_source(source, file).classifier(file)(photograph)
         check_shares(CLASSIFY, CLASSIFY, found, module, task, photograph)
 
 
-def example_photograph(folder: Path) -> Path:
-    """A file in `folder`: oblong, lying on its side, partly transparent."""
+def example_photograph(folder: Path, channels: int = 3) -> Path:
+    """A file in `folder`: oblong, lying on its side, partly transparent; an array where no photograph will do."""
+    import numpy as np
     from PIL import Image
 
+    if channels not in (1, 3):
+        values = torch.randint(256, (40, 56, channels), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+        np.save(folder / "image.npy", values.numpy())
+        return folder / "image.npy"
     pixels = torch.randint(256, (40, 56, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     exif = Image.Exif()
     exif[0x0112] = 6  # its top is on the right

@@ -15,7 +15,8 @@ from pathlib import Path
 from torch import nn
 
 from nas.checks import schema, schemas
-from nas.data.task import HOW, KIND, Task
+from nas.data.images import GREY, RGB
+from nas.data.task import KIND, Task, how
 from nas.exports.classifier import Classifier
 from nas.exports.files import Written
 from nas.exports.photographs import CLASSIFY, check_shares, example_photograph
@@ -42,24 +43,26 @@ NEEDS = {
 
 def beginning(source: Source, pruned: float | None) -> str:
     """All lines above those on the files: they are equal for equal networks."""
-    size = cost(source.module, source.shape[1])
+    size = cost(source.module, source.shape[1], source.channels)
     title = _code(source.network.name)
     zeros = f" {100 * pruned:g} % of its weights are set to zero." if pruned else ""
     about = f"{title} is a network of {size.params:,} parameters and {size.macs:,} multiply-adds (MACs) for one image."
-    pixels = f"It takes images of {source.shape[1]} x {source.shape[1]} pixels"
+    channels = "" if source.channels == RGB else f" of {source.channels} channel{'s' if source.channels > 1 else ''}"
+    pixels = f"It takes images of {source.shape[1]} x {source.shape[1]} pixels{channels}"
     task = source.task
     if task is None:
         state = "It is not trained" if not source.trained else "Its weights do not say how images were normalised"
         classes = f" and has {source.shape[0]} classes."
         return f"# {title}\n\n{about}{zeros}\n{state}, so no file classifies photographs.\n{pixels}{classes}\n"
     known = task.preprocessing
+    shown = "a photograph" if known.channels in (GREY, RGB) else "an image, an array in a .npy file,"
     mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (known.mean, known.std))
     return (
         f"# {title}\n\n"
         f"{about}{zeros}\n"
-        f"It says which of {len(task.class_names)} classes a photograph shows: {_classes(task)}.\n"
+        f"It says which of {len(task.class_names)} classes {shown} shows: {_classes(task)}.\n"
         f"{_trained(source, task, pruned)}\n"
-        f"{pixels}: {HOW}. The mean is {mean}, the standard deviation (std) {std}.\n"
+        f"{pixels}: {how(known.channels)}. The mean is {mean}, the standard deviation (std) {std}.\n"
     )
 
 
@@ -178,7 +181,7 @@ def _check(folder: Path, names: Sequence[str], module: nn.Module, task: Task) ->
     if ARCHITECTURE in names:
         targets.append(folder)
     with tempfile.TemporaryDirectory() as place:
-        photograph = example_photograph(Path(place))
+        photograph = example_photograph(Path(place), task.preprocessing.channels)
         for target in targets:
             (found,) = Classifier.load(str(target.absolute())).predict([photograph])
             check_shares(README, f"`nas predict {target}`", dict(found.classes), module, task, photograph)

@@ -25,14 +25,15 @@ from nas.references.show import format_size
 from nas.text.units import format_count
 from searchspaces.cost import RowCost, cost, costs_by_row
 from searchspaces.describe import describe
+from searchspaces.images import RGB
 
 NAME = "network"  # of the module that the file is
 
 
 def standalone_source(
-    module: nn.Module, title: str, image_size: int, num_classes: int, task: Task | None = None
+    module: nn.Module, title: str, image_size: int, num_classes: int, task: Task | None = None, channels: int = RGB
 ) -> str:
-    """The text of a Python file that builds `module`, which is `[B, 3, image_size, image_size]` -> `[B, num_classes]`.
+    """The text of a Python file that builds `module`: `[B, channels, image_size, image_size]` -> `[B, num_classes]`.
 
     With the `task` that it was trained for, the file classifies photographs, too.
     Raises ValueError where a module of a class of one's own holds something that cannot be written as text, or needs
@@ -47,9 +48,9 @@ def standalone_source(
     ours = {NAME, "read", "trained", "predict", "check", "need", "say", "main"}
     reserved = {*sources.texts, *sources.imports, *photographs.texts, *photographs.imports, *command, *ours}
     functions, root = factor(expression_of(module), reserved)
-    rows = costs_by_row(module, image_size) if isinstance(module, nn.Sequential) else []
+    rows = costs_by_row(module, image_size, channels) if isinstance(module, nn.Sequential) else []
     parts = [
-        _settings(module, image_size, num_classes),
+        _settings(module, image_size, num_classes, channels),
         *_section("modules", [text.rstrip() for text in sources.texts.values()]),
         *_section("blocks", [*map(_definition, functions)]),
         *_section("the network", [_network(root, rows)]),
@@ -60,7 +61,7 @@ def standalone_source(
     text = "\n\n\n".join(parts)
     ordered = {"OrderedDict": ("collections", "OrderedDict")} if "OrderedDict(" in text else {}
     imports = imports_of(command | ordered | sources.imports | photographs.imports, photographs.for_types)
-    return f"{_header(title, module, image_size, num_classes, task)}\n\n{imports}\n\n{text}\n"
+    return f"{_header(title, module, (channels, image_size), num_classes, task)}\n\n{imports}\n\n{text}\n"
 
 
 def load_source(source: str) -> nn.Module:
@@ -81,11 +82,13 @@ def logits_of(source: str, weights: Mapping[str, Tensor], images: Tensor) -> Ten
 # ---------------------------------------------------------------------------- the parts of the file
 
 
-def _header(title: str, module: nn.Module, image_size: int, num_classes: int, task: Task | None) -> str:
-    size = cost(module, image_size)
+def _header(title: str, module: nn.Module, image: tuple[int, int], num_classes: int, task: Task | None) -> str:
+    """`image`: its channels and pixels."""
+    channels, image_size = image
+    size = cost(module, image_size, channels)
     photographs = ", and Pillow and NumPy for photographs" if task else ""
     about = (
-        f"Images [B, 3, {image_size}, {image_size}] -> logits [B, {num_classes}]; {size.params:,} parameters, "
+        f"Images [B, {channels}, {image_size}, {image_size}] -> logits [B, {num_classes}]; {size.params:,} parameters, "
         f"{size.macs:,} multiply-adds (MACs) for one image. It needs PyTorch alone{photographs}. Its weights start as "
         "PyTorch's layers do, until trained ones are loaded:"
     )
@@ -117,9 +120,9 @@ _COMMAND_IMPORTS = {
 }
 
 
-def _settings(module: nn.Module, image_size: int, num_classes: int) -> str:
+def _settings(module: nn.Module, image_size: int, num_classes: int, channels: int) -> str:
     parameters = sum(parameter.numel() for parameter in module.parameters())
-    return f"IMAGE_SIZE = {image_size}\nNUM_CLASSES = {num_classes}\nPARAMETERS = {parameters:_}"
+    return f"CHANNELS = {channels}\nIMAGE_SIZE = {image_size}\nNUM_CLASSES = {num_classes}\nPARAMETERS = {parameters:_}"
 
 
 def _section(title: str, parts: list[str]) -> list[str]:
@@ -195,7 +198,7 @@ def check(weights: Path | None) -> None:
         model.load_state_dict(read(weights))
     model.eval()
     with torch.no_grad():
-        logits = model(torch.zeros(1, 3, IMAGE_SIZE, IMAGE_SIZE))
+        logits = model(torch.zeros(1, CHANNELS, IMAGE_SIZE, IMAGE_SIZE))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     assert parameters == PARAMETERS, f"{parameters} parameters rather than {PARAMETERS}"
     assert logits.shape == (1, NUM_CLASSES), f"logits of shape {tuple(logits.shape)}"

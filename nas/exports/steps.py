@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.data.batches import eval_batches
-from nas.data.images import Dataset, Images
+from nas.data.images import RGB, Dataset, Images
 from nas.exports.compress import quantize
 from nas.exports.formats import NOTHING, PROGRAMS, Logits, Metadata, to_program
 from nas.text.columns import table
@@ -57,9 +57,11 @@ def _evaluate(logits: Logits, images: Images, data: Dataset) -> tuple[float, flo
     return right / len(images), len(images) / seconds
 
 
-def program_bytes(module: nn.Module, image_size: int, form: str, metadata: Metadata = NOTHING) -> bytes:
+def program_bytes(
+    module: nn.Module, image_size: int, form: str, metadata: Metadata = NOTHING, channels: int = RGB
+) -> bytes:
     """`module` as a file's content in the format `form`."""
-    return PROGRAMS[form].to_bytes(to_program(module.eval(), image_size), metadata)
+    return PROGRAMS[form].to_bytes(to_program(module.eval(), image_size, channels), metadata)
 
 
 def int8_bytes(
@@ -68,14 +70,15 @@ def int8_bytes(
     forms: Sequence[str],
     batches: Sequence[Tensor],
     metadata: Metadata = NOTHING,
+    channels: int = RGB,
 ) -> Iterator[bytes]:
     """`module` in int8 in each of `forms`. Calibrated by `batches`; without any, dynamically quantised."""
     dynamic = not batches
-    program = to_program(module.eval(), image_size)
-    shown = batches or [torch.zeros(2, 3, image_size, image_size)]
+    program = to_program(module.eval(), image_size, channels)
+    shown = batches or [torch.zeros(2, channels, image_size, image_size)]
     quantized = quantize(program, shown, dynamic)
     for form in forms:
-        yield PROGRAMS[form].to_bytes(to_program(quantized, image_size), metadata)
+        yield PROGRAMS[form].to_bytes(to_program(quantized, image_size, channels), metadata)
 
 
 def calibration_batches(data: Dataset) -> list[Tensor]:

@@ -10,10 +10,11 @@ from torch import nn
 
 from nas.baselines.pretrained import load_pretrained
 from nas.baselines.pretrained.naming import Naming
+from nas.data.images import RGB
 from nas.data.source import DataSource
 from nas.data.task import Task, names_and_pixels
 from nas.network import Designed, Network
-from nas.references.origin import Origin, origin_of, trained_on, weights_of
+from nas.references.origin import Origin, channels_of, origin_of, trained_on, weights_of
 from nas.references.resolve import TRAINING, resolve
 from nas.references.show import Shape, choose_shape, usual_shape
 from nas.training.announcement import class_list
@@ -32,6 +33,7 @@ class Source:
     shape: Shape
     weights: Weights | None
     origin: Origin | None = None
+    channels: int = RGB  # of an image
 
     @property
     def trained(self) -> bool:
@@ -69,11 +71,12 @@ def read_source(
     image_size: int | None = None,
     allow_untrained: bool = False,
     exporting: bool = False,
+    channels: int | None = None,
 ) -> Source:
     """The network that `target` means, see `nas.references.resolve.resolve`, with the `weights` of a file.
 
-    By default they are those that `nas train` wrote: to the folder that `target` is, or for a trial of a run. Classes
-    and pixels are those given, else the weights', else the file's, the run's or the publication's. Raises
+    By default they are those that `nas train` wrote: to the folder that `target` is, or for a trial of a run. Classes,
+    pixels and channels are those given, else the weights', else the file's, the run's or the publication's. Raises
     ValueError where there is no such network, or the weights are not of it; and where they are untrained, unless those
     are `allow_untrained`: then they are of seed 0. `exporting` has the message tell of that, too.
     """
@@ -88,8 +91,10 @@ def read_source(
         origin = trained_on(read.path) or origin
         usual = len(read.class_names or ()) or usual[0], read.image_size or usual[1]
     shape = choose_shape(usual, num_classes, image_size)
+    own = read.task.preprocessing.channels if read and read.task else channels_of(target, origin)
+    channels = channels or own
     torch.manual_seed(0)
-    source = Source(network, module_of(network, shape, read), shape, read, origin)
+    source = Source(network, module_of(network, shape, read, channels), shape, read, origin, channels)
     if not source.trained and not allow_untrained:
         raise ValueError(_untrained(target, source, exporting))
     return source
@@ -104,8 +109,9 @@ def describe(source: Source) -> str:
     other = source.weights is not None and source.weights.image_size not in (None, source.shape[1])
     about += f", at {source.weights.image_size} pixels" if source.weights and other else ""
     unknown = "; they do not say how images were normalised, so no file will" if source.trained and not task else ""
+    channels = "" if source.channels == RGB else f", {source.channels} channel{'s' if source.channels > 1 else ''}"
     return (
-        f"network   {source.network.name}, for {source.shape[0]} classes at {source.shape[1]} pixels{names}\n"
+        f"network   {source.network.name}, for {source.shape[0]} classes at {source.shape[1]} pixels{channels}{names}\n"
         f"weights   {weights}{about}{unknown}"
     )
 
@@ -124,16 +130,16 @@ def _untrained(target: str, source: Source, exporting: bool) -> str:
     return f"{target} has no trained weights: `nas train {target}` makes some, {others}"
 
 
-def module_of(network: Network, shape: Shape, weights: Weights | None) -> nn.Module:
-    """`network` for the classes and pixels of `shape`, with `weights`, or random ones where there are none.
+def module_of(network: Network, shape: Shape, weights: Weights | None, channels: int = RGB) -> nn.Module:
+    """`network` for the classes and pixels of `shape`, and so many channels, with `weights`, or random ones without.
 
     Raises ValueError where the weights are not of it.
     """
     if weights is None:
-        return network.build(*shape)
+        return network.build(*shape, channels)
     if isinstance(network, Designed):
-        return load_pretrained(network.name, weights.path, *shape)
-    module = network.build(*shape)
+        return load_pretrained(network.name, weights.path, *shape, channels)
+    module = network.build(*shape, channels)
     if difference := Naming().load(module, weights.tensors):
         raise ValueError(
             f"{weights.path} does not fit {network.name} at {shape[1]} pixels and {shape[0]} classes: {difference}"

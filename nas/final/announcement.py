@@ -20,7 +20,7 @@ def training_lines(job: Job, dataset: Dataset, origin: str, folder: Path, start:
     Raises ValueError where the network does not take such images, or the teacher has other classes.
     """
     pixels = job.recipe.size_on(dataset)
-    size = cost_of(partial(job.network.build, dataset.num_classes, pixels), pixels)
+    size = cost_of(partial(job.network.build, dataset.num_classes, pixels), pixels, dataset.channels)
     changed = "; files were added, removed or changed since" if job.data.has_changed(dataset) else ""
     start = start or (f"the weights of {job.start.weights.path}" if job.start else "random weights")
     taught = []

@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from nas.data.images import Images
+from nas.data.images import Images, visible
 from nas.files import write_atomically
 from nas.text.visible import visible_in_line
 
@@ -40,7 +40,10 @@ def worst(probabilities: Tensor, labels: Tensor, count: int = SHOWN) -> list[Mis
 
 
 def draw(path: Path, images: Images, mistakes: Sequence[Mistake], class_names: Sequence[str]) -> None:
-    """Write a PNG of the `mistakes`, each with `cat` and `dog 98 %` below it: what it is, what it was taken for."""
+    """Write a PNG of the `mistakes`, each with `cat` and `dog 98 %` below it: what it is, what it was taken for.
+
+    Of images of more than three channels the first three are shown.
+    """
     columns = min(COLUMNS, len(mistakes))
     rows = -(-len(mistakes) // columns)
     sheet = Image.new("RGB", (columns * (SIDE + GAP) + GAP, rows * (SIDE + CAPTION + GAP) + GAP), "white")
@@ -48,7 +51,7 @@ def draw(path: Path, images: Images, mistakes: Sequence[Mistake], class_names: S
     for place, mistake in enumerate(mistakes):
         x, y = GAP + place % columns * (SIDE + GAP), GAP + place // columns * (SIDE + CAPTION + GAP)
         pixels = images.pixels[mistake.number].cpu().numpy()
-        sheet.paste(Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.BILINEAR), (x, y))
+        sheet.paste(Image.fromarray(visible(pixels)).resize((SIDE, SIDE), Image.Resampling.BILINEAR), (x, y))
         pen.text((x, y + SIDE + 2), _fitted(class_names[mistake.label]), fill="black", font=font)
         taken = f"{_fitted(class_names[mistake.said], LONGEST - 5)} {mistake.probability:.0%}"
         pen.text((x, y + SIDE + 15), taken, fill="firebrick", font=font)

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from nas.checks import schema, schemas
-from nas.data.images import Dataset, Images
+from nas.data.images import RGB, Dataset, Images
 from nas.data.source import given_again
 from nas.devices.device import choose_device
 from nas.devices.halted import DeviceFault
@@ -187,11 +187,11 @@ class _Prepared:
         prepare()
         dataset = job.recipe.prepare(dataset.to(job.device))
         distillation = None if job.teacher is None else job.teacher.distillation(dataset, job.recipe)
-        build = partial(job.network.build, dataset.num_classes, dataset.image_size)
+        build = partial(job.network.build, dataset.num_classes, dataset.image_size, dataset.channels)
         check_room_to_train(build, dataset, job.recipe)
         torch.manual_seed(job.seed)
         module = build()
-        size = cost(module, dataset.image_size)
+        size = cost(module, dataset.image_size, dataset.channels)
         taken = None if job.start is None else job.start.give(module, job.network, dataset)
         training = Training(module, dataset, job.recipe, job.seed, job.tuning, distillation=distillation)
         return cls(job, dataset, test.to(job.device).resize(dataset.image_size), training, size, taken)
@@ -219,7 +219,10 @@ def _to_the_end(folder: Path, document: dict[str, Any], prepared: _Prepared, out
     dataset = prepared.dataset
     shape = dataset.num_classes, dataset.image_size
     job = prepared.job
-    write_network(folder, job.network, training.network, shape, metadata(dataset, job.recipe.metric), data=job.data)
+    write_network(
+        folder, job.network, training.network, shape, metadata(dataset, job.recipe.metric), data=job.data,
+        channels=dataset.channels,
+    )  # fmt: skip
     draw_worst(folder / MISTAKES, prepared.test, probabilities, dataset.class_names)
     write_atomically(folder / RESULT, json.dumps(result, indent=2) + "\n")
     _remove(folder, CHECKPOINT, _LOCK)
@@ -245,6 +248,7 @@ def _tested(prepared: _Prepared, probabilities: Tensor) -> dict[str, Any]:
         "data": dataset.name,
         "num_classes": dataset.num_classes,
         "image_size": dataset.image_size,
+        **({} if dataset.channels == RGB else {"channels": dataset.channels}),
         "class_names": list(dataset.class_names),
         "mean": list(dataset.mean),  # of each channel, of pixels in 0..1: images go in normalised by them
         "std": list(dataset.std),

@@ -66,8 +66,13 @@ class Teacher:
         return self.weights.task
 
     def check(self, dataset: Dataset) -> None:
-        """Raises ValueError where it has not the classes of `dataset`, in the same order."""
+        """Raises ValueError where it has not the classes of `dataset`, in the same order, or other channels."""
         theirs, ours = self.task.class_names, dataset.class_names
+        if (channels := self.task.preprocessing.channels) != dataset.channels:
+            raise ValueError(
+                f"the teacher {self.weights.path} takes images of {channels} channels, and those of {dataset.name} "
+                f"have {dataset.channels}: train both with the same --channels"
+            )
         if theirs == ours:
             return
         how = "in another order" if sorted(theirs) == sorted(ours) else "others than the data's"
@@ -85,10 +90,10 @@ class Teacher:
         self.check(dataset)
         assert recipe.distill is not None and recipe.distill_temperature is not None
         task, device = self.task, dataset.train.pixels.device
-        pixels = task.preprocessing.image_size
-        module = module_of(self.network, (len(task.class_names), pixels), self.weights)
+        pixels, channels = task.preprocessing.image_size, task.preprocessing.channels
+        module = module_of(self.network, (len(task.class_names), pixels), self.weights, channels)
         batch = min(recipe.batch_size, len(dataset.train))
-        check_room(lambda: shape_of(module), pixels, batch, training=False, device=device)
+        check_room(lambda: shape_of(module), pixels, batch, training=False, device=device, channels=channels)
         logits = TeacherLogits(module, task.preprocessing, Preprocessing.of(dataset), recipe.bf16, device)
         return Distillation(logits, recipe.distill, recipe.distill_temperature)
 

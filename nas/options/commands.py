@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, Several, SomeData
-from nas.checks.limits import CLASSES, PIXELS, SEED, SEEDS, SHARE, Optional
+from nas.checks.limits import CHANNELS, CLASSES, PIXELS, SEED, SEEDS, SHARE, Optional
 from nas.options import panels
 from nas.options.groups import (
     GIVEN,
@@ -53,6 +53,12 @@ Classes = Annotated[
 ImageSize = Annotated[
     int | None,
     Option(Optional(PIXELS), "Pixels a side.", panels.SHAPE, usual="the weights', run's, space's or publication's"),
+]
+
+
+Channels = Annotated[
+    int | None,
+    Option(Optional(CHANNELS), "Channels of an image: 1 of grey ones.", panels.SHAPE, usual="the run's, or 3"),
 ]
 
 

@@ -15,6 +15,7 @@ from nas.checks.class_weights import ClassWeights
 from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, SUBSET, TARGET, TIME, ASpace, ByName, Function, Several, SomeData
 from nas.checks.limits import (
     BATCH,
+    CHANNELS,
     COUNT,
     EPOCHS,
     EXPONENT,
@@ -275,6 +276,15 @@ class DataOptions(Options):
             panels.DATA,
             usual="the network's or the data's own",
             flags=("--image-size", "--resolution"),
+        ),
+    ] = None
+    channels: Annotated[
+        int | None,
+        Option(
+            Optional(CHANNELS),
+            "Channels of an image: 1 makes RGB images grey, 3 takes grey ones as RGB; arrays may have any number.",
+            panels.DATA,
+            usual="the network's or the data's own",
         ),
     ] = None
 

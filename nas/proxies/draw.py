@@ -22,7 +22,14 @@ class Drawn:
 
 
 def draw(
-    space: Space, networks: int, seed: int, num_classes: int, image_size: int, least: float = 0, most: float = math.inf
+    space: Space,
+    networks: int,
+    seed: int,
+    num_classes: int,
+    image_size: int,
+    least: float = 0,
+    most: float = math.inf,
+    channels: int | None = None,
 ) -> list[Drawn]:
     """`networks` random networks of `space` with `least` to `most` multiply-adds, the cheapest first.
 
@@ -38,7 +45,7 @@ def draw(
         looked_at += 1
         if arch in pool:
             continue
-        drawn = Drawn(arch, cost_of(partial(space.build, arch, num_classes, image_size), image_size).macs)
+        drawn = Drawn(arch, cost_of(partial(space.build, arch, num_classes, image_size), image_size, channels).macs)
         if least <= drawn.macs <= most:
             pool[arch] = drawn
     if len(pool) < networks:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nas.checks import schema, schemas
 from nas.data.download import Log
+from nas.data.images import RGB
 from nas.data.source import DataSource, choose_source
 from nas.files import ARCHITECTURE, RESULT, WEIGHTS
 from nas.ledger.run import Run, folder_of
@@ -55,9 +56,14 @@ def origin_of(target: str, network: Network, runs_dir: str | Path) -> Origin | N
     return Origin(f"run {run.name}", data_of(run, network), trained, run.config.recipe)
 
 
-def document_of(network: Network, shape: tuple[int, int], data: DataSource | None = None) -> str:
-    """What an `architecture.json` says: the network, its classes and pixels, and the data that it comes from."""
+def document_of(network: Network, shape: tuple[int, int], data: DataSource | None = None, channels: int = RGB) -> str:
+    """What an `architecture.json` says: the network, its classes and pixels, and the data that it comes from.
+
+    Channels are said where they are not 3.
+    """
     document = json.loads(network.to_json()) | {"num_classes": shape[0], "image_size": shape[1]}
+    if channels != RGB:
+        document["channels"] = channels
     if data is not None:
         document["data"] = data.to_dict()
     return json.dumps(document, indent=2) + "\n"
@@ -66,6 +72,14 @@ def document_of(network: Network, shape: tuple[int, int], data: DataSource | Non
 def data_of(run: Run, network: Network) -> DataSource:
     """What `run` was searched on, at the pixels at which it has `network`."""
     return replace(run.config.source, image_size=run.config.shape_of(network)[1])
+
+
+def channels_of(target: str, origin: Origin | None) -> int:
+    """Of the images that the network is for which `target` means, and which is of `origin`: 3 where nothing says."""
+    usual = origin.data.channels if origin else RGB
+    file = file_of(target)
+    channels: int = schema.read(file, schemas.NETWORK).get("channels", usual) if file else usual
+    return channels
 
 
 def weights_of(target: str, origin: Origin | None) -> Path | None:

@@ -13,6 +13,7 @@ from torch import nn
 from nas.baselines.zoo import find
 from nas.checks import schema, schemas
 from nas.checks.limits import CLASSES, PIXELS
+from nas.data.images import RGB
 from nas.ledger.run import Run, folder_of
 from nas.network import Designed, Found, Network, Scaled
 from nas.references.origin import Origin, document_of
@@ -39,6 +40,7 @@ class Shown:
     cost: Cost
     rows: list[RowCost]
     words: list[str]
+    channels: int = RGB  # of an image
 
     @property
     def title(self) -> str:
@@ -73,7 +75,8 @@ class Shown:
     def to_dict(self) -> dict[str, Any]:
         """For `--json`."""
         rows = [asdict(row) | {"layers": words} for row, words in zip(self.rows, self.words, strict=True)]
-        size = {"num_classes": self.num_classes, "image_size": self.image_size, **asdict(self.cost)}
+        of = {"num_classes": self.num_classes, "image_size": self.image_size}
+        size = of | ({} if self.channels == RGB else {"channels": self.channels}) | asdict(self.cost)
         named = {"name": self.network.name}
         if isinstance(self.network, Found):
             named |= {"id": self.network.space.short_id(self.network.arch)}
@@ -91,14 +94,15 @@ def choose_shape(usual: Shape, num_classes: int | None, image_size: int | None) 
     return shape
 
 
-def show(network: Network, shape: Shape) -> Shown:
-    """`network` for `shape`, classes and pixels. Raises ValueError where it does not take such images."""
+def show(network: Network, shape: Shape, channels: int = RGB) -> Shown:
+    """`network` for `shape`, classes and pixels, and so many channels. ValueError where it takes no such images."""
     num_classes, image_size = shape
     with shapes_only():
-        module = network.build(num_classes, image_size)
+        module = network.build(num_classes, image_size, channels)
     rows = module if isinstance(module, nn.Sequential) else nn.Sequential(module)
     words = [describe(row) or _parts(row) for row in rows]
-    return Shown(network, *shape, cost(rows, image_size), costs_by_row(rows, image_size), words)
+    costs = cost(rows, image_size, channels), costs_by_row(rows, image_size, channels)
+    return Shown(network, *shape, *costs, words, channels)
 
 
 def usual_shape(target: str, network: Network, runs_dir: str | Path) -> Shape:
@@ -118,7 +122,7 @@ def usual_shape(target: str, network: Network, runs_dir: str | Path) -> Shape:
     return Run.open(folder).config.shape_of(network) if of_run else (classes, pixels)
 
 
-def written(network: Network, form: str, shape: Shape, origin: Origin | None = None) -> str:
+def written(network: Network, form: str, shape: Shape, origin: Origin | None = None, channels: int = RGB) -> str:
     """`network` in one of `FORMS`; as JSON with the data that it comes from, if any, and the `shape` that it has there.
 
     Raises ValueError where it has no such form, or there is none.
@@ -126,7 +130,7 @@ def written(network: Network, form: str, shape: Shape, origin: Origin | None = N
     if form not in FORMS:
         raise ValueError(f"--format is table, {', '.join(FORMS)}, not {form!r}")
     if form == "json":
-        return document_of(network, shape, origin.data).rstrip() if origin else network.to_json()
+        return document_of(network, shape, origin.data, channels).rstrip() if origin else network.to_json()
     if form == "text" and isinstance(network, Scaled):
         return network.text
     if not isinstance(network, Found):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from nas.data.download import Log
+from nas.data.images import RGB
 from nas.report.markup import Markup, tag
 from nas.report.numbers import Numbers
 from nas.report.parts import note, picture, section
@@ -36,6 +37,8 @@ def augmented(numbers: Numbers, before: Sequence[Numbers], log: Log = silent) ->
         f"Training images of {config.data} at {size} pixels. The first column shows them as they are, the others as "
         f"they were changed for the training, each time anew: {words}."
     )
+    if dataset.channels > RGB:
+        said += f" Of their {dataset.channels} channels the first three are shown, as red, green and blue."
     image = picture("image/png", png, said)
     return section(TITLE, note(said), tag("div", {"class": "sheet"}, image))
 

@@ -29,7 +29,7 @@ def portrait(numbers: Numbers) -> Markup:
     network = run.network(numbers.best)
     name = f"{run.name}:best"
     try:
-        shown = show(network, usual_shape(name, network, run.path.parent))
+        shown = show(network, usual_shape(name, network, run.path.parent), run.config.channels)
     except ValueError as error:  # a data set that is gone, say
         return note(f"It is not drawn: {error}.")
     caption = (

@@ -39,10 +39,11 @@ def _training(path: Path) -> list[Markup]:
             note("Rows: what images are. Columns: what for they are taken."),
         ]
     if (mistakes := path.with_name(MISTAKES)).is_file():
+        first_three = " Of the images' channels the first three are shown." if result.get("channels", 3) > 3 else ""
         shown = picture("image/png", mistakes.read_bytes(), "the worst mistakes")
         parts += [
             tag("div", {"class": "mistakes"}, shown),
-            note("The worst mistakes: what it is and, in red, what the network took it for."),
+            note(f"The worst mistakes: what it is and, in red, what the network took it for.{first_three}"),
         ]
     return parts
 

@@ -23,7 +23,7 @@ from nas.exports.files import write_network
 from nas.exports.standalone import standalone_source
 from nas.files import write_atomically
 from nas.network import Designed, Network, grown
-from nas.references.origin import document_of, origin_of
+from nas.references.origin import channels_of, document_of, origin_of
 from nas.references.resolve import resolve
 from nas.references.show import choose_shape, usual_shape
 from nas.text.units import format_bytes, format_count, format_seconds
@@ -31,6 +31,7 @@ from nas.training.transfer import UNTRAINED
 from scaling.compound import PAPER, Compound, Multipliers, image_size_at, largest
 from scaling.efficientnet import LITE, B, Coefficients
 from searchspaces.cost import Cost, cost, shapes_only
+from searchspaces.images import RGB
 from searchspaces.layers import SMALL_IMAGE
 
 MOST = 20.0  # of phi: a million times the multiply-adds
@@ -53,6 +54,7 @@ class Base:
     num_classes: int
     image_size: int
     data: DataSource | None = None
+    channels: int = RGB  # of an image
 
     @property
     def name(self) -> str:
@@ -74,15 +76,19 @@ class Base:
         return larger
 
 
-def base_of(target: str, runs_dir: str | Path, num_classes: int | None = None, image_size: int | None = None) -> Base:
+def base_of(
+    target: str, runs_dir: str | Path, num_classes: int | None = None, image_size: int | None = None,
+    channels: int | None = None,
+) -> Base:  # fmt: skip
     """What `target` means, for its own classes and pixels, or those given. Raises ValueError where it does not grow."""
     network = resolve(target, runs_dir)
     usual = usual_shape(target, network, runs_dir)
     origin = origin_of(target, network, runs_dir)
     shape = choose_shape(usual, num_classes, image_size)
-    base = Base(network, *shape, origin.data if origin and shape[0] == usual[0] else None)
+    channels = channels_of(target, origin) if channels is None else channels
+    base = Base(network, *shape, origin.data if origin and shape[0] == usual[0] else None, channels)
     with shapes_only():  # now, rather than where a larger one is asked for
-        base.scaled(1.1, 1.1, base.image_size).build(base.num_classes, base.image_size)
+        base.scaled(1.1, 1.1, base.image_size).build(base.num_classes, base.image_size, channels)
     return base
 
 
@@ -110,11 +116,11 @@ class Member:
     dropout: float  # before the classifier
 
     def build(self) -> nn.Module:
-        return self.network.build(self.base.num_classes, self.image_size)
+        return self.network.build(self.base.num_classes, self.image_size, self.base.channels)
 
     def architecture(self) -> dict[str, Any]:
         """As `nas train` writes it, and every command reads it."""
-        document: dict[str, Any] = json.loads(document_of(self.network, self.shape, self.data))
+        document: dict[str, Any] = json.loads(document_of(self.network, self.shape, self.data, self.base.channels))
         return document
 
     @property
@@ -181,9 +187,9 @@ def _member(
     base: Base, phi: float, compound: Compound, network: Network, at: Multipliers, pixels: int, published: bool
 ) -> Member:
     with shapes_only():
-        module = network.build(base.num_classes, pixels)
+        module = network.build(base.num_classes, pixels, base.channels)
     drops = [part.p for part in module.modules() if isinstance(part, nn.Dropout)]
-    size = cost(module, pixels)
+    size = cost(module, pixels, base.channels)
     return Member(base, phi, compound, network, at, pixels, published, size, drops[-1] if drops else 0.0)
 
 
@@ -216,8 +222,8 @@ def seconds_within(most: float, device: str) -> Limit:
 def memory(of: Member, batch_size: int | None = None) -> int:
     """Bytes, as worked out by `nas.devices.memory`: of inference with one image, or of training with a batch."""
     if batch_size is None:
-        return inference_memory(of.build, of.image_size)
-    return training_memory(of.build, of.image_size, batch_size)
+        return inference_memory(of.build, of.image_size, channels=of.base.channels)
+    return training_memory(of.build, of.image_size, batch_size, of.base.channels)
 
 
 def seconds(of: Member, device: str) -> float:
@@ -229,7 +235,7 @@ def seconds(of: Member, device: str) -> float:
             f"has {format_bytes(there)}: choose a smaller phi, or --no-time"
         )
     repeats = min(30, max(1, int(3e10 / max(1, of.cost.macs))))  # some seconds of a CPU
-    return latency(of.build(), of.image_size, device, repeats=repeats)
+    return latency(of.build(), of.image_size, device, repeats=repeats, channels=of.base.channels)
 
 
 def solve(base: Base, limits: Sequence[Limit], compound: Compound = PAPER) -> tuple[Member, str]:
@@ -312,7 +318,9 @@ def write_untrained(folder: str | Path, of: Member, seed: int = 0) -> list[Path]
     about = {"network": of.network.name, "seed": str(seed)} | UNTRAINED
     folder = Path(folder)
     program = folder / "network.py"
-    source = standalone_source(module, of.network.name, of.image_size, of.base.num_classes)
-    weights, architecture = write_network(folder, of.network, module, of.shape, about, data=of.data)
+    source = standalone_source(module, of.network.name, of.image_size, of.base.num_classes, channels=of.base.channels)
+    weights, architecture = write_network(
+        folder, of.network, module, of.shape, about, data=of.data, channels=of.base.channels
+    )
     write_atomically(program, source)
     return [architecture, weights, program]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas import data
 from nas.data import short_name
-from nas.data.images import Dataset
+from nas.data.images import RGB, Dataset
 from nas.data.source import DataSource
 from nas.devices.device import choose_device
 from nas.ledger import repeats
@@ -141,7 +141,7 @@ def choose_space(
     if "width" in given or not fits:
         return chosen
     target = reward.target if reward.cost == "macs" else None
-    return _sized(chosen, target, max_macs, dataset.num_classes, recipe.size_on(dataset))
+    return _sized(chosen, target, max_macs, dataset, recipe.size_on(dataset))
 
 
 def choose_place(cluster: Cluster | None, asked: DeviceOptions) -> str:
@@ -162,8 +162,9 @@ def check_latency(config: Config, cluster: Cluster | None) -> None:
 
 
 def check_recipe(recipe: Recipe, dataset: Dataset) -> None:
-    """Raises ValueError where `dataset` cannot be trained on by `recipe`: it has too few images, or other classes."""
+    """Raises ValueError where `recipe` is not for `dataset`, which has too few images, other classes or channels."""
     check_metric(recipe.metric, dataset)
+    recipe.augment().check_channels(dataset.channels)
     if len(dataset.train):
         weights_of_classes(recipe.class_weights, dataset)
     if recipe.subset is not None and recipe.subset > len(dataset.train):
@@ -250,17 +251,19 @@ def _with_aim(config: Config, asked: SearchOptions) -> Config:
 
 def within_reach(config: Config, dataset: Dataset, output: Output) -> Config:
     """`config`; where few networks meet its limit or target, that is said. Raises ValueError where none does."""
-    for line in check_reach(config, dataset.num_classes, config.recipe.size_on(dataset)):
+    for line in check_reach(config, dataset.num_classes, config.recipe.size_on(dataset), dataset.channels):
         output.say(line)
     return config
 
 
-def _sized(space: Space, target_macs: float | None, max_macs: float | None, num_classes: int, image_size: int) -> Space:
+def _sized(space: Space, target_macs: float | None, max_macs: float | None, dataset: Dataset, image_size: int) -> Space:
     """`space`, if it has a width, at the one that fits: the target's for all, else each architecture's at the limit."""
     if target_macs is not None and has_width(space):
-        return fit_width(space, target_macs, space.settings().get("image_size", image_size))
+        return fit_width(space, target_macs, space.settings().get("image_size", image_size), dataset.channels)
     if max_macs is not None and isinstance(space, ScaledSpace):
-        return replace(space, max_macs=int(max_macs), num_classes=None if num_classes == 10 else num_classes)
+        classes = None if dataset.num_classes == 10 else dataset.num_classes
+        channels = None if dataset.channels == RGB else dataset.channels
+        return replace(space, max_macs=int(max_macs), num_classes=classes, image_channels=channels)
     return space
 
 

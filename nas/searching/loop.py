@@ -71,6 +71,7 @@ class Search:
         self.study = study = self._drafts.study(study.study_name)
         self.config, self.table = run.config, table
         self.num_classes = dataset.num_classes
+        self.channels = dataset.channels
         self.image_size = run.config.recipe.size_on(dataset)
         self.ended = ""  # why, once `ask` has given None
         objectives = len(self.config.directions)
@@ -355,7 +356,7 @@ class Search:
                 raise RuntimeError(f"the process died {MAX_STARTS} times while it trained this network")
             if faults >= MAX_STARTS:
                 raise RuntimeError(f"the device failed {MAX_STARTS} times while it trained this network")
-            size = cost_of(lambda: network.build(self.num_classes, pixels), pixels)
+            size = cost_of(lambda: network.build(self.num_classes, pixels), pixels, self.channels)
             self.config.reward.check(asdict(size))
         except Exception as error:
             return describe(error)

@@ -24,7 +24,7 @@ from nas.searching.progress import Output
 from nas.searching.published import benchmark_of
 from nas.searching.timing import NETWORKS, Allowance, estimate_trial_seconds
 from nas.text.units import format_about, format_count, format_seconds
-from nas.training.announcement import judged_by, judging_lines
+from nas.training.announcement import channels_said, judged_by, judging_lines
 from nas.training.recipe import Recipe
 from searchspaces import Space, get_space
 from searchspaces.cost import cost_of
@@ -33,14 +33,16 @@ if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster
 
 
-def typical_macs(space: Space, image_size: int, samples: int = 15) -> float:
-    """The median multiply-adds of random architectures of `space`."""
+def typical_macs(space: Space, image_size: int, samples: int = 15, channels: int | None = None) -> float:
+    """The median multiply-adds of random architectures of `space`, for images of 3 channels or so many."""
     rng = random.Random(0)
     archs = [space.sample(rng) for _ in range(samples)]
-    return median(cost_of(partial(space.build, arch, image_size=image_size), image_size).macs for arch in archs)
+    return median(
+        cost_of(partial(space.build, arch, image_size=image_size), image_size, channels).macs for arch in archs
+    )
 
 
-def fit_width(space: Space, target_macs: float, image_size: int) -> Space:
+def fit_width(space: Space, target_macs: float, image_size: int, channels: int | None = None) -> Space:
     """`space` at the width multiplier (0.05 to 100, in steps of 0.05) at which a random one costs `target_macs`.
 
     A search can only choose among what the space has: one whose every network costs many times the
@@ -48,13 +50,13 @@ def fit_width(space: Space, target_macs: float, image_size: int) -> Space:
     no networks, as those of less than one channel, is not gone to. Raises ValueError where networks cost nothing.
     """
     fitted = at_width(space, width := 1.0)
-    macs = typical_macs(fitted, image_size)
+    macs = typical_macs(fitted, image_size, channels=channels)
     for _ in range(3):
         if not macs:
             raise ValueError(f"networks of {space.name} cost 0 MACs, which no target can be made of: see docs/macs.md")
         width = min(max(0.05, round(20 * width * math.sqrt(target_macs / macs)) / 20), 100.0)
         try:
-            macs = typical_macs(wanted := at_width(space, width), image_size)
+            macs = typical_macs(wanted := at_width(space, width), image_size, channels=channels)
         except ValueError:
             break
         fitted = wanted
@@ -89,7 +91,7 @@ def announce(
     wanted = f"objectives {', '.join(config.objectives)}" if config.objectives else reward
     image_size = recipe.size_on(dataset)
     with output.passing("counting multiply-adds"):
-        typical = typical_macs(space, image_size)
+        typical = typical_macs(space, image_size, channels=dataset.channels)
     output.say(
         f"space     {space.name}{_size(config)}: {len(space.choices)} choices, {_many(space.size)} architectures, "
         f"typically {format_count(typical)} MACs"
@@ -129,8 +131,9 @@ def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
     recipe = config.recipe
     images = len(dataset.train) if recipe.subset is None else recipe.subset
     looked_at = "judged" if config.reward.signal == ACCURACY else "looked at"
+    pixels = f"{recipe.size_on(dataset)} pixels{channels_said(dataset)}"
     return (
-        f"{images:,} {dataset.name} images at {recipe.size_on(dataset)} pixels, {recipe.epochs} "
+        f"{images:,} {dataset.name} images at {pixels}, {recipe.epochs} "
         f"epoch{'s' if recipe.epochs > 1 else ''}, {looked_at} on {len(dataset.val):,} validation images "
         f"({uncertainty(len(dataset.val))})"
         f"{'' if config.pruner == NO_PRUNER else f', stopped early by {config.pruner}'}{judged_by(recipe)}"

@@ -17,6 +17,7 @@ from nas.ledger.config import Config
 from nas.text.units import format_count, parse_count
 from searchspaces import Arch, Space
 from searchspaces.cost import cost_of, shapes_only
+from searchspaces.images import RGB
 from searchspaces.scaled import RowSpace, ScaledSpace, macs_of
 from searchspaces.space import Option
 
@@ -27,7 +28,7 @@ FAR = 2.0  # times the largest of them, or a half of the least: a target there i
 _Macs = Callable[[Arch], float]
 
 
-def check_reach(config: Config, num_classes: int, image_size: int) -> list[str]:
+def check_reach(config: Config, num_classes: int, image_size: int, channels: int = RGB) -> list[str]:
     """What is to be said of the limit and the target of a search, as lines.
 
     Raises ValueError where no network is within `--max-macs`, as far as a short search for the least one tells, or
@@ -37,7 +38,7 @@ def check_reach(config: Config, num_classes: int, image_size: int) -> list[str]:
     if limit is None and target is None:
         return []
     space, rng = config.space, random.Random(0)
-    macs = partial(narrowest_macs, space, num_classes=num_classes, image_size=image_size)
+    macs = partial(narrowest_macs, space, num_classes=num_classes, image_size=image_size, channels=channels)
     tries = _tries(space, num_classes, image_size)
     archs = [space.sample(rng) for _ in range(max(8, min(tries // 4, 100)))]
     sizes = {arch: size for arch in archs if (size := macs(arch)) < math.inf}
@@ -51,12 +52,13 @@ def check_reach(config: Config, num_classes: int, image_size: int) -> list[str]:
     return said
 
 
-def narrowest_macs(space: Space, arch: Arch, num_classes: int, image_size: int) -> float:
+def narrowest_macs(space: Space, arch: Arch, num_classes: int, image_size: int, channels: int = RGB) -> float:
     """The multiply-adds of `arch`, at the least width at which `space` builds it; infinite where it does not."""
     try:
         if isinstance(space, RowSpace):
-            return macs_of(space.rows(arch, space.width_at(space.steps[0]), num_classes, image_size), image_size)
-        return cost_of(partial(_narrowest, space, arch, num_classes, image_size), image_size).macs
+            rows = space.rows(arch, space.width_at(space.steps[0]), num_classes, image_size)
+            return macs_of(rows, image_size, channels)
+        return cost_of(partial(_narrowest, space, arch, num_classes, image_size), image_size, channels).macs
     except (ValueError, RuntimeError):  # in a search, a failed trial and no more
         return math.inf
 

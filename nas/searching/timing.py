@@ -24,6 +24,7 @@ from nas.training.recipe import Recipe
 from nas.training.train import Diverged, Epoch, Moment, check_room_to_train, train
 from searchspaces import Space
 from searchspaces.cost import cost_of
+from searchspaces.images import built_for
 
 Build = Callable[[], nn.Module]
 
@@ -119,7 +120,7 @@ def _sized(space: Space, dataset: Dataset, allowance: Allowance) -> list[tuple[f
     sized: list[tuple[float, Build]] = []
     while len(sized) < NETWORKS or (len(sized) < NETWORKS * _QUARTER and allowance.spent < allowance.seconds / 4):
         build = partial(space.build, space.sample(rng), dataset.num_classes, dataset.image_size)
-        size = cost_of(build, dataset.image_size)
+        size = cost_of(build, dataset.image_size, dataset.channels)
         sized.append((size.activations + size.macs / _MACS, build))
     return sorted(sized, key=lambda pair: pair[0])
 
@@ -145,6 +146,7 @@ def training_seconds(build: Build, dataset: Dataset, recipe: Recipe, limit: floa
     """
     if recipe.seconds is not None:
         return recipe.seconds
+    build = partial(built_for, dataset.channels, build)
     images = min(len(dataset.train), _STEPS * recipe.batch_size)
     scale = len(dataset.train) / images
     mini = dataclasses.replace(

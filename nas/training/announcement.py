@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nas.checks.class_weights import BALANCED
-from nas.data.images import Dataset
+from nas.data.images import GREY, RGB, Dataset
 from nas.data.judging import uncertainty, warnings_of
 from nas.data.source import DataSource
 from nas.text.units import format_seconds
@@ -52,7 +52,14 @@ def images_line(dataset: Dataset, recipe: Recipe, pixels: str = "") -> str:
     size = recipe.size_on(dataset)
     own = f" (they have {dataset.image_size})" if size != dataset.image_size and not pixels else ""
     validated = f"{len(dataset.val):,} to validate ({uncertainty(len(dataset.val))})"
-    return f"{train:,}{of} to train on, {validated}{tested}; at {pixels or size} pixels{own}"
+    return f"{train:,}{of} to train on, {validated}{tested}; at {pixels or size} pixels{own}{channels_said(dataset)}"
+
+
+def channels_said(dataset: Dataset) -> str:
+    """`, grey` or `, 5 channels`: only what is not usual."""
+    if dataset.channels == RGB:
+        return ""
+    return ", grey" if dataset.channels == GREY else f", {dataset.channels} channels"
 
 
 def judging_lines(dataset: Dataset, recipe: Recipe) -> list[str]:

@@ -21,7 +21,7 @@ from nas.devices.precision import Precision
 
 @dataclass(frozen=True)
 class Distillation:
-    """How a step learns from a `teacher`, which gives logits `[B, num_classes]` of a batch of images `[B, 3, H, W]`.
+    """How a step learns from a `teacher`, which gives logits `[B, num_classes]` of a batch of images `[B, C, H, W]`.
 
     `share` is what the teacher's loss counts, 0 to 1, and the labels' the rest; `temperature` divides all logits.
     """
@@ -67,7 +67,7 @@ class TeacherLogits:
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:
-        """Float32 logits `[B, num_classes]` of the images `x` `[B, 3, H, W]`, normalised as in this training."""
+        """Float32 logits `[B, num_classes]` of the images `x` `[B, C, H, W]`, normalised as in this training."""
         if self.renormalises:
             x = x * self.scale + self.shift
         if x.shape[2:] != (self.image_size, self.image_size):
@@ -78,9 +78,9 @@ class TeacherLogits:
 
 
 def _renormalising(theirs: Preprocessing, ours: Preprocessing) -> tuple[Tensor, Tensor]:
-    """What images normalised as `ours` are multiplied by, and what is added, to be as `theirs`: `[1, 3, 1, 1]` each."""
+    """What images normalised as `ours` are multiplied by, and what is added, to be as `theirs`: `[1, C, 1, 1]` each."""
     ours_mean, ours_std, mean, std = (
-        torch.tensor(values, dtype=torch.float64).view(1, 3, 1, 1)
+        torch.tensor(values, dtype=torch.float64).view(1, -1, 1, 1)
         for values in (ours.mean, ours.std, theirs.mean, theirs.std)
     )
     return (ours_std / std).float(), ((ours_mean - mean) / std).float()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.data.batches import eval_batches
-from nas.data.images import Dataset, Images
+from nas.data.images import RGB, Dataset, Images
 from nas.devices.device import free_memory, out_of_memory, within
 from nas.devices.memory import check_room, shape_of
 from nas.devices.precision import Precision
@@ -36,7 +36,7 @@ def predict(
     network.eval()
     device = images.pixels.device
     forward = Precision(network, recipe.bf16, device)
-    batch_size = batch_size or fitting_batch(network, images.pixels.shape[1], recipe, device)
+    batch_size = batch_size or fitting_batch(network, images.pixels.shape[1], recipe, device, images.channels)
     with within(device), forward.kept():
         while True:
             try:
@@ -48,15 +48,17 @@ def predict(
             free_memory(device)
 
 
-def fitting_batch(network: nn.Module, image_size: int, recipe: Recipe, device: torch.device) -> int:
+def fitting_batch(
+    network: nn.Module, image_size: int, recipe: Recipe, device: torch.device, channels: int = RGB
+) -> int:
     """How many images fit at a time, by the largest activation of one. It takes some milliseconds.
 
     Raises NoRoom where not one does.
     """
-    check_room(lambda: shape_of(network), image_size, 1, training=False, device=device)
+    check_room(lambda: shape_of(network), image_size, 1, training=False, device=device, channels=channels)
     half = Precision(network, recipe.bf16, device).bf16 and device.type == "cuda"  # a CPU has some of it in float32
     with contextlib.suppress(ValueError):  # it cannot be counted
-        bytes_of_one = (2 if half else 4) * max(1, largest_output(network, image_size))
+        bytes_of_one = (2 if half else 4) * max(1, largest_output(network, image_size, channels))
         return max(1, min(BATCH, MEMORY // bytes_of_one))
     return BATCH
 

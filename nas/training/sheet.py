@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from nas.data.batches import TrainBatches
-from nas.data.images import Dataset
+from nas.data.images import Dataset, visible
 from nas.data.operations import whole
 from nas.training.recipe import Recipe
 
@@ -22,7 +21,7 @@ MOST_BYTES = 100_000
 
 
 def examples(dataset: Dataset, recipe: Recipe, seed: int = 0) -> Tensor:
-    """Training images as they are and as `recipe` has them changed and mixed: uint8 `[images, 1 + VERSIONS, S, S, 3]`.
+    """Training images as they are and as `recipe` has them changed and mixed: uint8 `[images, 1 + VERSIONS, S, S, C]`.
 
     They are `IMAGES`, of as many classes as there may be, at the recipe's size S. `dataset` is not yet
     `recipe.prepare`d, since that would resize all images.
@@ -42,7 +41,10 @@ def examples(dataset: Dataset, recipe: Recipe, seed: int = 0) -> Tensor:
 
 
 def sheet_png(dataset: Dataset, recipe: Recipe, seed: int = 0, most_bytes: int = MOST_BYTES) -> bytes:
-    """`examples` as a PNG file with a row for each image; smaller, or of 256 colours, where it had too many bytes."""
+    """`examples` as a PNG file with a row for each image; smaller, or of 256 colours, where it had too many bytes.
+
+    Of images of more than three channels it shows the first three.
+    """
     shown = examples(dataset, recipe, seed).cpu()
     sides = [side for side in SIDES if side < shown.shape[2]] or [shown.shape[2]]
     for side in [min(shown.shape[2], SIDES[0]), *sides]:
@@ -54,7 +56,7 @@ def sheet_png(dataset: Dataset, recipe: Recipe, seed: int = 0, most_bytes: int =
 
 
 def _seen(x: Tensor, dataset: Dataset) -> Tensor:
-    """Normalised `[B, 3, H, W]` as pixels again: uint8 `[B, H, W, 3]`."""
+    """Normalised `[B, C, H, W]` as pixels again: uint8 `[B, H, W, C]`."""
     mean, std = (torch.tensor(values, device=x.device) for values in (dataset.mean, dataset.std))
     return whole((x.permute(0, 2, 3, 1) * std + mean) * 255)
 
@@ -65,7 +67,7 @@ def _sheet(shown: Tensor, side: int) -> Image.Image:
     sheet = Image.new("RGB", size, (PAPER,) * 3)
     for row, versions in enumerate(shown.numpy()):
         for column, pixels in enumerate(versions):
-            tile = Image.fromarray(np.ascontiguousarray(pixels)).resize((side, side), Image.Resampling.BOX)
+            tile = Image.fromarray(visible(pixels)).resize((side, side), Image.Resampling.BOX)
             sheet.paste(tile, (column * (side + GAP) + 3 * GAP * (column > 0), row * (side + GAP)))
     return sheet
 

@@ -98,7 +98,9 @@ def check_room_to_train(build: Callable[[], nn.Module], dataset: Dataset, recipe
     `dataset` is already `recipe.prepare`d. The network is not built, see `check_room`.
     """
     batch = min(recipe.batch_size, len(dataset.train))
-    check_room(build, dataset.image_size, batch, training=True, device=dataset.train.pixels.device)
+    check_room(
+        build, dataset.image_size, batch, training=True, device=dataset.train.pixels.device, channels=dataset.channels
+    )
 
 
 class Training:
@@ -294,7 +296,8 @@ class Training:
     def _judge(self) -> Judged:
         val = self.dataset.val
         if self._fitting is None:
-            self._fitting = fitting_batch(self.network, self.dataset.image_size, self.recipe, self.device)
+            data = self.dataset
+            self._fitting = fitting_batch(self.network, data.image_size, self.recipe, self.device, data.channels)
         with self._averaged():
             said = predict(self.network, val, self.dataset, self.recipe, self._fitting)
         return judged(said, val.labels, self.recipe.metric)

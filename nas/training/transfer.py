@@ -20,7 +20,7 @@ from nas.baselines.pretrained import naming_of, read_checkpoint
 from nas.baselines.pretrained.naming import Naming, our_tensors
 from nas.checks.limits import PIXELS
 from nas.checks.schemas import NAMES
-from nas.data.images import Dataset
+from nas.data.images import GREY, RGB, Dataset
 from nas.data.task import Task
 from nas.files import RESULT, WEIGHTS
 from nas.network import Designed, Network
@@ -87,6 +87,7 @@ class Taken:
     fresh: tuple[str, ...]
     strided: tuple[str, ...] = ()
     image_size: int | None = None
+    grey: tuple[str, ...] = ()  # tensors that saw red, green and blue, and whose sums see the one channel that there is
 
     def describe(self) -> str:
         """In one line."""
@@ -94,6 +95,8 @@ class Taken:
         text = f"{self.tensors} of {self.of} tensors from {self.weights}, {fresh}"
         if self.strided:
             text += f"; at {self.image_size} pixels, as those were trained, {_rows(self.strided)} had other strides"
+        if self.grey:
+            text += f"; {', '.join(self.grey)} summed over red, green and blue, for images of one channel"
         return text
 
 
@@ -112,12 +115,14 @@ class Start:
         ours = our_tensors(module)
         naming = naming_of(network.name, self.weights.tensors, ours) if isinstance(network, Designed) else Naming()
         theirs = _with_or_without_skips(naming.in_ours(self.weights.tensors, ours), ours)
+        grey = self._grey(network, theirs, dataset)
+        theirs |= {name: theirs[name].sum(1, keepdim=True) for name in grey}
         rows = _rows_of([*ours, *theirs])
         if unknown := [row for row in self.fresh if row not in rows]:
             raise ValueError(f"--fresh: {network.name} has no row {unknown[0]!r}; there are {', '.join(rows)}")
         classifier = {
             name
-            for name, shape in _shapes(network, dataset.num_classes + 1, dataset.image_size).items()
+            for name, shape in _shapes(network, dataset.num_classes + 1, dataset).items()
             if shape != ours[name].shape and self._is_of_other_classes(name, ours, theirs, dataset)
         }
         wanted = {name: tensor for name, tensor in ours.items() if name not in classifier and not self._is_fresh(name)}
@@ -130,7 +135,20 @@ class Start:
         fresh = _rows_of(name for name in ours if name not in there)
         strided = [row for row in self._strided(module, network, dataset) if row not in self.fresh]
         path, size = str(self.weights.path), self.weights.image_size
-        return Taken(path, len(there), len(ours), tuple(fresh), tuple(strided), size)
+        grey = [name for name in grey if name in there]
+        return Taken(path, len(there), len(ours), tuple(fresh), tuple(strided), size, tuple(grey))
+
+    def _grey(self, network: Network, theirs: dict[str, Tensor], dataset: Dataset) -> list[str]:
+        """The convolutions of RGB images among `theirs`, where `dataset` has grey ones.
+
+        A grey image is one whose red, green and blue are equal, so the sum of the three weights does the same, but for
+        how each was normalised.
+        """
+        if dataset.channels != GREY:
+            return []
+        one, three = (_shapes(network, dataset.num_classes, dataset, channels) for channels in (GREY, RGB))
+        reading = [name for name, shape in three.items() if shape != one[name]]
+        return [name for name in reading if name in theirs and theirs[name].shape == three[name]]
 
     def _is_fresh(self, name: str) -> bool:
         return name.partition(".")[0] in self.fresh
@@ -151,7 +169,9 @@ class Start:
         if self.weights.image_size is None:
             return []
         with shapes_only():
-            before = dict(network.build(dataset.num_classes, self.weights.image_size).named_children())
+            before = dict(
+                network.build(dataset.num_classes, self.weights.image_size, dataset.channels).named_children()
+            )
         rows = module.named_children()
         return [name for name, row in rows if name in before and _strides(row) != _strides(before[name])]
 
@@ -179,9 +199,11 @@ def _metadata(path: Path) -> dict[str, str]:
         return {}
 
 
-def _shapes(network: Network, num_classes: int, image_size: int) -> dict[str, torch.Size]:
+def _shapes(network: Network, num_classes: int, dataset: Dataset, channels: int | None = None) -> dict[str, torch.Size]:
+    """The shapes of the network's tensors for the images of `dataset`, or such of so many channels."""
     with shapes_only():
-        return {name: tensor.shape for name, tensor in our_tensors(network.build(num_classes, image_size)).items()}
+        module = network.build(num_classes, dataset.image_size, channels or dataset.channels)
+        return {name: tensor.shape for name, tensor in our_tensors(module).items()}
 
 
 def _with_or_without_skips(theirs: Mapping[str, Tensor], ours: Iterable[str]) -> dict[str, Tensor]:

@@ -99,13 +99,14 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
     """
     start = time.perf_counter()
     device = dataset.train.pixels.device
-    build = partial(spec.network.build, dataset.num_classes, dataset.image_size)
+    build = partial(spec.network.build, dataset.num_classes, dataset.image_size, dataset.channels)
     try:
         if spec.published is None:
             check_room_to_train(build, dataset, spec.recipe)
         torch.manual_seed(spec.seed)  # weights and dropout draw from torch's own: a trial has the process to itself
         network = build()
-        image_seconds = latency(network, dataset.image_size, device) if spec.measure_latency else None
+        size, channels = dataset.image_size, dataset.channels
+        image_seconds = latency(network, size, device, channels=channels) if spec.measure_latency else None
         if spec.published is not None:
             return TrialResult(State.COMPLETE, time.perf_counter() - start, spec.published, latency=image_seconds)
         epochs = []
@@ -134,7 +135,7 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
 def _test(network: nn.Module, dataset: Dataset, recipe: Recipe, last: Epoch) -> Tested:
     assert dataset.test is not None
     val, test = (predict(network, images, dataset, recipe) for images in (dataset.val, dataset.test))
-    seconds = latency(network, dataset.image_size, test.device, INFERENCE_BATCH, repeats=9)
+    seconds = latency(network, dataset.image_size, test.device, INFERENCE_BATCH, repeats=9, channels=dataset.channels)
     weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
     found = judged(test, dataset.test.labels, recipe.metric)
     return Tested(

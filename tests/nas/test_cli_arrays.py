@@ -159,3 +159,52 @@ def test_from_python(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "")
     with pytest.raises(ValueError, match="and the run began with"):
         run.resume(trials=3, data=(pair[0][::-1], pair[1]))
+
+
+@pytest.mark.parametrize(("given", "channels"), [("pets.npz", 1), ("five.npz", 5)])
+def test_images_of_other_channels_from_search_to_export(given: str, channels: int, cli: Cli, tmp_path: Path) -> None:
+    with np.load("pets.npz") as file:
+        grey, labels = file["x_train"], file["y_train"]
+    np.savez("five.npz", x=np.stack([grey + np.uint8(10 * c) for c in range(5)], axis=1) / 255, y=labels)
+    code, out, err = cli(
+        "search",
+        "--trials",
+        "1",
+        *SMALL,
+        "--data",
+        f"array:{given}",
+        "--space",
+        "compact",
+        "--name",
+        "mine",
+        "--max-macs",
+        "2M",
+    )
+    assert code == 0, err
+    config = json.loads(Path("runs/mine/config.json").read_text(encoding="utf-8"))["config"]
+    assert config["channels"] == channels and config["space"]["settings"]["image_channels"] == channels
+    assert (", grey" if channels == 1 else ", 5 channels") in out + err
+    assert cli("train", "mine:best", *SMALL)[0] == 0
+    trained = next(Path("runs/mine").glob("trained-*"))
+    assert json.loads((trained / "architecture.json").read_text(encoding="utf-8"))["channels"] == channels
+    assert (nas.load("mine:best").channels, nas.load(str(trained)).channels) == (channels, channels)
+    assert next(nas.load("mine:best").build().parameters()).shape[1] == channels
+    code, out, err = cli("compare", "mine:best", "resnet8@0.25", "--seeds", "1", *SMALL, "--name", "both")
+    assert code == 0, err
+    assert cli("export", "mine:best", "--to", "standalone,pt2", "--out", "out")[0] == 0
+    np.save("one.npy", np.zeros((20, 20, channels), np.uint8))
+    code, out, _ = cli("predict", "out/network.pt2", "one.npy")
+    assert code == 0 and "one.npy" in out
+    code, _, err = cli("train", "mine:best", *SMALL, "--channels", "4", "--out", "four")
+    assert code == 2 and f"--channels 4: the images have {channels}" in err
+
+
+def test_older_runs_have_three_channels_of_grey_arrays(cli: Cli) -> None:
+    """Their config.json says nothing of channels, and they were trained on red, green and blue that are equal."""
+    assert cli(*SEARCH, "--data", "array:pets.npz", "--channels", "3", "--name", "old")[0] == 0
+    path = Path("runs/old/config.json")
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert document["config"].pop("channels") == 3
+    path.write_text(json.dumps(document), encoding="utf-8")
+    assert cli("resume", "old", "--trials", "2")[0] == 0
+    assert nas.load("old:best").channels == 3

@@ -17,17 +17,21 @@ from torch import Tensor, nn
 from nas.baselines.pretrained import timm, torchvision
 from nas.baselines.pretrained.naming import Naming, our_tensors
 from nas.baselines.zoo import build, find
+from searchspaces.images import RGB, for_images_of
 
 LIBRARIES: dict[str, dict[str, Naming]] = {"torchvision": torchvision.NAMINGS, "timm": timm.NAMINGS}
 
 
-def load_pretrained(name: str, path: str | Path, num_classes: int = 1000, image_size: int | None = None) -> nn.Module:
+def load_pretrained(
+    name: str, path: str | Path, num_classes: int = 1000, image_size: int | None = None, channels: int = RGB
+) -> nn.Module:
     """The baseline `name` with the weights of a checkpoint of torchvision's or timm's (.pth, .safetensors), or ours.
 
-    `num_classes` and `image_size` (by default the publication's) are the checkpoint's. Raises ValueError where the
-    file is no checkpoint or not one of this network; it names the first tensor that differs.
+    `num_classes`, `image_size` (by default the publication's) and `channels` are the checkpoint's. Raises
+    ValueError where the file is no checkpoint or not one of this network; it names the first tensor that differs.
     """
-    module = build(name, num_classes, image_size or find(name).image_size)
+    with for_images_of(channels):
+        module = build(name, num_classes, image_size or find(name).image_size)
     checkpoint = read_checkpoint(path)
     namings = _namings(name)
     complaints = {}

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from nas.data import Images, arrays, load, load_test, locate, own_size, shape_of, short_name
+from nas.data import Images, arrays, load, load_test, locate, own_channels, own_size, shape_of, short_name
 
 Values = dict[str, Any]
 SIZE = 8
@@ -146,11 +146,44 @@ def test_what_white_is_is_said(tmp_path: Path, largest: float, white: int) -> No
 def test_grey_images_and_such_as_are_not_square(tmp_path: Path, shape: tuple[int, ...]) -> None:
     grey = np.zeros((60, 8, 10), np.uint8) + np.arange(10, dtype=np.uint8)
     said: list[str] = []
-    dataset = read(tmp_path, {"x": grey.reshape(shape), "y": images(60)[1]}, said)
+    given = {"x": grey.reshape(shape), "y": images(60)[1]}
+    dataset = load(npz(tmp_path / "some.npz", given), channels=3, log=said.append)
     assert dataset.train.pixels.shape == (49, 8, 8, 3)
     assert dataset.train.pixels[0, 0].tolist() == [[value] * 3 for value in range(1, 9)]
     assert "one channel, which is taken as red, green and blue" in said[1]
     assert "of 8 x 10 pixels the centre 8 x 8 are taken" in said[2]
+    own = read(tmp_path, given)
+    assert own.channels == 1 and torch.equal(own.train.pixels, dataset.train.pixels[..., :1])
+    assert len(own.mean) == len(own.std) == 1
+
+
+def test_any_number_of_channels_first_or_last(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(256, size=(60, 5, 9, 9), dtype=np.uint8)
+    labels = images(60)[1]
+    first = read(tmp_path, {"x": pixels, "y": labels})
+    last = read(tmp_path, {"x": pixels.transpose(0, 2, 3, 1) / 255, "y": labels})
+    assert first.channels == last.channels == 5 and torch.equal(first.train.pixels, last.train.pixels)
+    assert first.sha256 == last.sha256 and len(first.mean) == 5
+    assert own_channels(f"array:{tmp_path / 'some.npz'}", None) == 5
+
+
+def test_channels_that_nothing_tells_apart_are_asked_for(tmp_path: Path) -> None:
+    given = {"x": np.zeros((60, 9, 9, 9), np.uint8), "y": images(60)[1]}
+    with pytest.raises(ValueError, match="the last or the second number: --channels says how many"):
+        read(tmp_path, given)
+    assert load(npz(tmp_path / "some.npz", given), channels=9, log=QUIET.append).channels == 9
+
+
+def test_rgb_is_made_grey_and_other_channels_are_not(tmp_path: Path) -> None:
+    pixels, labels = images(60)
+    name = npz(tmp_path / "some.npz", {"x": pixels, "y": labels})
+    grey, test = (read_so(name, channels=1, log=QUIET.append) for read_so in (load, load_test))
+    assert grey.channels == test.channels == 1
+    with pytest.raises(ValueError, match="--channels 4: the images have 3, and 3 channels can be taken as 1, grey"):
+        load(name, channels=4, log=QUIET.append)
+    name = npz(tmp_path / "other.npz", {"x": np.zeros((60, 9, 9, 5), np.uint8), "y": labels})
+    with pytest.raises(ValueError, match="--channels 1: the images have 5, and they are taken as they are"):
+        load(name, channels=1, log=QUIET.append)
 
 
 def test_names_of_classes(tmp_path: Path) -> None:
@@ -242,7 +275,8 @@ REFUSED = {
     "whole": ({"x": X.astype(int), "y": Y}, "x is int64, and images are uint8, or floating-point"),
     "none": ({"x": X[:0], "y": Y[:0]}, "x has no images"),
     "few": ({"x": X[:9], "y": Y[:9]}, "has 9 training images: give 10 or more"),
-    "two channels": ({"x": X[..., :2], "y": Y}, "x has the shape 30 x 8 x 8 x 2: images need 1 or 3 channels"),
+    "many channels": ({"x": np.zeros((30, 8, 8, 8), np.uint8), "y": Y}, "x has the shape 30 x 8 x 8 x 8, in which"),
+    "others": (TRAIN | {"x_test": X[..., :2], "y_test": Y}, "as many channels.*x_train 3, x_test 2"),
     "flat": ({"x": X.reshape(30, -1), "y": Y}, "x has the shape 30 x 192: images are N x H x W x C"),
     "small": ({"x": X[:, :7], "y": Y}, "x has images of 7 x 8 pixels: the least are of 8"),
     "sizes": (TRAIN | {"x_test": images(size=9)[0], "y_test": Y}, "all images must have one size.*x_train 8, x_test 9"),

@@ -272,3 +272,30 @@ def test_a_cpu_generator_gives_cuda_the_same_batches(changes: dict[str, Any]) ->
         torch.testing.assert_close(y, v.cpu())
         apart = (denormalised(x) - denormalised(u.cpu())).abs()
         assert apart.quantile(0.99) <= 1.01  # a value between two is rounded to either, and a policy may amplify it
+
+
+@pytest.mark.parametrize("changes", [{"color_jitter": 0.4}, {"policy": "trivialaugment"}, {"policy": "randaugment"}])
+def test_grey_is_changed_as_rgb_of_equal_colours_is(changes: dict[str, Any]) -> None:
+    grey = torch.randint(256, (16, 12, 12, 1), dtype=torch.uint8)
+    (change,) = Augment(pad=0, flip=False, **changes).changes()
+    drawn = change.draw(16, torch.Generator().manual_seed(3))
+    one = change(grey, iter(drawn))
+    three = change(grey.expand(-1, -1, -1, 3).contiguous(), iter(drawn))
+    assert one.shape == grey.shape and not torch.equal(one, grey)
+    assert (one.int() - three.int()).abs().max() <= 1  # luma of three equal values is rounded
+
+
+@pytest.mark.parametrize("changes", [{"color_jitter": 0.4}, {"policy": "trivialaugment"}])
+def test_colours_of_other_channels_are_refused(changes: dict[str, Any]) -> None:
+    images = Images(torch.zeros(4, 12, 12, 5, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
+    with pytest.raises(ValueError, match=f"these have 5 channels: leave out {next(iter(changes))}"):
+        TrainBatches(images, (0.5,) * 5, (0.2,) * 5, batch_size=4, augment=Augment(**changes))
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+def test_places_of_any_channels_are_changed(channels: int) -> None:
+    images = Images(torch.randint(256, (4, 12, 12, channels), dtype=torch.uint8), torch.arange(4))
+    moved = Augment(cutout=3, rotation=20, vertical_flip=True, quarter_turns=True, mixup=0.2, min_area=0.5)
+    batches = TrainBatches(images, (0.5,) * channels, (0.2,) * channels, batch_size=4, augment=moved)
+    x, y = batches.batch(next(batches.draw(torch.Generator().manual_seed(0))))
+    assert x.shape == (4, channels, 12, 12) and y.shape == (4, 4) and x.isfinite().all()

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, features
 
 from nas.data import Images
 from nas.data import image_file as module
-from nas.data.image_file import ENDINGS, ENDINGS_OF, decode, is_image, why_unreadable
+from nas.data.image_file import ENDINGS, ENDINGS_OF, decode, is_image, read_image, why_unreadable
 
 RED = (200, 30, 60)
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
@@ -402,3 +402,47 @@ def test_huge_images_are_decoded_one_at_a_time(tmp_path: Path, monkeypatch: pyte
     for name, expected in (("small.png", 0), ("huge.jpg", 0), ("huge.png", 1)):
         decode(tmp_path / name, 8)
         assert len(entered) == expected, name
+
+
+def test_grey_where_one_channel_is_wanted(tmp_path: Path) -> None:
+    """As Pillow's L, of what a viewer shows: on white, upright."""
+    pixels = np.random.default_rng(0).integers(256, size=(12, 20, 4), dtype=np.uint8)
+    Image.fromarray(pixels, "RGBA").save(tmp_path / "clear.png")
+    Image.fromarray(pixels[..., 0]).save(tmp_path / "grey.png")
+    shown = Image.new("RGB", (20, 12), "white")
+    opened = Image.open(tmp_path / "clear.png")
+    shown.paste(opened, mask=opened.getchannel("A"))
+    wanted = np.asarray(shown.convert("L").crop((4, 0, 16, 12)))
+    assert np.array_equal(decode(tmp_path / "clear.png", 12, 1), wanted[..., None])
+    assert np.array_equal(decode(tmp_path / "grey.png", 12, 1)[..., 0], pixels[:, 4:16, 0])
+    with pytest.raises(ValueError, match="a photograph has 3 channels, or 1, and 5 are wanted"):
+        read_image(tmp_path / "grey.png", 12, 5)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_an_array_of_one_image(channels: int, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(256, size=(12, 20, channels), dtype=np.uint8)
+    path = tmp_path / "image.npy"
+    for saved in (values, values.transpose(2, 0, 1), values / 255, values.astype(np.float32)):
+        np.save(path, saved)
+        assert np.array_equal(read_image(path, 12, channels), values[:, 4:16])
+        with path.open("rb") as upload:
+            assert np.array_equal(read_image(upload, 12, channels), values[:, 4:16])
+    assert read_image(path, 6, channels).shape == (6, 6, channels)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.zeros((9, 9, 4)), "it has the shape 9 x 9 x 4, and an image of 5 channels is wanted, H x W x 5"),
+        (np.zeros((9, 9, 5), int), "it is int64, and images are uint8"),
+        (np.full((9, 9, 5), -0.1), "its values are not 0 to 1 or 0 to 255"),
+        (np.full((9, 9, 5), np.nan), "its values are not 0 to 1 or 0 to 255"),
+        (np.full((9, 9, 5), None), "Object arrays cannot be loaded"),
+    ],
+)
+def test_an_array_that_is_no_image_is_refused(values: Any, said: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "image.npy", values, allow_pickle=True)
+    with pytest.raises(ValueError, match=said) as caught:
+        read_image(tmp_path / "image.npy", 8, 5)
+    assert "\n" not in str(caught.value) and "image.npy" in str(caught.value)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from nas.data import Dataset, Images, load
+from nas.data.images import visible
 
 
 def random_images(n: int, classes: int = 10, size: int = 8) -> Images:
@@ -129,3 +131,27 @@ def test_large_images_are_worked_on_few_at_a_time(monkeypatch: pytest.MonkeyPatc
     assert [part.stop - part.start for part in images._parts()] == [3] * 7
     assert same(images.resize(4), resized)
     assert images.channel_statistics() == (pytest.approx(mean), pytest.approx(std))
+
+
+def test_grey_is_luma_as_pillow_has_it() -> None:
+    pixels = torch.randint(256, (5, 40, 40, 3), dtype=torch.uint8)
+    images = Images(pixels, torch.zeros(5, dtype=torch.int64))
+    grey = images.with_channels(1)
+    for image, made in zip(pixels, grey.pixels, strict=True):
+        assert np.array_equal(np.asarray(Image.fromarray(image.numpy()).convert("L")), made[..., 0].numpy())
+    assert images.with_channels(3) is images
+    again = grey.with_channels(3)
+    assert torch.equal(again.with_channels(1).pixels, grey.pixels)
+    with pytest.raises(ValueError, match="--channels 5: the images have 3"):
+        images.with_channels(5)
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+def test_images_of_other_channels_are_resized_measured_and_shown(channels: int) -> None:
+    pixels = torch.randint(256, (6, 8, 8, channels), dtype=torch.uint8)
+    images = Images(pixels, torch.zeros(6, dtype=torch.int64))
+    assert images.resize(4).pixels.shape == (6, 4, 4, channels)
+    mean, std = images.channel_statistics()
+    values = pixels.double().flatten(0, 2) / 255
+    assert mean == pytest.approx(values.mean(0).tolist()) and std == pytest.approx(values.std(0, correction=0).tolist())
+    assert visible(pixels[0].numpy()).shape == ((8, 8) if channels == 1 else (8, 8, 3))

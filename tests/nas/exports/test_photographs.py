@@ -19,6 +19,7 @@ from nas.data.task import Task
 from nas.exports.classifier import Classifier
 from nas.exports.files import Written, write_network
 from nas.exports.job import Changes, run
+from nas.exports.source import run_source
 from nas.exports.target import read_source
 from nas.network import Designed
 
@@ -160,3 +161,39 @@ WRONG = """
 def predict(path, model=None):
     return dict.fromkeys(CLASS_NAMES, 1 / 3)
 """
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+def test_networks_of_other_channels_classify_alike_everywhere(
+    channels: int, tmp_path: Path, photographs: list[Path]
+) -> None:
+    """Grey networks take photographs, too; others take arrays, and say so of a photograph."""
+    pytest.importorskip("onnxscript")
+    (tmp_path / "trained").mkdir()
+    task = Task(("oak", "pine"), Preprocessing(24, (0.4,) * channels, (0.25,) * channels), "array:trees.npz")
+    torch.manual_seed(0)
+    module = Designed("resnet8@0.25").build(2, 24, channels)
+    with torch.no_grad():
+        module.train()(torch.randn(8, channels, 24, 24))
+    folder = tmp_path / "trained"
+    write_network(folder, Designed("resnet8@0.25"), module.eval(), (2, 24), task.metadata(), channels=channels)
+    source = read_source(str(folder), None, tmp_path)
+    assert source.channels == channels and source.metadata["channels"] == str(channels)
+    shipped = tmp_path / "shipped"
+    changes = Changes(fold_bn=True, quantize="dynamic")
+    run(shipped, ["standalone", "state_dict", "pt2"], source, changes, None, None, lambda text: None)
+    run(tmp_path / "onnx", ["onnx"], source, Changes(), None, None, lambda text: None)
+    np.save(tmp_path / "image.npy", np.random.default_rng(0).integers(256, size=(30, 40, channels), dtype=np.uint8))
+    shown = [tmp_path / "image.npy", *(photographs if channels == 1 else [])]
+    wanted = {p.path: dict(p.classes) for p in Classifier.load(str(folder)).predict(shown)}
+    for program in (shipped / "network.pt2", tmp_path / "onnx" / "network.onnx"):
+        for found in Classifier.load(str(program)).predict(shown):
+            assert dict(found.classes) == pytest.approx(wanted[found.path], abs=1e-5)
+    for file in (shipped / "network.py", tmp_path / "onnx" / "classify.py"):
+        called = run_source(file.read_text(encoding="utf-8"), file)
+        classify = called.classifier() if file.name == "classify.py" else called.predict
+        for path in shown:
+            assert classify(path) == pytest.approx(wanted[path], abs=1e-4)
+        if channels == 5:
+            with pytest.raises(ValueError, match="5 are wanted: give an array"):
+                classify(photographs[0])

@@ -72,3 +72,14 @@ def test_the_data_are_left_as_they_were(tiny: Dataset) -> None:
     before = tiny.train.pixels.clone()
     sheet_png(tiny, ALL)
     assert tiny.train.pixels.equal(before)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_images_of_other_channels(channels: int) -> None:
+    """Grey ones are grey on the sheet; of more channels than three the first three are shown."""
+    pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (60, 16, 16, channels), dtype=np.uint8))
+    dataset = Dataset.split("noise", ("a", "b"), Images(pixels, torch.arange(60) % 2))
+    assert examples(dataset, PLAIN).shape[2:] == (16, 16, channels)
+    sheet = np.asarray(opened(sheet_png(dataset, PLAIN)).convert("RGB"))
+    first = dataset.train.take(8, seed=0).pixels[0].numpy()
+    assert (sheet[:16, :16] == first[..., : 1 if channels < 3 else 3]).all()

@@ -225,3 +225,33 @@ def test_tensors_that_are_no_plain_numbers_are_refused(tmp_path: Path, tensor: t
         ValueError, match=r"a\.pth (has a tensor 'w' that is no plain array|is no checkpoint of tensors)"
     ):
         Weights.read(tmp_path / "a.pth")
+
+
+def of_channels(dataset: Dataset, channels: int) -> Dataset:
+    train, val = (images.with_channels(channels) for images in (dataset.train, dataset.val))
+    mean, std = train.channel_statistics()
+    return dataclasses.replace(dataset, train=train, val=val, mean=mean, std=std)
+
+
+def test_weights_of_rgb_are_summed_for_grey_images(tmp_path: Path) -> None:
+    """A grey image is equal red, green and blue, so the network says the same of it."""
+    weights, source = saved(tmp_path, RESNET, data())
+    grey = of_channels(data(), 1)
+    module = RESNET.build(4, 16, 1)
+    taken = Start(weights).give(module, RESNET, grey)
+    assert taken.grey == ("conv1.0.weight",) and taken.fresh == () and taken.tensors == taken.of
+    assert "conv1.0.weight summed over red, green and blue" in taken.describe()
+    x = torch.randn(2, 1, 16, 16)
+    with torch.no_grad():
+        assert torch.allclose(module.eval()(x), source.eval()(x.expand(-1, 3, -1, -1)), atol=1e-5)
+
+
+def test_weights_of_grey_images_are_refused_for_rgb(tmp_path: Path) -> None:
+    path = tmp_path / "grey"
+    path.mkdir()
+    grey = of_channels(data(), 1)
+    save_file(RESNET.build(4, 16, 1).state_dict(), path / "weights.safetensors", metadata(grey))
+    with pytest.raises(ValueError, match="Add --fresh conv1 to begin"):
+        Start(Weights.read(path)).give(built(RESNET, data(), 0), RESNET, data())
+    taken = Start(Weights.read(path), ("conv1",)).give(module := built(RESNET, data(), 0), RESNET, data())
+    assert taken.fresh == ("conv1",) and module.training
