@@ -3,10 +3,10 @@
     NAS_DATA=~/data python benchmarks/shapes.py [--networks 20] [--sample 1] [--cache accuracies.json] [SPACE ...]
 
 Random networks of each space are trained as a search trains them where nobody says otherwise: 5,000 images, one epoch,
-on CIFAR-10 and on each of the built-in data sets. The order on CIFAR-10 is itself in part luck: `--again` trains there from a
-second seed, too, and shows how well the one order agrees with the other. `--sample` is the seed that networks are drawn by;
-`shapes2` was designed with sample 0, so take another one. With `--cache`, what was trained before is not trained again, and
-Ctrl-C loses one training.
+on CIFAR-10 and on each of the built-in data sets. The order on CIFAR-10 is itself in part luck: `--again` trains there
+from a second seed, too, and shows how well the one order agrees with the other. `--sample` is the seed that networks
+are drawn by; `shapes2` was designed with sample 0 of `compact`, so take another one. With `--cache`, what was trained
+before is not trained again, and Ctrl-C loses one training.
 """
 
 from __future__ import annotations

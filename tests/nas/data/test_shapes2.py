@@ -36,7 +36,7 @@ def test_the_same_each_time(unseen: Images):
 
 
 def test_the_images_are_frozen(unseen: Images):
-    """Another NumPy or another edit must not change what `--data shapes2` means; sines may differ in their last bits."""
+    """Another NumPy or another edit must not change what `shapes2` means; sines may differ in their last bits."""
     mean, std = unseen.channel_statistics()
     np.testing.assert_allclose(mean, (0.49918, 0.49731, 0.50036), atol=1e-4)
     np.testing.assert_allclose(std, (0.25184, 0.24825, 0.24808), atol=1e-4)
@@ -79,7 +79,7 @@ def test_each_pattern_has_two_colours_and_repeats(pattern: str):
 
 
 def test_a_linear_model_of_the_pixels_tells_a_part(dataset: Dataset, unseen: Images):
-    """Least squares on 8 x 8 images: colours help, as in photographs, and are far from enough."""
+    """Least squares on 8 x 8 images, so without the patterns: colours help much, and are not enough."""
 
     def features(images: Images) -> torch.Tensor:
         flat = images.resize(8).pixels.flatten(1).float() / 255 - 0.5
@@ -88,4 +88,4 @@ def test_a_linear_model_of_the_pixels_tells_a_part(dataset: Dataset, unseen: Ima
     targets = F.one_hot(dataset.train.labels).float()
     weights = torch.linalg.lstsq(features(dataset.train), targets).solution
     accuracy = ((features(unseen) @ weights).argmax(1) == unseen.labels).float().mean().item()
-    assert 0.2 < accuracy < 0.5
+    assert 0.5 < accuracy < 0.75
