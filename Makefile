@@ -5,8 +5,8 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 # CIFAR-10 where $NAS_DATA says it is, else the built-in image set. DATA=cifar10 without it downloads CIFAR-10.
-DATA ?= $(if $(NAS_DATA),cifar10,shapes)
-ARGS ?= --budget 10m $(if $(filter shapes,$(DATA)),--target-macs 5M --subset all --epochs 2,--target-macs 10M)
+DATA ?= $(if $(NAS_DATA),cifar10,shapes2)
+ARGS ?= --budget 10m --target-macs $(if $(filter shapes2,$(DATA)),5M,10M)
 
 .PHONY: search test slow check lint types docs clean
 

@@ -46,7 +46,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Neural architecture search for image networks: find one for your data, train it, compare it, use it.",
     epilog=examples(
-        "nas search --data shapes --trials 10 --name first",
+        "nas search --data shapes2 --trials 10 --name first",
         "nas train first:best",
         "nas predict first:best photo.jpg",
         "nas search -h",
@@ -57,7 +57,7 @@ STUDY = "Study"
 COMMANDS: dict[str, dict[Callable[..., None], tuple[str, ...]]] = {
     "Find a network": {
         command(SearchOptions, search.search, opens=False): (
-            "nas search --data shapes --budget 5m",
+            "nas search --data shapes2 --budget 5m",
             "nas search --data folder:pictures --image-size 64 --name pictures",
             "nas search --space mnas --strategy evolution --trials 50 --workers 2",
         ),

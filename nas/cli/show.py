@@ -24,7 +24,7 @@ class ShowOptions(OutputOptions):
     _: KW_ONLY
     data: Annotated[
         str | None,
-        Option(MAYBE_LINE, "In the form for cifar10, cifar100 or shapes.", panels.SHAPE, completes="data"),
+        Option(MAYBE_LINE, "In the form for cifar10, cifar100, shapes2 or shapes.", panels.SHAPE, completes="data"),
     ] = None
     image_size: ImageSize = None
     classes: Classes = None

@@ -1,4 +1,4 @@
-"""Image data for searches: CIFAR-10, CIFAR-100, `shapes`, a built-in synthetic set, folders of images, and arrays.
+"""Image data for searches: CIFAR-10, CIFAR-100, the built-in `shapes2` and `shapes`, folders of images, and arrays.
 
 A search calls `load` and sees training and validation images only; `load_test` is the one way to test images.
 """
@@ -11,7 +11,7 @@ from typing import Literal
 
 import torch
 
-from nas.data import arrays, shapes
+from nas.data import arrays, shapes, shapes2
 from nas.data.arrays import ImageArrays
 from nas.data.augmentation import Augment
 from nas.data.batches import Batch, eval_batches, train_batches
@@ -44,7 +44,12 @@ __all__ = [
     "without_images",
 ]
 
-_CLASS_NAMES = {"cifar10": CIFAR10.class_names, "cifar100": CIFAR100.class_names, "shapes": shapes.CLASS_NAMES}
+_CLASS_NAMES = {
+    "cifar10": CIFAR10.class_names,
+    "cifar100": CIFAR100.class_names,
+    "shapes2": shapes2.CLASS_NAMES,
+    "shapes": shapes.CLASS_NAMES,
+}
 
 NAMES = tuple(_CLASS_NAMES)
 
@@ -156,6 +161,8 @@ def _read(name: str, split: Literal["train", "test"], data_dir: Path | str | Non
             return CIFAR100.read(split, folder, download=download, log=log)
         case "shapes":
             return shapes.read(split)
+        case "shapes2":
+            return shapes2.read(split)
     raise _unknown(name)
 
 

@@ -73,7 +73,7 @@ class Cifar:
         for layout in layouts:
             if folder := layout.find(data_dir):
                 return layout, folder
-        remedy = f"put {self.python.archive} from {self.site} into {data_dir}, or use --data shapes"
+        remedy = f"put {self.python.archive} from {self.site} into {data_dir}, or use --data shapes2"
         try:
             for layout in layouts:
                 if (archive := data_dir / layout.archive).is_file():

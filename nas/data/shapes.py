@@ -8,21 +8,17 @@ on every machine but for the last bits of sines.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
+from nas.data.drawn import SIZE, Array, add_bar, box, coverage, disc, heart, paint, placed, polygon, uniform
 from nas.data.images import Images
 
-Array = npt.NDArray[np.floating[Any]]
-Lengths = float | Array
-
-SIZE = 32  # pixels
 COUNTS = {"train": 10_000, "test": 2_000}
 STREAMS = {"train": 0, "test": 1}  # of random numbers: the test images share none with the training images
 CHUNK = 100  # images drawn at a time, which fit in a processor's cache; another number draws other images
@@ -39,43 +35,17 @@ NOISE = (0.0, 0.04)  # standard deviation
 STROKE_LENGTH, STROKE_WIDTH = (0.1, 0.5), (0.04, 0.12)  # halves of them
 
 
-def _disc(x: Array, y: Array) -> Array:
-    return np.hypot(x, y) - 1
-
-
-def _box(x: Array, y: Array, width: Lengths, height: Lengths) -> Array:
-    distance: Array = np.maximum(np.abs(x) - width, np.abs(y) - height)
-    return distance
-
-
-def _polygon(x: Array, y: Array, corners: int, inset: float = 1.0) -> Array:
-    """A regular polygon of circumradius 1; a star if the sides' middles are drawn in, by `inset` < 1."""
-    sector = math.pi / corners
-    angle = np.abs((np.arctan2(y, x) + sector) % (2 * sector) - sector)  # from the nearest corner, 0..sector
-    radius = np.hypot(x, y)
-    inner = inset * math.cos(sector)  # a side's half runs from (1, 0) to (1, 0) + (dx, dy)
-    dx, dy = inner * math.cos(sector) - 1, inner * math.sin(sector)
-    return ((radius * np.cos(angle) - 1) * dy - radius * np.sin(angle) * dx) / math.hypot(dx, dy)
-
-
-def _heart(x: Array, y: Array) -> Array:
-    """A square on its corner, and discs on its two upper sides."""
-    x, y = np.abs(x), y + 0.1
-    distance: Array = np.minimum((x + np.abs(y) - 0.8) / math.sqrt(2), np.hypot(x - 0.4, y - 0.4) - 0.4 * math.sqrt(2))
-    return distance
-
-
 SHAPES: dict[str, Callable[[Array, Array], Array]] = {
-    "disc": _disc,
+    "disc": disc,
     "ring": lambda x, y: np.abs(np.hypot(x, y) - 0.75) - 0.22,
-    "crescent": lambda x, y: np.maximum(_disc(x, y), 0.85 - np.hypot(x - 0.55, y)),
-    "half-disc": lambda x, y: np.maximum(_disc(x, y + 0.3), -0.3 - y),
-    "triangle": lambda x, y: _polygon(x, y, 3),
-    "square": lambda x, y: _box(x, y, 0.78, 0.78),
-    "frame": lambda x, y: np.abs(_box(x, y, 0.68, 0.68)) - 0.18,
-    "star": lambda x, y: _polygon(x, y, 5, inset=0.5),
-    "cross": lambda x, y: np.minimum(_box(x, y, 1.0, 0.3), _box(x, y, 0.3, 1.0)),
-    "heart": _heart,
+    "crescent": lambda x, y: np.maximum(disc(x, y), 0.85 - np.hypot(x - 0.55, y)),
+    "half-disc": lambda x, y: np.maximum(disc(x, y + 0.3), -0.3 - y),
+    "triangle": lambda x, y: polygon(x, y, 3),
+    "square": lambda x, y: box(x, y, 0.78, 0.78),
+    "frame": lambda x, y: np.abs(box(x, y, 0.68, 0.68)) - 0.18,
+    "star": lambda x, y: polygon(x, y, 5, inset=0.5),
+    "cross": lambda x, y: np.minimum(box(x, y, 1.0, 0.3), box(x, y, 0.3, 1.0)),
+    "heart": heart,
 }
 """Signed distance to each shape's edge, negative inside, in units of its radius."""
 
@@ -93,76 +63,39 @@ def read(split: Literal["train", "test"]) -> Images:
 def _draw(labels: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """One image a label: uint8 `[N, 32, 32, 3]`."""
     n = len(labels)
-    colour = _uniform(rng, (0.2, 0.8), n, 3)
+    colour = uniform(rng, (0.2, 0.8), n, 3)
     image = _texture(colour, rng)
-    _add_stroke(image, rng)
+    add_bar(image, STROKE_LENGTH, STROKE_WIDTH, rng)
     direction = rng.standard_normal((n, 3), dtype=np.float32)
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    shape_colour = colour + _uniform(rng, CONTRAST, n, 1) * direction
-    _paint(image, _shape(labels, rng), _texture(shape_colour, rng))
-    _add_stroke(image, rng)
-    image += _uniform(rng, NOISE, n, 1, 1, 1) * rng.standard_normal(image.shape, dtype=np.float32)
+    shape_colour = colour + uniform(rng, CONTRAST, n, 1) * direction
+    paint(image, _shape(labels, rng), _texture(shape_colour, rng))
+    add_bar(image, STROKE_LENGTH, STROKE_WIDTH, rng)
+    image += uniform(rng, NOISE, n, 1, 1, 1) * rng.standard_normal(image.shape, dtype=np.float32)
     return (image.clip(0, 1) * 255).round().astype(np.uint8, order="C")  # in whatever order NumPy worked
 
 
 def _shape(labels: npt.NDArray[np.int64], rng: np.random.Generator) -> Array:
     """How much of each pixel the shape of each label covers: 0..1, `[N, 32, 32]`."""
     n = len(labels)
-    radius = _uniform(rng, RADIUS, n, 1, 1)
-    stretch = np.exp(_uniform(rng, (-0.2, 0.2), n, 1, 1))
-    x, y = _placed(n, REACH, rng)
+    radius = uniform(rng, RADIUS, n, 1, 1)
+    stretch = np.exp(uniform(rng, (-0.2, 0.2), n, 1, 1))
+    x, y = placed(n, REACH, rng)
     x, y = x / (radius * stretch), y / (radius / stretch)
     distance = np.empty_like(x)
     for label, signed_distance in enumerate(SHAPES.values()):
         chosen = labels == label
         distance[chosen] = signed_distance(x[chosen], y[chosen])
-    return _coverage(distance * radius)
-
-
-def _add_stroke(image: Array, rng: np.random.Generator) -> None:
-    """Draw a straight bar of a random colour over each of `image` `[N, 32, 32, 3]`, anywhere."""
-    n = len(image)
-    x, y = _placed(n, 1.0, rng)
-    bar = _box(x, y, _uniform(rng, STROKE_LENGTH, n, 1, 1), _uniform(rng, STROKE_WIDTH, n, 1, 1))
-    _paint(image, _coverage(bar), _uniform(rng, (0, 1), n, 1, 1, 3))
-
-
-def _placed(n: int, reach: float, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Coordinates `[N, 32, 32]` of the pixels as seen from a random point, turned by a random angle.
-
-    The image spans -1..1; the point is within `reach` of its centre in either direction.
-    """
-    axis = (np.arange(SIZE, dtype=np.float32) + 0.5) * 2 / SIZE - 1
-    x = axis[None, None, :] - _uniform(rng, (-reach, reach), n, 1, 1)
-    y = axis[None, :, None] - _uniform(rng, (-reach, reach), n, 1, 1)
-    angle = _uniform(rng, (0, 2 * np.pi), n, 1, 1)
-    cos, sin = np.cos(angle), np.sin(angle)
-    return x * cos + y * sin, y * cos - x * sin
-
-
-def _coverage(distance: Array) -> Array:
-    """Edges a pixel wide, from signed distances in half image sides."""
-    coverage: Array = np.clip(0.5 - distance * (SIZE / 2), 0, 1)
-    return coverage
+    return coverage(distance * radius)
 
 
 def _texture(colour: Array, rng: np.random.Generator) -> Array:
     """`colour` `[N, 3]` with soft spots of random size and strength, and stripes: `[N, 32, 32, 3]`."""
     n = len(colour)
-    spots = _uniform(rng, (-1, 1), n, 3, SPOTS, SPOTS) * _uniform(rng, (0, SPOT_STRENGTH), n, 1, 1, 1)
+    spots = uniform(rng, (-1, 1), n, 3, SPOTS, SPOTS) * uniform(rng, (0, SPOT_STRENGTH), n, 1, 1, 1)
     spread = F.interpolate(torch.from_numpy(spots), size=(SIZE, SIZE), mode="bilinear").numpy()
-    across, _ = _placed(n, 1.0, rng)
-    stripes = np.sin(across * _uniform(rng, STRIPES, n, 1, 1))
-    strength = _uniform(rng, (-STRIPE_STRENGTH, STRIPE_STRENGTH), n, 1, 1, 3)
+    across, _ = placed(n, 1.0, rng)
+    stripes = np.sin(across * uniform(rng, STRIPES, n, 1, 1))
+    strength = uniform(rng, (-STRIPE_STRENGTH, STRIPE_STRENGTH), n, 1, 1, 3)
     texture: Array = colour[:, None, None, :] + spread.transpose(0, 2, 3, 1) + strength * stripes[..., None]
     return texture
-
-
-def _paint(image: Array, coverage: Array, colour: Array) -> None:
-    """Lay `colour` over `image` `[N, 32, 32, 3]`, in place, where and as far as `coverage` `[N, 32, 32]` says."""
-    image += coverage[..., None] * (colour - image)
-
-
-def _uniform(rng: np.random.Generator, bounds: tuple[float, float], *shape: int) -> Array:
-    low, high = bounds
-    return low + (high - low) * rng.random(shape, dtype=np.float32)

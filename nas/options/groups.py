@@ -212,8 +212,8 @@ class GoalOptions(Options):
 # ------------------------------------------------------------------- the images
 
 DATA_HELP = (
-    "cifar10, cifar100, shapes (built in); folder:PATH: folders of images, a folder a class, or a CSV of them; "
-    "array:PATH; or module:function, which gives images."
+    "cifar10, cifar100, shapes2 (built in; shapes is its first version); folder:PATH: folders of images, a folder a "
+    "class, or a CSV of them; array:PATH; or module:function, which gives images."
 )
 GIVEN = "Or these: a torch Dataset, a pair (images, labels), or a dict of such by their splits."
 Data = Annotated[Any, Option(SomeData(), DATA_HELP, panels.DATA, GIVEN, completes="data")]

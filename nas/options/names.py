@@ -2,7 +2,7 @@
 there is."""
 
 SPACES = ("mnas", "compact", "nasnet", "chain", "nasbench201", "nasbench_macro")
-DATA = ("cifar10", "cifar100", "shapes", "folder:", "array:")
+DATA = ("cifar10", "cifar100", "shapes2", "shapes", "folder:", "array:")
 STRATEGIES = (
     "controller", "ppo", "reinforce", "nas2016", "nasnet", "evolution", "local-search", "random", "tpe", "gp", "nsga2",
 )  # fmt: skip

@@ -126,7 +126,7 @@ def test_a_run_knows_its_images(cli: Cli, tmp_path: Path) -> None:
         (("--data", "folder:pets"), "any size: say at which to train, as in --image-size 96"),
         (("--data", "folder:pets", "--image-size", "2"), "must be at least 8 pixels, not 2"),
         (("--data", "folder:nothing", "--image-size", "16"), "nothing is no folder: --data folder:PATH wants"),
-        (("--data", "pets"), "no data set 'pets': choose one of cifar10, cifar100, shapes, folder:PATH"),
+        (("--data", "pets"), "no data set 'pets': choose one of cifar10, cifar100, shapes2, shapes, folder:PATH"),
         (("--freeze", "backbone"), "are for given weights: add --init WEIGHTS"),
         (("--init", "nothing.safetensors"), "cannot read nothing.safetensors"),
         (("--set", "min_area=2"), "min_area must be at most 1, not 2"),

@@ -10,12 +10,12 @@ from nas.data import NAMES, load, load_test
 
 
 def test_the_names():
-    assert NAMES == ("cifar10", "cifar100", "shapes")
+    assert NAMES == ("cifar10", "cifar100", "shapes2", "shapes")
 
 
 @pytest.mark.parametrize("function", [load, load_test])
 def test_an_unknown_name_is_answered_with_the_known_ones(function, tmp_path: Path):
-    with pytest.raises(ValueError, match="no data set 'mnist': choose one of cifar10, cifar100, shapes"):
+    with pytest.raises(ValueError, match="no data set 'mnist': choose one of cifar10, cifar100, shapes2, shapes"):
         function("mnist", tmp_path)
 
 

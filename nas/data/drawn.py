@@ -1,0 +1,85 @@
+"""What both versions of the built-in images are drawn with: distances to outlines, places, edges, layers.
+
+Many images are drawn at once: `[N, 32, 32]` are values of their pixels, and lengths are in half sides of the image.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.floating[Any]]
+Lengths = float | Array
+
+SIZE = 32  # pixels
+
+
+def disc(x: Array, y: Array) -> Array:
+    return np.hypot(x, y) - 1
+
+
+def box(x: Array, y: Array, width: Lengths, height: Lengths) -> Array:
+    distance: Array = np.maximum(np.abs(x) - width, np.abs(y) - height)
+    return distance
+
+
+def polygon(x: Array, y: Array, corners: int, inset: float = 1.0) -> Array:
+    """A regular polygon of circumradius 1; a star if the sides' middles are drawn in, by `inset` < 1."""
+    sector = math.pi / corners
+    angle = np.abs((np.arctan2(y, x) + sector) % (2 * sector) - sector)  # from the nearest corner, 0..sector
+    radius = np.hypot(x, y)
+    inner = inset * math.cos(sector)  # a side's half runs from (1, 0) to (1, 0) + (dx, dy)
+    dx, dy = inner * math.cos(sector) - 1, inner * math.sin(sector)
+    return ((radius * np.cos(angle) - 1) * dy - radius * np.sin(angle) * dx) / math.hypot(dx, dy)
+
+
+def heart(x: Array, y: Array) -> Array:
+    """A square on its corner, and discs on its two upper sides."""
+    x, y = np.abs(x), y + 0.1
+    distance: Array = np.minimum((x + np.abs(y) - 0.8) / math.sqrt(2), np.hypot(x - 0.4, y - 0.4) - 0.4 * math.sqrt(2))
+    return distance
+
+
+def placed(
+    n: int, reach: float, rng: np.random.Generator, turn: tuple[float, float] = (0, 2 * np.pi)
+) -> tuple[Array, Array]:
+    """Coordinates `[N, 32, 32]` of the pixels as seen from a random point, turned by a random angle within `turn`.
+
+    The image spans -1..1; the point is within `reach` of its centre in either direction. Angles are in radians.
+    """
+    axis = (np.arange(SIZE, dtype=np.float32) + 0.5) * 2 / SIZE - 1
+    x = axis[None, None, :] - uniform(rng, (-reach, reach), n, 1, 1)
+    y = axis[None, :, None] - uniform(rng, (-reach, reach), n, 1, 1)
+    angle = uniform(rng, turn, n, 1, 1)
+    cos, sin = np.cos(angle), np.sin(angle)
+    return x * cos + y * sin, y * cos - x * sin
+
+
+def coverage(distance: Array) -> Array:
+    """Edges a pixel wide, from signed distances in half image sides."""
+    covered: Array = np.clip(0.5 - distance * (SIZE / 2), 0, 1)
+    return covered
+
+
+def paint(image: Array, covered: Array, colour: Array) -> None:
+    """Lay `colour` over `image` `[N, 32, 32, 3]`, in place, where and as far as `covered` `[N, 32, 32]` says."""
+    image += covered[..., None] * (colour - image)
+
+
+def add_bar(image: Array, length: tuple[float, float], width: tuple[float, float], rng: np.random.Generator) -> None:
+    """Draw a straight bar of a random colour over each of `image` `[N, 32, 32, 3]`, anywhere.
+
+    Halves of its length and width are drawn from these bounds.
+    """
+    n = len(image)
+    x, y = placed(n, 1.0, rng)
+    bar = box(x, y, uniform(rng, length, n, 1, 1), uniform(rng, width, n, 1, 1))
+    paint(image, coverage(bar), uniform(rng, (0, 1), n, 1, 1, 3))
+
+
+def uniform(rng: np.random.Generator, bounds: tuple[float, float], *shape: int) -> Array:
+    low, high = bounds
+    return low + (high - low) * rng.random(shape, dtype=np.float32)

@@ -1,0 +1,91 @@
+"""The second built-in set: the same each time, balanced, its test images its own, and what its classes are."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from nas.data import Dataset, Images, load, load_test, shapes2
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return load("shapes2")
+
+
+@pytest.fixture(scope="module")
+def unseen() -> Images:
+    return load_test("shapes2")
+
+
+def test_sizes_and_balance(dataset: Dataset, unseen: Images):
+    assert (dataset.name, dataset.num_classes, dataset.image_size) == ("shapes2", 10, 32)
+    assert dataset.train.labels.bincount().tolist() == [1800] * 10
+    assert dataset.val.labels.bincount().tolist() == [200] * 10
+    assert unseen.labels.bincount().tolist() == [400] * 10
+
+
+def test_the_same_each_time(unseen: Images):
+    again = shapes2.read("test")
+    assert torch.equal(again.pixels, unseen.pixels)
+    assert torch.equal(again.labels, unseen.labels)
+
+
+def test_the_images_are_frozen(unseen: Images):
+    """Another NumPy or another edit must not change what `shapes2` means; sines may differ in their last bits."""
+    mean, std = unseen.channel_statistics()
+    np.testing.assert_allclose(mean, (0.49918, 0.49731, 0.50036), atol=1e-4)
+    np.testing.assert_allclose(std, (0.25184, 0.24825, 0.24808), atol=1e-4)
+    assert unseen.labels[:12].tolist() == [9, 2, 5, 6, 4, 6, 0, 0, 2, 1, 9, 8]
+    some = unseen.pixels[::400].double().mean(dim=(1, 2, 3))
+    levels = [136.503, 122.308, 129.517, 136.101, 120.184, 117.259, 123.787, 110.386, 157.635, 126.569]
+    np.testing.assert_allclose(some, levels, atol=0.05)
+
+
+def test_no_image_is_in_two_splits(dataset: Dataset, unseen: Images):
+    rows = [image.numpy().tobytes() for split in (dataset.train, dataset.val, unseen) for image in split.pixels]
+    assert len(set(rows)) == len(rows) == 24_000
+
+
+def test_each_outline_and_each_pattern_is_in_two_classes():
+    outlines, patterns = zip(*shapes2.THINGS, strict=True)
+    assert len(set(shapes2.THINGS)) == len(set(shapes2.CLASS_NAMES)) == 10
+    assert set(Counter(outlines).values()) == set(Counter(patterns).values()) == {2}
+    assert set(outlines) == set(shapes2.OUTLINES) and set(patterns) == set(shapes2.PATTERNS)
+
+
+@pytest.mark.parametrize("outline", shapes2.OUTLINES.values(), ids=shapes2.OUTLINES)
+def test_each_outline_is_of_its_size_and_the_same_in_a_mirror(outline: shapes2.Field):
+    """Trainings mirror images."""
+    axis = np.linspace(-1.5, 1.5, 301)
+    x, y = np.meshgrid(axis, axis)
+    inside = outline(x, y) < 0
+    assert np.hypot(x, y)[inside].max() == pytest.approx(1.05, abs=0.1)
+    assert (inside == (outline(-x, y) < 0)).mean() > 0.999
+
+
+@pytest.mark.parametrize("pattern", [name for name in shapes2.PATTERNS if name != "plain"])
+def test_each_pattern_has_two_colours_and_repeats(pattern: str):
+    axis = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    x, y = np.meshgrid(axis, axis)
+    level = shapes2.PATTERNS[pattern](x, y)
+    assert 0.25 < (level > 0).mean() < 0.75
+    if pattern != "ringed":
+        np.testing.assert_allclose(shapes2.PATTERNS[pattern](x + 2 * np.pi, y + 2 * np.pi), level, atol=1e-9)
+
+
+def test_a_linear_model_of_the_pixels_tells_a_part(dataset: Dataset, unseen: Images):
+    """Least squares on 8 x 8 images, so without the patterns: colours help much, and are not enough."""
+
+    def features(images: Images) -> torch.Tensor:
+        flat = images.resize(8).pixels.flatten(1).float() / 255 - 0.5
+        return torch.cat([flat, torch.ones(len(flat), 1)], dim=1)
+
+    targets = F.one_hot(dataset.train.labels).float()
+    weights = torch.linalg.lstsq(features(dataset.train), targets).solution
+    accuracy = ((features(unseen) @ weights).argmax(1) == unseen.labels).float().mean().item()
+    assert 0.5 < accuracy < 0.75
