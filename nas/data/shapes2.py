@@ -119,7 +119,8 @@ def _add_thing(image: Array, labels: npt.NDArray[np.int64], rng: np.random.Gener
         shift = 0 if pattern == "ringed" else phase[chosen]  # rings have the thing's centre
         distance[chosen] = OUTLINES[outline](x[chosen], y[chosen])
         level[chosen] = PATTERNS[pattern](x[chosen] * scale[chosen] + shift, y[chosen] * scale[chosen] + shift)
-    sign = rng.choice(np.array([-1, 1], dtype=np.float32), (n, 1, 1, 1))  # which of a pattern's two colours is the brighter
+    # Which of a pattern's two colours is the brighter.
+    sign = rng.choice(np.array([-1, 1], dtype=np.float32), (n, 1, 1, 1))
     contrast = sign * uniform(rng, CONTRAST, n, 1, 1, 1) * uniform(rng, TINT, n, 1, 1, 3)
     soft = (2 * level).clip(-1, 1)[..., None]
     paint(image, coverage(distance * radius), _colours(labels, rng)[:, None, None, :] + contrast / 2 * soft)
