@@ -41,7 +41,7 @@ def test_programs_carry_them(form: str) -> None:
         ({"class_names": '{"a": 1}'}, "must be a list"),
         ({"class_names": "[1, 2]"}, "must be a text, not 1"),
         ({"mean": "[0.1, 0.2"}, "its mean is damaged"),
-        ({"mean": "[0.1, 0.2]"}, "list of 3"),
+        ({"mean": "[0.1, 0.2]"}, "as many of the one as the other"),
         ({"std": "[0.5, 0, 0.5]"}, "must be at least 1e-06, not 0"),
         ({"std": "[0.5, NaN, 0.5]"}, "must be a finite number"),
         ({"image_size": "64.5"}, "whole number"),
