@@ -52,6 +52,7 @@ def search(asked: SearchOptions) -> Run:
     from nas.searching import control as random_search
     from nas.searching.plan import announce
     from nas.searching.progress import Output
+    from nas.training.announcement import named_recipe_line
 
     output, seeds = Output(asked.progress), range(asked.seed, asked.seed + asked.seeds)
     asked = choices.by_reference(asked)
@@ -74,6 +75,8 @@ def search(asked: SearchOptions) -> Run:
         random_search.check(config, folder)
     if len(seeds) > 1:
         output.say(f"seeds     {seeds[0]} to {seeds[-1]}: one search after the other, each with the whole budget")
+    if asked.preset is not None:
+        output.say(named_recipe_line(recipe, asked.preset))
     if asked.progress != "none":  # it takes a few trainings in miniature
         called = next(iter(places))
         limit = replace(limit, timing=announce(config, limit, dataset, cluster, called, output, asked.control))
@@ -129,7 +132,7 @@ def train(asked: TrainOptions) -> Trained:
         dataset, test = source.load(output.log), source.load_test(output.log)
     if asked.progress != "none":
         words = origin.words if origin and source.same_images(origin.data) else ""
-        output.say(training_lines(job, replace(dataset, test=test), words, folder))
+        output.say(training_lines(job, replace(dataset, test=test), words, folder, preset=asked.preset))
     return Trained(folder, training_run.begin(folder, job, dataset, test, output))
 
 
@@ -170,7 +173,7 @@ def compare(asked: CompareOptions) -> Run:
     config = comparison_config(comparison, dataset, source, recipe, where, asked.threads)
     dataset = choices.with_test(dataset, config.source.again(), output)
     if asked.progress != "none":  # it takes a few trainings in miniature
-        announce(comparison, source, why, dataset, recipe, where, cluster, folder, output)
+        announce(comparison, source, why, dataset, recipe, where, cluster, folder, output, asked.preset)
     run = create(folder, config)
     driver.to_the_end(run, run.budget, dataset, where, cluster, output)
     return Run.open(run.path)

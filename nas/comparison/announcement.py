@@ -32,14 +32,18 @@ def announce(
     cluster: Cluster | None,
     folder: Path,
     output: Output,
+    preset: str | None = None,
 ) -> None:
-    """Say it, in lines. `why` says where the `source` of the images comes from; `dataset` has its test images."""
+    """Say it, in lines. `why` says where the `source` of the images comes from; `dataset` has its test images.
+
+    `preset` is what the recipe is called.
+    """
     rows = [
         (e.name, "found" if e.found else "hand-designed", format_count(size.macs), format_count(size.params))
         for e, size in zip(comparison.candidates, comparison.sizes, strict=True)
     ]
     output.say(f"{table(('network', '', 'MACs', 'params'), rows)}\n")
-    for line in images_lines(source, dataset, recipe, why):
+    for line in images_lines(source, dataset, recipe, why, preset=preset):
         output.say(line)
     output.say(f"seeds     {comparison.seeds} of each network: {comparison.size} trainings, a seed after the other")
     if is_here(cluster):

@@ -318,12 +318,12 @@ class StepOptions(Options):
         float, Option(ALPHA, "Put a part of one image into another: alpha, say 1; 0 is off.", panels.TRAINING)
     ] = 0.0
     recipe: Annotated[
-        Texts | None,
+        Texts | str | None,
         Option(
             Optional(ByName()),
             "Any other field of the recipe, as in --set label_smoothing=0.",
             panels.TRAINING,
-            'All of them by their names: {"label_smoothing": 0}.',
+            'All of them by their names: {"label_smoothing": 0}; or the name of a preset.',
             flags=("--set",),
             typed=list[str],
             read=by_name,
@@ -334,8 +334,23 @@ class StepOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions(StepOptions):
-    """How a network is trained."""
+    """How a network is trained.
 
+    A `preset` sets what nobody gives besides: options, and as `recipe` the fields that no option has.
+    """
+
+    preset: Annotated[
+        str | None,
+        Option(
+            Optional(Word(names.PRESETS)),
+            f"A recipe by its name: {', '.join(names.PRESETS)}. What is given besides wins over it.",
+            panels.TRAINING,
+            "Or as recipe.",
+            flags=("--recipe",),
+            metavar="NAME",
+            completes="presets",
+        ),
+    ] = None
     epochs: Epochs = 1
     subset: SomeSubset = None
     class_weights: Annotated[
@@ -349,6 +364,32 @@ class TrainingOptions(StepOptions):
             usual="equal, or what the network was searched with",
         ),
     ] = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.recipe, str):
+            if self.preset not in (None, self.recipe):
+                raise ValueError(f"preset is {self.preset} and recipe {self.recipe}: give one of them")
+            object.__setattr__(self, "preset", self.recipe)
+            object.__setattr__(self, "recipe", None)
+        super().__post_init__()
+        if self.preset is not None:
+            self._fill()
+
+    def _fill(self) -> None:
+        """Set what the preset says and nobody gave."""
+        from nas.training.presets import PRESETS  # of a floor above, and no more than a dict
+
+        assert self.preset is not None
+        said = PRESETS[self.preset]
+        options = {name for name in said if hasattr(self, name)}
+        filled = options - self._given
+        for name in filled:
+            object.__setattr__(self, name, said[name])
+        fields = {name: value for name, value in said.items() if name not in options}
+        if fields:
+            filled |= {"recipe"} if self.recipe is None else set()
+            object.__setattr__(self, "recipe", fields | dict(self.recipe or {}))
+        object.__setattr__(self, "_filled", frozenset(filled))
 
 
 @dataclass(frozen=True, kw_only=True)
