@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from nas.cli import completion
-from nas.options.groups import OpeningOptions
+from nas.options.groups import OpeningOptions, TrainingOptions
 from nas.options.option import Option, Options, defaults_of, options_of
 
 O = TypeVar("O", bound=Options)  # noqa: E741
@@ -28,8 +28,8 @@ def command(options: type[O], function: Callable[[O], None], opens: bool = True)
     beside = {name: option for name, option in options_of(OpeningOptions).items() if opens and name not in own}
 
     @functools.wraps(function)
-    def called(ctx: typer.Context, **given: Any) -> None:
-        given = _without_defaults(ctx, own, given)
+    def called(ctx: typer.Context | None = None, **given: Any) -> None:
+        given = given if ctx is None else _without_defaults(ctx, own, given)
         typed = {name: value for name, value in given.items() if value != []}  # of a list nothing is typed: as usual
         read = {name: _read(option, typed[name]) for name, option in [*own.items(), *beside.items()] if name in typed}
         if beside:
@@ -42,10 +42,11 @@ def command(options: type[O], function: Callable[[O], None], opens: bool = True)
         for name, option in [*own.items(), *beside.items()]
         if option.by_place or option.panel
     ]
-    context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    called.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
+    if issubclass(options, TrainingOptions):  # where it matters what was typed, and what is so by default
+        parameters.insert(0, inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     called.options = options  # type: ignore[attr-defined]
-    called.__annotations__ = {parameter.name: parameter.annotation for parameter in [context, *parameters]}
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return called
 
 
