@@ -46,6 +46,7 @@ def search(asked: SearchOptions) -> Run:
         ValueError: For a mistake, with what to do, before anything is trained.
     """
     from nas.data.source import choose_source
+    from nas.final import shipping
     from nas.ledger import repeats
     from nas.results import Run
     from nas.searching import choices, driver
@@ -63,6 +64,7 @@ def search(asked: SearchOptions) -> Run:
     folder = choices.new_folder(Path(asked.runs_dir), asked.name, choices.usual_name(asked.space, source.name))
     places = repeats.places(folder, seeds)
     recipe = choices.choose_recipe(asked, source.image_size)
+    choices.check_final(asked, recipe, folder)
     where = choices.choose_place(cluster, asked)
     choices.check_free([*places], asked.control, asked.storage)
     dataset = choices.load_data(source, output, asked.table)
@@ -71,6 +73,8 @@ def search(asked: SearchOptions) -> Run:
     config = choices.choose_config(asked, dataset, source, recipe, reward, where)
     choices.check_latency(config, cluster)
     config = choices.within_reach(config, dataset, output)
+    final = choices.choose_final(asked, recipe, dataset, cluster.at_once if cluster else 1, limit)
+    config, limit = replace(config, final=final), choices.without_final(limit, final)
     if asked.control:
         random_search.check(config, folder)
     if len(seeds) > 1:
@@ -91,6 +95,7 @@ def search(asked: SearchOptions) -> Run:
         if run is not runs[0]:
             output.say(f"\nnow seed {run.config.seed}, as {run.name}:\n")
         run.ended = driver.to_the_end(run, limit, dataset, where, cluster, output, run.telling(asked.on_trial))
+        shipping.finish(run, dataset, choices.place_alone(where, cluster), output)
     return runs[0]
 
 

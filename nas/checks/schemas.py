@@ -41,7 +41,7 @@ COSTS = ("macs", "params", "latency")
 SIGNALS = ("accuracy", "loss")
 SELECTIONS = ("last", "best")
 METRICS = ("accuracy", "balanced-accuracy", "macro-f1", "auc", "average-precision", "top5")
-KINDS = ("search", "comparison", "scaling grid", "proxy study")  # of runs, see `nas.ledger.workload`
+KINDS = ("search", "comparison", "scaling grid", "proxy study", "final ranking")  # of runs, see `nas.ledger.workload`
 
 TIME = Number(0)  # seconds
 SIDE = Number(MIN_SIZE, PIXELS.most, whole=True, of="pixels")  # of images that are trained on
@@ -109,6 +109,19 @@ SOURCE = Object(
 
 # ------------------------------------------------------------------ a run's config.json
 
+FINAL = Object(
+    {
+        "preset": TEXT,
+        "recipe": RECIPE,
+        "share": PART,
+        "images": COUNT,
+        "at_once": COUNT,
+        "seconds": Optional(SECONDS),
+    },
+    needed=("preset", "recipe", "share", "images"),
+)
+"""What follows a search: a `Final`."""
+
 CONFIG = Object(
     {
         "space": Object({"name": TEXT, "settings": ANYTHING}, needed=("name", "settings")),
@@ -132,6 +145,7 @@ CONFIG = Object(
         "validation": OrNull(MapOf(NATURAL)),
         "strategy_settings": ANYTHING,
         "kind": Word(KINDS),
+        "final": OrNull(FINAL),
     },
     needed=("space", "data", "recipe", "reward", "strategy", "seed"),
 )
@@ -166,6 +180,8 @@ COMPARISON_SETTINGS = Object(
     }
 )
 """The settings of a comparison's space, as those of a grid of scalings and of a study of proxies below."""
+
+FINALISTS = Object({"trials": ListOf(NATURAL, least=1), "networks": ListOf(TEXT, least=1), "image_size": PIXELS})
 
 GRID = Object({"base": TEXT, "image_size": PIXELS, "triples": ListOf(TEXT, least=1), "seeds": SEEDS})
 

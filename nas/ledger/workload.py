@@ -38,6 +38,7 @@ KINDS = {
     "comparison": Kind("nas.comparison.workload:Comparison", "nas.comparison.design:ComparisonSpace"),
     "scaling grid": Kind("nas.scale.workload:Grid", "nas.scale.grid:ScalingGrid"),
     "proxy study": Kind("nas.proxies.workload:Study", "nas.proxies.study:ProxyStudy"),
+    "final ranking": Kind("nas.final.ranking:Ranking", "nas.final.ranking:Finalists"),
 }
 MOVED = {
     "nas.compare.lineup:Lineup": "nas.comparison.design:ComparisonSpace",
@@ -92,6 +93,10 @@ class Workload(Protocol):
     def job(self, arch: Arch, config: Config) -> Job:
         """What a trial of `arch` is."""
         ...
+
+    def is_over(self, run: Run, budget: Budget) -> bool:
+        """Whether `run` does nothing any more with this `budget`, but what follows it may."""
+        return False
 
     def after(self, run: Run, budget: Budget) -> Iterator[Next]:
         """The runs that follow `run`, which has ended with `budget`; each is asked for when those before have ended."""

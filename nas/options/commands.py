@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, Several, SomeData
-from nas.checks.limits import CLASSES, PIXELS, SEED, SEEDS, SHARE, Optional
-from nas.options import panels
+from nas.checks.limits import CLASSES, PIXELS, SEED, SEEDS, SHARE, Number, Optional, Word
+from nas.options import names, panels
 from nas.options.groups import (
     GIVEN,
     MAYBE_LINE,
@@ -83,6 +83,26 @@ class SearchOptions(
     """Of `nas search` and `nas.search`."""
 
     data: Data = "cifar10"
+    final: Annotated[
+        str | None,
+        Option(
+            Optional(Word(names.PRESETS)),
+            f"Then train its best longer, and the best of these to the end, by the recipe {' or '.join(names.PRESETS)}: "
+            "a network to ship.",
+            panels.SEARCHING,
+            metavar="NAME",
+            completes="presets",
+        ),
+    ] = None
+    final_share: Annotated[
+        float,
+        Option(
+            Number(0.05, 0.95),
+            "With --final, the share of --budget that is kept for that; of the time that --trials took, where there is no "
+            "--budget. Half of it ranks the best anew.",
+            panels.SEARCHING,
+        ),
+    ] = 0.5
     name: Annotated[str | None, Option(MAYBE_LINE, "The run's name.", panels.OUTPUT, usual="SPACE-DATA-1, -2, ...")] = (
         None
     )
