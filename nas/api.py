@@ -145,6 +145,8 @@ def train(asked: TrainOptions) -> Trained:
 def compare(asked: CompareOptions) -> Run:
     """Train found and hand-designed networks alike, from scratch, and test them; returns the run when it has ended.
 
+    A network named as `resnet18+init=FILE` begins from the weights of a file, and is reported as pretrained.
+
     `nas.comparison.experiment.read(run)` gives the results. A KeyboardInterrupt ends it, and `nas.open(...).resume()`
     goes on.
 
@@ -152,12 +154,13 @@ def compare(asked: CompareOptions) -> Run:
         ValueError: For a mistake, with what to do, before anything is trained.
     """
     from nas.comparison.announcement import announce
-    from nas.comparison.candidates import matched, named, source_of
+    from nas.comparison.candidates import check_starts, matched, named, source_of
     from nas.comparison.design import ComparisonSpace
     from nas.comparison.experiment import check_free, comparison_config, create
     from nas.results import Run
     from nas.searching import choices, driver
     from nas.searching.progress import Output
+    from nas.training.transfer import choose_tuning
 
     output, home = Output(asked.progress), Path(asked.runs_dir)
     targets = [str(one) for one in several(asked.networks)]
@@ -174,11 +177,15 @@ def compare(asked: CompareOptions) -> Run:
     shape = dataset.num_classes, recipe.image_size(dataset)
     if match:
         candidates = matched(candidates, *shape, output.log)
-    comparison = ComparisonSpace.of(candidates, *shape, asked.seeds, asked.equal_seconds, asked.ensemble)
+    fresh, tuning = choose_tuning(asked, any(candidate.start for candidate in candidates))
+    comparison = ComparisonSpace.of(
+        candidates, *shape, asked.seeds, asked.equal_seconds, asked.ensemble, fresh, tuning
+    )
+    starts = check_starts(comparison, dataset, recipe)
     config = comparison_config(comparison, dataset, source, recipe, where, asked.threads)
     dataset = choices.with_test(dataset, config.source.again(), output)
     if asked.progress != "none":  # it takes a few trainings in miniature
-        announce(comparison, source, why, dataset, recipe, where, cluster, folder, output, asked.preset)
+        announce(comparison, source, why, dataset, recipe, where, cluster, folder, output, asked.preset, starts)
     run = create(folder, config)
     driver.to_the_end(run, run.budget, dataset, where, cluster, output)
     return Run.open(run.path)

@@ -177,6 +177,12 @@ COMPARISON_SETTINGS = Object(
         "seeds": SEEDS,
         "equal_seconds": Flag(),
         "ensemble": Flag(),
+        "starts": TEXTS,
+        "start_sha256": TEXTS,
+        "fresh": TEXTS,
+        "freeze": TEXTS,
+        "train_last": Optional(COUNT),
+        "backbone_lr": PART,
     }
 )
 """The settings of a comparison's space, as those of a grid of scalings and of a study of proxies below."""

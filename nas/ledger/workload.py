@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nas.ledger.run import Run
     from nas.network import Network
     from nas.training.recipe import Recipe
+    from nas.training.transfer import StartFile
     from searchspaces import Arch
 
 SEARCH = "search"
@@ -54,7 +55,8 @@ EXPERIMENTS = {kind.space: name for name, kind in KINDS.items() if kind.space}
 class Job:
     """The training that an architecture stands for. `marks`: images after which it is looked at.
 
-    `tested`: it ends with a look at the test images, which a search never has.
+    `tested`: it ends with a look at the test images, which a search never has. `start`: the weights that it starts from,
+    where these are not random.
     """
 
     network: Network
@@ -62,6 +64,7 @@ class Job:
     seed: int
     marks: tuple[int, ...] = ()
     tested: bool = False
+    start: StartFile | None = None
 
 
 @dataclass(frozen=True)

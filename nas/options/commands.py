@@ -43,6 +43,7 @@ from nas.options.groups import (
     TrainingOptions,
     Trials,
     TrustOptions,
+    TuningOptions,
 )
 from nas.options.option import Option
 
@@ -60,7 +61,8 @@ Networks = Annotated[
     str | Path | Sequence[str | Path],
     Option(
         Several(NAMED),
-        "RUN (its best), RUN:17, RUN:top5, a baseline (resnet20), mnas:..., a .json file: any mix.",
+        "RUN (its best), RUN:17, RUN:top5, a baseline (resnet20), mnas:..., a .json file: any mix. resnet18+init=FILE "
+        "begins from the weights of a file, as nas train --init does.",
         typed=list[str],
         metavar="NETWORK",
         completes="networks",
@@ -158,7 +160,7 @@ class TrainOptions(DataOptions, StartOptions, TrainingOptions, JudgingOptions, D
 
 
 @dataclass(frozen=True)
-class CompareOptions(DataOptions, TrainingOptions, JudgingOptions, MachineOptions, OutputOptions):
+class CompareOptions(DataOptions, TuningOptions, TrainingOptions, JudgingOptions, MachineOptions, OutputOptions):
     """Of `nas compare` and `nas.compare`."""
 
     networks: Networks

@@ -408,8 +408,8 @@ class JudgingOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartOptions(Options):
-    """Which weights a training starts from, and which of them it changes."""
+class InitOptions(Options):
+    """Which weights a training starts from."""
 
     init: Annotated[
         Path | str | None,
@@ -419,6 +419,12 @@ class StartOptions(Options):
             panels.START,
         ),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningOptions(Options):
+    """Which of the weights that a training starts from it changes."""
+
     fresh: Annotated[
         str, Option(LINE, "With --init, rows that start with new weights all the same: conv1,fc", panels.START)
     ] = ""
@@ -435,6 +441,11 @@ class StartOptions(Options):
         float,
         Option(PART, "Factor of the learning rate of what is trained before the last row.", panels.START, typed=float),
     ] = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartOptions(TuningOptions, InitOptions):
+    """Which weights a training starts from, and which of them it changes."""
 
 
 # ------------------------------------------------------------------- what to run on

@@ -336,6 +336,7 @@ class Search:
             marks=job.marks,
             tested=job.tested,
             recorded=faults == 0,
+            start=job.start,
         )
         self._running[trial.number] = trial
         self._being_trained[self.config.space.canonical(arch)] = []

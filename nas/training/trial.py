@@ -18,9 +18,11 @@ from nas.devices.latency import latency
 from nas.devices.place import Place
 from nas.network import Network
 from nas.training.evaluation import judged, predict
+from nas.training.fine_tuning import EVERYTHING
 from nas.training.looks import Look
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch, OnStep, check_room_to_train, chosen, train
+from nas.training.transfer import StartFile
 
 
 class State(StrEnum):
@@ -46,6 +48,7 @@ class TrialSpec:
     marks: tuple[int, ...] = ()  # images after which to look at the training
     tested: bool = False  # in the end, on the data set's test images: in a comparison, never in a search
     recorded: bool = True  # a GPU records its steps, where it can
+    start: StartFile | None = None  # the weights to start from; None: random ones
 
 
 INFERENCE_BATCH = 64  # images
@@ -105,12 +108,16 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
             check_room_to_train(build, dataset, spec.recipe)
         torch.manual_seed(spec.seed)  # weights and dropout draw from torch's own: a trial has the process to itself
         network = build()
+        tuning = EVERYTHING
+        if spec.start is not None:
+            spec.start.give(network, spec.network, dataset)
+            tuning = spec.start.tuning
         image_seconds = latency(network, dataset.image_size, device) if spec.measure_latency else None
         if spec.published is not None:
             return TrialResult(State.COMPLETE, time.perf_counter() - start, spec.published, latency=image_seconds)
         epochs = []
         for epoch in train(
-            network, dataset, spec.recipe, spec.seed, marks=spec.marks, on_step=on_step, recorded=spec.recorded
+            network, dataset, spec.recipe, spec.seed, tuning, marks=spec.marks, on_step=on_step, recorded=spec.recorded
         ):
             epochs.append(epoch)
             yield replace(epoch, latency=image_seconds)
