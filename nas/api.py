@@ -178,9 +178,7 @@ def compare(asked: CompareOptions) -> Run:
     if match:
         candidates = matched(candidates, *shape, output.log)
     fresh, tuning = choose_tuning(asked, any(candidate.start for candidate in candidates))
-    comparison = ComparisonSpace.of(
-        candidates, *shape, asked.seeds, asked.equal_seconds, asked.ensemble, fresh, tuning
-    )
+    comparison = ComparisonSpace.of(candidates, *shape, asked.seeds, asked.equal_seconds, asked.ensemble, fresh, tuning)
     starts = check_starts(comparison, dataset, recipe)
     config = comparison_config(comparison, dataset, source, recipe, where, asked.threads)
     dataset = choices.with_test(dataset, config.source.again(), output)

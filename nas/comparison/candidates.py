@@ -39,14 +39,12 @@ def choose(targets: Sequence[str], baselines: str, runs_dir: Path, say: Say) -> 
     A run's name alone is its best network, and RUN:top5 its five best. Raises ValueError for what is no network.
     """
     wanted = (*targets, *parse_names(baselines))
-    for target in wanted:
-        target, _ = split_start(target)
+    for target in [split_start(target)[0] for target in wanted]:
         if is_network(target) and (folder_of(target, runs_dir) / CONFIG).is_file():
             say(f"{target} is taken for the baseline; the best network of the run called so is {target}:best")
     names = [name for target in wanted for name in _expanded(target, runs_dir)]
     chosen: dict[str, Candidate] = {}
-    for name in dict.fromkeys(names):
-        name, start = split_start(name)
+    for name, start in map(split_start, dict.fromkeys(names)):
         network = resolve(name, runs_dir)
         of_run = folder_of(name.partition(":")[0], runs_dir).is_dir()
         called = name if of_run or ":" not in name else network.name  # the text of an architecture is long

@@ -54,8 +54,8 @@ class Candidate:
 class ComparisonSpace(Space):
     """Every network with every seed. `networks` are what a person types for those that are called `names`.
 
-    `starts` are the files of weights that they start from, "" for random ones, and `start_sha256` what is in these; both
-    are empty where none has a file. How such are fine-tuned the last four say, as the options of `nas train` do.
+    `starts` are the files of weights that they start from, "" for random ones, and `start_sha256` what is in these;
+    both are empty where none has a file. How such are fine-tuned the last four say, as the options of `nas train` do.
     """
 
     names: tuple[str, ...]

@@ -168,7 +168,13 @@ def _no_verdict(found: ComparisonResults, subject: NetworkResult) -> str:
         return f"{subject.name}: none of its trainings has ended well, so there is nothing to say of it"
     others = [r for r in found.trained if not r.found and bool(r.start) == bool(subject.start)]
     if not any(r for r in others if r is not subject):
-        alike = "" if not any(r.start for r in found.all) else " from weights of a file" if subject.start else " from scratch"
+        alike = (
+            ""
+            if not any(r.start for r in found.all)
+            else " from weights of a file"
+            if subject.start
+            else " from scratch"
+        )
         return f"{subject.name}: no other network was trained{alike} that it could be compared with"
     said = "--match-macs narrows hand-designed ones to that" if subject.found else "name a smaller one"
     return f"{subject.name}: no network of at most its {format_count(subject.size.macs)} MACs was trained; {said}"

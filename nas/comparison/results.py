@@ -51,6 +51,11 @@ class NetworkResult:
     start: str = ""  # the file of the weights that it starts from; "": random ones
 
     @property
+    def kind(self) -> str:
+        """In a word."""
+        return "pretrained" if self.start else "found" if self.found else "hand-designed"
+
+    @property
     def called(self) -> str:
         """Its name, and that it is pretrained where it is."""
         return f"{self.name} (pretrained)" if self.start else self.name
@@ -153,7 +158,7 @@ class ComparisonResults:
 
     @property
     def rivals(self) -> list[NetworkResult]:
-        """Those that start from the weights of a file; none of them is a reference of one that is trained from scratch."""
+        """Those that start from the weights of a file: no references of those that are trained from scratch."""
         return [result for result in self.all if result.start and result not in self.subjects]
 
     def references(self, subject: NetworkResult) -> list[NetworkResult]:

@@ -122,7 +122,9 @@ def plan(run: Run) -> Plan | None:
 
 def contenders(run: Run) -> list[TrialRow]:
     """The best different networks that `run` trained to the end, the best first."""
-    complete = [r for r in rank(run.rows()) if r.reward is not None and r.duplicate_of is None and r.seconds is not None]
+    complete = [
+        r for r in rank(run.rows()) if r.reward is not None and r.duplicate_of is None and r.seconds is not None
+    ]
     return complete[:MOST]
 
 
@@ -131,7 +133,7 @@ def cut(final: Final, images: float) -> Recipe:
     epochs = int(images / final.images)
     if epochs >= 1:
         return replace(final.recipe, epochs=min(epochs, final.recipe.epochs))
-    return replace(final.recipe, epochs=1, subset=max(1, int(images)))
+    return replace(final.recipe, epochs=1, subset=max(2, int(images)))
 
 
 def _seen(recipe: Recipe, final: Final) -> int:

@@ -45,7 +45,9 @@ def finalists(run: Run, ranking: Run) -> list[Finalist]:
     ended = {trials[row.arch[0]]: row for row in rank(ranking.rows()) if row.arch}
     numbers = [*ended, *(number for number in trials if number not in ended)]
     if missing := [number for number in numbers if number not in by_number]:
-        raise ValueError(f"{run.name} has no trial {missing[0]}, which {ranking.name} has trained longer: it is damaged")
+        raise ValueError(
+            f"{run.name} has no trial {missing[0]}, which {ranking.name} has trained longer: it is damaged"
+        )
     return [
         Finalist(
             by_number[number], trials.index(number) + 1, row := ended.get(number),
@@ -64,12 +66,17 @@ def winner(run: Run) -> TrialRow:
     Raises ValueError where no final network was asked for, or none is known yet, or none could be trained longer.
     """
     if run.config.final is None:
-        raise ValueError(f"{run.name} has no final network: it was searched without --final. {run.name}:best is its best")
+        raise ValueError(
+            f"{run.name} has no final network: it was searched without --final. {run.name}:best is its best"
+        )
     if (run.path / FOLDER / TRAINING).is_file():
         return _trained(run)
     ranking = find(run)
     rows = [] if ranking is None else ranking.rows()
-    if ranking is None or len([row for row in rows if row.state not in (State.RUNNING, State.WAITING)]) < ranking.config.space.size:
+    if (
+        ranking is None
+        or len([row for row in rows if row.state not in (State.RUNNING, State.WAITING)]) < ranking.config.space.size
+    ):
         raise ValueError(f"{run.name} has no final network yet: `nas resume {run.name}` goes on to it")
     if (best := best_of(rows)) is None:
         raise ValueError(

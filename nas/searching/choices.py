@@ -13,8 +13,8 @@ from nas.data import short_name
 from nas.data.images import Dataset
 from nas.data.source import DataSource
 from nas.devices.device import choose_device
-from nas.ledger import repeats
 from nas.files import is_taken
+from nas.ledger import repeats
 from nas.ledger.beside import usual_place
 from nas.ledger.config import Budget, Config, Final
 from nas.ledger.finals import FINALISTS
@@ -226,7 +226,9 @@ def check_final(asked: SearchOptions, recipe: Recipe, folder: Path) -> None:
     """Raises ValueError where --final, or its share, is given and has no use in the search in `folder`."""
     if asked.final is None:
         if asked.changed("final_share"):
-            raise ValueError("--final-share is of what --final keeps of the budget: add --final strong, or leave it out")
+            raise ValueError(
+                "--final-share is of what --final keeps of the budget: add --final strong, or leave it out"
+            )
         return
     for unfit, why in (
         (asked.seeds > 1, "--seeds makes several searches: give --final to one search, and leave out --seeds"),

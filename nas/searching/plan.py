@@ -140,7 +140,8 @@ def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
     )
 
 
-def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, output: Output
+def _expected_time(
+    config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, output: Output
 ) -> tuple[str, float | None]:
     """How long a trial takes, timed here, and what that makes of the budget; and its seconds, where they are known."""
     if config.table is not None:

@@ -70,4 +70,6 @@ def has_ended(run: Run) -> bool:
     if run.is_untouched:
         return False
     study = run.study
-    return study._storage.get_study_system_attrs(study._study_id).get(ENDED_AFTER) == len(study.get_trials(deepcopy=False))
+    return study._storage.get_study_system_attrs(study._study_id).get(ENDED_AFTER) == len(
+        study.get_trials(deepcopy=False)
+    )
