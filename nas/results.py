@@ -204,8 +204,8 @@ class Run(run.Run):
         choices.check_latency(self.config, cluster)
         if limit != self.budget and self.config.final is not None and finals.has_begun(self):
             raise ValueError(
-                f"{self.name} has chosen the best of its networks for its end: leave out --trials and --budget, or begin "
-                "a new search"
+                f"{self.name} has chosen the best of its networks for its end: leave out --trials and --budget, or "
+                "begin a new search"
             )
         random = control.complete(self)
         for one in (self, random):
@@ -224,7 +224,7 @@ class Run(run.Run):
             dataset = choices.with_test(dataset, source, output)
         output.say(going_on(self.name, config.data, limit, "" if config.table else place(where, cluster)))
         self.ended = driver.to_the_end(self, limit, dataset, where, cluster, output, self.telling(asked.on_trial))
-        alone = choices.place_alone(where, cluster)
+        alone = choices.place_alone(where, cluster, config.threads)
         shipping.finish(self, dataset, alone, output, path(asked.data_dir), asked.data)
         return self
 

@@ -50,8 +50,8 @@ def choose(targets: Sequence[str], baselines: str, runs_dir: Path, say: Say) -> 
         called = name if of_run or ":" not in name else network.name  # the text of an architecture is long
         if start:
             called = f"{called}{INIT}{start}"
-            start = str(weights_file(start))
-        first = chosen.setdefault(f"{_built(network)}{INIT}{start}", Candidate(called, network, start))
+        file = str(weights_file(start)) if start else ""
+        first = chosen.setdefault(f"{_built(network)}{INIT}{file}", Candidate(called, network, file))
         if first.name != called:
             say(f"{called} is the network of {first.name}, and is trained once")
     if not chosen:

@@ -122,10 +122,8 @@ def plan(run: Run) -> Plan | None:
 
 def contenders(run: Run) -> list[TrialRow]:
     """The best different networks that `run` trained to the end, the best first."""
-    complete = [
-        r for r in rank(run.rows()) if r.reward is not None and r.duplicate_of is None and r.seconds is not None
-    ]
-    return complete[:MOST]
+    different = [row for row in rank(run.rows()) if row.duplicate_of is None]
+    return [row for row in different if row.reward is not None and row.seconds is not None][:MOST]
 
 
 def cut(final: Final, images: float) -> Recipe:

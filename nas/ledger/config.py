@@ -30,7 +30,8 @@ Direction = Literal["maximize", "minimize"]
 class Final:
     """What follows a search: its best networks are trained longer, and the best of these by `recipe`, to the end.
 
-    The whole of that has `seconds`, half of which are for the longer trainings; None: a `share` of what the search took.
+    The whole of that has `seconds`, half of which are for the longer trainings; None: a `share` of what the search
+    took.
     """
 
     preset: str  # what the recipe is called
@@ -140,8 +141,8 @@ class Config:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         space = {"name": self.space.reference, "settings": self.space.settings()}
         parts = {name: dataclasses.asdict(values[name]) for name in ("recipe", "reward")}
-        parts |= {"final": None if self.final is None else dataclasses.asdict(self.final)}
-        return values | {"space": space} | parts
+        final = None if self.final is None else dataclasses.asdict(self.final)
+        return values | {"space": space, "final": final} | parts
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Config:

@@ -45,9 +45,7 @@ def finalists(run: Run, ranking: Run) -> list[Finalist]:
     ended = {trials[row.arch[0]]: row for row in rank(ranking.rows()) if row.arch}
     numbers = [*ended, *(number for number in trials if number not in ended)]
     if missing := [number for number in numbers if number not in by_number]:
-        raise ValueError(
-            f"{run.name} has no trial {missing[0]}, which {ranking.name} has trained longer: it is damaged"
-        )
+        raise ValueError(f"{run.name} has no trial {missing[0]}, which {ranking.name} trains longer: it is damaged")
     return [
         Finalist(
             by_number[number], trials.index(number) + 1, row := ended.get(number),
@@ -67,21 +65,19 @@ def winner(run: Run) -> TrialRow:
     """
     if run.config.final is None:
         raise ValueError(
-            f"{run.name} has no final network: it was searched without --final. {run.name}:best is its best"
+            f"{run.name} has no final network: it was searched without --final. {run.name}:best is its best one"
         )
     if (run.path / FOLDER / TRAINING).is_file():
         return _trained(run)
     ranking = find(run)
     rows = [] if ranking is None else ranking.rows()
-    if (
-        ranking is None
-        or len([row for row in rows if row.state not in (State.RUNNING, State.WAITING)]) < ranking.config.space.size
-    ):
+    ended = [row for row in rows if row.state not in (State.RUNNING, State.WAITING)]
+    if ranking is None or len(ended) < ranking.config.space.size:
         raise ValueError(f"{run.name} has no final network yet: `nas resume {run.name}` goes on to it")
     if (best := best_of(rows)) is None:
         raise ValueError(
-            f"none of the best of {run.name} could be trained longer: `nas top {ranking.name}` says why, and `nas train "
-            f"{run.name}:best` trains one by another recipe"
+            f"none of the best of {run.name} could be trained longer: `nas top {ranking.name}` says why, and "
+            f"`nas train {run.name}:best` trains one by another recipe"
         )
     trials = ranking.config.space.settings()["trials"]
     return {row.number: row for row in run.rows()}[trials[best.arch[0]]]

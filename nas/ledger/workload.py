@@ -55,8 +55,8 @@ EXPERIMENTS = {kind.space: name for name, kind in KINDS.items() if kind.space}
 class Job:
     """The training that an architecture stands for. `marks`: images after which it is looked at.
 
-    `tested`: it ends with a look at the test images, which a search never has. `start`: the weights that it starts from,
-    where these are not random.
+    `tested`: it ends with a look at the test images, which a search never has. `start`: the weights that it starts
+    from, where these are not random.
     """
 
     network: Network

@@ -89,8 +89,8 @@ class SearchOptions(
         str | None,
         Option(
             Optional(Word(names.PRESETS)),
-            f"Then train its best longer, and the best of these to the end, by the recipe {' or '.join(names.PRESETS)}: "
-            "a network to ship.",
+            "Then train its best longer, and the best of these to the end, by the recipe "
+            f"{' or '.join(names.PRESETS)}: a network to ship.",
             panels.SEARCHING,
             metavar="NAME",
             completes="presets",
@@ -100,8 +100,8 @@ class SearchOptions(
         float,
         Option(
             Number(0.05, 0.95),
-            "With --final, the share of --budget that is kept for that; of the time that --trials took, where there is no "
-            "--budget. Half of it ranks the best anew.",
+            "With --final, the share of --budget that is kept for that; of the time that --trials took, where there is "
+            "no --budget. Half of it ranks the best anew.",
             panels.SEARCHING,
         ),
     ] = 0.5

@@ -385,6 +385,7 @@ class TrainingOptions(StepOptions):
         filled = options - self._given
         for name in filled:
             object.__setattr__(self, name, said[name])
+        assert not isinstance(self.recipe, str)
         fields = {name: value for name, value in said.items() if name not in options}
         if fields:
             filled |= {"recipe"} if self.recipe is None else set()

@@ -43,12 +43,12 @@ def expand(names: str) -> list[str]:
 def resolve(target: str, runs_dir: str | Path) -> Network:
     """The network that `target` means. Raises ValueError with the forms that there are.
 
-    `RUN:best`, `RUN:NUMBER` or, after `--final`, `RUN:final` is a trial of a run in `runs_dir` (with a slash, as in `runs/x:best`, RUN is its folder),
-    `mnas:TEXT`, `mnas@WIDTH:TEXT` or `compact@max_macs=8M:TEXT` an architecture (settings of its space are joined by
-    commas, a width needs no name; a space of one's own is `mypackage.module:MySpace:TEXT`), `FILE.json` one that `nas
-    train` wrote, `FOLDER` the training that lies there, anything else a baseline's name (`mobilenet_v2@0.5`): that is
-    also what a name means which a folder has too, and `./NAME` is the folder. `@WIDTHxDEPTH-PIXELS` after any of them
-    is that network scaled: `RUN:best@1.1x1.2-36`.
+    `RUN:best`, `RUN:NUMBER` or, after `--final`, `RUN:final` is a trial of a run in `runs_dir` (with a slash, as in
+    `runs/x:best`, RUN is its folder), `mnas:TEXT`, `mnas@WIDTH:TEXT` or `compact@max_macs=8M:TEXT` an architecture
+    (settings of its space are joined by commas, a width needs no name; a space of one's own is
+    `mypackage.module:MySpace:TEXT`), `FILE.json` one that `nas train` wrote, `FOLDER` the training that lies there,
+    anything else a baseline's name (`mobilenet_v2@0.5`): that is also what a name means which a folder has too, and
+    `./NAME` is the folder. `@WIDTHxDEPTH-PIXELS` after any of them is that network scaled: `RUN:best@1.1x1.2-36`.
     """
     if multiplied := _SCALED.fullmatch(target):
         return _grown(multiplied, resolve(multiplied["base"], runs_dir))

@@ -60,6 +60,7 @@ def choose_recipe(
             values[name] = getattr(searched or Recipe(), name)
     if values.get("subset") == "all":
         values["subset"] = None
+    assert not isinstance(asked.recipe, str), "a preset's name has been read"
     recipe = Recipe(**values).changed(asked.recipe or {})
     if not taught and (recipe.distill, recipe.distill_temperature) != (None, None):
         raise ValueError(
@@ -156,9 +157,9 @@ def choose_place(cluster: Cluster | None, asked: DeviceOptions) -> str:
     return cluster.device if cluster else here
 
 
-def place_alone(device: str, cluster: Cluster | None) -> str:
+def place_alone(device: str, cluster: Cluster | None, threads: int) -> str:
     """What computes here, after trials on `device` of a `cluster`: the same where that is here, else what there is."""
-    return device if cluster is None or cluster.address is None else choose_device("auto")
+    return device if cluster is None or cluster.address is None else choose_device("auto", threads)
 
 
 def check_latency(config: Config, cluster: Cluster | None) -> None:
@@ -210,7 +211,7 @@ def choose_final(asked: SearchOptions, searched: Recipe, dataset: Dataset, at_on
 def preset_recipe(name: str, searched: Recipe) -> Recipe:
     """The recipe called so, as `nas train` has it, for images and a device as `searched` has them."""
     usual = defaults_of(TrainOptions)
-    values = {"epochs": usual["epochs"]} | PRESETS[name]
+    values = {"epochs": usual["epochs"], **PRESETS[name]}
     values = {field: None if value == "all" else value for field, value in values.items()}
     return Recipe().changed(values | {field: getattr(searched, field) for field in CARRIED})
 

@@ -70,6 +70,5 @@ def has_ended(run: Run) -> bool:
     if run.is_untouched:
         return False
     study = run.study
-    return study._storage.get_study_system_attrs(study._study_id).get(ENDED_AFTER) == len(
-        study.get_trials(deepcopy=False)
-    )
+    after = study._storage.get_study_system_attrs(study._study_id).get(ENDED_AFTER)
+    return bool(after == len(study.get_trials(deepcopy=False)))

@@ -70,9 +70,9 @@ def test_a_file_is_checked_before_anything_is_trained(images: str, pretrained: P
     def compare(*networks: str, **more: Any) -> Run:
         return nas.compare(list(networks), data=images, runs_dir=tmp_path, seeds=1, **LESS, **more)
 
-    with pytest.raises(ValueError, match="cannot read .*nowhere.pth"):
+    with pytest.raises(ValueError, match=r"cannot read .*nowhere\.pth"):
         compare("resnet8@0.1", f"resnet8@0.2+init={tmp_path}/nowhere.pth")
-    with pytest.raises(ValueError, match="does not fit resnet8@0.1"):
+    with pytest.raises(ValueError, match=r"does not fit resnet8@0\.1"):
         compare(f"resnet8@0.1+init={pretrained}")
     with pytest.raises(ValueError, match="names no file: write resnet8"):
         compare("resnet8+init=")
