@@ -46,12 +46,14 @@ def search(asked: SearchOptions) -> Run:
         ValueError: For a mistake, with what to do, before anything is trained.
     """
     from nas.data.source import choose_source
+    from nas.final import shipping
     from nas.ledger import repeats
     from nas.results import Run
     from nas.searching import choices, driver
     from nas.searching import control as random_search
     from nas.searching.plan import announce
     from nas.searching.progress import Output
+    from nas.training.announcement import named_recipe_line
 
     output, seeds = Output(asked.progress), range(asked.seed, asked.seed + asked.seeds)
     asked = choices.by_reference(asked)
@@ -62,6 +64,7 @@ def search(asked: SearchOptions) -> Run:
     folder = choices.new_folder(Path(asked.runs_dir), asked.name, choices.usual_name(asked.space, source.name))
     places = repeats.places(folder, seeds)
     recipe = choices.choose_recipe(asked, source.image_size)
+    choices.check_final(asked, recipe, folder)
     where = choices.choose_place(cluster, asked)
     choices.check_free([*places], asked.control, asked.storage)
     dataset = choices.load_data(source, output, asked.table)
@@ -70,10 +73,14 @@ def search(asked: SearchOptions) -> Run:
     config = choices.choose_config(asked, dataset, source, recipe, reward, where)
     choices.check_latency(config, cluster)
     config = choices.within_reach(config, dataset, output)
+    final = choices.choose_final(asked, recipe, dataset, cluster.at_once if cluster else 1, limit)
+    config, limit = replace(config, final=final), choices.without_final(limit, final)
     if asked.control:
         random_search.check(config, folder)
     if len(seeds) > 1:
         output.say(f"seeds     {seeds[0]} to {seeds[-1]}: one search after the other, each with the whole budget")
+    if asked.preset is not None:
+        output.say(named_recipe_line(recipe, asked.preset))
     if asked.progress != "none":  # it takes a few trainings in miniature
         called = next(iter(places))
         limit = replace(limit, timing=announce(config, limit, dataset, cluster, called, output, asked.control))
@@ -88,6 +95,7 @@ def search(asked: SearchOptions) -> Run:
         if run is not runs[0]:
             output.say(f"\nnow seed {run.config.seed}, as {run.name}:\n")
         run.ended = driver.to_the_end(run, limit, dataset, where, cluster, output, run.telling(asked.on_trial))
+        shipping.finish(run, dataset, choices.place_alone(where, cluster, asked.threads), output)
     return runs[0]
 
 
@@ -129,13 +137,15 @@ def train(asked: TrainOptions) -> Trained:
         dataset, test = source.load(output.log), source.load_test(output.log)
     if asked.progress != "none":
         words = origin.words if origin and source.same_images(origin.data) else ""
-        output.say(training_lines(job, replace(dataset, test=test), words, folder))
+        output.say(training_lines(job, replace(dataset, test=test), words, folder, preset=asked.preset))
     return Trained(folder, training_run.begin(folder, job, dataset, test, output))
 
 
 @takes(CompareOptions)
 def compare(asked: CompareOptions) -> Run:
     """Train found and hand-designed networks alike, from scratch, and test them; returns the run when it has ended.
+
+    A network named as `resnet18+init=FILE` begins from the weights of a file, and is reported as pretrained.
 
     `nas.comparison.experiment.read(run)` gives the results. A KeyboardInterrupt ends it, and `nas.open(...).resume()`
     goes on.
@@ -144,12 +154,13 @@ def compare(asked: CompareOptions) -> Run:
         ValueError: For a mistake, with what to do, before anything is trained.
     """
     from nas.comparison.announcement import announce
-    from nas.comparison.candidates import matched, named, source_of
+    from nas.comparison.candidates import check_starts, matched, named, source_of
     from nas.comparison.design import ComparisonSpace
     from nas.comparison.experiment import check_free, comparison_config, create
     from nas.results import Run
     from nas.searching import choices, driver
     from nas.searching.progress import Output
+    from nas.training.transfer import choose_tuning
 
     output, home = Output(asked.progress), Path(asked.runs_dir)
     targets = [str(one) for one in several(asked.networks)]
@@ -166,13 +177,15 @@ def compare(asked: CompareOptions) -> Run:
     shape = dataset.num_classes, recipe.size_on(dataset)
     if match:
         candidates = matched(candidates, *shape, output.log, dataset.channels)
+    fresh, tuning = choose_tuning(asked, any(candidate.start for candidate in candidates))
     comparison = ComparisonSpace.of(
-        candidates, *shape, asked.seeds, asked.equal_seconds, asked.ensemble, dataset.channels
+        candidates, *shape, asked.seeds, asked.equal_seconds, asked.ensemble, dataset.channels, fresh, tuning
     )
+    starts = check_starts(comparison, dataset, recipe)
     config = comparison_config(comparison, dataset, source, recipe, where, asked.threads)
     dataset = choices.with_test(dataset, config.source.again(), output)
     if asked.progress != "none":  # it takes a few trainings in miniature
-        announce(comparison, source, why, dataset, recipe, where, cluster, folder, output)
+        announce(comparison, source, why, dataset, recipe, where, cluster, folder, output, asked.preset, starts)
     run = create(folder, config)
     driver.to_the_end(run, run.budget, dataset, where, cluster, output)
     return Run.open(run.path)

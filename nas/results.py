@@ -14,7 +14,8 @@ from nas.data.images import RGB
 from nas.data.source import DataSource, given_again
 from nas.devices.device import choose_device
 from nas.exports.target import read_source
-from nas.ledger import beside, repeats, run
+from nas.final import shipping
+from nas.ledger import beside, finals, repeats, run
 from nas.ledger.config import Budget
 from nas.ledger.run import TrialRow, rank
 from nas.network import Network
@@ -159,6 +160,12 @@ class Run(run.Run):
         return Run.open(found.path, self.storage_url) if found else None
 
     @property
+    def final(self) -> Trained | None:
+        """The network that was trained to the end after it, where `final` asked for that; None as long as it is not."""
+        result = shipping.result_of(self)
+        return None if result is None else Trained(self.path / finals.FOLDER, result)
+
+    @property
     def repeats(self) -> list[Run]:
         """The searches with other seeds that it was begun with, itself among them; it alone where there are none."""
         found = repeats.find(self.path.with_name(repeats.name_of(self)))
@@ -198,6 +205,11 @@ class Run(run.Run):
             limit = Budget(asked.trials, None if asked.budget is None else number(asked.budget), limit.timing)
         cluster = choices.choose_cluster(asked, self.config.threads)
         choices.check_latency(self.config, cluster)
+        if limit != self.budget and self.config.final is not None and finals.has_begun(self):
+            raise ValueError(
+                f"{self.name} has chosen the best of its networks for its end: leave out --trials and --budget, or "
+                "begin a new search"
+            )
         random = control.complete(self)
         for one in (self, random):
             if one is not None and one.in_database:
@@ -215,6 +227,8 @@ class Run(run.Run):
             dataset = choices.with_test(dataset, source, output)
         output.say(going_on(self.name, config.data, limit, "" if config.table else place(where, cluster)))
         self.ended = driver.to_the_end(self, limit, dataset, where, cluster, output, self.telling(asked.on_trial))
+        alone = choices.place_alone(where, cluster, config.threads)
+        shipping.finish(self, dataset, alone, output, path(asked.data_dir), asked.data)
         return self
 
     def _say_what_moved(self, output: Output) -> None:

@@ -43,7 +43,7 @@ COSTS = ("macs", "params", "latency")
 SIGNALS = ("accuracy", "loss")
 SELECTIONS = ("last", "best")
 METRICS = ("accuracy", "balanced-accuracy", "macro-f1", "auc", "average-precision", "top5")
-KINDS = ("search", "comparison", "scaling grid", "proxy study")  # of runs, see `nas.ledger.workload`
+KINDS = ("search", "comparison", "scaling grid", "proxy study", "final ranking")  # of runs, see `nas.ledger.workload`
 
 TIME = Number(0)  # seconds
 SIDE = Number(MIN_SIZE, PIXELS.most, whole=True, of="pixels")  # of images that are trained on
@@ -113,6 +113,19 @@ SOURCE = Object(
 
 # ------------------------------------------------------------------ a run's config.json
 
+FINAL = Object(
+    {
+        "preset": TEXT,
+        "recipe": RECIPE,
+        "share": PART,
+        "images": COUNT,
+        "at_once": COUNT,
+        "seconds": Optional(SECONDS),
+    },
+    needed=("preset", "recipe", "share", "images"),
+)
+"""What follows a search: a `Final`."""
+
 CONFIG = Object(
     {
         "space": Object({"name": TEXT, "settings": ANYTHING}, needed=("name", "settings")),
@@ -137,6 +150,7 @@ CONFIG = Object(
         "validation": OrNull(MapOf(NATURAL)),
         "strategy_settings": ANYTHING,
         "kind": Word(KINDS),
+        "final": OrNull(FINAL),
     },
     needed=("space", "data", "recipe", "reward", "strategy", "seed"),
 )
@@ -169,9 +183,17 @@ COMPARISON_SETTINGS = Object(
         "equal_seconds": Flag(),
         "ensemble": Flag(),
         "channels": CHANNELS,
+        "starts": TEXTS,
+        "start_sha256": TEXTS,
+        "fresh": TEXTS,
+        "freeze": TEXTS,
+        "train_last": Optional(COUNT),
+        "backbone_lr": PART,
     }
 )
 """The settings of a comparison's space, as those of a grid of scalings and of a study of proxies below."""
+
+FINALISTS = Object({"trials": ListOf(NATURAL, least=1), "networks": ListOf(TEXT, least=1), "image_size": PIXELS})
 
 GRID = Object({"base": TEXT, "image_size": PIXELS, "triples": ListOf(TEXT, least=1), "seeds": SEEDS})
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from nas.cli import completion
-from nas.options.groups import OpeningOptions
+from nas.options.groups import OpeningOptions, TrainingOptions
 from nas.options.option import Option, Options, defaults_of, options_of
 
 O = TypeVar("O", bound=Options)  # noqa: E741
@@ -28,7 +28,8 @@ def command(options: type[O], function: Callable[[O], None], opens: bool = True)
     beside = {name: option for name, option in options_of(OpeningOptions).items() if opens and name not in own}
 
     @functools.wraps(function)
-    def called(**given: Any) -> None:
+    def called(ctx: typer.Context | None = None, **given: Any) -> None:
+        given = given if ctx is None else _without_defaults(ctx, own, given)
         typed = {name: value for name, value in given.items() if value != []}  # of a list nothing is typed: as usual
         read = {name: _read(option, typed[name]) for name, option in [*own.items(), *beside.items()] if name in typed}
         if beside:
@@ -41,10 +42,18 @@ def command(options: type[O], function: Callable[[O], None], opens: bool = True)
         for name, option in [*own.items(), *beside.items()]
         if option.by_place or option.panel
     ]
+    if issubclass(options, TrainingOptions):  # where it matters what was typed, and what is so by default
+        parameters.insert(0, inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     called.options = options  # type: ignore[attr-defined]
     called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return called
+
+
+def _without_defaults(ctx: typer.Context, own: Mapping[str, Option], given: dict[str, Any]) -> dict[str, Any]:
+    """`given` without what nobody typed, so that a preset of a recipe can tell; what is read from texts stays."""
+    kept = {name for name in given if name not in own or own[name].read is not None}
+    return {n: value for n, value in given.items() if n in kept or ctx.get_parameter_source(n).name != "DEFAULT"}  # type: ignore[union-attr]
 
 
 def _read(option: Option, typed: Any) -> Any:

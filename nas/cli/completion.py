@@ -24,6 +24,7 @@ def one_of(*known: str) -> Completion:
 
 baselines = one_of(*names.BASELINES)
 data = one_of(*names.DATA)
+presets = one_of(*names.PRESETS)
 spaces = one_of(*names.SPACES)
 strategies = one_of(*names.STRATEGIES)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,15 +33,22 @@ def announce(
     cluster: Cluster | None,
     folder: Path,
     output: Output,
+    preset: str | None = None,
+    starts: Sequence[str] = (),
 ) -> None:
-    """Say it, in lines. `why` says where the `source` of the images comes from; `dataset` has its test images."""
+    """Say it, in lines. `why` says where the `source` of the images comes from; `dataset` has its test images.
+
+    `preset` is what the recipe is called, `starts` what pretrained networks get of their files.
+    """
     rows = [
-        (e.name, "found" if e.found else "hand-designed", format_count(size.macs), format_count(size.params))
+        (e.name, e.kind, format_count(size.macs), format_count(size.params))
         for e, size in zip(comparison.candidates, comparison.sizes, strict=True)
     ]
     output.say(f"{table(('network', '', 'MACs', 'params'), rows)}\n")
-    for line in images_lines(source, dataset, recipe, why):
+    for line in images_lines(source, dataset, recipe, why, preset=preset):
         output.say(line)
+    for line in starts:
+        output.say(f"start     {line}")
     output.say(f"seeds     {comparison.seeds} of each network: {comparison.size} trainings, a seed after the other")
     if is_here(cluster):
         of_each = _seconds_of_each(comparison, dataset, recipe, device, output)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from math import floor
 from pathlib import Path
 
 from nas.baselines.zoo import with_width
-from nas.comparison.design import Candidate
+from nas.comparison.design import Candidate, ComparisonSpace
 from nas.data.download import Log
+from nas.data.images import Dataset
 from nas.data.source import DataSource
-from nas.files import CONFIG
+from nas.files import CONFIG, WEIGHTS
 from nas.ledger.names import is_network
 from nas.ledger.run import Run, folder_of, rank
 from nas.network import Designed, Found, Network
@@ -20,9 +22,11 @@ from nas.references.origin import Origin, origin_of, source_for
 from nas.references.resolve import expand, file_of, resolve
 from nas.text.units import format_count, parse_names
 from nas.training.recipe import Recipe
+from nas.training.transfer import Weights
 from scaling.compound import largest
 
 BY_DEFAULT = "resnet8,resnet20,mobilenet_v2"  # scaled to the found network's multiply-adds
+INIT = "+init="  # before the file of weights that a network starts from
 NEAR = 1.1  # found networks within so many times each other's multiply-adds have one budget
 MOST, STEP = 20.0, 0.001  # of a width multiplier
 
@@ -35,16 +39,19 @@ def choose(targets: Sequence[str], baselines: str, runs_dir: Path, say: Say) -> 
     A run's name alone is its best network, and RUN:top5 its five best. Raises ValueError for what is no network.
     """
     wanted = (*targets, *parse_names(baselines))
-    for target in wanted:
+    for target in [split_start(target)[0] for target in wanted]:
         if is_network(target) and (folder_of(target, runs_dir) / CONFIG).is_file():
             say(f"{target} is taken for the baseline; the best network of the run called so is {target}:best")
     names = [name for target in wanted for name in _expanded(target, runs_dir)]
     chosen: dict[str, Candidate] = {}
-    for name in dict.fromkeys(names):
+    for name, start in map(split_start, dict.fromkeys(names)):
         network = resolve(name, runs_dir)
         of_run = folder_of(name.partition(":")[0], runs_dir).is_dir()
         called = name if of_run or ":" not in name else network.name  # the text of an architecture is long
-        first = chosen.setdefault(_built(network), Candidate(called, network))
+        if start:
+            called = f"{called}{INIT}{start}"
+        file = str(weights_file(start)) if start else ""
+        first = chosen.setdefault(f"{_built(network)}{INIT}{file}", Candidate(called, network, file))
         if first.name != called:
             say(f"{called} is the network of {first.name}, and is trained once")
     if not chosen:
@@ -52,12 +59,50 @@ def choose(targets: Sequence[str], baselines: str, runs_dir: Path, say: Say) -> 
     return list(chosen.values())
 
 
+def split_start(target: str) -> tuple[str, str]:
+    """`mobilenet_v2+init=FILE` as the network and the file of the weights that it starts from; "" where none is named.
+
+    Raises ValueError where the file has no name.
+    """
+    name, given, file = target.partition(INIT)
+    if given and not file:
+        raise ValueError(f"{target} names no file: write {name}{INIT}weights.safetensors")
+    return name, file
+
+
+def weights_file(start: str) -> Path:
+    """The file of the weights that `start` names: one, or the folder of a training."""
+    path = Path(start).expanduser()
+    return (path / WEIGHTS if path.is_dir() else path).resolve()
+
+
+def check_starts(comparison: ComparisonSpace, dataset: Dataset, recipe: Recipe) -> list[str]:
+    """What each pretrained network gets of its file, in a line, found out before anything is trained.
+
+    Raises ValueError where a file cannot be read or does not fit, or its weights are untrained.
+    """
+    some = replace(dataset, train=dataset.train.take(min(8, len(dataset.train)), 0), test=None)
+    shown = replace(recipe, subset=None).prepare(replace(some, val=some.train))
+    lines = []
+    for number, candidate in enumerate(comparison.candidates):
+        if (start := comparison.start_of(number)) is None:
+            continue
+        if not Weights.read(start.path).trained:
+            raise ValueError(f"{start.path} has untrained weights: name those of a training")
+        module = candidate.network.build(shown.num_classes, shown.image_size)
+        taken = start.give(module, candidate.network, shown)
+        start.tuning.frozen(module)
+        lines.append(f"{candidate.name}: {taken.describe()}")
+    return lines
+
+
 def named(
     networks: Sequence[str], baselines: str | None, match_macs: bool | None, runs_dir: Path, say: Say
 ) -> tuple[list[Candidate], bool]:
     """Who takes part, and whether baselines are to be matched: where none is named, those by default are."""
     candidates = choose(networks, baselines or "", runs_dir, say)
-    if baselines is None and all(candidate.found for candidate in candidates):
+    scratch = [candidate for candidate in candidates if not candidate.start]
+    if baselines is None and scratch and all(candidate.found for candidate in scratch):
         return choose(networks, BY_DEFAULT, runs_dir, lambda text: None), match_macs is not False
     return candidates, bool(match_macs)
 
@@ -73,6 +118,7 @@ def source_of(
     """
     usual: Origin | None = None
     names = list(dict.fromkeys(name for target in targets for name in _expanded(target, runs_dir)))
+    names = list(dict.fromkeys(split_start(name)[0] for name in names))
     for name in names:
         origin = origin_of(name, resolve(name, runs_dir), runs_dir)
         if origin and usual is None:
@@ -118,6 +164,11 @@ def _built(network: Network) -> str:
 
 
 def _expanded(target: str, runs_dir: Path) -> list[str]:
+    target, start = split_start(target)
+    return [f"{name}{INIT}{start}" if start else name for name in _of_name(target, runs_dir)]
+
+
+def _of_name(target: str, runs_dir: Path) -> list[str]:
     if file_of(target):
         return [target]
     run, _, which = target.partition(":")
@@ -160,9 +211,9 @@ def matched(
     limits = [
         least for least, _ in budgets([candidate.size(num_classes, image_size, channels).macs for candidate in found])
     ]
-    chosen = {candidate.name: candidate for candidate in found}
+    chosen = {candidate.name: candidate for candidate in candidates if candidate.found or candidate.start}
     for candidate in candidates:
-        if not candidate.found:
+        if not candidate.found and not candidate.start:
             chosen |= {e.name: e for e in _within(candidate, limits, num_classes, image_size, say, channels)}
     return list(chosen.values())
 

@@ -8,8 +8,9 @@ last round.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import ClassVar
 
 from torch import nn
@@ -18,6 +19,8 @@ from nas.checks.schemas import COMPARISON_SETTINGS
 from nas.ledger.run import Run
 from nas.network import Designed, Network
 from nas.references.resolve import described
+from nas.training.fine_tuning import EVERYTHING, FineTuning
+from nas.training.transfer import StartFile, sha256_of
 from searchspaces import Arch, Choice, Space
 from searchspaces.cost import Cost, cost_of
 from searchspaces.images import RGB
@@ -31,11 +34,17 @@ class Candidate:
 
     name: str
     network: Network
+    start: str = ""  # the file of the weights that it starts from; "": random ones
 
     @property
     def found(self) -> bool:
-        """By a search; else it is hand-designed."""
-        return not isinstance(self.network, Designed)
+        """By a search, and trained from scratch; else it is hand-designed, or pretrained."""
+        return not self.start and not isinstance(self.network, Designed)
+
+    @property
+    def kind(self) -> str:
+        """In a word."""
+        return "pretrained" if self.start else "found" if self.found else "hand-designed"
 
     def size(self, num_classes: int, image_size: int, channels: int | None = None) -> Cost:
         """For images of so many classes, pixels and channels, 3 by default. ValueError where it does not take such."""
@@ -44,7 +53,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class ComparisonSpace(Space):
-    """Every network with every seed. `networks` are what a person types for those that are called `names`."""
+    """Every network with every seed. `networks` are what a person types for those that are called `names`.
+
+    `starts` are the files of weights that they start from, "" for random ones, and `start_sha256` what is in these;
+    both are empty where none has a file. How such are fine-tuned the last four say, as the options of `nas train` do.
+    """
 
     names: tuple[str, ...]
     networks: tuple[str, ...]
@@ -54,14 +67,22 @@ class ComparisonSpace(Space):
     equal_seconds: bool = False  # a second run follows, in which all are trained for equally long
     ensemble: bool = False  # predictions are kept
     channels: int | None = None  # of an image; None: 3
+    starts: tuple[str, ...] = ()
+    start_sha256: tuple[str, ...] = ()
+    fresh: tuple[str, ...] = ()
+    freeze: tuple[str, ...] = ()
+    train_last: int | None = None
+    backbone_lr: float = 1.0
     name: ClassVar[str] = "comparison"
 
     def __post_init__(self) -> None:
         COMPARISON_SETTINGS.checked("", self.settings())
-        for field in ("names", "networks"):
+        for field in ("names", "networks", "starts", "start_sha256", "fresh", "freeze"):
             object.__setattr__(self, field, tuple(getattr(self, field)))  # JSON has lists
         if len(self.names) != len(self.networks):
             raise ValueError(f"a comparison has {len(self.names)} names and {len(self.networks)} networks")
+        if len(self.starts) not in (0, len(self.names)) or len(self.start_sha256) != len(self.starts):
+            raise ValueError(f"a comparison has {len(self.names)} names and {len(self.starts)} files to start from")
 
     @classmethod
     def of(
@@ -73,15 +94,25 @@ class ComparisonSpace(Space):
         equal_seconds: bool,
         ensemble: bool,
         channels: int = RGB,
+        fresh: tuple[str, ...] = (),
+        tuning: FineTuning = EVERYTHING,
     ) -> ComparisonSpace:
+        """Raises ValueError where a file to start from cannot be read."""
         names, networks = tuple(e.name for e in candidates), tuple(e.network.text for e in candidates)
         other = None if channels == RGB else channels
-        return cls(names, networks, num_classes, image_size, seeds, equal_seconds, ensemble, other)
+        plain = cls(names, networks, num_classes, image_size, seeds, equal_seconds, ensemble, other)
+        if not any(candidate.start for candidate in candidates):
+            return plain
+        starts = tuple(candidate.start for candidate in candidates)
+        hashes = tuple(sha256_of(Path(start)) if start else "" for start in starts)
+        return replace(plain, starts=starts, start_sha256=hashes, fresh=fresh, **vars(tuning))
 
     @cached_property
     def candidates(self) -> tuple[Candidate, ...]:
         """In the order of the choice."""
-        return tuple(Candidate(n, described(text)) for n, text in zip(self.names, self.networks, strict=True))
+        starts = self.starts or ("",) * len(self.names)
+        given = zip(self.names, self.networks, starts, strict=True)
+        return tuple(Candidate(name, described(text), start) for name, text, start in given)
 
     @cached_property
     def sizes(self) -> tuple[Cost, ...]:
@@ -114,6 +145,13 @@ class ComparisonSpace(Space):
 
     def seed_of(self, arch: Arch) -> int:
         return arch[0]
+
+    def start_of(self, number: int) -> StartFile | None:
+        """The weights that candidate `number` starts from; None of random ones."""
+        if not self.starts or not self.starts[number]:
+            return None
+        tuning = FineTuning(self.freeze, self.train_last, self.backbone_lr)
+        return StartFile(self.starts[number], self.start_sha256[number], self.fresh, tuning)
 
 
 def comparison_of(run: Run) -> ComparisonSpace:

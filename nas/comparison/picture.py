@@ -108,8 +108,8 @@ def _point(axes: Axes, result: NetworkResult, row: int | None = None) -> None:
     x, y = (result.size.macs, level) if row is None else (level, row)
     axes.errorbar(
         x, y, xerr=None if row is None else error, yerr=error if row is None else None,
-        fmt="o" if result.found else "s", markersize=8 if result.found else 5, capsize=3, elinewidth=0.9,
-        color=FOUND if result.found else DESIGNED, label="found" if result.found else "hand-designed",
+        fmt={"found": "o", "pretrained": "^"}.get(result.kind, "s"), markersize=8 if result.found else 5, capsize=3,
+        elinewidth=0.9, color=FOUND if result.found else DESIGNED, label=result.kind,
         zorder=3 if result.found else 2,
     )  # fmt: skip
 

@@ -58,9 +58,9 @@ def _cells(result: NetworkResult) -> tuple[str, ...]:
     sizes = tuple(format_count(size) for size in (result.size.macs, result.size.params, result.size.activations))
     n = f"{len(result.trainings)}" + (f", {len(result.failures)} failed" if result.failures else "")
     if not result.trainings:
-        return (result.name, "-", "-", *sizes, "-", "-", "-", "-", n)
+        return (result.called, "-", "-", *sizes, "-", "-", "-", "-", n)
     return (
-        result.name,
+        result.called,
         format_spread(result.test_accuracies),
         format_spread(result.val_accuracies),
         *sizes,
@@ -92,16 +92,20 @@ def legend(found: ComparisonResults) -> list[str]:
 
 def how_trained(found: ComparisonResults) -> str:
     recipe = found.recipe
+    scratch = "" if all(r.start for r in found.all) else " from scratch"
+    if any(r.start for r in found.all):
+        scratch += f"{',' if scratch else ''} from the weights of a file where it says pretrained,"
     if recipe.seconds is not None:
-        return f"each trained from scratch for {format_seconds(recipe.seconds)}"
+        return f"each trained{scratch} for {format_seconds(recipe.seconds)}"
     of = "all" if recipe.subset is None else f"{recipe.subset:,}"
-    return f"each trained from scratch for {recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''} of {of} images"
+    return f"each trained{scratch} for {recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''} of {of} images"
 
 
 def in_words(found: ComparisonResults) -> list[str]:
     """What the results show and what they do not, a sentence a line."""
     said = [(subject, found.verdict(subject)) for subject in found.subjects]
     lines = [_verdict(found, v) if v else _no_verdict(found, subject) for subject, v in said]
+    lines += [_rival(found, rival, subject) for rival in found.rivals for subject in found.subjects]
     verdicts = [verdict for _, verdict in said if verdict and _known(found, verdict)]
     return [*lines, *(_method(found, verdicts) if verdicts else []), *_open(found)]
 
@@ -114,6 +118,22 @@ def _verdict(found: ComparisonResults, verdict: Verdict) -> str:
         f"{verdict.subject.name} against {best.name}, {of} of at most {format_count(verdict.subject.size.macs)} MACs"
     )
     return f"{against}: {difference(found, verdict)}"
+
+
+def _rival(found: ComparisonResults, rival: NetworkResult, subject: NetworkResult) -> str:
+    """Whether a pretrained network or one from scratch won: not with equal means, which is said."""
+    began = f"{rival.name} began from the weights of {rival.start}, {subject.name} from random ones"
+    macs = f"{format_count(rival.size.macs)} MACs against {format_count(subject.size.macs)}"
+    verdict = found.against(rival, subject)
+    if verdict is None:
+        return f"{began}: not compared, since one of both was not trained"
+    if not _known(found, verdict):
+        return f"{began} ({macs}): {difference(found, verdict)}"
+    if verdict.interval is not None and not verdict.interval.shows:
+        who = "neither is shown to be better"
+    else:
+        who = f"{subject.name if verdict.difference > 0 else rival.name} has the better accuracy"
+    return f"{began}; {who}, at {macs}; {subject.name}: {difference(found, verdict)}"
 
 
 def difference(found: ComparisonResults, verdict: Verdict) -> str:
@@ -146,8 +166,16 @@ def _known(found: ComparisonResults, verdict: Verdict) -> bool:
 def _no_verdict(found: ComparisonResults, subject: NetworkResult) -> str:
     if not subject.trainings:
         return f"{subject.name}: none of its trainings has ended well, so there is nothing to say of it"
-    if not any(r for r in found.trained if not r.found and r is not subject):
-        return f"{subject.name}: no other network was trained that it could be compared with"
+    others = [r for r in found.trained if not r.found and bool(r.start) == bool(subject.start)]
+    if not any(r for r in others if r is not subject):
+        alike = (
+            ""
+            if not any(r.start for r in found.all)
+            else " from weights of a file"
+            if subject.start
+            else " from scratch"
+        )
+        return f"{subject.name}: no other network was trained{alike} that it could be compared with"
     said = "--match-macs narrows hand-designed ones to that" if subject.found else "name a smaller one"
     return f"{subject.name}: no network of at most its {format_count(subject.size.macs)} MACs was trained; {said}"
 
@@ -155,10 +183,11 @@ def _no_verdict(found: ComparisonResults, subject: NetworkResult) -> str:
 def _method(found: ComparisonResults, verdicts: Sequence[Verdict]) -> list[str]:
     """How the comparison was made, and what it does not cover."""
     names = [subject.name for subject in found.subjects]
-    if len(names) == 1:
+    count = len(names) * (1 + len(found.rivals))
+    if count == 1:
         planned = "planned: this one comparison"
     else:
-        planned = f"planned: these {len(names)} comparisons, whose intervals hold together (Bonferroni)"
+        planned = f"planned: these {count} comparisons, whose intervals hold together (Bonferroni)"
     lines = [
         f"{planned}; the reference is the one of the best mean on the test images, so the hardest to beat"
         + _how_chosen(found, names)
@@ -230,7 +259,7 @@ def to_markdown(read: Sequence[ComparisonResults]) -> str:
 
 def to_json(found: ComparisonResults) -> dict[str, Any]:
     """Every figure. Accuracies and differences are 0..1."""
-    return {
+    document: dict[str, Any] = {
         "run": found.run,
         "equal": "images" if found.recipe.seconds is None else "seconds",
         "data": found.data,
@@ -244,10 +273,13 @@ def to_json(found: ComparisonResults) -> dict[str, Any]:
         "missing": found.missing,
         "words": in_words(found),
     }
+    of_both = [found.against(rival, subject) for rival in found.rivals for subject in found.subjects]
+    return document | ({"pretrained": [_json_verdict(found, v) for v in of_both if v]} if of_both else {})
 
 
 def _json_row(limit: int | None, result: NetworkResult) -> dict[str, Any]:
     row: dict[str, Any] = {"network": result.name, "architecture": result.text, "found": result.found}
+    row |= {"start": result.start} if result.start else {}
     row |= {"macs_budget": limit, **asdict(result.size)}
     trained = bool(result.trainings)
     for name, values in (("test_accuracy", result.test_accuracies), ("val_accuracy", result.val_accuracies)):
@@ -283,7 +315,7 @@ def to_csv(read: Sequence[ComparisonResults]) -> str:
     """A line for each network, and for each once more at equal seconds."""
     rows = [{"equal": document["equal"]} | row for document in map(to_json, read) for row in document["networks"]]
     out = io.StringIO()
-    columns = [name for name in rows[0] if name not in ("trainings", "failures")]
+    columns = [name for name in {key: None for row in rows for key in row} if name not in ("trainings", "failures")]
     writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

@@ -48,6 +48,17 @@ class NetworkResult:
     size: Cost
     trainings: dict[int, Training]
     failures: dict[int, str]  # the reasons
+    start: str = ""  # the file of the weights that it starts from; "": random ones
+
+    @property
+    def kind(self) -> str:
+        """In a word."""
+        return "pretrained" if self.start else "found" if self.found else "hand-designed"
+
+    @property
+    def called(self) -> str:
+        """Its name, and that it is pretrained where it is."""
+        return f"{self.name} (pretrained)" if self.start else self.name
 
     @property
     def test_accuracies(self) -> list[float]:
@@ -143,11 +154,20 @@ class ComparisonResults:
     @property
     def confidence(self) -> float:
         """That of each interval, so that all of them hold together (Bonferroni)."""
-        return 1 - (1 - CONFIDENCE) / len(self.subjects)
+        return 1 - (1 - CONFIDENCE) / (len(self.subjects) * (1 + len(self.rivals)))
+
+    @property
+    def rivals(self) -> list[NetworkResult]:
+        """Those that start from the weights of a file: no references of those that are trained from scratch."""
+        return [result for result in self.all if result.start and result not in self.subjects]
 
     def references(self, subject: NetworkResult) -> list[NetworkResult]:
-        """Hand-designed networks that were trained and have no more multiply-adds; the best on test images first."""
-        others = [r for r in self.trained if not r.found and r is not subject and r.size.macs <= subject.size.macs]
+        """Hand-designed networks that were trained and have no more multiply-adds; the best on test images first.
+
+        They start as `subject` does: from random weights, or from those of a file.
+        """
+        alike = [r for r in self.trained if not r.found and bool(r.start) == bool(subject.start)]
+        others = [r for r in alike if r is not subject and r.size.macs <= subject.size.macs]
         return sorted(others, key=_standing)
 
     def verdict(self, subject: NetworkResult) -> Verdict | None:
@@ -155,11 +175,20 @@ class ComparisonResults:
         references = self.references(subject)
         if not subject.trainings or not references:
             return None
-        best = references[0]
-        fit = _fit([r for r in self.trained if r in (subject, best) or self.learned(r)])
+        return self._between(subject, references[0], len(references))
+
+    def against(self, rival: NetworkResult, subject: NetworkResult) -> Verdict | None:
+        """`subject`, trained from scratch, against the pretrained `rival`, of whatever size. None as of `verdict`."""
+        return self._between(subject, rival, 1) if subject.trainings and rival.trainings else None
+
+    def _between(self, subject: NetworkResult, best: NetworkResult, among: int) -> Verdict:
+        """Networks that start otherwise than these two say nothing of how much theirs vary."""
+        starts = {bool(subject.start), bool(best.start)}
+        alike = [r for r in self.trained if bool(r.start) in starts]
+        fit = _fit([r for r in alike if r in (subject, best) or self.learned(r)])
         difference = fit.level(subject.name) - fit.level(best.name)
         pooled, alone = (f.planned([subject.name], [best.name], self.confidence) for f in (fit, _fit([subject, best])))
-        return Verdict(subject, best, len(references), difference, pooled, alone, len(fit.treatments), fit.freedom)
+        return Verdict(subject, best, among, difference, pooled, alone, len(fit.treatments), fit.freedom)
 
     def learned(self, result: NetworkResult) -> bool:
         """Whether it is above chance. What is not varies little, and would make the others' differences look sure."""
@@ -167,8 +196,11 @@ class ComparisonResults:
 
     @property
     def pareto(self) -> list[NetworkResult]:
-        """Networks than which none is as cheap and more accurate on test images, or cheaper and as accurate."""
-        trained = self.trained
+        """Networks than which none is as cheap and more accurate on test images, or cheaper and as accurate.
+
+        Pretrained ones are not among them, unless all are: they had more than this training.
+        """
+        trained = [result for result in self.trained if not result.start] or self.trained
         return [trained[number] for number in unbeaten([(r.size.macs, -r.test_accuracy) for r in trained])]
 
 
@@ -206,6 +238,7 @@ def results(run: Run) -> ComparisonResults:
             size,
             dict(sorted(trainings[candidate.name].items())),
             dict(sorted(failures[candidate.name].items())),
+            candidate.start,
         )
         for candidate, size in zip(comparison.candidates, comparison.sizes, strict=True)
     )

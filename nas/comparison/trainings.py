@@ -25,6 +25,7 @@ class Trainings(Search):
     """What an engine drives to train and test all of a comparison's networks. `dataset` has its test images.
 
     Where the comparison is one of ensembles, too, every training's class probabilities are kept in the run's folder.
+    Raises ValueError where a file of weights to start from is gone, or another.
     """
 
     def __init__(
@@ -38,7 +39,11 @@ class Trainings(Search):
     ) -> None:
         super().__init__(run, study, budget, progress, dataset, table)
         assert dataset.test is not None
-        self._keeps = comparison_of(run).ensemble
+        comparison = comparison_of(run)
+        for number in range(len(comparison.names)):
+            if (start := comparison.start_of(number)) is not None:
+                start.check()
+        self._keeps = comparison.ensemble
         if self._keeps:
             labels = {"val": dataset.val.labels.cpu(), "test": dataset.test.labels.cpu()}
             _keep(make_folder(run.path / PREDICTIONS), LABELS, labels)

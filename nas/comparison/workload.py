@@ -28,7 +28,8 @@ class Comparison(Workload):
 
     def job(self, arch: Arch, config: Config) -> Job:
         recipe = replace(config.recipe, image_size=self.comparison.image_size)
-        return Job(self.comparison.network_of(arch), recipe, self.comparison.seed_of(arch), tested=True)
+        network, start = self.comparison.network_of(arch), self.comparison.start_of(arch[1])
+        return Job(network, recipe, self.comparison.seed_of(arch), tested=True, start=start)
 
     def after(self, run: Run, budget: Budget) -> Iterator[Next]:
         """The comparison at equal seconds, where that was asked for."""

@@ -12,10 +12,12 @@ from nas.training.announcement import images_lines
 from searchspaces.cost import cost_of
 
 
-def training_lines(job: Job, dataset: Dataset, origin: str, folder: Path, start: str = "") -> str:
+def training_lines(
+    job: Job, dataset: Dataset, origin: str, folder: Path, start: str = "", preset: str | None = None
+) -> str:
     """What one training is going to do. `dataset` is as loaded, with its test images; `origin` is what has those data.
 
-    `start` says where it goes on, of one that does.
+    `start` says where it goes on, of one that does; `preset` what its recipe is called.
 
     Raises ValueError where the network does not take such images, or the teacher has other classes.
     """
@@ -30,7 +32,7 @@ def training_lines(job: Job, dataset: Dataset, origin: str, folder: Path, start:
     threads = f", {job.threads} thread{'s' if job.threads > 1 else ''}" if job.device == "cpu" else ""
     return "\n".join([
         f"network   {job.network.name}, {format_count(size.macs)} MACs, {format_count(size.params)} params",
-        *images_lines(job.data, dataset, job.recipe, f"as {origin} has it{changed}" if origin else ""),
+        *images_lines(job.data, dataset, job.recipe, f"as {origin} has it{changed}" if origin else "", preset=preset),
         f"start     {start}, seed {job.seed}",
         *taught,
         f"device    {job.device}{threads}",

@@ -1,4 +1,5 @@
-"""The run that stands beside another one: NAME-random, its random control, or NAME-seconds, a comparison once more.
+"""The run that stands beside another one: NAME-random, its random control; NAME-finalists, its best networks trained
+longer; or NAME-seconds, a comparison once more.
 
 It says itself whose it is (`of`, in its `Identity`), so it is found when one or both of the folders have new names.
 """
@@ -6,7 +7,7 @@ It says itself whose it is (`of`, in its `Identity`), so it is found when one or
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nas.files import CONFIG, read_json
@@ -19,20 +20,18 @@ def usual_place(path: Path, what: str) -> Path:
     return path.with_name(f"{path.name}-{what}")
 
 
-def find(run: Run, what: str) -> Run | None:
-    """What stands beside `run`; None where nothing does. Raises ValueError where it is damaged."""
+def find(run: Run, what: str, fits: Callable[[Run], bool] = lambda found: True) -> Run | None:
+    """What stands beside `run` and `fits`; None where nothing does. Raises ValueError where it is damaged."""
     usual = usual_place(run.path, what)
     if not run.identity.id:  # made by an older version: by its name alone
         return Run.open(usual, run.storage_url) if (usual / CONFIG).is_file() else None
-    for path in (usual, *_elsewhere(run)):
-        if _is_of(path, run):
-            return Run.open(path, run.storage_url)
-    return None
+    there = (Run.open(path, run.storage_url) for path in (usual, *_elsewhere(run)) if _is_of(path, run))
+    return next(filter(fits, there), None)
 
 
 def note_of_loss(run: Run, what: str) -> str | None:
     """What to tell a person where something stood beside `run`, and is not found any more."""
-    if not run.identity.beside or find(run, what) is not None:
+    if not run.identity.beside or find(run, what, lambda found: found.config.kind == run.config.kind) is not None:
         return None
     return (
         f"{run.identity.beside}, which was made to stand beside {run.name}, is not in {run.path.parent}: "

@@ -27,6 +27,27 @@ Direction = Literal["maximize", "minimize"]
 
 
 @dataclass(frozen=True)
+class Final:
+    """What follows a search: its best networks are trained longer, and the best of these by `recipe`, to the end.
+
+    The whole of that has `seconds`, half of which are for the longer trainings; None: a `share` of what the search
+    took.
+    """
+
+    preset: str  # what the recipe is called
+    recipe: Recipe
+    share: float  # 0..1
+    images: int  # that the recipe trains on
+    at_once: int = 1  # trainings
+    seconds: float | None = None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Final:
+        """Of `values` that are of `nas.checks.schemas.FINAL`."""
+        return cls(**{**values, "recipe": Recipe(**values["recipe"])})
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that decides what a search does, but for when it ends."""
 
@@ -52,6 +73,7 @@ class Config:
     validation: dict[str, int] | None = None  # its validation images of each class; None likewise
     strategy_settings: Mapping[str, Any] = field(default_factory=dict)  # those that are not the strategy's own
     kind: str = SEARCH  # what is done with the space, see `nas.ledger.workload`
+    final: Final | None = None  # what follows it
 
     def __post_init__(self) -> None:
         SEED.checked("--seed", self.seed)
@@ -121,7 +143,8 @@ class Config:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         space = {"name": self.space.reference, "settings": self.space.settings()}
         parts = {name: dataclasses.asdict(values[name]) for name in ("recipe", "reward")}
-        return values | {"space": space} | parts
+        final = None if self.final is None else dataclasses.asdict(self.final)
+        return values | {"space": space, "final": final} | parts
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Config:
@@ -132,6 +155,7 @@ class Config:
             "recipe": Recipe(**values["recipe"]),
             "reward": Reward(**values["reward"]),
             "objectives": tuple(values.get("objectives", ())),
+            "final": Final.from_dict(values["final"]) if values.get("final") else None,
         }
         config = cls(**(values | parts))
         _ = config.workload  # which it has where its kind and its space fit together

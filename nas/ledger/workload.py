@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nas.ledger.run import Run
     from nas.network import Network
     from nas.training.recipe import Recipe
+    from nas.training.transfer import StartFile
     from searchspaces import Arch
 
 SEARCH = "search"
@@ -38,6 +39,7 @@ KINDS = {
     "comparison": Kind("nas.comparison.workload:Comparison", "nas.comparison.design:ComparisonSpace"),
     "scaling grid": Kind("nas.scale.workload:Grid", "nas.scale.grid:ScalingGrid"),
     "proxy study": Kind("nas.proxies.workload:Study", "nas.proxies.study:ProxyStudy"),
+    "final ranking": Kind("nas.final.ranking:Ranking", "nas.final.ranking:Finalists"),
 }
 MOVED = {
     "nas.compare.lineup:Lineup": "nas.comparison.design:ComparisonSpace",
@@ -53,7 +55,8 @@ EXPERIMENTS = {kind.space: name for name, kind in KINDS.items() if kind.space}
 class Job:
     """The training that an architecture stands for. `evaluate_at`: images after which it is evaluated.
 
-    `tested`: it ends with a look at the test images, which a search never has.
+    `tested`: it ends with a look at the test images, which a search never has. `start`: the weights that it starts
+    from, where these are not random.
     """
 
     network: Network
@@ -61,6 +64,7 @@ class Job:
     seed: int
     evaluate_at: tuple[int, ...] = ()
     tested: bool = False
+    start: StartFile | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,10 @@ class Workload(Protocol):
     def job(self, arch: Arch, config: Config) -> Job:
         """What a trial of `arch` is."""
         ...
+
+    def is_over(self, run: Run, budget: Budget) -> bool:
+        """Whether `run` does nothing any more with this `budget`, but what follows it may."""
+        return False
 
     def after(self, run: Run, budget: Budget) -> Iterator[Next]:
         """The runs that follow `run`, which has ended with `budget`; each is asked for when those before have ended."""

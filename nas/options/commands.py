@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, Several, SomeData
-from nas.checks.limits import CHANNELS, CLASSES, PIXELS, SEED, SEEDS, SHARE, Optional
-from nas.options import panels
+from nas.checks.limits import CHANNELS, CLASSES, PIXELS, SEED, SEEDS, SHARE, Number, Optional, Word
+from nas.options import names, panels
 from nas.options.groups import (
     GIVEN,
     MAYBE_LINE,
@@ -43,6 +43,7 @@ from nas.options.groups import (
     TrainingOptions,
     Trials,
     TrustOptions,
+    TuningOptions,
 )
 from nas.options.option import Option
 
@@ -66,7 +67,8 @@ Networks = Annotated[
     str | Path | Sequence[str | Path],
     Option(
         Several(NAMED),
-        "RUN (its best), RUN:17, RUN:top5, a baseline (resnet20), mnas:..., a .json file: any mix.",
+        "RUN (its best), RUN:17, RUN:top5, a baseline (resnet20), mnas:..., a .json file: any mix. resnet18+init=FILE "
+        "begins from the weights of a file, as nas train --init does.",
         typed=list[str],
         metavar="NETWORK",
         completes="networks",
@@ -89,6 +91,26 @@ class SearchOptions(
     """Of `nas search` and `nas.search`."""
 
     data: Data = "cifar10"
+    final: Annotated[
+        str | None,
+        Option(
+            Optional(Word(names.PRESETS)),
+            "Then train its best longer, and the best of these to the end, by the recipe "
+            f"{' or '.join(names.PRESETS)}: a network to ship.",
+            panels.SEARCHING,
+            metavar="NAME",
+            completes="presets",
+        ),
+    ] = None
+    final_share: Annotated[
+        float,
+        Option(
+            Number(0.05, 0.95),
+            "With --final, the share of --budget that is kept for that; of the time that --trials took, where there is "
+            "no --budget. Half of it ranks the best anew.",
+            panels.SEARCHING,
+        ),
+    ] = 0.5
     name: Annotated[str | None, Option(MAYBE_LINE, "The run's name.", panels.OUTPUT, usual="SPACE-DATA-1, -2, ...")] = (
         None
     )
@@ -144,7 +166,7 @@ class TrainOptions(DataOptions, StartOptions, TrainingOptions, JudgingOptions, D
 
 
 @dataclass(frozen=True)
-class CompareOptions(DataOptions, TrainingOptions, JudgingOptions, MachineOptions, OutputOptions):
+class CompareOptions(DataOptions, TuningOptions, TrainingOptions, JudgingOptions, MachineOptions, OutputOptions):
     """Of `nas compare` and `nas.compare`."""
 
     networks: Networks

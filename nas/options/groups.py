@@ -328,12 +328,12 @@ class StepOptions(Options):
         float, Option(ALPHA, "Put a part of one image into another: alpha, say 1; 0 is off.", panels.TRAINING)
     ] = 0.0
     recipe: Annotated[
-        Texts | None,
+        Texts | str | None,
         Option(
             Optional(ByName()),
             "Any other field of the recipe, as in --set label_smoothing=0.",
             panels.TRAINING,
-            'All of them by their names: {"label_smoothing": 0}.',
+            'All of them by their names: {"label_smoothing": 0}; or the name of a preset.',
             flags=("--set",),
             typed=list[str],
             read=by_name,
@@ -344,8 +344,23 @@ class StepOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions(StepOptions):
-    """How a network is trained."""
+    """How a network is trained.
 
+    A `preset` sets what nobody gives besides: options, and as `recipe` the fields that no option has.
+    """
+
+    preset: Annotated[
+        str | None,
+        Option(
+            Optional(Word(names.PRESETS)),
+            f"A recipe by its name: {', '.join(names.PRESETS)}. What is given besides wins over it.",
+            panels.TRAINING,
+            "Or as recipe.",
+            flags=("--recipe",),
+            metavar="NAME",
+            completes="presets",
+        ),
+    ] = None
     epochs: Epochs = 1
     subset: SomeSubset = None
     class_weights: Annotated[
@@ -359,6 +374,33 @@ class TrainingOptions(StepOptions):
             usual="equal, or what the network was searched with",
         ),
     ] = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.recipe, str):
+            if self.preset not in (None, self.recipe):
+                raise ValueError(f"preset is {self.preset} and recipe {self.recipe}: give one of them")
+            object.__setattr__(self, "preset", self.recipe)
+            object.__setattr__(self, "recipe", None)
+        super().__post_init__()
+        if self.preset is not None:
+            self._fill()
+
+    def _fill(self) -> None:
+        """Set what the preset says and nobody gave."""
+        from nas.training.presets import PRESETS  # of a floor above, and no more than a dict
+
+        assert self.preset is not None
+        said = PRESETS[self.preset]
+        options = {name for name in said if hasattr(self, name)}
+        filled = options - self._given
+        for name in filled:
+            object.__setattr__(self, name, said[name])
+        assert not isinstance(self.recipe, str)
+        fields = {name: value for name, value in said.items() if name not in options}
+        if fields:
+            filled |= {"recipe"} if self.recipe is None else set()
+            object.__setattr__(self, "recipe", fields | dict(self.recipe or {}))
+        object.__setattr__(self, "_filled", frozenset(filled))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -377,8 +419,8 @@ class JudgingOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartOptions(Options):
-    """Which weights a training starts from, and which of them it changes."""
+class InitOptions(Options):
+    """Which weights a training starts from."""
 
     init: Annotated[
         Path | str | None,
@@ -388,6 +430,12 @@ class StartOptions(Options):
             panels.START,
         ),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningOptions(Options):
+    """Which of the weights that a training starts from it changes."""
+
     fresh: Annotated[
         str, Option(LINE, "With --init, rows that start with new weights all the same: conv1,fc", panels.START)
     ] = ""
@@ -404,6 +452,11 @@ class StartOptions(Options):
         float,
         Option(PART, "Factor of the learning rate of what is trained before the last row.", panels.START, typed=float),
     ] = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartOptions(TuningOptions, InitOptions):
+    """Which weights a training starts from, and which of them it changes."""
 
 
 # ------------------------------------------------------------------- what to run on

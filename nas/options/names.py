@@ -6,6 +6,7 @@ DATA = ("cifar10", "cifar100", "shapes2", "shapes", "folder:", "array:")
 STRATEGIES = (
     "controller", "ppo", "reinforce", "nas2016", "nasnet", "evolution", "local-search", "random", "tpe", "gp", "nsga2",
 )  # fmt: skip
+PRESETS = ("plain", "strong")  # of recipes, see `nas.training.presets`
 _BASELINES = """
     lenet5 alexnet alexnet_one_tower zfnet vgg11 vgg13 vgg16_c vgg16 vgg19 vgg11_bn vgg13_bn vgg16_c_bn vgg16_bn
     vgg19_bn googlenet bn_inception se_inception highway19 inception_v3 squeezenet1_0 squeezenet1_1 inception_v4

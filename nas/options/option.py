@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, ClassVar, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from nas.checks.kinds import Place
 from nas.checks.limits import Checks, Flag, Number, Optional
@@ -87,6 +87,14 @@ class Options:
     Numbers with units and paths may be given as texts. They are read when this is made.
     """
 
+    _given: ClassVar[frozenset[str]] = frozenset()  # the names of those that it was made with; of one made so, its own
+    _filled: ClassVar[frozenset[str]] = frozenset()  # of those that another option has set, as a preset does
+
+    def __new__(cls, *_: Any, **given: Any) -> Self:
+        made = super().__new__(cls)
+        object.__setattr__(made, "_given", frozenset(given))
+        return made
+
     def __post_init__(self) -> None:
         for name, option in options_of(type(self)).items():
             called = name if option.read else option.spelled(name)  # what is typed is read, and can be no other kind
@@ -96,7 +104,8 @@ class Options:
     def changed(self, *names: str) -> list[str]:
         """Which of the options `names`, of all by default, have another value than usual: as they are typed."""
         usual, options = defaults_of(type(self)), options_of(type(self))
-        return [options[n].spelled(n) for n in names or options if n in usual and getattr(self, n) != usual[n]]
+        own = [name for name in names or options if name in usual and name not in self._filled]
+        return [options[name].spelled(name) for name in own if getattr(self, name) != usual[name]]
 
     def values_for(self, made: type) -> dict[str, Any]:
         """The values of those options that the dataclass `made` has as fields, by their names."""

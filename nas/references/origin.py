@@ -110,7 +110,10 @@ def trained_on(weights: Path) -> Origin | None:
 
 
 def _trial(run: Run, which: str, network: Network) -> str:
-    """The trial of `run` that `which` means, `best` or 17, larger or not: as one text, however it was spelled."""
+    """The trial of `run` that `which` means, `best` or 17, larger or not: as one text, however it was spelled.
+
+    `final` stays so: it is trained in a folder of its own.
+    """
     number, larger = _SCALED.sub("", which), _SCALED.search(which)
     if number == "best":
         number = str(run.best_row().number)

@@ -12,6 +12,7 @@ from typing import Any
 from nas.baselines.zoo import BASELINES, UnknownName, find
 from nas.checks import schema, schemas
 from nas.files import ARCHITECTURE
+from nas.ledger import finals
 from nas.ledger.run import Run, folder_of
 from nas.ledger.trust import space_of_file, space_of_person
 from nas.network import Designed, Found, Network, Scaled, grown
@@ -42,19 +43,19 @@ def expand(names: str) -> list[str]:
 def resolve(target: str, runs_dir: str | Path) -> Network:
     """The network that `target` means. Raises ValueError with the forms that there are.
 
-    `RUN:best` or `RUN:NUMBER` is a trial of a run in `runs_dir` (with a slash, as in `runs/x:best`, RUN is its folder),
-    `mnas:TEXT`, `mnas@WIDTH:TEXT` or `compact@max_macs=8M:TEXT` an architecture (settings of its space are joined by
-    commas, a width needs no name; a space of one's own is `mypackage.module:MySpace:TEXT`), `FILE.json` one that `nas
-    train` wrote, `FOLDER` the training that lies there, anything else a baseline's name (`mobilenet_v2@0.5`): that is
-    also what a name means which a folder has too, and `./NAME` is the folder. `@WIDTHxDEPTH-PIXELS` after any of them
-    is that network scaled: `RUN:best@1.1x1.2-36`.
+    `RUN:best`, `RUN:NUMBER` or, after `--final`, `RUN:final` is a trial of a run in `runs_dir` (with a slash, as in
+    `runs/x:best`, RUN is its folder), `mnas:TEXT`, `mnas@WIDTH:TEXT` or `compact@max_macs=8M:TEXT` an architecture
+    (settings of its space are joined by commas, a width needs no name; a space of one's own is
+    `mypackage.module:MySpace:TEXT`), `FILE.json` one that `nas train` wrote, `FOLDER` the training that lies there,
+    anything else a baseline's name (`mobilenet_v2@0.5`): that is also what a name means which a folder has too, and
+    `./NAME` is the folder. `@WIDTHxDEPTH-PIXELS` after any of them is that network scaled: `RUN:best@1.1x1.2-36`.
     """
     if multiplied := _SCALED.fullmatch(target):
         return _grown(multiplied, resolve(multiplied["base"], runs_dir))
     if file := file_of(target):
         return _from_file(file)
     prefix, colon, rest = target.partition(":")
-    if prefix in SPACES and re.fullmatch(r"best|\d+", rest) and (run := folder_of(prefix, runs_dir)).is_dir():
+    if prefix in SPACES and re.fullmatch(r"best|final|\d+", rest) and (run := folder_of(prefix, runs_dir)).is_dir():
         raise ValueError(f"{prefix}:... is an architecture of the space: {run}:{rest} is a trial of the run called so")
     if written := _written(target):
         return _architecture(written, space_of_person)
@@ -158,6 +159,8 @@ def _multiplier(target: str, text: str) -> float:
 def _from_run(run: Run, which: str) -> Network:
     if which == "best":
         return run.network(run.best_row())
+    if which == finals.FINAL:
+        return run.network(finals.winner(run))
     rows = {str(row.number): row for row in run.rows() if row.arch}
     if which not in rows:
         raise ValueError(f"{run.name} has no trial {which!r}: `nas top {run.name}` lists them, {run.name}:best is one")

@@ -13,14 +13,17 @@ from nas.data import short_name
 from nas.data.images import RGB, Dataset
 from nas.data.source import DataSource
 from nas.devices.device import choose_device
+from nas.files import is_taken
 from nas.ledger import repeats
-from nas.ledger.config import Budget, Config
+from nas.ledger.beside import usual_place
+from nas.ledger.config import Budget, Config, Final
+from nas.ledger.finals import FINALISTS
 from nas.ledger.names import as_name, check_name, check_room
 from nas.ledger.run import check_database
 from nas.ledger.trust import class_of_person, space_of_person
-from nas.options.commands import SearchOptions
+from nas.options.commands import SearchOptions, TrainOptions
 from nas.options.groups import ClusterOptions, DeviceOptions, GoalOptions, SpaceOptions, StepOptions, StrategyOptions
-from nas.options.option import number
+from nas.options.option import defaults_of, number
 from nas.pruning import NO_PRUNER, make_pruner
 from nas.reward import ACCURACY, LOSS, USUAL_W, Reward
 from nas.samplers import check_strategy, read_settings
@@ -33,6 +36,7 @@ from nas.searching.published import read
 from nas.searching.reach import check_reach
 from nas.text.units import format_count
 from nas.training.metrics import check_metric, weights_of_classes
+from nas.training.presets import PRESETS
 from nas.training.recipe import Recipe
 from searchspaces import Space
 from searchspaces.scaled import ScaledSpace
@@ -56,6 +60,7 @@ def choose_recipe(
             values[name] = getattr(searched or Recipe(), name)
     if values.get("subset") == "all":
         values["subset"] = None
+    assert not isinstance(asked.recipe, str), "a preset's name has been read"
     recipe = Recipe(**values).changed(asked.recipe or {})
     if not taught and (recipe.distill, recipe.distill_temperature) != (None, None):
         raise ValueError(
@@ -152,6 +157,11 @@ def choose_place(cluster: Cluster | None, asked: DeviceOptions) -> str:
     return cluster.device if cluster else here
 
 
+def place_alone(device: str, cluster: Cluster | None, threads: int) -> str:
+    """What computes here, after trials on `device` of a `cluster`: the same where that is here, else what there is."""
+    return device if cluster is None or cluster.address is None else choose_device("auto", threads)
+
+
 def check_latency(config: Config, cluster: Cluster | None) -> None:
     """Raises ValueError where a network's time is asked for, and trials that share a GPU would be measured."""
     if config.measures_latency and cluster is not None and cluster.gpus_per_trial < 1:
@@ -177,6 +187,62 @@ def choose_budget(asked: StrategyOptions) -> Budget:
     """When a search ends; 20 minutes, where nobody says."""
     usual = 20 * 60.0 if asked.trials is None else None
     return Budget(asked.trials, usual if asked.budget is None else number(asked.budget))
+
+
+CARRIED = (
+    "image_size", "metric", "class_weights", "flip", "vertical_flip", "quarter_turns", "rotation", "bf16",
+)  # fmt: skip
+"""What the final recipe has from that of the search, whatever the preset says: it is of the images and the device."""
+
+
+def choose_final(asked: SearchOptions, searched: Recipe, dataset: Dataset, at_once: int, limit: Budget) -> Final | None:
+    """What follows the search, which has the whole `limit` together with it; None where nothing does.
+
+    `searched` is the recipe of its trials. Raises ValueError where --final has no use, or `dataset` too few images.
+    """
+    if asked.final is None:
+        return None
+    recipe = preset_recipe(asked.final, searched)
+    check_recipe(recipe, dataset)
+    seconds = None if limit.seconds is None else asked.final_share * limit.seconds
+    images = len(dataset.train) if recipe.subset is None else recipe.subset
+    return Final(asked.final, recipe, asked.final_share, images, max(1, at_once), seconds)
+
+
+def preset_recipe(name: str, searched: Recipe) -> Recipe:
+    """The recipe called so, as `nas train` has it, for images and a device as `searched` has them."""
+    usual = defaults_of(TrainOptions)
+    values = {"epochs": usual["epochs"], **PRESETS[name]}
+    values = {field: None if value == "all" else value for field, value in values.items()}
+    return Recipe().changed(values | {field: getattr(searched, field) for field in CARRIED})
+
+
+def without_final(limit: Budget, final: Final | None) -> Budget:
+    """What the search itself has of the `limit`."""
+    if final is None or final.seconds is None or limit.seconds is None:
+        return limit
+    return replace(limit, seconds=limit.seconds - final.seconds)
+
+
+def check_final(asked: SearchOptions, recipe: Recipe, folder: Path) -> None:
+    """Raises ValueError where --final, or its share, is given and has no use in the search in `folder`."""
+    if asked.final is None:
+        if asked.changed("final_share"):
+            raise ValueError(
+                "--final-share is of what --final keeps of the budget: add --final strong, or leave it out"
+            )
+        return
+    for unfit, why in (
+        (asked.seeds > 1, "--seeds makes several searches: give --final to one search, and leave out --seeds"),
+        (asked.control, "--control compares the search alone: leave it out, or --final"),
+        (asked.objectives is not None, "--objectives have no one best network: give --target-macs instead, say"),
+        (asked.table is not None, "--table has results and trains nothing: leave it out, or --final"),
+        (recipe.seconds is not None, "it trains for as many images as fit: leave out --set seconds, and give --epochs"),
+    ):
+        if unfit:
+            raise ValueError(f"--final trains the one best network: {why}")
+    if is_taken(there := usual_place(folder, FINALISTS)):
+        raise ValueError(f"{there} exists, where the best of --final are trained longer: choose another --name")
 
 
 def by_reference(asked: SearchOptions) -> SearchOptions:

@@ -51,7 +51,7 @@ FIGURES: dict[str, Callable[[Rewards], float]] = {
 
 def create(run: Run) -> Run:
     """The control of the new `run`, beside it, with its budget. Raises ValueError where there is something already."""
-    config = dataclasses.replace(run.config, strategy=RANDOM, strategy_settings={})
+    config = dataclasses.replace(run.config, strategy=RANDOM, strategy_settings={}, final=None)
     storage = run.database() if run.in_database else None
     return Run.create(place(run.path), config, run.budget, storage, of=run.identity.id)
 
@@ -84,8 +84,7 @@ def check_room(path: Path) -> None:
 
 def find(run: Run) -> Run | None:
     """The control of `run`, if one was begun."""
-    control = beside.find(run, RANDOM)
-    return control if control and is_control(control.config, run.config) else None
+    return beside.find(run, RANDOM, lambda control: is_control(control.config, run.config))
 
 
 def place(path: Path) -> Path:
@@ -97,7 +96,7 @@ def is_control(control: Config, search: Config) -> bool:
     """Whether `control` is of a random search that differs from `search` in strategy and seed alone."""
     if control.strategy != RANDOM or search.strategy == RANDOM:
         return False
-    apart = {"strategy": "", "strategy_settings": {}, "seed": 0}
+    apart = {"strategy": "", "strategy_settings": {}, "seed": 0, "final": None}
     first, second = (config.to_dict() | apart for config in (search, control))
     return not differences(first, second)
 

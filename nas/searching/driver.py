@@ -39,7 +39,10 @@ def to_the_end(
     goes_on = f"`nas resume {repeats.name_of(run)}{run.permissions}` continues"
     try:
         with resumable(run.path, goes_on):
-            ended = _watched(run, budget, dataset, device, cluster, output, on_trial)
+            if run.config.workload.is_over(run, budget):
+                ended = f"{run.name} had ended"
+            else:
+                ended = _watched(run, budget, dataset, device, cluster, output, on_trial)
             for then in run.config.workload.after(run, budget):
                 output.say(f"\n{ended}.\n\n{then.words}:\n")
                 ended = _watched(then.run, then.budget, dataset, device, cluster, output)

@@ -337,6 +337,7 @@ class Search:
             evaluate_at=job.evaluate_at,
             tested=job.tested,
             recorded=faults == 0,
+            start=job.start,
         )
         self._running[trial.number] = trial
         self._being_trained[self.config.space.canonical(arch)] = []

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.data.images import Dataset
 from nas.data.judging import uncertainty
-from nas.ledger.config import Budget, Config
+from nas.ledger.config import Budget, Config, Final
 from nas.pruning import NO_PRUNER
 from nas.reward import ACCURACY
 from nas.searching.control import RANDOM
@@ -24,7 +24,7 @@ from nas.searching.progress import Output
 from nas.searching.published import benchmark_of
 from nas.searching.timing import NETWORKS, Allowance, estimate_trial_seconds
 from nas.text.units import format_about, format_count, format_seconds
-from nas.training.announcement import channels_said, judged_by, judging_lines
+from nas.training.announcement import channels_said, judged_by, judging_lines, recipe_line
 from nas.training.recipe import Recipe
 from searchspaces import Space, get_space
 from searchspaces.cost import cost_of
@@ -101,7 +101,10 @@ def announce(
         output.say(line)
     output.say(f"{wanted}; strategy {config.strategist}, seed {config.seed}")
     began = time.monotonic()
-    output.say(f"time      {_expected_time(config, budget, dataset, cluster, output)}")
+    expected, seconds = _expected_time(config, budget, dataset, cluster, output)
+    output.say(f"time      {expected}")
+    if config.final is not None:
+        output.say(f"final     {_what_follows(config.final, config, seconds)}")
     then = f", then of random search with an equal budget in {folder}-{RANDOM}/" if control else ""
     output.say(f"results   {folder}/{then}\n")
     return time.monotonic() - began
@@ -140,14 +143,16 @@ def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
     )
 
 
-def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, output: Output) -> str:
-    """How long a trial takes, timed here, and what that makes of the budget."""
+def _expected_time(
+    config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, output: Output
+) -> tuple[str, float | None]:
+    """How long a trial takes, timed here, and what that makes of the budget; and its seconds, where they are known."""
     if config.table is not None:
         ends = [f"{budget.trials} trials"] if budget.trials is not None else []
         ends += [f"at most {format_seconds(budget.seconds)}"] if budget.seconds is not None else []
-        return f"nothing is trained: {', '.join(ends)}"
+        return f"nothing is trained: {', '.join(ends)}", None
     if cluster is not None and not is_here(cluster):
-        return f"what the machines at {cluster.address} need"
+        return f"what the machines at {cluster.address} need", None
     allowance = Allowance.of(budget)
     with timing(f"{NETWORKS} networks", config.recipe, allowance, output):
         prepared = config.recipe.prepare(dataset).to(config.device)
@@ -156,7 +161,7 @@ def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cl
         return (
             f"unknown: none of {NETWORKS} random networks could be timed in {allowance}: trainings take longer, or "
             "fail, for which a lower --lr may help"
-        )
+        ), None
     seconds = estimate.seconds
     _check_fits(seconds, config, budget)
     where = place(config.device, cluster)
@@ -170,7 +175,25 @@ def _expected_time(config: Config, budget: Budget, dataset: Dataset, cluster: Cl
         about = "about" if config.pruner == NO_PRUNER else "at most"
         times = dict.fromkeys(format_about(budget.trials * seconds / speed) for speed in sorted(speeds, reverse=True))
         extent = f"{budget.trials} trials in {about} {' to '.join(times)}"
-    return f"about {format_seconds(seconds)} a trial on {where}: {extent}{_unknown(cluster)}{estimate.basis}"
+    said = f"about {format_seconds(seconds)} a trial on {where}: {extent}{_unknown(cluster)}{estimate.basis}"
+    return said, seconds
+
+
+def _what_follows(final: Final, config: Config, seconds: float | None) -> str:
+    """What is kept for the end, and what is done with it; `seconds` are those of a trial."""
+    if final.seconds is None:
+        kept, half = f"{100 * final.share:g} % of the time that the search takes", "half of that"
+    else:
+        kept, half = f"{format_seconds(final.seconds)} of the budget", format_seconds(final.seconds / 2)
+    recipe, searched = final.recipe, config.recipe
+    seen = searched.epochs * (searched.subset or final.images)
+    times = recipe.epochs * final.images / seen
+    takes = "" if seconds is None else f", about {format_about(times * seconds)} for a network of average size"
+    return (
+        f"{kept}, kept for the end: within {half} its best networks, 5 at most, longer; then the best of these to the "
+        f"end by recipe {final.preset}, however long that takes{takes}, and tested once\n"
+        f"          {final.preset}: {recipe_line(recipe)}"
+    )
 
 
 def _at_once(cluster: Cluster | None) -> set[float]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from nas.ledger import finals
 from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
+from nas.ledger.spent import ENDED_AFTER
 from nas.ledger.workload import SEARCH, Conclusion, Job, Next, Workload
 from nas.network import Found
 from nas.searching import control
@@ -28,13 +30,28 @@ class SearchWorkload(Workload):
     def job(self, arch: Arch, config: Config) -> Job:
         return Job(Found(self.space, arch), config.recipe, config.seed)
 
+    def is_over(self, run: Run, budget: Budget) -> bool:
+        """Where a final network was asked for: once that has begun, or the search has ended by itself before."""
+        if run.config.final is None:
+            return False
+        return finals.has_begun(run) or (budget == run.budget and has_ended(run))
+
     def after(self, run: Run, budget: Budget) -> Iterator[Next]:
-        """The random search with an equal budget, where one was asked for."""
+        """Longer trainings of its best networks, and the random search with an equal budget: what was asked for."""
+        if run.config.final is not None:
+            from nas.final import ranking  # of a floor above
+
+            if (longer := ranking.complete(run)) is not None:
+                yield Next(longer, longer.budget, ranking.announced(run, longer))
         if (random := control.complete(run)) is not None:
             random.config = dataclasses.replace(random.config, table=run.config.table)  # which may have moved
             yield Next(random, budget, f"now random search with an equal budget, as {random.name}")
 
     def conclude(self, run: Run, ended: str, **files: Path | None) -> Conclusion:
+        if run.config.final is not None:
+            from nas.final import shipping  # of a floor above
+
+            return shipping.conclude(run, ended)
         called = f"{run.name}{run.permissions}"
         then = f"`nas compare {called}` sets the best beside hand-designed networks"
         said = f"\n{ended}. `nas top {called}` lists them, {then}."
@@ -46,3 +63,12 @@ class SearchWorkload(Workload):
         if compared is not None:
             text = f"\n{run.name} beside {random.name}\n\n{control.to_text(compared)}"
         return Conclusion(said, text, {"run": run.name, "control": compared and compared.to_dict()})
+
+
+def has_ended(run: Run) -> bool:
+    """Whether `run` has ended by itself, and nobody has added a trial since."""
+    if run.is_untouched:
+        return False
+    study = run.study
+    after = study._storage.get_study_system_attrs(study._study_id).get(ENDED_AFTER)
+    return bool(after == len(study.get_trials(deepcopy=False)))

@@ -13,18 +13,25 @@ from nas.training.recipe import Recipe
 MOST_NAMED = 10  # classes
 
 
-def images_lines(source: DataSource, dataset: Dataset, recipe: Recipe, why: str = "", pixels: str = "") -> list[str]:
+def images_lines(
+    source: DataSource, dataset: Dataset, recipe: Recipe, why: str = "", pixels: str = "", preset: str | None = None
+) -> list[str]:
     """The data, how many images have which part, what to know of them before they judge networks, and the recipe.
 
     `dataset` is as loaded, with its test images where these are looked at. `why` as in `data_line`, `pixels` as in
-    `images_line`.
+    `images_line`, `preset` what the recipe is called.
     """
     return [
         f"data      {data_line(source, dataset, why)}",
         f"images    {images_line(dataset, recipe, pixels)}",
         *judging_lines(dataset, recipe),
-        f"recipe    {recipe_line(recipe)}",
+        named_recipe_line(recipe, preset),
     ]
+
+
+def named_recipe_line(recipe: Recipe, preset: str | None) -> str:
+    """`recipe    strong: 30 epochs, ...`: the recipe as it is, whatever was given besides the preset's name."""
+    return f"recipe    {'' if preset is None else f'{preset}: '}{recipe_line(recipe)}"
 
 
 def data_line(source: DataSource, dataset: Dataset, why: str = "") -> str:

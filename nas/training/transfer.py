@@ -7,6 +7,7 @@ are others. Whatever else differs is refused, unless the row that it is in is na
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -176,6 +177,35 @@ class Start:
         return [name for name, row in rows if name in before and _strides(row) != _strides(before[name])]
 
 
+@dataclass(frozen=True)
+class StartFile:
+    """Weights to start from as they are noted: the file, what was in it, and what is changed of them. Picklable."""
+
+    path: str
+    sha256: str
+    fresh: tuple[str, ...] = ()
+    tuning: FineTuning = EVERYTHING
+
+    def give(self, module: nn.Module, network: Network, dataset: Dataset) -> Taken:
+        """As `Start.give`. Raises ValueError, too, where the file is gone or another."""
+        self.check()
+        return Start(Weights.read(self.path), self.fresh).give(module, network, dataset)
+
+    def check(self) -> None:
+        """Raises ValueError where the file is gone, or no longer what it was."""
+        if sha256_of(Path(self.path)) != self.sha256:
+            raise ValueError(f"{self.path} is not what the trainings were to start from: restore it, or begin anew")
+
+
+def sha256_of(path: Path) -> str:
+    """Of what is in the file `path`. Raises ValueError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
+
+
 def metadata(dataset: Dataset, metric: str = "accuracy") -> dict[str, str]:
     """What a file of weights says of the data that they were trained on."""
     return replace(Task.of(dataset), metric=metric).metadata()
@@ -183,12 +213,18 @@ def metadata(dataset: Dataset, metric: str = "accuracy") -> dict[str, str]:
 
 def choose_start(asked: groups.StartOptions) -> tuple[Start | None, FineTuning]:
     """The weights to start from, and the rows to train. Raises ValueError where there are no such weights."""
-    tuning = FineTuning(parse_names(asked.freeze), asked.train_last, asked.backbone_lr)
-    if asked.init is not None:
-        return Start(Weights.read(Path(asked.init)), parse_names(asked.fresh)), tuning
-    if asked.fresh or tuning != EVERYTHING:
-        raise ValueError("--fresh, --freeze, --train-last and --backbone-lr are for given weights: add --init WEIGHTS")
-    return None, tuning
+    fresh, tuning = choose_tuning(asked, asked.init is not None, "add --init WEIGHTS")
+    return None if asked.init is None else Start(Weights.read(Path(asked.init)), fresh), tuning
+
+
+def choose_tuning(
+    asked: groups.TuningOptions, given: bool, advice: str = "name a network as resnet18+init=FILE"
+) -> tuple[tuple[str, ...], FineTuning]:
+    """The rows that start anew, and those to train. Raises ValueError with `advice` where no weights are `given`."""
+    fresh, tuning = parse_names(asked.fresh), FineTuning(parse_names(asked.freeze), asked.train_last, asked.backbone_lr)
+    if not given and (fresh or tuning != EVERYTHING):
+        raise ValueError(f"--fresh, --freeze, --train-last and --backbone-lr are for given weights: {advice}")
+    return fresh, tuning
 
 
 def _metadata(path: Path) -> dict[str, str]:

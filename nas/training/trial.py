@@ -18,9 +18,11 @@ from nas.devices.latency import latency
 from nas.devices.place import Place
 from nas.network import Network
 from nas.training.evaluation import judged, predict
+from nas.training.fine_tuning import EVERYTHING
 from nas.training.learning_curve import CurvePoint
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch, OnStep, check_room_to_train, chosen, train
+from nas.training.transfer import StartFile
 
 
 class State(StrEnum):
@@ -46,6 +48,7 @@ class TrialSpec:
     evaluate_at: tuple[int, ...] = ()  # images after which to evaluate
     tested: bool = False  # in the end, on the data set's test images: in a comparison, never in a search
     recorded: bool = True  # a GPU records its steps, where it can
+    start: StartFile | None = None  # the weights to start from; None: random ones
 
 
 INFERENCE_BATCH = 64  # images
@@ -105,6 +108,10 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
             check_room_to_train(build, dataset, spec.recipe)
         torch.manual_seed(spec.seed)  # weights and dropout draw from torch's own: a trial has the process to itself
         network = build()
+        tuning = EVERYTHING
+        if spec.start is not None:
+            spec.start.give(network, spec.network, dataset)
+            tuning = spec.start.tuning
         size, channels = dataset.image_size, dataset.channels
         image_seconds = latency(network, size, device, channels=channels) if spec.measure_latency else None
         if spec.published is not None:
@@ -115,6 +122,7 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
             dataset,
             spec.recipe,
             spec.seed,
+            tuning,
             evaluate_at=spec.evaluate_at,
             on_step=on_step,
             recorded=spec.recorded,
