@@ -40,13 +40,21 @@ POLICIES = ("none", "trivialaugment", "randaugment")  # of augmentation
 COSTS = ("macs", "params", "latency")
 SIGNALS = ("accuracy", "loss")
 SELECTIONS = ("last", "best")
-METRICS = ("accuracy", "balanced-accuracy", "macro-f1", "auc", "average-precision", "top5")
+TASKS = ("classification", "multilabel", "regression")  # see `nas.data.targets`
+METRICS_OF = {
+    "classification": ("accuracy", "balanced-accuracy", "macro-f1", "auc", "average-precision", "top5"),
+    "multilabel": ("macro-f1", "average-precision", "exact-match", "auc"),
+    "regression": ("r2", "spearman"),
+}
+"""What networks may be judged by in each task, the usual one first."""
+METRICS = tuple(dict.fromkeys(metric for several in METRICS_OF.values() for metric in several))
 KINDS = ("search", "comparison", "scaling grid", "proxy study")  # of runs, see `nas.ledger.workload`
 
 TIME = Number(0)  # seconds
 SIDE = Number(MIN_SIZE, PIXELS.most, whole=True, of="pixels")  # of images that are trained on
 TEXTS = ListOf(TEXT)
 ANY_NUMBER = Number()
+SCORE = Number(most=1)  # by a metric: r2 and spearman may be negative
 ALPHA = Number(0, 100)  # of the Beta distribution by which images are mixed
 
 # ------------------------------------------------------------------ what a person decides
@@ -101,6 +109,8 @@ SOURCE = Object(
         "image_size": Optional(PIXELS),
         "skip_unreadable": Flag(),
         "group_by": Optional(TEXT),
+        "task": Optional(Word(TASKS)),
+        "labels": Optional(TEXT),
         "sha256": Optional(TEXT),
     },
     needed=("name",),
@@ -126,6 +136,8 @@ CONFIG = Object(
         "data_sha256": Optional(TEXT),
         "skip_unreadable": Flag(),
         "group_by": Optional(TEXT),
+        "task": Optional(Word(TASKS)),
+        "labels": Optional(TEXT),
         "pruner": TEXT,
         "objectives": TEXTS,
         "num_classes": Optional(CLASSES),
@@ -187,7 +199,7 @@ LOOK = Object(
         "images": COUNT,
         "loss": ANY_NUMBER,
         "area": ANY_NUMBER,
-        "val_accuracy": SHARE,
+        "val_accuracy": Optional(SHARE),
         "seconds": ANY_NUMBER,  # the process's clock less validations: may be a little below 0
         "judging": ANY_NUMBER,
     },
@@ -197,7 +209,7 @@ LOOK = Object(
 TRIAL = Object(
     {
         "accuracy": SHARE,
-        "score": SHARE,
+        "score": SCORE,
         "loss": ANY_NUMBER,
         "latency": TIME,
         "macs": NATURAL,
@@ -216,7 +228,7 @@ TRIAL = Object(
         "refused": Flag(),
         "looks": ListOf(LOOK),
         "test_accuracy": SHARE,
-        "test_score": SHARE,
+        "test_score": SCORE,
         "images": NATURAL,
         "training_seconds": TIME,
         "inference": TIME,  # images a second
@@ -307,8 +319,8 @@ EPOCH = Object(
     {
         "number": COUNT,
         "loss": ANY_NUMBER,
-        "val_accuracy": SHARE,
-        "val_score": Optional(SHARE),
+        "val_accuracy": Optional(SHARE),
+        "val_score": Optional(SCORE),
         "images": NATURAL,
         "seconds": TIME,
         "latency": Optional(TIME),
@@ -353,15 +365,20 @@ TRAINING = Object(
 
 RGB = ListOf(SHARE, least=3, most=3)
 DEVIATIONS = ListOf(Number(1e-6), least=3, most=3)
-NAMES = ListOf(TEXT, least=2)
+NAMES = ListOf(TEXT, least=1)  # of classes, of which there are two or more, or of labels or numbers
 
 RESULT = Object(
     {
         "network": TEXT,
-        "test_accuracy": SHARE,
-        "val_accuracy": SHARE,
-        "test_score": SHARE,
-        "val_score": SHARE,
+        "test_accuracy": Optional(SHARE),
+        "val_accuracy": Optional(SHARE),
+        "test_score": SCORE,
+        "val_score": SCORE,
+        "task": Word(TASKS),
+        "target_mean": ListOf(ANY_NUMBER),
+        "target_std": ListOf(Number(0, above=True)),
+        "by_number": MapOf(ListOf(ANY_NUMBER)),
+        "scatter": ListOf(ListOf(ListOf(ANY_NUMBER))),
         "epoch": COUNT,
         "by_class": MapOf(ListOf(Number(0))),
         "confusion": ListOf(ListOf(NATURAL)),
@@ -380,7 +397,7 @@ RESULT = Object(
         "start": OrNull(ANYTHING),
         "teacher": OrNull(ANYTHING),
         "history": ListOf(
-            Object({"epoch": COUNT, "loss": ANY_NUMBER, "val_accuracy": SHARE, "seconds": TIME}, open=True)
+            Object({"epoch": COUNT, "loss": ANY_NUMBER, "val_accuracy": Optional(SHARE), "seconds": TIME}, open=True)
         ),
         "device": TEXT,
         "single_steps": TEXT,
@@ -393,7 +410,14 @@ RESULT = Object(
 """A training's `result.json`."""
 
 TASK = Object(
-    {"class_names": NAMES, "image_size": SIDE, "mean": RGB, "std": DEVIATIONS},
+    {
+        "class_names": NAMES,
+        "image_size": SIDE,
+        "mean": RGB,
+        "std": DEVIATIONS,
+        "target_mean": ListOf(ANY_NUMBER),
+        "target_std": ListOf(Number(0, above=True)),
+    },
     needed=("class_names", "image_size", "mean", "std"),
 )
 """What the metadata of files of weights say, each a text that is JSON."""

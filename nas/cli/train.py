@@ -22,17 +22,37 @@ def train(asked: TrainOptions) -> None:
 
 def conclude(result: dict[str, Any], where: str, as_json: bool) -> None:
     """Say what came of a training, the content of its result.json, and `where` it is."""
-    from nas.text.units import format_count, format_percent
+    from nas.text.units import format_count, format_percent, format_quality
 
     if as_json:
         common.print_json(result)
         return
-    score = ""
+    said = []
     if "test_score" in result:
-        tested, val = format_percent(result["test_score"]), format_percent(result["val_score"])
-        score = f"test {result['recipe']['metric']} {tested} (validation {val}), "
-    common.to_stdout(
-        f"{score}test accuracy {format_percent(result['test_accuracy'])} (validation "
-        f"{format_percent(result['val_accuracy'])}), {format_count(result['macs'])} MACs, "
-        f"{format_count(result['params'])} params\n{where}"
-    )
+        metric = result["recipe"]["metric"]
+        tested, val = (format_quality(metric, result[name]) for name in ("test_score", "val_score"))
+        said.append(f"test {metric} {tested} (validation {val})")
+    if result["test_accuracy"] is not None:
+        tested, val = (format_percent(result[name]) for name in ("test_accuracy", "val_accuracy"))
+        said.append(f"test {_called(result)} {tested} (validation {val})")
+    said += [_errors(name, *of) for name, of in _by_number(result)]
+    said += [f"{format_count(result['macs'])} MACs", f"{format_count(result['params'])} params"]
+    common.to_stdout(f"{', '.join(said)}\n{where}")
+
+
+def _called(result: dict[str, Any]) -> str:
+    """What the share of images is that are all right: of those with several labels it is the exact match."""
+    return "exact match" if result.get("task") == "multilabel" else "accuracy"
+
+
+def _by_number(result: dict[str, Any]) -> list[tuple[str, tuple[float, float]]]:
+    """Each number of a regression, its mean absolute and its root mean square error on test images."""
+    if (of := result.get("by_number")) is None:
+        return []
+    return list(zip(result["class_names"], zip(of["mae"], of["rmse"], strict=True), strict=True))
+
+
+def _errors(name: str, mae: float, rmse: float) -> str:
+    from nas.text.visible import visible_in_line
+
+    return f"{visible_in_line(name)} off by {mae:.3g} on average (RMSE {rmse:.3g})"

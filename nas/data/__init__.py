@@ -21,6 +21,7 @@ from nas.data.folder import PREFIX, ImageFolder
 from nas.data.images import Dataset, Images
 from nas.data.objects import is_function, why_gone, without_hash
 from nas.data.preprocessing import Preprocessing
+from nas.data.targets import CLASSIFICATION
 from nas.files import cache_dir
 
 __all__ = [
@@ -55,6 +56,8 @@ def load(
     image_size: int | None = None,
     skip_unreadable: bool = False,
     group_by: str | None = None,
+    task: str | None = None,
+    labels: str | None = None,
     download: bool = True,
     log: Log = print,
 ) -> Dataset:
@@ -62,14 +65,15 @@ def load(
 
     CIFAR is looked for in `data_dir` (by default `$NAS_DATA`, else a folder in the user's cache), and downloaded to
     it if absent, unless `download` is off; `log` is told of whatever is slow. A PATH may be relative to `data_dir`. A
-    folder, or a CSV of images, is read at `image_size` pixels, see `ImageFolder`; the others have their own size.
-    Raises `ValueError`, with what to do, if the name is unknown or the data absent or damaged.
+    folder, or a CSV of images, is read at `image_size` pixels, see `ImageFolder`; the others have their own size. `task`
+    says what the labels are, and `labels` in which columns of a CSV: None where the data say it themselves. Raises `ValueError`, with what to do, if the name is unknown or the data absent or damaged.
     """
     if is_folder(name):
-        images = _folder(name, data_dir, image_size, skip_unreadable, group_by, log)
+        images = _folder(name, data_dir, image_size, skip_unreadable, group_by, task, labels, log)
         return images.dataset(locate(name, data_dir)[0])
     if _is_array(name):
-        return _arrays(name, data_dir, log).dataset(locate(name, data_dir)[0])
+        return _arrays(name, data_dir, task, log).dataset(locate(name, data_dir)[0])
+    _check_classes(name, task)
     training = _read(name, "train", data_dir, download, log)
     return Dataset.split(name, _CLASS_NAMES[name], training)
 
@@ -81,14 +85,16 @@ def load_test(
     image_size: int | None = None,
     skip_unreadable: bool = False,
     group_by: str | None = None,
+    task: str | None = None,
+    labels: str | None = None,
     download: bool = True,
     log: Log = print,
 ) -> Images:
     """The test split of the data set `name`: for the end of a comparison, never for a search. Arguments as `load`."""
     if is_folder(name):
-        return _folder(name, data_dir, image_size, skip_unreadable, group_by, log).test()
+        return _folder(name, data_dir, image_size, skip_unreadable, group_by, task, labels, log).test()
     if _is_array(name):
-        return _arrays(name, data_dir, log).test()
+        return _arrays(name, data_dir, task, log).test()
     return _read(name, "test", data_dir, download, log)
 
 
@@ -115,7 +121,7 @@ def locate(name: str, data_dir: Path | str | None) -> tuple[str, Path | None]:
 
 def own_size(name: str, data_dir: Path | str | None) -> int | None:
     """Pixels a side that the images of arrays have, by the headers alone; None of other data. ValueError as `load`."""
-    return _arrays(name, data_dir).side if _is_array(name) else None
+    return _arrays(name, data_dir, None).side if _is_array(name) else None
 
 
 def short_name(name: str) -> str:
@@ -151,18 +157,24 @@ def _read(name: str, split: Literal["train", "test"], data_dir: Path | str | Non
 
 
 def _folder(
-    name: str, data_dir: Path | str | None, image_size: int | None, skip: bool, group_by: str | None, log: Log
-) -> ImageFolder:
+    name: str, data_dir: Path | str | None, image_size: int | None, skip: bool, group_by: str | None,
+    task: str | None, labels: str | None, log: Log,
+) -> ImageFolder:  # fmt: skip
     if image_size is None:
         raise ValueError("the images of a folder have any size: say at which to train, as in --image-size 96")
-    return ImageFolder(_path_of(name, data_dir), image_size, skip, log, group_by=group_by)
+    return ImageFolder(_path_of(name, data_dir), image_size, skip, log, group_by=group_by, task=task, labels=labels)
 
 
-def _arrays(name: str, data_dir: Path | str | None, log: Log = print) -> ImageArrays:
+def _check_classes(name: str, task: str | None) -> None:
+    if task not in (None, CLASSIFICATION):
+        raise ValueError(f"--task {task} is of images of your own: those of {name} have classes")
+
+
+def _arrays(name: str, data_dir: Path | str | None, task: str | None, log: Log = print) -> ImageArrays:
     path = _path_of(name, data_dir)
     if why := why_gone(path):
         raise ValueError(why)
-    return ImageArrays.at(path, log)
+    return ImageArrays.at(path, log, task)
 
 
 def _is_array(name: str) -> bool:

@@ -31,6 +31,9 @@ class _How:
     size: int | None = None  # to which each is resized; None: all have the size of the first
 
 
+Label = int | str | npt.NDArray[Any]
+
+
 class _Otherwise(Exception):
     """An image shows that all must be taken in another way: they are read again."""
 
@@ -53,9 +56,9 @@ def class_names_of(items: Any) -> list[str] | None:
 def read_items(
     items: Any, called: str, file: Path, image_size: int | None, log: Log
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
-    """Its images, uint8 `[N, side, side, 3]`, which are written to `file` and mapped, and labels `[N]`.
+    """Its images, uint8 `[N, side, side, 3]`, which are written to `file` and mapped, and labels `[N]` or `[N, K]`.
 
-    Each item is an image (Pillow's, or an array or tensor `[H, W, C]`, `[C, H, W]`, `[H, W]`) and a label. The centre
+    Each item is an image (Pillow's, or an array or tensor `[H, W, C]`, `[C, H, W]`, `[H, W]`) and a label: a whole number, a text, or a float or a vector of numbers. The centre
     squares are kept; where they are of several sizes, at `image_size` pixels. Raises ValueError, in one line, for an
     item that is none.
     """
@@ -84,9 +87,9 @@ def _count(items: Any, called: str) -> int:
 
 def _read(
     items: Any, count: int, called: str, file: Path, how: _How, image_size: int | None, log: Log
-) -> tuple[int, list[int | str]]:
+) -> tuple[int, list[Label]]:
     """Write the pixels of all; returns their pixels a side, and the labels. Raises _Otherwise."""
-    labels: list[int | str] = []
+    labels: list[Label] = []
     side, said = how.size, time.monotonic()
     with file.open("wb") as out:
         for number in range(count):
@@ -177,7 +180,12 @@ def _as_uint8(values: npt.NDArray[Any], how: _How, what: str) -> npt.NDArray[np.
     return (values.astype(np.float32) * (255 / how.white)).round().clip(0, 255).astype(np.uint8)
 
 
-def _label(label: Any, what: str) -> int | str:
+def _label(label: Any, what: str) -> Label:
+    """A class, or a number or several, of which an array of whole numbers is 0 and 1 for labels."""
+    if isinstance(label, float) or (isinstance(label, list | tuple) and label):
+        return array_of(label, what)
+    if isinstance(label, torch.Tensor | np.ndarray | np.generic) and _are_numbers(label):
+        return array_of(label, what)
     if isinstance(label, torch.Tensor | np.ndarray | np.generic) and math.prod(label.shape) == 1:
         label = label.item()
     if isinstance(label, bool) or not isinstance(label, int | str):
@@ -185,7 +193,19 @@ def _label(label: Any, what: str) -> int | str:
     return label
 
 
-def _labels(labels: list[int | str], called: str) -> npt.NDArray[Any]:
+def _are_numbers(label: Any) -> bool:
+    """Whether it is a vector of more than one number, or one that is floating-point."""
+    kind = array_of(label, "label").dtype.kind
+    return kind in "biuf" and (math.prod(label.shape) > 1 or kind == "f")
+
+
+def _labels(labels: list[Label], called: str) -> npt.NDArray[Any]:
+    if any(isinstance(label, np.ndarray) for label in labels):
+        try:
+            stacked = np.stack([np.atleast_1d(np.asarray(label)) for label in labels])
+            return stacked[:, 0] if stacked.shape[1:] == (1,) else stacked
+        except ValueError:
+            raise ValueError(f"{called} has labels of several shapes: all must have the same numbers") from None
     if len({isinstance(label, str) for label in labels}) > 1:
         raise ValueError(f"{called} has labels that are texts and others that are numbers: they must be alike")
     try:

@@ -85,6 +85,7 @@ class Recipe:
             dataset.mean,
             dataset.std,
             test=None if dataset.test is None else dataset.test.resize(resolution),
+            targets=dataset.targets,
         )
 
     def changed(self, changes: Mapping[str, Any]) -> Recipe:

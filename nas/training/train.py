@@ -45,13 +45,13 @@ class Epoch:
 
     number: int  # from 1
     loss: float
-    val_accuracy: float  # 0..1
+    val_accuracy: float | None  # 0..1; None of regression
     images: int
     seconds: float
     latency: float | None = None  # seconds for one image, where a trial measured it
     looks: tuple[Look, ...] = ()  # at the training so far, where some were asked for
     single_steps: str = ""  # why a device that records steps took them one by one
-    val_score: float | None = None  # 0..1, by the recipe's metric; None where that is accuracy
+    val_score: float | None = None  # by the recipe's metric, at most 1; None where that is accuracy
 
     @property
     def quality(self) -> float:
@@ -134,8 +134,9 @@ class Training:
             self.forward = Precision(network, recipe.bf16, self.device)
             weights = weights_of_classes(recipe.class_weights, dataset)
             self.learn = make_step(
-                network, self.forward, recipe, tuning, self.batches.batch, recorded, weights, distillation
-            )
+                network, self.forward, recipe, tuning, self.batches.batch, recorded, weights, distillation,
+                dataset.targets,
+            )  # fmt: skip
             self.drop_progress = share_progress(network, self.device)
             self.average = Average(network, recipe.ema) if recipe.ema else None
         self.best: dict[str, Tensor] = {}
@@ -280,7 +281,7 @@ class Training:
             self._fitting = fitting_batch(self.network, self.dataset.image_size, self.recipe, self.device)
         with self._averaged():
             said = predict(self.network, val, self.dataset, self.recipe, self._fitting)
-        return judged(said, val.labels, self.recipe.metric)
+        return judged(said, val.labels, self.recipe.metric, self.dataset.kind)
 
 
 def train(
