@@ -378,7 +378,7 @@ RESULT = Object(
         "target_mean": ListOf(ANY_NUMBER),
         "target_std": ListOf(Number(0, above=True)),
         "by_number": MapOf(ListOf(ANY_NUMBER)),
-        "scatter": ListOf(ListOf(ListOf(ANY_NUMBER))),
+        "scatter": ListOf(ListOf(ListOf(ANY_NUMBER, least=2, most=2), least=1)),
         "epoch": COUNT,
         "by_class": MapOf(ListOf(Number(0))),
         "confusion": ListOf(ListOf(NATURAL)),

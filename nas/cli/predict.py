@@ -30,7 +30,12 @@ class PredictOptions(PrintOptions, commands.PredictOptions):
     _: KW_ONLY
     top: Annotated[
         int,
-        Option(COUNT, "So many classes of each image, the likeliest first; labels and numbers are all said.", panels.OUTPUT, flags=("--top", "-n")),
+        Option(
+            COUNT,
+            "So many classes of each image, the likeliest first; labels and numbers are all said.",
+            panels.OUTPUT,
+            flags=("--top", "-n"),
+        ),
     ] = 3
     as_csv: Annotated[
         bool,
@@ -41,7 +46,8 @@ class PredictOptions(PrintOptions, commands.PredictOptions):
 def predict(asked: PredictOptions) -> None:
     """Say what is on photographs.
 
-    That is the likeliest classes, or the labels above 50 %, or numbers in their units. They go in as the images did in the network's training: turned upright, the centre square, at its pixels.
+    That is the likeliest classes, or the labels above 50 %, or numbers in their units. They go in
+    as the images did in the network's training: turned upright, the centre square, at its pixels.
     """
     common.load_torch()
     from nas.cli.tables import predictions_table

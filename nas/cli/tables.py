@@ -57,8 +57,8 @@ def predictions_table(predictions: Sequence[Prediction], top: int) -> str:
         return table(("image", *names), numbers, words=("image",))
     if predictions[0].kind == "multilabel":
         said = [[f"{name} {format_percent(share)}" for name, share in p.classes[: len(p.labels)]] for p in predictions]
-        rows = [(str(p.path), ", ".join(has) or "none") for p, has in zip(predictions, said, strict=True)]
-        return table(("image", "labels"), rows, words=("image", "labels"))
+        labels = [(str(p.path), ", ".join(has) or "none") for p, has in zip(predictions, said, strict=True)]
+        return table(("image", "labels"), labels, words=("image", "labels"))
     then = [", ".join(f"{name} {format_percent(share)}" for name, share in p.classes[1:top]) for p in predictions]
     rows = [
         (

@@ -65,8 +65,9 @@ def load(
 
     CIFAR is looked for in `data_dir` (by default `$NAS_DATA`, else a folder in the user's cache), and downloaded to
     it if absent, unless `download` is off; `log` is told of whatever is slow. A PATH may be relative to `data_dir`. A
-    folder, or a CSV of images, is read at `image_size` pixels, see `ImageFolder`; the others have their own size. `task`
-    says what the labels are, and `labels` in which columns of a CSV: None where the data say it themselves. Raises `ValueError`, with what to do, if the name is unknown or the data absent or damaged.
+    folder, or a CSV of images, is read at `image_size` pixels, see `ImageFolder`; the others have their own size.
+    `task` says what the labels are, and `labels` in which columns of a CSV; None where the data say it themselves.
+    Raises `ValueError`, with what to do, if the name is unknown or the data absent or damaged.
     """
     if is_folder(name):
         images = _folder(name, data_dir, image_size, skip_unreadable, group_by, task, labels, log)

@@ -1,8 +1,8 @@
 """The labels of arrays, by their shape and kind, and the names that they mean.
 
-    [N] whole numbers from 0, or texts      classes
-    [N, K] of 0 and 1                       multilabel; of one-hot rows alone a person must say so
-    [N] or [N, K] floating-point            regression; of whole numbers alone a person must say so
+[N] whole numbers from 0, or texts      classes
+[N, K] of 0 and 1                       multilabel; of one-hot rows alone a person must say so
+[N] or [N, K] floating-point            regression; of whole numbers alone a person must say so
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def labels_of(
     found = tuple(map(str, range(several))) if names is None else _names(*names)
     for split, values in labels.items():
         if values.shape[1] != len(found):
-            raise ValueError(f"{splits[split][0]} has {values.shape[1]} numbers an image, and there are {len(found)} names")
+            raise ValueError(
+                f"{splits[split][0]} has {values.shape[1]} numbers an image, and there are {len(found)} names"
+            )
     none = np.flatnonzero(~labels["train"].any(0)).tolist() if kind == MULTILABEL else []
     if none:
         raise ValueError(f"no training image has the label {some([found[n] for n in none])}, by {called}: leave it out")
@@ -45,7 +47,7 @@ def labels_of(
 
 def _inferred(train: Named) -> str:
     """The task that the labels can only be of; those that can be of none are left to `classes_and_labels`."""
-    called, values = train
+    _called, values = train
     if values.dtype.kind not in "biuf" or values.ndim not in (1, 2):
         return CLASSIFICATION
     if values.ndim == 2 and values.shape[1] > 1 and np.isin(values, (0, 1)).all():

@@ -3,8 +3,9 @@
     file,label,split
     images/001.jpg,daisy,train
 
-Other labels than one class are read by `csv_labels`: `file,labels` or columns that a person names. A header is needed; capitals make no difference in it, and other names for the columns are known. The delimiter is a
-comma, a semicolon or a tab. Files are named from the CSV's own folder, and none outside it is read.
+Other labels than one class are read by `csv_labels`: `file,labels`, or columns that a person names. A header is needed;
+capitals make no difference in it, and other names for the columns are known. The delimiter is a comma, a semicolon or a
+tab. Files are named from the CSV's own folder, and none outside it is read.
 """
 
 from __future__ import annotations

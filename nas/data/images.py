@@ -116,9 +116,7 @@ class Dataset:
     targets: Targets = CLASSES
 
     @classmethod
-    def split(
-        cls, name: str, class_names: tuple[str, ...], training: Images, kind: str = CLASSIFICATION
-    ) -> Dataset:
+    def split(cls, name: str, class_names: tuple[str, ...], training: Images, kind: str = CLASSIFICATION) -> Dataset:
         """The dataset whose validation split is carved out of `training`, class-balanced, always the same."""
         val, train = training.divide(max(1, len(training) // VAL_SHARE), VAL_SEED)
         targets = Targets.of(kind, train.labels, class_names)

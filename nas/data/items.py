@@ -58,9 +58,9 @@ def read_items(
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
     """Its images, uint8 `[N, side, side, 3]`, which are written to `file` and mapped, and labels `[N]` or `[N, K]`.
 
-    Each item is an image (Pillow's, or an array or tensor `[H, W, C]`, `[C, H, W]`, `[H, W]`) and a label: a whole number, a text, or a float or a vector of numbers. The centre
-    squares are kept; where they are of several sizes, at `image_size` pixels. Raises ValueError, in one line, for an
-    item that is none.
+    Each item is an image (Pillow's, or an array or tensor `[H, W, C]`, `[C, H, W]`, `[H, W]`) and a label: a whole
+    number, a text, or a float or a vector of numbers. The centre squares are kept; where they are of several sizes, at
+    `image_size` pixels. Raises ValueError, in one line, for an item that is none.
     """
     count = _count(items, called)
     log(f"reading {count:,} images of {called}")

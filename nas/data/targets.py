@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +64,7 @@ class Targets:
 CLASSES = Targets()
 
 
-def strata(labels: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+def strata(labels: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Of which part of the images each is, `[N]`, so that a split can have its share of every part.
 
     Classes are parts. Of several labels it is the rarest one that an image has, and a part of its own for those that
@@ -72,10 +73,10 @@ def strata(labels: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
     if labels.ndim == 1:
         return labels.astype(np.int64)
     if np.isin(labels, (0, 1)).all():
-        count = labels.sum(0)
-        rarity = np.where(labels > 0, -count, -np.inf)
-        return np.where(labels.any(1), rarity.argmax(1), labels.shape[1]).astype(np.int64)
-    ranks = labels[:, 0].argsort(kind="stable").argsort(kind="stable")
+        rarity = np.where(labels > 0, -labels.sum(0), -np.inf)
+        parts: npt.NDArray[Any] = np.where(labels.any(1), rarity.argmax(1), labels.shape[1])
+        return parts.astype(np.int64)
+    ranks: npt.NDArray[Any] = labels[:, 0].argsort(kind="stable").argsort(kind="stable")
     return (ranks * TENTHS // max(1, len(ranks))).astype(np.int64)
 
 

@@ -55,8 +55,11 @@ class Task:
             "preprocessing": HOW,
             "metric": self.metric,
             "data": self.data,
-            **({"target_mean": json.dumps(self.targets.mean), "target_std": json.dumps(self.targets.std)}
-               if self.targets.kind == REGRESSION else {}),
+            **(
+                {"target_mean": json.dumps(self.targets.mean), "target_std": json.dumps(self.targets.std)}
+                if self.targets.kind == REGRESSION
+                else {}
+            ),
         }
 
     @classmethod
@@ -91,9 +94,11 @@ class Task:
     def _of(cls, values: Mapping[str, Any], kind: str, data: str, metric: str) -> Task:
         """Of checked `values` of `TASK`. Raises ValueError where the numbers of outputs do not fit together."""
         names = tuple(values["class_names"])
-        mean, std = (tuple(values.get(name, ())) if kind == REGRESSION else () for name in ("target_mean", "target_std"))
+        mean, std = (
+            tuple(values.get(name, ())) if kind == REGRESSION else () for name in ("target_mean", "target_std")
+        )
         if kind == CLASSIFICATION and len(names) < 2:
-            raise ValueError("its class_names are of one class: classification has two or more")
+            raise ValueError("its class_names must be a list of at least 2, since its task is classification")
         if kind == REGRESSION and not len(mean) == len(std) == len(names):
             raise ValueError("its target_mean and target_std are not one for each of its numbers")
         return cls(names, Preprocessing.from_dict(values), data, metric, Targets(kind, mean, std))

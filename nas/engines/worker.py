@@ -136,4 +136,6 @@ def _unpack(arrays: dict[str, Any], about: tuple[Any, ...]) -> Dataset:
         for split in ("train", "val", "test")
         if f"{split}.pixels" in tensors
     }
-    return Dataset(name, class_names, splits["train"], splits["val"], mean, std, test=splits.get("test"), targets=targets)
+    return Dataset(
+        name, class_names, splits["train"], splits["val"], mean, std, test=splits.get("test"), targets=targets
+    )

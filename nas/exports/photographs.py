@@ -55,7 +55,11 @@ def for_network(task: Task) -> list[str]:
         f"{numbers if targets.kind == REGRESSION else ''}"
         'WEIGHTS = Path(__file__).with_name("weights.safetensors")'
     )
-    return [constants, *(text.rstrip() for text in reading(for_torch=True).texts.values()), _predict(targets.kind).strip("\n")]
+    return [
+        constants,
+        *(text.rstrip() for text in reading(for_torch=True).texts.values()),
+        _predict(targets.kind).strip("\n"),
+    ]
 
 
 def _predict(kind: str) -> str:
@@ -101,8 +105,8 @@ def trained(weights: str | Path = WEIGHTS) -> nn.Module:
 def predict(photo: str | Path | IO[bytes], model: nn.Module | None = None) -> dict[str, float]:
     """WHAT_IS_GIVEN
 
-    By default WEIGHTS are loaded. The file is named, or open, as an upload is. The image goes in as images did in training: turned as its EXIF data
-    say, on white, its centre square. Raises ValueError where it cannot be read.
+    By default WEIGHTS are loaded. The file is named, or open, as an upload is. The image goes in as images did in
+    training: turned as its EXIF data say, on white, its centre square. Raises ValueError where it cannot be read.
     """
     pixels = torch.from_numpy(read_image(photo, IMAGE_SIZE).copy())[None]
     images = normalised(pixels, MEAN, STD).permute(0, 3, 1, 2)

@@ -45,7 +45,7 @@ Caption = tuple[int, str, str]
 
 
 def captions(said: Tensor, labels: Tensor, names: Sequence[str], targets: Targets = CLASSES) -> list[Caption]:
-    """The worst mistakes in words, the worst first: `cat` and `dog 98 %`, `has car` and `said to: 3 %`, `age 31` and `47.2`.
+    """The worst mistakes in words, the worst first: `cat` and `dog 98 %`; `has car` and `said to: 3 %`; `age 31`, `47`.
 
     `said` is what a network says of each image and label, as `nas.training.evaluation.predict` gives it.
     """

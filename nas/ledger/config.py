@@ -15,6 +15,7 @@ from nas.data import shape_of
 from nas.data.images import Dataset
 from nas.data.judging import validation_of
 from nas.data.source import DataSource
+from nas.data.targets import CLASSIFICATION
 from nas.ledger.trust import space_of_file
 from nas.ledger.workload import SEARCH, Job, Workload, kind_of, workload_of
 from nas.network import Network, Scaled
@@ -45,7 +46,7 @@ class Config:
     data_sha256: str | None = None  # of what files the images of a folder are from, see `Dataset`
     skip_unreadable: bool = False  # images of that folder were left out
     group_by: str | None = None  # images of one group are in one split, see `nas.data.groups`
-    task: str | None = None  # what the labels are, where a person said so, see `nas.data.targets`
+    task: str | None = None  # what the labels are, see `nas.data.targets`; None: classes
     labels: str | None = None  # the columns of a CSV that they are in, likewise
     pruner: str = NO_PRUNER  # what stops trainings early
     objectives: tuple[str, ...] = ()  # accuracy first, then costs, each for itself; none: the reward alone
@@ -69,9 +70,7 @@ class Config:
         """The images, as they are read: what a network that comes from here is trained on later, too."""
         folder = None if self.data_dir is None else Path(self.data_dir)
         size, skip = self.recipe.resolution, self.skip_unreadable
-        return DataSource(
-            self.data, folder, size, skip, self.data_sha256, self.group_by, self.task, self.labels
-        )
+        return DataSource(self.data, folder, size, skip, self.data_sha256, self.group_by, self.task, self.labels)
 
     def on(self, source: DataSource, dataset: Dataset) -> Config:
         """This with what a run keeps of its images: how `source` reads them, and which ones `dataset` has."""
@@ -82,7 +81,7 @@ class Config:
             data_sha256=dataset.sha256,
             skip_unreadable=source.skip_unreadable,
             group_by=source.group_by,
-            task=source.task,
+            task=source.task if dataset.kind == CLASSIFICATION else dataset.kind,
             labels=source.labels,
             num_classes=dataset.num_classes,
             validation=validation_of(dataset),

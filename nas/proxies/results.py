@@ -37,7 +37,7 @@ from nas.training.trial import State
 
 AREA = "area"
 SIGNALS: dict[str, Callable[[Look], float]] = {  # more is better
-    ACCURACY: lambda look: look.val_accuracy,
+    ACCURACY: lambda look: look.val_accuracy or 0.0,  # a study has classes: there is one
     LOSS: lambda look: -look.loss,
     AREA: lambda look: -look.area,
 }

@@ -28,7 +28,7 @@ def per_label(probabilities: Tensor, labels: Tensor) -> dict[str, list[float]]:
         "precision": (right / of_said.clamp(min=1)).tolist(),
         "recall": (right / of_label.clamp(min=1)).tolist(),
         "f1": (2 * right / (of_label + of_said).clamp(min=1)).tolist(),
-        "average_precision": torch.atleast_1d(precision).nan_to_num(0).double().tolist(),
+        "average_precision": precision.reshape(-1).nan_to_num(0).double().tolist(),
         "images": of_label.tolist(),
     }
 

@@ -1,13 +1,14 @@
 """What a network is judged by: accuracy, or another metric of the field, by torchmetrics' definitions.
 
-All are at most 1, and the higher the better, so that a reward can be made of each: those of classes and labels are 0..1,
-r2 and spearman may be negative, see `nas.reward`. torchmetrics takes seconds to be
-imported, and is only where another metric than accuracy is asked for.
+All are at most 1, and the higher the better, so that a reward can be made of each: those of classes and labels are
+0..1, r2 and spearman may be negative, see `nas.reward`. torchmetrics takes seconds to be imported, and is only where
+another metric than accuracy is asked for.
 """
 
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,7 +41,9 @@ def score(metric: str, probabilities: Tensor, labels: Tensor, kind: str = CLASSI
         of_each = r2 if metric == R2 else spearman
         found = [of_each(said, number) for said, number in zip(probabilities.T, labels.T, strict=True)]
         return sum(found) / len(found)
-    return _of_labels(metric, probabilities, labels) if kind == MULTILABEL else _of_classes(metric, probabilities, labels)
+    return (
+        _of_labels(metric, probabilities, labels) if kind == MULTILABEL else _of_classes(metric, probabilities, labels)
+    )
 
 
 def _of_labels(metric: str, probabilities: Tensor, labels: Tensor) -> float:
@@ -58,7 +61,7 @@ def _of_labels(metric: str, probabilities: Tensor, labels: Tensor) -> float:
     if not there.any():
         return 0.0
     probabilities, truth = probabilities[:, there], labels[:, there].long()
-    by_label = {
+    by_label: Any = {
         MACRO_F1: of.multilabel_f1_score, AUC: of.multilabel_auroc, PRECISION: of.multilabel_average_precision,
     }[metric]  # fmt: skip
     return float(by_label(probabilities, truth, truth.shape[1], average="none").mean().item())
@@ -134,10 +137,7 @@ def weights_of_classes(given: str | tuple[tuple[str, float], ...] | None, datase
     if dataset.kind == MULTILABEL:
         return _weights_of_labels(given, dataset)
     counts = dataset.train.labels.bincount(minlength=dataset.num_classes).double()
-    if given == BALANCED_WEIGHTS:
-        weights = 1 / counts.clamp(min=1)
-    else:
-        weights = _by_name(given, dataset)
+    weights = 1 / counts.clamp(min=1) if given == BALANCED_WEIGHTS else _by_name(given, dataset)
     weights = weights.to(counts.device)
     return (weights * counts.sum() / (weights * counts).sum()).float()
 

@@ -41,8 +41,8 @@ class Step:
     """What a training does with a batch. `recipe` has the loss and the optimizer, `tuning` the parts that learn.
 
     `batch` makes it of what chance has decided, `class_weights` are what an image of each class counts in the loss, all
-    the same where there are none, and `targets` what the labels are. With a `distillation` it learns from a teacher, too. `single` says why a device that
-    could record steps does not.
+    the same where there are none, and `targets` what the labels are. With a `distillation` it learns from a teacher,
+    too. `single` says why a device that could record steps does not.
     """
 
     def __init__(
