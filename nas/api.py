@@ -211,8 +211,8 @@ def export(asked: ExportOptions) -> Exported:
     measured = asked.data is not None or asked.test or changes.needs_images
     if not measured and asked.changed("data_dir", "skip_unreadable", "group_by", "task", "labels"):
         raise ValueError(
-            "--data-dir, --skip-unreadable, --group-by, --task and --labels are of images to measure by: add --data, or "
-            "--test"
+            "--data-dir, --skip-unreadable, --group-by, --task and --labels are of images to measure by: add --data, "
+            "or --test"
         )
     if measured:
         images = source_of_images(source, asked, output.log)
