@@ -146,7 +146,8 @@ def _weights_of_labels(given: str | tuple[tuple[str, float], ...] | None, datase
     labels = dataset.train.labels
     if given == BALANCED_WEIGHTS:
         having = labels.sum(0).double()
-        return ((len(labels) - having) / having.clamp(min=1)).clamp(min=1 / len(labels)).float()
+        without = len(labels) - having
+        return (without / having.clamp(min=1)).where(without > 0, 1.0).float()  # of one that all have, nothing balances
     return _by_name(given, dataset).float().to(labels.device)
 
 
