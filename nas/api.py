@@ -68,6 +68,7 @@ def search(asked: SearchOptions) -> Run:
     where = choices.choose_place(cluster, asked)
     choices.check_free([*places], asked.control, asked.storage)
     dataset = choices.load_data(source, output, asked.table)
+    recipe = choices.suited(recipe, dataset, asked)
     if asked.subset is None and asked.table is None and "subset" not in (asked.recipe or {}):
         recipe = replace(recipe, subset=choices.usual_images(dataset))
     config = choices.choose_config(asked, dataset, source, recipe, reward, where)
@@ -135,6 +136,8 @@ def train(asked: TrainOptions) -> Trained:
     job = Job(found, source, recipe, asked.seed, device, asked.threads, start, tuning, teacher)
     with output.passing(f"reading {source.name}"):
         dataset, test = source.load(output.log), source.load_test(output.log)
+    job = replace(job, recipe=choices.suited(recipe, dataset, asked))
+    choices.check_recipe(job.recipe, dataset)
     if asked.progress != "none":
         words = origin.words if origin and source.same_images(origin.data) else ""
         output.say(training_lines(job, replace(dataset, test=test), words, folder, preset=asked.preset))
@@ -172,6 +175,7 @@ def compare(asked: CompareOptions) -> Run:
     recipe = choices.choose_recipe(asked, source.image_size, searched)
     where = choices.choose_place(cluster, asked)
     dataset = choices.load_data(source, output)
+    recipe = choices.suited(recipe, dataset, asked)
     if source.has_changed(dataset):
         output.say(f"the images of {source.name} are not those of before: files were added, removed or changed\n")
     shape = dataset.num_classes, recipe.size_on(dataset)
@@ -223,9 +227,10 @@ def export(asked: ExportOptions) -> Exported:
     formats = with_weights(formats, source)
     images = loaded = tested = None
     measured = asked.data is not None or asked.test or changes.needs_images
-    if not measured and asked.changed("data_dir", "skip_unreadable", "group_by"):
+    if not measured and asked.changed("data_dir", "skip_unreadable", "group_by", "task", "labels"):
         raise ValueError(
-            "--data-dir, --skip-unreadable and --group-by are of images to measure by: add --data, or --test"
+            "--data-dir, --skip-unreadable, --group-by, --task and --labels are of images to measure by: add --data, "
+            "or --test"
         )
     if measured:
         images = source_of_images(source, asked, output.log)
@@ -242,6 +247,8 @@ def export(asked: ExportOptions) -> Exported:
 @takes(PredictOptions)
 def predict(asked: PredictOptions) -> list[Prediction]:
     """What is on photographs, by a trained network: of each its classes with their probabilities, the likeliest first.
+
+    Of a network of other labels each label with its probability, or each number in its units.
 
     They go in as the images did in the network's training: turned upright, on white, the centre square, at its pixels.
 

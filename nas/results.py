@@ -111,14 +111,17 @@ class Trained:
     result: dict[str, Any] = field(repr=False)
 
     @property
-    def val_accuracy(self) -> float:
-        """On validation images after the last epoch, 0 to 1."""
-        return float(self.result["val_accuracy"])
+    def val_accuracy(self) -> float | None:
+        """On validation images after the last epoch, 0 to 1; None of regression."""
+        return self._share("val_accuracy")
 
     @property
-    def test_accuracy(self) -> float:
-        """On test images, which were looked at once, after the last epoch: 0 to 1."""
-        return float(self.result["test_accuracy"])
+    def test_accuracy(self) -> float | None:
+        """On test images, which were looked at once, after the last epoch: 0 to 1; None of regression."""
+        return self._share("test_accuracy")
+
+    def _share(self, name: str) -> float | None:
+        return None if self.result[name] is None else float(self.result[name])
 
     def load(self) -> nn.Module:
         """The trained network, ready to predict: images `[B, C, H, W]`, normalised as in training, to logits."""

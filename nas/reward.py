@@ -76,10 +76,11 @@ class Reward:
     def quality(self, judged: float, loss: float | None) -> float:
         """Of a training with this validation accuracy, or what its recipe's metric is instead, and mean training loss.
 
-        The loss is None in tables of results.
+        The loss is None in tables of results. A metric below zero, as r2 of a network that is worse than always saying
+        the mean, counts as zero: below it a cheaper network would have the lower reward.
         """
         if self.signal == ACCURACY:
-            return judged
+            return max(0.0, judged)
         assert loss is not None
         return math.exp(-loss)
 

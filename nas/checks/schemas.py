@@ -42,13 +42,21 @@ POLICIES = ("none", "trivialaugment", "randaugment")  # of augmentation
 COSTS = ("macs", "params", "latency")
 SIGNALS = ("accuracy", "loss")
 SELECTIONS = ("last", "best")
-METRICS = ("accuracy", "balanced-accuracy", "macro-f1", "auc", "average-precision", "top5")
+TASKS = ("classification", "multilabel", "regression")  # see `nas.data.targets`
+METRICS_OF = {
+    "classification": ("accuracy", "balanced-accuracy", "macro-f1", "auc", "average-precision", "top5"),
+    "multilabel": ("macro-f1", "average-precision", "exact-match", "auc"),
+    "regression": ("r2", "spearman"),
+}
+"""What networks may be judged by in each task, the usual one first."""
+METRICS = tuple(dict.fromkeys(metric for several in METRICS_OF.values() for metric in several))
 KINDS = ("search", "comparison", "scaling grid", "proxy study", "final ranking")  # of runs, see `nas.ledger.workload`
 
 TIME = Number(0)  # seconds
 SIDE = Number(MIN_SIZE, PIXELS.most, whole=True, of="pixels")  # of images that are trained on
 TEXTS = ListOf(TEXT)
 ANY_NUMBER = Number()
+SCORE = Number(most=1)  # by a metric: r2 and spearman may be negative
 ALPHA = Number(0, 100)  # of the Beta distribution by which images are mixed
 
 # ------------------------------------------------------------------ what a person decides
@@ -105,6 +113,8 @@ SOURCE = Object(
         "skip_unreadable": Flag(),
         "group_by": Optional(TEXT),
         "channels": CHANNELS,
+        "task": Optional(Word(TASKS)),
+        "labels": Optional(TEXT),
         "sha256": Optional(TEXT),
     },
     needed=("name",),
@@ -144,6 +154,8 @@ CONFIG = Object(
         "skip_unreadable": Flag(),
         "group_by": Optional(TEXT),
         "channels": CHANNELS,
+        "task": Optional(Word(TASKS)),
+        "labels": Optional(TEXT),
         "pruner": TEXT,
         "objectives": TEXTS,
         "num_classes": Optional(CLASSES),
@@ -215,7 +227,7 @@ CURVE_POINT = Object(
         "images": COUNT,
         "loss": ANY_NUMBER,
         "area": ANY_NUMBER,
-        "val_accuracy": SHARE,
+        "val_accuracy": Optional(SHARE),
         "seconds": ANY_NUMBER,  # the process's clock less validations: may be a little below 0
         "judging": ANY_NUMBER,
     },
@@ -225,7 +237,7 @@ CURVE_POINT = Object(
 TRIAL = Object(
     {
         "accuracy": SHARE,
-        "score": SHARE,
+        "score": SCORE,
         "loss": ANY_NUMBER,
         "latency": TIME,
         "macs": NATURAL,
@@ -244,7 +256,7 @@ TRIAL = Object(
         "refused": Flag(),
         "curve": ListOf(CURVE_POINT),
         "test_accuracy": SHARE,
-        "test_score": SHARE,
+        "test_score": SCORE,
         "images": NATURAL,
         "training_seconds": TIME,
         "inference": TIME,  # images a second
@@ -337,8 +349,8 @@ EPOCH = Object(
     {
         "number": COUNT,
         "loss": ANY_NUMBER,
-        "val_accuracy": SHARE,
-        "val_score": Optional(SHARE),
+        "val_accuracy": Optional(SHARE),
+        "val_score": Optional(SCORE),
         "images": NATURAL,
         "seconds": TIME,
         "latency": Optional(TIME),
@@ -385,15 +397,20 @@ TRAINING = Object(
 
 MEANS = ListOf(SHARE, least=1, most=MOST_CHANNELS)  # one a channel
 DEVIATIONS = ListOf(Number(1e-6), least=1, most=MOST_CHANNELS)
-NAMES = ListOf(TEXT, least=2)
+NAMES = ListOf(TEXT, least=1)  # of classes, of which there are two or more, or of labels or numbers
 
 RESULT = Object(
     {
         "network": TEXT,
-        "test_accuracy": SHARE,
-        "val_accuracy": SHARE,
-        "test_score": SHARE,
-        "val_score": SHARE,
+        "test_accuracy": Optional(SHARE),
+        "val_accuracy": Optional(SHARE),
+        "test_score": SCORE,
+        "val_score": SCORE,
+        "task": Word(TASKS),
+        "target_mean": ListOf(ANY_NUMBER),
+        "target_std": ListOf(Number(0, above=True)),
+        "by_number": MapOf(ListOf(ANY_NUMBER)),
+        "scatter": ListOf(ListOf(ListOf(ANY_NUMBER, least=2, most=2), least=1)),
         "epoch": COUNT,
         "by_class": MapOf(ListOf(Number(0))),
         "confusion": ListOf(ListOf(NATURAL)),
@@ -413,7 +430,7 @@ RESULT = Object(
         "start": OrNull(ANYTHING),
         "teacher": OrNull(ANYTHING),
         "history": ListOf(
-            Object({"epoch": COUNT, "loss": ANY_NUMBER, "val_accuracy": SHARE, "seconds": TIME}, open=True)
+            Object({"epoch": COUNT, "loss": ANY_NUMBER, "val_accuracy": Optional(SHARE), "seconds": TIME}, open=True)
         ),
         "device": TEXT,
         "single_steps": TEXT,
@@ -426,7 +443,14 @@ RESULT = Object(
 """A training's `result.json`."""
 
 TASK = Object(
-    {"class_names": NAMES, "image_size": SIDE, "mean": MEANS, "std": DEVIATIONS},
+    {
+        "class_names": NAMES,
+        "image_size": SIDE,
+        "mean": MEANS,
+        "std": DEVIATIONS,
+        "target_mean": ListOf(ANY_NUMBER),
+        "target_std": ListOf(Number(0, above=True)),
+    },
     needed=("class_names", "image_size", "mean", "std"),
 )
 """What the metadata of files of weights say, each a text that is JSON."""

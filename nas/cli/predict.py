@@ -18,7 +18,7 @@ from nas.options.option import Option, path, several
 from nas.text.visible import visible, visible_in_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from nas.exports.classifier import Classifier, Prediction
 
@@ -30,7 +30,12 @@ class PredictOptions(PrintOptions, commands.PredictOptions):
     _: KW_ONLY
     top: Annotated[
         int,
-        Option(COUNT, "So many classes of each image, the likeliest first.", panels.OUTPUT, flags=("--top", "-n")),
+        Option(
+            COUNT,
+            "So many classes of each image, the likeliest first; labels and numbers are all said.",
+            panels.OUTPUT,
+            flags=("--top", "-n"),
+        ),
     ] = 3
     as_csv: Annotated[
         bool,
@@ -41,7 +46,8 @@ class PredictOptions(PrintOptions, commands.PredictOptions):
 def predict(asked: PredictOptions) -> None:
     """Say what is on photographs.
 
-    They go in as the images did in the network's training: turned upright, the centre square, at its pixels.
+    That is the likeliest classes, or the labels above 50 %, or numbers in their units. They go in
+    as the images did in the network's training: turned upright, the centre square, at its pixels.
     """
     common.load_torch()
     from nas.cli.tables import predictions_table
@@ -79,9 +85,10 @@ def _heading(classifier: Classifier, count: int, passed: str) -> str:
 
     task = classifier.task
     names = f"{len(task.class_names)}: {class_list(task.class_names)}"
+    outputs = {"classification": "classes", "multilabel": "labels", "regression": "numbers"}[task.targets.kind]
     lines = [
         f"network   {classifier.words}",
-        f"classes   {names}{f', as in {task.data}' if task.data else ''}",
+        f"{outputs:10}{names}{f', as in {task.data}' if task.data else ''}",
         *([] if task.metric == METRIC else [f"metric    {visible_in_line(task.metric)}, by which it was judged"]),
         f"images    {count:,}, at {task.preprocessing.image_size} pixels{f'; passed over: {passed}' if passed else ''}",
     ]
@@ -89,13 +96,27 @@ def _heading(classifier: Classifier, count: int, passed: str) -> str:
 
 
 def _as_json(prediction: Prediction, top: int) -> dict[str, object]:
+    if prediction.kind == "regression":
+        numbers = dict(prediction.classes)
+        return {"image": str(prediction.path), "numbers": numbers, "reason": prediction.reason}
     classes = [{"class": name, "probability": share} for name, share in prediction.classes[:top]]
+    if prediction.kind == "multilabel":
+        classes = [{"label": name, "probability": share} for name, share in prediction.classes]
+        labels = list(prediction.labels)
+        return {"image": str(prediction.path), "labels": labels, "probabilities": classes, "reason": prediction.reason}
     return {"image": str(prediction.path), "classes": classes, "reason": prediction.reason}
 
 
-def _print_csv(predictions: Iterable[Prediction], top: int) -> None:
+def _print_csv(predictions: Sequence[Prediction], top: int) -> None:
     out = csv_files.writer(sys.stdout)
-    out.writerow(["image", "rank", "class", "probability"])
+    kind = predictions[0].kind if predictions else "classification"
+    if kind == "regression":
+        out.writerow(["image", "number", "value"])
+        for prediction in predictions:
+            for name, value in prediction.classes:
+                out.writerow([visible(str(prediction.path)), visible(name), f"{value:.9g}"])
+        return
+    out.writerow(["image", "rank", "label" if kind == "multilabel" else "class", "probability"])
     for prediction in predictions:
-        for rank, (name, share) in enumerate(prediction.classes[:top], start=1):
+        for rank, (name, share) in enumerate(prediction.classes[: None if kind == "multilabel" else top], start=1):
             out.writerow([visible(str(prediction.path)), rank, visible(name), f"{share:.6f}"])

@@ -127,6 +127,7 @@ def proxy_study(asked: ProxyStudyOptions) -> None:
     where = choices.choose_place(cluster, asked)
     folder = choices.new_folder(Path(asked.runs_dir), asked.name, f"proxies-{short_name(source.name)}")
     dataset = choices.load_data(source, output)
+    choices.check_has_classes(dataset, "a study")
     length = Length.parse(asked.full, len(dataset.train))
     if length.pixels:
         raise ValueError(f"--full {asked.full}: its pixels are --image-size")

@@ -160,9 +160,9 @@ OF_GROWTH = (
 )  # fmt: skip
 """What says how large, and by what."""
 OF_SEARCH = (
-    "data", "data_dir", "skip_unreadable", "group_by", "channels", "name", "seeds", "triples", "step", "tolerance",
-    "trials", "budget", "epochs", "subset", "class_weights", "lr", "recipe", "workers", "gpus", "gpus_per_trial",
-    "address",
+    "data", "data_dir", "skip_unreadable", "group_by", "channels", "task", "labels", "name", "seeds", "triples", "step",
+    "tolerance", "trials", "budget", "epochs", "subset", "class_weights", "lr", "recipe", "workers", "gpus",
+    "gpus_per_trial", "address",
 )  # fmt: skip
 """What says how a grid is trained."""
 

@@ -44,6 +44,7 @@ def search(asked: GridOptions, base: str) -> None:
     recipe = choices.choose_recipe(asked, source.image_size)
     choices.check_by_accuracy(recipe, "a grid")
     dataset = choices.load_data(source, output)
+    choices.check_has_classes(dataset, "a grid")
     if asked.subset is None and "subset" not in (asked.recipe or {}):
         recipe = replace(recipe, subset=min(10_000, len(dataset.train)))
     choices.check_recipe(recipe, dataset)

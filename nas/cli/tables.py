@@ -13,7 +13,7 @@ from nas.ledger.run import TrialRow
 from nas.network import Found, Scaled
 from nas.references.show import Shown, choices_by_group, format_size
 from nas.text.columns import table
-from nas.text.units import format_count, format_percent, format_reward, format_seconds, format_spread
+from nas.text.units import format_count, format_percent, format_quality, format_reward, format_seconds, format_spread
 from searchspaces.cost import RowCost
 from searchspaces.layers import SMALL_IMAGE
 
@@ -32,7 +32,7 @@ def trials_table(rows: Sequence[TrialRow]) -> str:
                 str(row.number),
                 str(row.state),
                 format_percent(row.accuracy),
-                *([format_percent(row.score)] if metric else []),
+                *([format_quality(metric, row.score)] if metric else []),
                 format_reward(row.reward),
                 format_count(row.macs),
                 format_count(row.params),
@@ -47,7 +47,18 @@ def trials_table(rows: Sequence[TrialRow]) -> str:
 
 
 def predictions_table(predictions: Sequence[Prediction], top: int) -> str:
-    """What `nas predict` prints: of each image the most probable class, then the next ones."""
+    """What `nas predict` prints: of each image the most probable class, then the next ones.
+
+    Or its labels with their probabilities, or its numbers, a column for each.
+    """
+    if predictions[0].kind == "regression":
+        names = [name for name, _ in predictions[0].classes]
+        numbers = [(str(p.path), *(f"{value:.6g}" for _, value in p.classes)) for p in predictions]
+        return table(("image", *names), numbers, words=("image",))
+    if predictions[0].kind == "multilabel":
+        said = [[f"{name} {format_percent(share)}" for name, share in p.classes[: len(p.labels)]] for p in predictions]
+        labels = [(str(p.path), ", ".join(has) or "none") for p, has in zip(predictions, said, strict=True)]
+        return table(("image", "labels"), labels, words=("image", "labels"))
     then = [", ".join(f"{name} {format_percent(share)}" for name, share in p.classes[1:top]) for p in predictions]
     rows = [
         (

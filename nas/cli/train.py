@@ -22,17 +22,9 @@ def train(asked: TrainOptions) -> None:
 
 def conclude(result: dict[str, Any], where: str, as_json: bool) -> None:
     """Say what came of a training, the content of its result.json, and `where` it is."""
-    from nas.text.units import format_count, format_percent
+    from nas.final.outcome import in_words
 
     if as_json:
         common.print_json(result)
         return
-    score = ""
-    if "test_score" in result:
-        tested, val = format_percent(result["test_score"]), format_percent(result["val_score"])
-        score = f"test {result['recipe']['metric']} {tested} (validation {val}), "
-    common.to_stdout(
-        f"{score}test accuracy {format_percent(result['test_accuracy'])} (validation "
-        f"{format_percent(result['val_accuracy'])}), {format_count(result['macs'])} MACs, "
-        f"{format_count(result['params'])} params\n{where}"
-    )
+    common.to_stdout(f"{in_words(result)}\n{where}")

@@ -1,4 +1,4 @@
-"""Networks that vote by the mean of their class probabilities, from predictions that a comparison kept."""
+"""Networks that vote by the mean of their probabilities, or numbers, from predictions that a comparison kept."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nas.comparison.trainings import LABELS, predictions
+from nas.data.targets import CLASSIFICATION
 from nas.ledger.run import Run
 from nas.training.metrics import score
 from searchspaces.cost import Cost
@@ -47,8 +48,8 @@ def _ensemble(run: Run, name: str, sizes: Sequence[Cost], votes: Sequence[Sequen
     total = Cost(sum(s.params for s in sizes), sum(s.macs for s in sizes), sum(s.activations for s in sizes))
     labels = predictions(run, LABELS)
     means = [_mean(run, numbers) for numbers in votes]
-    metric = run.config.recipe.metric
-    val, test = (tuple(score(metric, m[split], labels[split]) for m in means) for split in ("val", "test"))
+    metric, kind = run.config.recipe.metric, run.config.task or CLASSIFICATION
+    val, test = (tuple(score(metric, m[split], labels[split], kind) for m in means) for split in ("val", "test"))
     return Ensemble(name, total, val, test)
 
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from nas.comparison.report import heading
 from nas.comparison.results import ComparisonResults, NetworkResult
 from nas.drawing.pictures import content, legend_entries, style, wrapped
-from nas.text.units import format_count
+from nas.text.units import AS_NUMBERS, format_count
 
 FOUND, DESIGNED, LINE = "#b8741a", "#3b5b92", "#8a8a8a"
 PANEL, HEIGHT, ROW = 7.2, 5.0, 0.34  # inches: a panel's width, its height; that of a network's row
@@ -66,10 +66,10 @@ def _in_order(axes: Axes, found: ComparisonResults) -> None:
     for row, result in enumerate(rows):
         if len(result.trainings) > 1:
             axes.plot(
-                [100 * accuracy for accuracy in result.test_accuracies], [row] * len(result.trainings), "o",
+                [_shown(found, value) for value in result.test_accuracies], [row] * len(result.trainings), "o",
                 color=LINE, markersize=4, alpha=0.7, markeredgewidth=0, zorder=1, label="a seed",
             )  # fmt: skip
-        _point(axes, result, row)
+        _point(axes, found, result, row)
     labels = [wrapped(f"{r.name}, {format_count(r.size.macs)} MACs", LONGEST, NAME) for r in rows]
     axes.set_yticks(range(len(rows)), labels, fontsize=NAME)
     for label, result in zip(axes.get_yticklabels(), rows, strict=True):
@@ -77,15 +77,15 @@ def _in_order(axes: Axes, found: ComparisonResults) -> None:
             label.set(color=FOUND, fontweight="bold")
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.margins(x=0.1)
-    axes.set_xlabel(f"test {found.recipe.metric}, %")
+    axes.set_xlabel(_axis(found))
 
 
 def _by_macs(axes: Axes, found: ComparisonResults) -> None:
     """Points, each with its name; what is unbeaten in both is joined."""
     for result in found.trained:
-        _point(axes, result)
+        _point(axes, found, result)
     front = found.pareto
-    x, y = [r.size.macs for r in front], [100 * r.test_accuracy for r in front]
+    x, y = [r.size.macs for r in front], [_shown(found, r.test_accuracy) for r in front]
     if len(front) > 1:
         axes.plot(x, y, color=LINE, linestyle="--", linewidth=1, zorder=1, label="Pareto front")
     axes.set_xscale("log")
@@ -97,14 +97,23 @@ def _by_macs(axes: Axes, found: ComparisonResults) -> None:
     axes.xaxis.set_minor_formatter(matplotlib.ticker.FuncFormatter(lambda macs, _: format_count(macs)))
     axes.xaxis.set_minor_locator(matplotlib.ticker.LogLocator(subs=(2, 5)))
     axes.set_xlabel("multiply-adds for one image")
-    axes.set_ylabel(f"test {found.recipe.metric}, %")
-    _names(axes, found.trained)
+    axes.set_ylabel(_axis(found))
+    _names(axes, found)
 
 
-def _point(axes: Axes, result: NetworkResult, row: int | None = None) -> None:
+def _shown(found: ComparisonResults, value: float) -> float:
+    """In percent, but r2 and spearman as they are."""
+    return value if found.recipe.metric in AS_NUMBERS else 100 * value
+
+
+def _axis(found: ComparisonResults) -> str:
+    return f"test {found.recipe.metric}{'' if found.recipe.metric in AS_NUMBERS else ', %'}"
+
+
+def _point(axes: Axes, of: ComparisonResults, result: NetworkResult, row: int | None = None) -> None:
     """The mean and the deviation: over its multiply-adds, or in its row."""
-    values = [100 * accuracy for accuracy in result.test_accuracies]
-    level, error = 100 * result.test_accuracy, stdev(values) if len(values) > 1 else None
+    values = [_shown(of, value) for value in result.test_accuracies]
+    level, error = _shown(of, result.test_accuracy), stdev(values) if len(values) > 1 else None
     x, y = (result.size.macs, level) if row is None else (level, row)
     axes.errorbar(
         x, y, xerr=None if row is None else error, yerr=error if row is None else None,
@@ -114,12 +123,12 @@ def _point(axes: Axes, result: NetworkResult, row: int | None = None) -> None:
     )  # fmt: skip
 
 
-def _names(axes: Axes, found: Sequence[NetworkResult]) -> None:
+def _names(axes: Axes, of: ComparisonResults) -> None:
     """Right of the points; of points that are close in a column, one below the other, each with a line to its point."""
     to_axes = axes.transData + axes.transAxes.inverted()
-    at = {r.name: to_axes.transform((r.size.macs, 100 * r.test_accuracy)) for r in found}
+    at = {r.name: to_axes.transform((r.size.macs, _shown(of, r.test_accuracy))) for r in of.trained}
     columns: list[list[NetworkResult]] = []
-    for result in sorted(found, key=lambda r: r.size.macs):
+    for result in sorted(of.trained, key=lambda r: r.size.macs):
         if not columns or at[result.name][0] - at[columns[-1][0].name][0] > WIDE:
             columns.append([])
         columns[-1].append(result)
@@ -128,13 +137,13 @@ def _names(axes: Axes, found: Sequence[NetworkResult]) -> None:
         y = math.inf
         for result in sorted(column, key=lambda r: -r.test_accuracy):
             y = min(at[result.name][1], y - APART)
-            _name(axes, result, x, y)
+            _name(axes, of, result, x, y)
 
 
-def _name(axes: Axes, result: NetworkResult, x: float, y: float) -> None:
+def _name(axes: Axes, of: ComparisonResults, result: NetworkResult, x: float, y: float) -> None:
     axes.annotate(
         wrapped(result.name, LONGEST, NAME),
-        (result.size.macs, 100 * result.test_accuracy),
+        (result.size.macs, _shown(of, result.test_accuracy)),
         (x, y),
         textcoords="axes fraction",
         va="center",

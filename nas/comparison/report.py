@@ -16,9 +16,10 @@ from typing import Any
 
 from nas.comparison.ensembles import Ensemble
 from nas.comparison.results import ComparisonResults, NetworkResult, Verdict
+from nas.data.targets import CLASSIFICATION
 from nas.files import write_all
 from nas.text.columns import table
-from nas.text.units import format_bytes, format_count, format_points, format_seconds, format_spread
+from nas.text.units import AS_NUMBERS, format_bytes, format_count, format_points, format_qualities, format_seconds
 from nas.text.visible import visible
 from nas.training.trial import INFERENCE_BATCH
 
@@ -33,8 +34,7 @@ HEADER = (
 def results_table(found: ComparisonResults) -> str:
     """A row for each network, in groups of about as many multiply-adds; ensembles below."""
     groups = _groups(found)
-    header = (HEADER[0], f"test {found.recipe.metric}", *HEADER[2:])
-    lines = table(header, [cells for _, rows in groups for cells in rows]).splitlines()
+    lines = table(_header(found), [cells for _, rows in groups for cells in rows]).splitlines()
     out, rest = lines[:2], iter(lines[2:])
     for title, rows in groups:
         out += [f"{title}:"] if title else []
@@ -42,10 +42,16 @@ def results_table(found: ComparisonResults) -> str:
     return "\n".join(out)
 
 
+def _header(found: ComparisonResults) -> tuple[str, ...]:
+    return (HEADER[0], f"test {found.recipe.metric}", *HEADER[2:])
+
+
 def _groups(found: ComparisonResults) -> list[tuple[str, list[tuple[str, ...]]]]:
     """The rows under what stands above them."""
-    groups = [(_title(found, limit), [_cells(r) for r in rows]) for limit, rows in found.groups]
-    return groups + ([("ensembles", [_voting(e) for e in found.ensembles])] if found.ensembles else [])
+    groups = [(_title(found, limit), [_cells(r, found.recipe.metric) for r in rows]) for limit, rows in found.groups]
+    return groups + (
+        [("ensembles", [_voting(e, found.recipe.metric) for e in found.ensembles])] if found.ensembles else []
+    )
 
 
 def _title(found: ComparisonResults, limit: int | None) -> str:
@@ -54,15 +60,15 @@ def _title(found: ComparisonResults, limit: int | None) -> str:
     return "larger" if any(result.found for result in found.all) else ""
 
 
-def _cells(result: NetworkResult) -> tuple[str, ...]:
+def _cells(result: NetworkResult, metric: str) -> tuple[str, ...]:
     sizes = tuple(format_count(size) for size in (result.size.macs, result.size.params, result.size.activations))
     n = f"{len(result.trainings)}" + (f", {len(result.failures)} failed" if result.failures else "")
     if not result.trainings:
         return (result.called, "-", "-", *sizes, "-", "-", "-", "-", n)
     return (
         result.called,
-        format_spread(result.test_accuracies),
-        format_spread(result.val_accuracies),
+        format_qualities(metric, result.test_accuracies),
+        format_qualities(metric, result.val_accuracies),
         *sizes,
         format_bytes(result.bytes),
         f"{format_count(round(result.images))} in {format_seconds(result.seconds)}",
@@ -72,9 +78,9 @@ def _cells(result: NetworkResult) -> tuple[str, ...]:
     )
 
 
-def _voting(ensemble: Ensemble) -> tuple[str, ...]:
+def _voting(ensemble: Ensemble, metric: str) -> tuple[str, ...]:
     sizes = (format_count(size) for size in (ensemble.size.macs, ensemble.size.params, ensemble.size.activations))
-    accuracies = format_spread(ensemble.test_accuracies), format_spread(ensemble.val_accuracies)
+    accuracies = (format_qualities(metric, each) for each in (ensemble.test_accuracies, ensemble.val_accuracies))
     return (ensemble.name, *accuracies, *sizes, *["-"] * 4, f"{len(ensemble.test_accuracies)}")
 
 
@@ -132,30 +138,46 @@ def _rival(found: ComparisonResults, rival: NetworkResult, subject: NetworkResul
     if verdict.interval is not None and not verdict.interval.shows:
         who = "neither is shown to be better"
     else:
-        who = f"{subject.name if verdict.difference > 0 else rival.name} has the better accuracy"
+        who = f"{subject.name if verdict.difference > 0 else rival.name} has the better {found.recipe.metric}"
     return f"{began}; {who}, at {macs}; {subject.name}: {difference(found, verdict)}"
 
 
 def difference(found: ComparisonResults, verdict: Verdict) -> str:
     """In points of test accuracy, or of the recipe's metric, as a person reads it."""
-    points, by_seed = 100 * verdict.difference, list(verdict.by_seed.values())
-    signed = format_points(verdict.difference)
+    by_seed = list(verdict.by_seed.values())
+    signed, unit = _signed(found, verdict.difference), "" if found.recipe.metric in AS_NUMBERS else " points"
     if not _known(found, verdict):
+        if found.kind != CLASSIFICATION:
+            return "neither is better than always saying the mean, so nothing is known of them: train longer"
         chance = f"{100 / found.num_classes:.3g} %"
         return f"neither is above chance, {chance}, so nothing is known of them: train longer, or on more images"
     if verdict.interval is None:
-        return f"{signed} points, but one seed each shows no spread, so this may be chance: use --seeds 3"
+        return f"{signed}{unit}, but one seed each shows no spread, so this may be chance: use --seeds 3"
     seeds = f"{len(by_seed)} seed{'s' if len(by_seed) > 1 else ''}"
     if by_seed:
-        seeds += f" ({', '.join(f'{format_points(d)}' for d in by_seed)})"
-    low, high = 100 * verdict.interval.low, 100 * verdict.interval.high
+        seeds += f" ({', '.join(_signed(found, d) for d in by_seed)})"
+    low, high = verdict.interval.low, verdict.interval.high
     percent = f"{100 * found.confidence:.3g} % interval"
     if not verdict.interval.shows:
-        return f"no difference shown: {signed} points, {percent} {low:+.1f} to {high:+.1f}, {seeds}"
-    low, high = (low, high) if points > 0 else (-high, -low)
-    return (
-        f"{'better' if points > 0 else 'worse'} by {abs(points):.1f} points, {percent} {low:.1f} to {high:.1f}, {seeds}"
-    )
+        return f"no difference shown: {signed}{unit}, {percent} {_interval_in_words(found, low, high, True)}, {seeds}"
+    better = verdict.difference > 0
+    low, high = (low, high) if better else (-high, -low)
+    by = _signed(found, abs(verdict.difference)).removeprefix("+")
+    within = _interval_in_words(found, low, high, False)
+    return f"{'better' if better else 'worse'} by {by}{unit}, {percent} {within}, {seeds}"
+
+
+def _signed(found: ComparisonResults, difference: float) -> str:
+    """`+0.3` in points of a percent, and of r2 and spearman `+0.021`."""
+    return f"{difference:+.3f}" if found.recipe.metric in AS_NUMBERS else format_points(difference)
+
+
+def _interval_in_words(found: ComparisonResults, low: float, high: float, signs: bool) -> str:
+    """`0.3 to 1.2`, or with their `signs`."""
+    if found.recipe.metric in AS_NUMBERS:
+        return f"{low:+.3f} to {high:+.3f}" if signs else f"{low:.3f} to {high:.3f}"
+    low, high = 100 * low, 100 * high
+    return f"{low:+.1f} to {high:+.1f}" if signs else f"{low:.1f} to {high:.1f}"
 
 
 def _known(found: ComparisonResults, verdict: Verdict) -> bool:
@@ -192,7 +214,7 @@ def _method(found: ComparisonResults, verdicts: Sequence[Verdict]) -> list[str]:
         f"{planned}; the reference is the one of the best mean on the test images, so the hardest to beat"
         + _how_chosen(found, names)
     ]
-    return [*lines, *(_interval(v, len(names) > 1) for v in verdicts if v.interval)]
+    return [*lines, *(_interval(found, v, len(names) > 1) for v in verdicts if v.interval)]
 
 
 def _how_chosen(found: ComparisonResults, names: Sequence[str]) -> str:
@@ -203,7 +225,7 @@ def _how_chosen(found: ComparisonResults, names: Sequence[str]) -> str:
     return "; searches see validation images only"
 
 
-def _interval(verdict: Verdict, several: bool) -> str:
+def _interval(found: ComparisonResults, verdict: Verdict, several: bool) -> str:
     whose = f" of {verdict.subject.name}" if several else ""
     others = f" and the others above chance, {verdict.networks} networks" if verdict.networks > 2 else ""
     said = (
@@ -211,8 +233,8 @@ def _interval(verdict: Verdict, several: bool) -> str:
         f"({verdict.freedom} degree{'s' if verdict.freedom > 1 else ''} of freedom)"
     )
     if verdict.alone and verdict.networks > 2:
-        low, high = 100 * verdict.alone.low, 100 * verdict.alone.high
-        said += f"; from these two alone it is {low:+.1f} to {high:+.1f}"
+        alone = _interval_in_words(found, verdict.alone.low, verdict.alone.high, True)
+        said += f"; from these two alone it is {alone}"
     return (
         said + "; the luck of weights and of the order of images is in it, other test images, data and recipes are not"
     )
@@ -247,7 +269,7 @@ def to_markdown(read: Sequence[ComparisonResults]) -> str:
     for found in read:
         parts += [f"## {heading(found).capitalize()}"] if len(read) > 1 else []
         for title, rows in _groups(found):
-            lines = [HEADER, ("---",) * len(HEADER), *rows]
+            lines = [_header(found), ("---",) * len(HEADER), *rows]
             parts += [f"### {title[0].upper()}{title[1:]}"] if title else []
             parts.append("\n".join(f"| {' | '.join(cells)} |" for cells in lines))
         parts.append("\n".join(f"- {line}" for line in [*in_words(found), *legend(found)]))
@@ -258,11 +280,12 @@ def to_markdown(read: Sequence[ComparisonResults]) -> str:
 
 
 def to_json(found: ComparisonResults) -> dict[str, Any]:
-    """Every figure. Accuracies and differences are 0..1."""
+    """Every figure. Accuracies and differences are 0..1, and by the `metric` where that is another."""
     document: dict[str, Any] = {
         "run": found.run,
         "equal": "images" if found.recipe.seconds is None else "seconds",
         "data": found.data,
+        "metric": found.recipe.metric,
         "device": found.device,
         "recipe": asdict(found.recipe),
         "seeds": found.seeds,

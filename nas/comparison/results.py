@@ -6,6 +6,7 @@ images among those of no more multiply-adds. Nothing else is tested.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
@@ -13,6 +14,7 @@ from statistics import mean
 from nas.comparison.candidates import budgets
 from nas.comparison.design import comparison_of
 from nas.comparison.ensembles import Ensemble, ensembles
+from nas.data.targets import CLASSIFICATION, MULTILABEL
 from nas.ledger.run import Run
 from nas.searching.pareto import unbeaten
 from nas.statistics.differences import LEARNED, Fit, Interval
@@ -127,6 +129,7 @@ class ComparisonResults:
     num_classes: int
     all: tuple[NetworkResult, ...]
     ensembles: tuple[Ensemble, ...] = ()
+    kind: str = CLASSIFICATION  # the task, see `nas.data.targets`
 
     @property
     def trained(self) -> list[NetworkResult]:
@@ -191,7 +194,12 @@ class ComparisonResults:
         return Verdict(subject, best, among, difference, pooled, alone, len(fit.treatments), fit.freedom)
 
     def learned(self, result: NetworkResult) -> bool:
-        """Whether it is above chance. What is not varies little, and would make the others' differences look sure."""
+        """Whether it is above chance. What is not varies little, and would make the others' differences look sure.
+
+        In regression chance is always saying the mean; with several labels it is not known, and all count as learned.
+        """
+        if self.kind != CLASSIFICATION:
+            return self.kind == MULTILABEL or result.test_accuracy > 0
         return result.test_accuracy > LEARNED / self.num_classes
 
     @property
@@ -210,7 +218,7 @@ def _fit(of: Sequence[NetworkResult]) -> Fit[str]:
 
 
 def _standing(result: NetworkResult) -> float:
-    return -result.test_accuracy if result.trainings else 1.0
+    return -result.test_accuracy if result.trainings else math.inf
 
 
 def results(run: Run) -> ComparisonResults:
@@ -224,10 +232,12 @@ def results(run: Run) -> ComparisonResults:
             continue
         seed, name = comparison.seed_of(row.arch), comparison.names[row.arch[1]]
         of = trial.user_attrs
-        missing = [figure for figure in FIGURES if figure not in of]
+        scored = {"test_accuracy"} if "test_score" in of else set()  # which regression has alone
+        missing = [figure for figure in FIGURES if figure not in {*of, *scored}]
         if row.state == State.COMPLETE and row.quality is not None and not missing:
-            test, *figures = (of[figure] for figure in FIGURES)
-            trainings[name][seed] = Training(row.number, row.quality, of.get("test_score", test), *figures)
+            figures = [of[figure] for figure in FIGURES[1:]]
+            test: float = of["test_score"] if "test_score" in of else of["test_accuracy"]
+            trainings[name][seed] = Training(row.number, row.quality, test, *figures)
         else:
             failures[name][seed] = row.reason or f"its ledger has no {missing[0] if missing else 'accuracy'}"
     found = tuple(
@@ -245,8 +255,9 @@ def results(run: Run) -> ComparisonResults:
     config = run.config
     voting = ensembles(run, _complete(found, comparison.seeds)) if comparison.ensemble else ()
     return ComparisonResults(
-        run.name, config.data, config.recipe, config.device, comparison.seeds, comparison.num_classes, found, voting
-    )
+        run.name, config.data, config.recipe, config.device, comparison.seeds, comparison.num_classes, found, voting,
+        config.task or CLASSIFICATION,
+    )  # fmt: skip
 
 
 def _complete(found: Sequence[NetworkResult], seeds: int) -> dict[str, tuple[Cost, list[int]]]:

@@ -52,7 +52,8 @@ class Trainings(Search):
         if (tested := result.tested) is not None:
             trial = self._running[spec.number]
             with self.run.together():
-                trial.set_user_attr("test_accuracy", tested.accuracy)
+                if tested.accuracy is not None:
+                    trial.set_user_attr("test_accuracy", tested.accuracy)
                 if tested.score is not None:
                     trial.set_user_attr("test_score", tested.score)
                 for name in ("images", "training_seconds", "inference", "bytes"):
@@ -63,7 +64,7 @@ class Trainings(Search):
 
 
 def predictions(run: Run, what: int | str) -> dict[str, Tensor]:
-    """The class probabilities `[N, num_classes]` of training `what`, or the LABELS `[N]`: of "val" and of "test".
+    """The class probabilities `[N, num_classes]` of training `what`, or the LABELS: of "val" and of "test".
 
     Raises ValueError where their file is gone or damaged.
     """

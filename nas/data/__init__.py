@@ -21,6 +21,7 @@ from nas.data.folder import PREFIX, ImageFolder
 from nas.data.images import RGB, Dataset, Images
 from nas.data.objects import is_function, why_gone, without_hash
 from nas.data.preprocessing import Preprocessing
+from nas.data.targets import CLASSIFICATION
 from nas.files import cache_dir
 
 __all__ = [
@@ -62,6 +63,8 @@ def load(
     skip_unreadable: bool = False,
     group_by: str | None = None,
     channels: int | None = None,
+    task: str | None = None,
+    labels: str | None = None,
     download: bool = True,
     log: Log = print,
 ) -> Dataset:
@@ -71,13 +74,15 @@ def load(
     it if absent, unless `download` is off; `log` is told of whatever is slow. A PATH may be relative to `data_dir`. A
     folder, or a CSV of images, is read at `image_size` pixels, see `ImageFolder`; the others have their own size.
     `channels`: 3 images can be taken as 1, grey, and 1 as 3; by default they have their own.
+    `task` says what the labels are, and `labels` in which columns of a CSV; None where the data say it themselves.
     Raises `ValueError`, with what to do, if the name is unknown or the data absent or damaged.
     """
     if is_folder(name):
-        images = _folder(name, data_dir, image_size, skip_unreadable, group_by, channels, log)
+        images = _folder(name, data_dir, image_size, skip_unreadable, group_by, channels, task, labels, log)
         return images.dataset(locate(name, data_dir)[0])
     if _is_array(name):
-        return _arrays(name, data_dir, log, channels).dataset(locate(name, data_dir)[0])
+        return _arrays(name, data_dir, log, channels, task).dataset(locate(name, data_dir)[0])
+    _check_classes(name, task)
     training = _read(name, "train", data_dir, download, log).with_channels(channels or RGB)
     return Dataset.split(name, _CLASS_NAMES[name], training)
 
@@ -90,14 +95,16 @@ def load_test(
     skip_unreadable: bool = False,
     group_by: str | None = None,
     channels: int | None = None,
+    task: str | None = None,
+    labels: str | None = None,
     download: bool = True,
     log: Log = print,
 ) -> Images:
     """The test split of the data set `name`: for the end of a comparison, never for a search. Arguments as `load`."""
     if is_folder(name):
-        return _folder(name, data_dir, image_size, skip_unreadable, group_by, channels, log).test()
+        return _folder(name, data_dir, image_size, skip_unreadable, group_by, channels, task, labels, log).test()
     if _is_array(name):
-        return _arrays(name, data_dir, log, channels).test()
+        return _arrays(name, data_dir, log, channels, task).test()
     return _read(name, "test", data_dir, download, log).with_channels(channels or RGB)
 
 
@@ -168,18 +175,28 @@ def _read(name: str, split: Literal["train", "test"], data_dir: Path | str | Non
 
 def _folder(
     name: str, data_dir: Path | str | None, image_size: int | None, skip: bool, group_by: str | None,
-    channels: int | None, log: Log,
+    channels: int | None, task: str | None, labels: str | None, log: Log,
 ) -> ImageFolder:  # fmt: skip
     if image_size is None:
         raise ValueError("the images of a folder have any size: say at which to train, as in --image-size 96")
-    return ImageFolder(_path_of(name, data_dir), image_size, skip, log, group_by=group_by, channels=channels or RGB)
+    return ImageFolder(
+        _path_of(name, data_dir), image_size, skip, log, group_by=group_by, channels=channels or RGB, task=task,
+        labels=labels,
+    )  # fmt: skip
 
 
-def _arrays(name: str, data_dir: Path | str | None, log: Log = print, channels: int | None = None) -> ImageArrays:
+def _check_classes(name: str, task: str | None) -> None:
+    if task not in (None, CLASSIFICATION):
+        raise ValueError(f"--task {task} is of images of your own: those of {name} have classes")
+
+
+def _arrays(
+    name: str, data_dir: Path | str | None, log: Log = print, channels: int | None = None, task: str | None = None
+) -> ImageArrays:
     path = _path_of(name, data_dir)
     if why := why_gone(path):
         raise ValueError(why)
-    return ImageArrays.at(path, log, channels)
+    return ImageArrays.at(path, log, channels, task)
 
 
 def _is_array(name: str) -> bool:

@@ -1,4 +1,9 @@
-"""The labels of arrays: whole numbers from 0, or texts, and the names of the classes that they mean."""
+"""The labels of arrays, by their shape and kind, and the names that they mean.
+
+[N] whole numbers from 0, or texts      classes
+[N, K] of 0 and 1                       multilabel; of one-hot rows alone a person must say so
+[N] or [N, K] floating-point            regression; of whole numbers alone a person must say so
+"""
 
 from __future__ import annotations
 
@@ -9,9 +14,61 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.data.splits import some
+from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION
 
 Named = tuple[str, npt.NDArray[Any]]
 """An array, and what it is called."""
+
+
+def labels_of(
+    splits: Mapping[str, Named], names: Named | None, task: str | None = None
+) -> tuple[str, tuple[str, ...], dict[str, npt.NDArray[Any]]]:
+    """The task, the names of classes, labels or numbers, and each split's labels as `nas.data.targets` has them.
+
+    `task` is what a person says that it is. The names of labels and numbers are `names`, else "0", "1", ... Raises
+    ValueError where the labels are not of the task, or may be of several.
+    """
+    kind = task or _inferred(splits["train"])
+    if kind == CLASSIFICATION:
+        return (kind, *classes_and_labels(splits, names))
+    labels = {split: _targets(called, values, kind) for split, (called, values) in splits.items()}
+    called, several = splits["train"][0], labels["train"].shape[1]
+    found = tuple(map(str, range(several))) if names is None else _names(*names)
+    for split, values in labels.items():
+        if values.shape[1] != len(found):
+            raise ValueError(
+                f"{splits[split][0]} has {values.shape[1]} numbers an image, and there are {len(found)} names"
+            )
+    none = np.flatnonzero(~labels["train"].any(0)).tolist() if kind == MULTILABEL else []
+    if none:
+        raise ValueError(f"no training image has the label {some([found[n] for n in none])}, by {called}: leave it out")
+    return kind, found, labels
+
+
+def _inferred(train: Named) -> str:
+    """The task that the labels can only be of; those that can be of none are left to `classes_and_labels`."""
+    _called, values = train
+    if values.dtype.kind not in "biuf" or values.ndim not in (1, 2):
+        return CLASSIFICATION
+    if values.ndim == 2 and values.shape[1] > 1 and np.isin(values, (0, 1)).all():
+        return CLASSIFICATION if (values.sum(1) == 1).all() else MULTILABEL  # one-hot rows are refused there
+    if values.dtype.kind == "f" and np.isfinite(values).all() and not (values == np.floor(values)).all():
+        return REGRESSION
+    return CLASSIFICATION
+
+
+def _targets(called: str, values: npt.NDArray[Any], kind: str) -> npt.NDArray[np.float32]:
+    """Labels or numbers, float32 `[N, K]`. Raises ValueError where they are none."""
+    if values.dtype.kind not in "biuf" or values.ndim not in (1, 2) or not values.size:
+        of = " x ".join(map(str, values.shape)) or "none"
+        raise ValueError(f"{called} is {values.dtype} of the shape {of}, and {kind} needs numbers, N or N x K")
+    values = values.reshape(len(values), -1)
+    if kind == MULTILABEL and not np.isin(values, (0, 1)).all():
+        raise ValueError(f"{called} must be of 0 and 1 alone, a column for each label: --task {kind} says so")
+    numbers = values.astype(np.float32)
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{called} has NaN or infinite values: leave out these images")
+    return numbers
 
 
 def classes_and_labels(
@@ -49,12 +106,16 @@ def _flat(called: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         values = values[:, 0]
     if values.ndim != 1:
         of = " x ".join(map(str, values.shape)) or "none"
-        raise ValueError(f"{called} has the shape {of}, and labels are one an image: of one-hot rows take .argmax(1)")
+        raise ValueError(
+            f"{called} has the shape {of}, and labels are one an image: of one-hot rows take .argmax(1), "
+            f"or say --task {MULTILABEL}"
+        )
     if values.dtype.kind == "S":
         return _text(called, values)
     if values.dtype.kind not in "iuU":
         raise ValueError(
-            f"{called} is {values.dtype}, and labels are whole numbers or texts: convert with .astype(int)"
+            f"{called} is {values.dtype}, and labels are whole numbers or texts: convert with .astype(int), "
+            f"or say --task {REGRESSION}"
         )
     return values
 

@@ -27,11 +27,12 @@ import torch
 from nas.checks.limits import CHANNELS, MIN_SIZE
 from nas.checks.schemas import SIDE
 from nas.data.array_files import Arrays, Header, open_arrays
-from nas.data.array_labels import classes_and_labels
+from nas.data.array_labels import labels_of
 from nas.data.download import Log
 from nas.data.folder import TEST_SEED
 from nas.data.images import CHUNK, GREY, RGB, VAL_SHARE, Dataset, Images, cannot_convert
 from nas.data.splits import some
+from nas.data.targets import CLASSIFICATION, Targets, stratified_by
 
 PREFIX = "array:"  # of the name of such a data set: `array:PATH`
 
@@ -123,18 +124,20 @@ class Form:
 class ImageArrays:
     """The images of `arrays`, which messages call `where`. Raises ValueError, in one line, where they are none.
 
-    With the first split that is asked for the labels of all are read, and are held to be what they may be.
+    With the first split that is asked for the labels of all are read, and are held to be what they may be. `task` is
+    what a person says that they are, see `nas.data.targets`; None where nobody does.
     """
 
     arrays: Arrays
     where: str
     log: Log = print
     wanted: int | None = None  # channels; None: as many as the images have
+    task: str | None = None
 
     @classmethod
-    def at(cls, path: Path | str, log: Log = print, wanted: int | None = None) -> ImageArrays:
+    def at(cls, path: Path | str, log: Log = print, wanted: int | None = None, task: str | None = None) -> ImageArrays:
         """Those of the .npz file or the folder of .npy files `path`."""
-        return cls(open_arrays(Path(path)), str(path), log, wanted)
+        return cls(open_arrays(Path(path)), str(path), log, wanted, task)
 
     def __post_init__(self) -> None:
         own = {pair.images: self._form(pair.images).channels for pair in self.pairs.values()}
@@ -220,11 +223,17 @@ class ImageArrays:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        return self._classes_and_labels[0]
+        """The names of the classes, or of the labels or numbers."""
+        return self._labels[1]
+
+    @property
+    def kind(self) -> str:
+        """The task, one of `TASKS`."""
+        return self._labels[0]
 
     @cached_property
-    def _classes_and_labels(self) -> tuple[tuple[str, ...], dict[str, npt.NDArray[np.int64]]]:
-        """The names of the classes, and the labels of every split."""
+    def _labels(self) -> tuple[str, tuple[str, ...], dict[str, npt.NDArray[Any]]]:
+        """The task, the names of the classes, and the labels of every split."""
         names = next((name for name in self.arrays.headers if name.lower() in CLASS_NAMES), None)
         if names is not None:
             self._check_plain(names)
@@ -237,7 +246,7 @@ class ImageArrays:
                 )
         labels = {split: (pair.labels, self.arrays.read(pair.labels)) for split, pair in self.pairs.items()}
         try:
-            return classes_and_labels(labels, None if names is None else (names, self.arrays.read(names)))
+            return labels_of(labels, None if names is None else (names, self.arrays.read(names)), self.task)
         except ValueError as error:
             raise ValueError(f"{self.where}: {error}") from None
 
@@ -249,11 +258,12 @@ class ImageArrays:
         train = self.split("train")
         if self._has_all:
             val = self.split("val")
-            dataset = Dataset(name, self.class_names, train, val, *train.channel_statistics())
+            targets = Targets.of(self.kind, train.labels, self.class_names)
+            dataset = Dataset(name, self.class_names, train, val, *train.channel_statistics(), targets=targets)
             return replace(dataset, sha256=content_sha256(validation, self.class_names, train, val))
         sha256 = content_sha256(validation, self.class_names, train)
         rest = train if self._test_split else _test_and_rest(train)[1]
-        return replace(Dataset.split(name, self.class_names, rest), sha256=sha256)
+        return replace(Dataset.split(name, self.class_names, rest, self.kind), sha256=sha256)
 
     def test(self) -> Images:
         """The test images, for the end of a training or a comparison."""
@@ -263,14 +273,14 @@ class ImageArrays:
 
     def check_enough(self) -> None:
         """Raises ValueError where there are too few training images to hold some out."""
-        if (count := len(self._classes_and_labels[1]["train"])) < VAL_SHARE:
+        if (count := len(self._labels[2]["train"])) < VAL_SHARE:
             raise ValueError(
                 f"{self.where} has {count} training images: give {VAL_SHARE} or more, since some are held out"
             )
 
     def split(self, split: str) -> Images:
         """All images of a split that there is, in their order."""
-        labels = self._classes_and_labels[1][split]
+        labels = self._labels[2][split]
         pixels = torch.from_numpy(self._pixels(self.pairs[split].images))
         return Images(pixels, torch.from_numpy(labels)).with_channels(self.channels)
 
@@ -333,7 +343,11 @@ class ImageArrays:
         whole = "all" if self.together else self.pairs["train"].images
         validation = self.pairs["val"].images if self._has_all else f"a tenth of {whole}"
         test = self.pairs[self._test_split].images if self._test_split else f"another tenth of {whole}"
-        self.log(f"{name}: {len(self.class_names)} classes; validation is {validation}, test {test}")
+        what = f"{len(self.class_names)} classes"
+        if self.kind != CLASSIFICATION:
+            drawn = "" if self._has_all else f"; {stratified_by(self.kind, self.class_names)}"
+            what = f"{self.kind} of {some(self.class_names)}{drawn}"
+        self.log(f"{name}: {what}; validation is {validation}, test {test}")
         form = self._form(self.pairs["train"].images)
         if form.channels == GREY and self.channels == RGB:
             self.log(f"{self.where}: the images have one channel, which is taken as red, green and blue")

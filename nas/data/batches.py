@@ -23,7 +23,7 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 """`x` float32 `[B, C, H, W]`, normalised and channels_last; `y` int64 `[B]`.
 
 Of images that are mixed with one another `y` is how much of each class they are: float32 `[B, num_classes]`. Cross
-entropy takes either.
+entropy takes either. Labels and numbers are float32 `[B, K]`, see `nas.data.targets`.
 """
 
 Draw = tuple[torch.Tensor, ...]

@@ -11,8 +11,9 @@ That is decided so that the same images are never validation and test at once:
 
 A CSV's column `split` is as the folders are; a CSV without one is as classes alone.
 
-What is held out is class-balanced, and the same each time as long as the files are. Groups of images are held out
-whole, and class-balanced as far as they allow.
+What is held out is class-balanced, and the same each time as long as the files are; of labels and numbers
+`nas.data.targets.strata` are in the place of classes. Groups of images are held out whole, and class-balanced as far as
+they allow.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from nas.data.groups import Groups, hold_out, typed
 from nas.data.images import GREY, RGB, VAL_SEED, VAL_SHARE, Dataset, Images, stratified
 from nas.data.listing import Listing
 from nas.data.splits import NAMED, SPLITS, FolderLayout, Split, some
+from nas.data.targets import CLASSIFICATION, Targets, strata, stratified_by
 from nas.text.visible import visible_in_line
 
 PREFIX = "folder:"  # of the name of such a data set: `folder:PATH`
@@ -56,8 +58,8 @@ class Read:
     groups: Places | None = None
 
     def divide(self, places: Places, seed: int) -> tuple[Places, Places]:
-        """A class-balanced tenth of the images at `places`, and all the rest."""
-        labels = self.images.labels.numpy()[places]
+        """A tenth of the images at `places`, with its share of each of their `strata`, and all the rest."""
+        labels = strata(self.images.labels.numpy())[places]
         n = max(1, len(places) // VAL_SHARE)
         if self.groups is None:
             held, rest = stratified(labels, n, seed)
@@ -82,6 +84,8 @@ class ImageFolder:
     workers: int | None = None  # threads that decode; None: one a core
     group_by: str | None = None  # a regular expression or a column: images of one group are in one split
     channels: int = RGB  # or GREY
+    task: str | None = None  # what the labels are, where a person says so, see `nas.data.targets`
+    labels: str | None = None  # in which columns of a CSV, likewise
 
     def __post_init__(self) -> None:
         if self.channels not in (RGB, GREY):
@@ -95,16 +99,23 @@ class ImageFolder:
     @cached_property
     def layout(self) -> FolderLayout:
         """Which folders are splits, and which are classes."""
-        return layout_of(self.path)
+        return layout_of(self.path, self.task, self.labels)
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The names of the classes' folders, or the labels of a CSV, sorted."""
+        """The names of the classes' folders, or the labels of a CSV, sorted; of its numbers the columns, in order."""
+        if self.layout.csv and self.layout.csv.meaning.targets:
+            return self.layout.csv.meaning.names
         return tuple(self.layout.splits["train"].classes)
+
+    @property
+    def kind(self) -> str:
+        """The task, one of `TASKS`."""
+        return self.layout.csv.meaning.kind if self.layout.csv else CLASSIFICATION
 
     def dataset(self, name: str) -> Dataset:
         """The training and validation images. Test images are not decoded, or parted with, see above."""
-        self.log(f"{name}: {len(self.class_names)} classes; {self._parts()}")
+        self.log(f"{name}: {self._labels_in_words()}; {self._parts()}")
         self._say_what_is_taken()
         notes = [self._groups.words()] if self._groups else []
         train = self._read("train")
@@ -122,7 +133,10 @@ class ImageFolder:
                 self._check_classes(self._groups, fitted)
             sha256 = self._sha256("a tenth of train/" if self._test_split else "a tenth of the rest", train)
         statistics = fitted.channel_statistics()
-        return Dataset(name, self.class_names, fitted, judged, *statistics, sha256=sha256, notes=tuple(notes))
+        targets = Targets.of(self.kind, fitted.labels, self.class_names)
+        return Dataset(
+            name, self.class_names, fitted, judged, *statistics, sha256=sha256, notes=tuple(notes), targets=targets
+        )
 
     def test(self) -> Images:
         """The test images, for the end of a comparison."""
@@ -163,6 +177,14 @@ class ImageFolder:
         test = splits[self._test_split].name if self._test_split else f"another tenth of {whole}"
         return f"validation is {validation}, test {test}"
 
+    def _labels_in_words(self) -> str:
+        """What an image's label is, for the log, and where the splits are made here by what they are drawn."""
+        if self.kind == CLASSIFICATION:
+            return f"{len(self.class_names)} classes"
+        assert self.layout.csv is not None
+        drawn = "" if self._has_all else f"; {stratified_by(self.kind, self.class_names)}"
+        return f"{self.kind}, by {self.layout.csv.meaning.read}{drawn}"
+
     def _sha256(self, validation: str, train: Read, val: Read | None = None) -> str:
         """By what a search knows its images again: a copy elsewhere, with other times, has the same.
 
@@ -173,6 +195,8 @@ class ImageFolder:
         said: list[object] = [validation, [*train.files, *more]]
         if self.layout.csv:
             said += [self.class_names, len(more)]
+        if self.layout.csv and self.kind != CLASSIFICATION:
+            said += [self.kind, sorted(self.layout.csv.targets.items())]
         if self._groups and not val:
             said += [self.group_by, [self._groups.of["train"][name] for name, _, _ in train.files]]
         return hashlib.sha256(repr(tuple(said)).encode(errors="backslashreplace")).hexdigest()
@@ -225,6 +249,8 @@ class ImageFolder:
 
     def _check_classes(self, groups: Groups, fitted: Images) -> None:
         """Raises ValueError where groups have left a class no training image."""
+        if self.kind != CLASSIFICATION:  # what no image has is warned of
+            return
         found = set(fitted.labels.tolist())
         if none := [name for label, name in enumerate(self.class_names) if label not in found]:
             raise ValueError(
@@ -267,7 +293,9 @@ class ImageFolder:
     def _labelled(self, name: str, images: Decoded) -> Read:
         """The `images` of a split with their classes. Raises ValueError where there are too few, or none of a class."""
         split, classes = self.layout.splits[name], self._listings[name]
-        label_of = {class_name: label for label, class_name in enumerate(self.class_names)}
+        targets = self.layout.csv.targets if self.layout.csv else {}
+        names = [""] if targets else self.class_names
+        label_of = {class_name: label for label, class_name in enumerate(names)}
         readable = [
             (file.name, file.bytes, label_of[class_name])
             for class_name, listing in classes.items()
@@ -282,6 +310,8 @@ class ImageFolder:
             raise ValueError(
                 f"{split.folder} has {len(labels)} images: give {VAL_SHARE} or more, since some are held out"
             )
+        if targets:
+            labels = torch.tensor([targets[file] for file, _, _ in readable], dtype=torch.float32)
         groups = self._groups_of(name, [file for file, _, _ in readable])
         return Read(split, Images(images.pixels, labels), readable, images.hashes, groups)
 

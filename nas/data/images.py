@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from nas.data.targets import CLASSES, CLASSIFICATION, Targets, strata
+
 PerChannel = tuple[float, ...]
 RGB, GREY = 3, 1  # channels
 
@@ -28,7 +30,10 @@ CHUNK, VALUES = 1024, 2**27
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """One split. `pixels` is uint8 `[N, H, W, C]`, contiguous; `labels` is int64 `[N]`; both on one device."""
+    """One split. `pixels` is uint8 `[N, H, W, C]`, contiguous; both on one device.
+
+    `labels` is int64 `[N]`, the classes, or of labels or numbers float32 `[N, K]`, see `nas.data.targets`.
+    """
 
     pixels: torch.Tensor
     labels: torch.Tensor
@@ -36,7 +41,8 @@ class Images:
     def __post_init__(self) -> None:
         assert self.pixels.dtype == torch.uint8 and self.pixels.ndim == 4
         assert self.pixels.is_contiguous()
-        assert self.labels.dtype == torch.int64 and self.labels.shape == self.pixels.shape[:1]
+        assert self.labels.dtype == (torch.int64 if self.labels.ndim == 1 else torch.float32)
+        assert self.labels.ndim <= 2 and self.labels.shape[:1] == self.pixels.shape[:1]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -49,14 +55,14 @@ class Images:
         return Images(self.pixels.to(device), self.labels.to(device))
 
     def take(self, n: int, seed: int) -> Images:
-        """A random subset of `n` images with this split's class proportions; `ValueError` if there are fewer."""
+        """A random subset of `n` images in the proportions of their `strata`; `ValueError` if there are fewer."""
         return self.divide(n, seed)[0]
 
     def divide(self, n: int, seed: int) -> tuple[Images, Images]:
         """`take(n, seed)` and all the rest, both in the original order."""
         if not 0 <= n <= len(self):
             raise ValueError(f"asked for {n:,} images of a split that has {len(self):,}: ask for at most that many")
-        first, rest = stratified(self.labels.numpy(force=True), n, seed)
+        first, rest = stratified(strata(self.labels.numpy(force=True)), n, seed)
         return self.at(first), self.at(rest)
 
     def at(self, places: np.ndarray) -> Images:
@@ -117,6 +123,7 @@ class Dataset:
     `test` is None but in a comparison, whose trainings end with a look at it. `mean` and `std` are of the training
     split's channels, for pixels in 0..1. `sha256` is of the list of the files that the images are from; None for data
     that don't change. `notes` are what to know of how these are split.
+    `targets` are what the labels are, and `class_names` the names of the classes, the labels or the numbers.
     """
 
     name: str
@@ -128,16 +135,24 @@ class Dataset:
     sha256: str | None = None
     test: Images | None = None
     notes: tuple[str, ...] = ()
+    targets: Targets = CLASSES
 
     @classmethod
-    def split(cls, name: str, class_names: tuple[str, ...], training: Images) -> Dataset:
+    def split(cls, name: str, class_names: tuple[str, ...], training: Images, kind: str = CLASSIFICATION) -> Dataset:
         """The dataset whose validation split is carved out of `training`, class-balanced, always the same."""
         val, train = training.divide(max(1, len(training) // VAL_SHARE), VAL_SEED)
-        return cls(name, class_names, train, val, *train.channel_statistics())
+        targets = Targets.of(kind, train.labels, class_names)
+        return cls(name, class_names, train, val, *train.channel_statistics(), targets=targets)
 
     @property
     def num_classes(self) -> int:
+        """Outputs that a network has: as many as there are classes, labels or numbers."""
         return len(self.class_names)
+
+    @property
+    def kind(self) -> str:
+        """The task, one of `TASKS`."""
+        return self.targets.kind
 
     @property
     def image_size(self) -> int:

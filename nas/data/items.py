@@ -32,6 +32,9 @@ class _How:
     channels: int | None = None  # that each is taken with; None: all have those of the first
 
 
+Label = int | str | npt.NDArray[Any]
+
+
 class _Otherwise(Exception):
     """An image shows that all must be taken in another way: they are read again."""
 
@@ -54,12 +57,12 @@ def class_names_of(items: Any) -> list[str] | None:
 def read_items(
     items: Any, called: str, file: Path, image_size: int | None, log: Log, channels: int | None = None
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
-    """Its images, uint8 `[N, side, side, C]`, which are written to `file` and mapped, and labels `[N]`.
+    """Its images, uint8 `[N, side, side, C]`, which are written to `file` and mapped, and labels `[N]` or `[N, K]`.
 
-    Each item is an image (Pillow's, or an array or tensor `[H, W, C]`, `[C, H, W]`, `[H, W]`) and a label. The centre
-    squares are kept; where they are of several sizes, at `image_size` pixels. They have as many `channels` as are
-    wanted, else their own; where some are grey and others RGB, all are taken as RGB. Raises ValueError, in one line,
-    for an item that is none.
+    Each item is an image (Pillow's, or an array or tensor `[H, W, C]`, `[C, H, W]`, `[H, W]`) and a label: a whole
+    number, a text, or a float or a vector of numbers. The centre squares are kept; where they are of several sizes, at
+    `image_size` pixels. They have as many `channels` as are wanted, else their own; where some are grey and others
+    RGB, all are taken as RGB. Raises ValueError, in one line, for an item that is none.
     """
     count = _count(items, called)
     log(f"reading {count:,} images of {called}")
@@ -86,9 +89,9 @@ def _count(items: Any, called: str) -> int:
 
 def _read(
     items: Any, count: int, called: str, file: Path, how: _How, image_size: int | None, log: Log
-) -> tuple[tuple[int, int], list[int | str]]:
+) -> tuple[tuple[int, int], list[Label]]:
     """Write the pixels of all; returns their pixels a side and channels, and the labels. Raises _Otherwise."""
-    labels: list[int | str] = []
+    labels: list[Label] = []
     side, deep, said = how.size, how.channels, time.monotonic()
     with file.open("wb") as out:
         for number in range(count):
@@ -187,7 +190,12 @@ def _as_uint8(values: npt.NDArray[Any], how: _How, what: str) -> npt.NDArray[np.
     return (values.astype(np.float32) * (255 / how.white)).round().clip(0, 255).astype(np.uint8)
 
 
-def _label(label: Any, what: str) -> int | str:
+def _label(label: Any, what: str) -> Label:
+    """A class, or a number or several, of which an array of whole numbers is 0 and 1 for labels."""
+    if isinstance(label, float) or (isinstance(label, list | tuple) and label):
+        return array_of(label, what)
+    if isinstance(label, torch.Tensor | np.ndarray | np.generic) and _are_numbers(label):
+        return array_of(label, what)
     if isinstance(label, torch.Tensor | np.ndarray | np.generic) and math.prod(label.shape) == 1:
         label = label.item()
     if isinstance(label, bool) or not isinstance(label, int | str):
@@ -195,7 +203,19 @@ def _label(label: Any, what: str) -> int | str:
     return label
 
 
-def _labels(labels: list[int | str], called: str) -> npt.NDArray[Any]:
+def _are_numbers(label: Any) -> bool:
+    """Whether it is a vector of more than one number, or one that is floating-point."""
+    kind = array_of(label, "label").dtype.kind
+    return kind in "biuf" and (math.prod(label.shape) > 1 or kind == "f")
+
+
+def _labels(labels: list[Label], called: str) -> npt.NDArray[Any]:
+    if any(isinstance(label, np.ndarray) for label in labels):
+        try:
+            stacked = np.stack([np.atleast_1d(np.asarray(label)) for label in labels])
+            return stacked[:, 0] if stacked.shape[1:] == (1,) else stacked
+        except ValueError:
+            raise ValueError(f"{called} has labels of several shapes: all must have the same numbers") from None
     if len({isinstance(label, str) for label in labels}) > 1:
         raise ValueError(f"{called} has labels that are texts and others that are numbers: they must be alike")
     try:

@@ -14,6 +14,7 @@ import torch
 
 from nas.data.images import Dataset, Images
 from nas.data.splits import some
+from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION
 from nas.text.visible import visible_in_line
 
 FEW = 5.0  # points of uncertainty from which a user is warned: below 385 images
@@ -32,13 +33,17 @@ def uncertainty(images: int) -> str:
 
 
 def counts(dataset: Dataset, images: Images) -> dict[str, int]:
-    """How many of `images` each class of `dataset` has."""
+    """How many of `images` each class or label of `dataset` has; of numbers nothing."""
+    if dataset.kind == REGRESSION:
+        return {}
+    if dataset.kind == MULTILABEL:
+        return dict(zip(dataset.class_names, map(int, images.labels.sum(0).tolist()), strict=True))
     return dict(zip(dataset.class_names, _counts(images.labels, dataset.num_classes), strict=True))
 
 
 def validation_of(dataset: Dataset) -> dict[str, int] | None:
-    """How many validation images each class has, as a run keeps it; None of a data set without images."""
-    return counts(dataset, dataset.val) if len(dataset.val) else None
+    """How many validation images each class has, as a run keeps it; None of a data set without images or classes."""
+    return counts(dataset, dataset.val) if len(dataset.val) and dataset.kind == CLASSIFICATION else None
 
 
 def without(of_each: Mapping[str, int]) -> list[str]:
@@ -56,11 +61,11 @@ def warnings_of(dataset: Dataset, subset: int | None = None) -> list[str]:
     trained = _without_pixels(dataset.train).take(subset or len(dataset.train), seed=0)
     lines = [
         *dataset.notes,
-        _few(len(dataset.val)),
+        _few(len(dataset.val)) if dataset.kind == CLASSIFICATION else None,
         _none_of("training", counts(dataset, trained), "cannot be learned"),
         _none_of("validation", counts(dataset, dataset.val), "is judged by nothing"),
         None if dataset.test is None else _none_of("test", counts(dataset, dataset.test), "is tested by nothing"),
-        _uneven(dataset),
+        {CLASSIFICATION: _uneven, MULTILABEL: _rare, REGRESSION: _beyond}[dataset.kind](dataset),
     ]
     return [line for line in lines if line]
 
@@ -90,6 +95,29 @@ def _uneven(dataset: Dataset) -> str | None:
         f"classes are uneven (training images: {seldom} {of_each[least]:,}, {often} {of_each[most]:,}): "
         f"always saying {often} has a validation accuracy of {right:.1f} %"
     )
+
+
+def _rare(dataset: Dataset) -> str | None:
+    """What saying every label of each image is worth, beside which a macro-f1 is to be read, and the rarest label."""
+    of_each, images = counts(dataset, dataset.train), len(dataset.train)
+    least, most = min(of_each, key=of_each.__getitem__), max(of_each, key=of_each.__getitem__)
+    shares = [count / len(dataset.val) for count in counts(dataset, dataset.val).values() if count]
+    if not shares:
+        return None
+    always = 100 * sum(2 * share / (1 + share) for share in shares) / len(shares)  # F1 of saying it always
+    return (
+        f"of {images:,} training images {visible_in_line(least)} is on {of_each[least]:,}, {visible_in_line(most)} on "
+        f"{of_each[most]:,}: always saying every label has a validation macro-f1 of {always:.1f} %"
+    )
+
+
+def _beyond(dataset: Dataset) -> str | None:
+    """Where a validation image has a number that lies outside of what is learned from."""
+    low, high = dataset.train.labels.min(0).values, dataset.train.labels.max(0).values
+    outside = ((dataset.val.labels < low) | (dataset.val.labels > high)).any(1).sum().item()
+    if not outside:
+        return None
+    return f"{outside:,} validation images have numbers outside of the training images' range, which are hard to find"
 
 
 def _counts(labels: torch.Tensor, classes: int) -> list[int]:

@@ -34,10 +34,15 @@ class Mixing:
         return torch.tensor([share, float(cut), down, right], device=device)
 
     def __call__(self, x: Tensor, labels: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """Mixed images of `x` `[B, H, W, C]`, and how much of each class they are, `[B, num_classes]`, 1 in sum."""
+        """Mixed images of `x` `[B, H, W, C]`, and how much of each class they are, `[B, num_classes]`, 1 in sum.
+
+        Labels and numbers, `[B, K]`, are mixed as they are.
+        """
         weight = own_share(numbers, x.shape[1], x.shape[2])
         mixed = weight[..., None] * x + (1 - weight[..., None]) * x.roll(1, 0)
-        one_hot = (labels[:, None] == torch.arange(self.num_classes, device=x.device)).to(x.dtype)
+        one_hot = labels
+        if labels.ndim == 1:
+            one_hot = (labels[:, None] == torch.arange(self.num_classes, device=x.device)).to(x.dtype)
         share = weight.mean()
         return mixed, share * one_hot + (1 - share) * one_hot.roll(1, 0)
 

@@ -40,12 +40,15 @@ def is_function(name: str) -> bool:
     return _FUNCTION.fullmatch(name) is not None
 
 
-def kept(given: Any, image_size: int | None, log: Log = print, channels: int | None = None) -> tuple[str, Path]:
+def kept(
+    given: Any, image_size: int | None, log: Log = print, channels: int | None = None, task: str | None = None
+) -> tuple[str, Path]:
     """The name and the folder of the arrays as which the images of `given` are kept: of an object, or of the function
     that a person names.
 
     Raises ValueError, in one line, where that is no data, or the cache cannot be written. Images of several sizes are
-    resized to `image_size` pixels. They have as many `channels` as are wanted, else their own.
+    resized to `image_size` pixels. They have as many `channels` as are wanted, else their own. `task` is what a person
+    says that the labels are.
     """
     called, stem = _names(given)
     given = _result_of(given) if isinstance(given, str) else given
@@ -54,7 +57,7 @@ def kept(given: Any, image_size: int | None, log: Log = print, channels: int | N
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=home, ignore_cleanup_errors=True) as scratch:
             values = _arrays_of(given, called, Path(scratch), image_size, log, channels)
-            read = ImageArrays(InMemory(values), called, log, channels)
+            read = ImageArrays(InMemory(values), called, log, channels, task)
             place = _stored(read, home, stem, Path(scratch) / "new")
     except OSError as error:
         raise ValueError(
@@ -176,7 +179,7 @@ def _stored(read: ImageArrays, home: Path, stem: str, new: Path) -> Path:
     read.check_enough()
     sha256 = content_sha256(",".join(splits), read.class_names, *splits.values())
     place = home / f"{stem}-{sha256[:HASH]}"
-    if place.exists() and _sha256_of(place) == sha256:
+    if place.exists() and _sha256_of(place, read.kind) == sha256:
         return place
     new.mkdir()
     for split, images in splits.items():
@@ -201,10 +204,10 @@ def _save(path: Path, values: npt.NDArray[Any]) -> None:
         os.fsync(file.fileno())
 
 
-def _sha256_of(place: Path) -> str | None:
+def _sha256_of(place: Path, task: str) -> str | None:
     """That of what is kept in `place`; None where it is damaged."""
     try:
-        there = ImageArrays.at(place, lambda text: None)
+        there = ImageArrays.at(place, lambda text: None, task=task)
         splits = {split: there.split(split) for split in there.pairs}
         return content_sha256(",".join(splits), there.class_names, *splits.values())
     except ValueError:

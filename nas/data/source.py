@@ -21,8 +21,9 @@ class DataSource:
 
     `folder` is where it is, None the default place. `image_size`: pixels a side, None the data's own. `group_by`: how
     images are grouped of which one split has all, see `nas.data.groups`. `channels`: as how many each is taken; runs
-    that say nothing of them have 3. `sha256` is of the list of a folder's files,
-    or of what is in arrays, where it was noted; it is None for data that don't change.
+    that say nothing of them have 3. `task` and `labels`: what the labels are, and in which columns of a CSV, where a
+    person said so; None: as the data say. `sha256` is of the list of a folder's files, or of what is in arrays, where
+    it was noted; it is None for data that don't change.
     """
 
     name: str = "cifar10"
@@ -32,6 +33,8 @@ class DataSource:
     sha256: str | None = None
     group_by: str | None = None
     channels: int = RGB
+    task: str | None = None
+    labels: str | None = None
 
     def load(self, log: Log = print, download: bool = True) -> Dataset:
         """The training and validation images, a folder's at `image_size`. Raises ValueError as `nas.data.load`."""
@@ -47,6 +50,8 @@ class DataSource:
             "skip_unreadable": self.skip_unreadable,
             "group_by": self.group_by,
             "channels": self.channels,
+            "task": self.task,
+            "labels": self.labels,
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,6 +77,10 @@ class DataSource:
         """Whether these are the same, whatever their pixels."""
         return (self.name, self.folder) == (other.name, other.folder)
 
+    def labelled_as(self, other: DataSource) -> bool:
+        """Whether these, if they are the same, are also split the same way, and have the same labels."""
+        return (self.group_by, self.task, self.labels) == (other.group_by, other.task, other.labels)
+
     def has_changed(self, dataset: Dataset) -> bool:
         """Whether files were added, removed or changed since this was noted."""
         return self.sha256 not in (None, dataset.sha256)
@@ -93,14 +102,18 @@ def choose_source(usual: DataSource | None, asked: groups.DataOptions, log: Log 
     without its data. What a program gives is read here, and kept; `log` is told.
     """
     name, image_size, skip_unreadable, group_by = asked.data, asked.image_size, asked.skip_unreadable, asked.group_by
+    task, labels = asked.task, asked.labels
     folder = path(asked.data_dir)
     if _is_given(name):
         if folder is not None:
             raise ValueError("--data-dir is where files are, and these data are a program's: leave it out")
-        name, folder = objects.kept(name, image_size, log, asked.channels)
+        name, folder = objects.kept(name, image_size, log, asked.channels, task)
     usual = usual or DataSource()
     named, place = data.locate(usual.name, folder or usual.folder) if name is None else data.locate(name, folder)
-    for option, given in (("--skip-unreadable", skip_unreadable), ("--group-by", group_by is not None)):
+    of_folders = {
+        "--skip-unreadable": skip_unreadable, "--group-by": group_by is not None, "--labels": labels is not None,
+    }  # fmt: skip
+    for option, given in of_folders.items():
         if given and not data.is_folder(named):
             raise ValueError(f"{option} is for the images of a folder, and {named} is none: leave it out")
     size = usual.image_size if image_size is None else image_size
@@ -108,15 +121,17 @@ def choose_source(usual: DataSource | None, asked: groups.DataOptions, log: Log 
     own = data.own_size(named, place) if image_size is None and name is not None else None
     if name is None or (named, place) == (usual.name, usual.folder):
         by = usual.group_by if group_by is None else group_by
+        if labels is None:  # other columns may be of another task
+            task, labels = usual.task if task is None else task, usual.labels
         channels = asked.channels or usual.channels
-        same = (by, channels) == (usual.group_by, usual.channels)
-        sha256 = (
-            usual.sha256 if same else None
-        )  # in other groups they are split in another way; others are other pixels
-        return DataSource(named, place, size, skip, sha256, by, channels)
+        read_so = DataSource(named, place, size, skip, usual.sha256, by, channels, task, labels)
+        same = read_so.labelled_as(usual) and channels == usual.channels  # others are other pixels
+        return read_so if same else replace(read_so, sha256=None)
     size = size if data.is_folder(named) else own or image_size
     channels = asked.channels or data.own_channels(named, place)
-    return DataSource(named, place, size, skip_unreadable, group_by=group_by, channels=channels)
+    return DataSource(
+        named, place, size, skip_unreadable, group_by=group_by, channels=channels, task=task, labels=labels
+    )
 
 
 def given_again(given: Any, source: DataSource, what: str, log: Log = print) -> DataSource:
@@ -129,7 +144,7 @@ def given_again(given: Any, source: DataSource, what: str, log: Log = print) -> 
             f"--data is module:function here, to read again what a program gave: the {what} has its data, "
             f"{source.name}; where these were moved, give --data-dir"
         )
-    name, folder = objects.kept(given, source.image_size, log, source.channels)
+    name, folder = objects.kept(given, source.image_size, log, source.channels, source.task)
     if name.rpartition("-")[2] != source.name.rpartition("-")[2]:
         raise ValueError(f"--data gives {name}, and the {what} began with {source.name}: start a new {what}")
     return replace(source, name=name, folder=folder)

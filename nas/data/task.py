@@ -1,4 +1,4 @@
-"""What a trained network is for: its classes, and how a photograph becomes its input.
+"""What a trained network is for: its classes, labels or numbers, and how a photograph becomes its input.
 
 It goes wherever the weights go: into the metadata of `weights.safetensors` and of ONNX, into `.pt2`, into the Python
 file of an export. What classifies a photograph then does it as in training, with nothing beside the file.
@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from nas.checks import schema
-from nas.checks.schemas import RESULT, TASK
+from nas.checks.schemas import RESULT, TASK, TASKS
 from nas.data.images import GREY, RGB, Dataset
 from nas.data.preprocessing import Preprocessing
+from nas.data.targets import CLASSES, CLASSIFICATION, REGRESSION, Targets
+from nas.text.visible import visible_in_line
 
-KIND, METRIC = "classification", "accuracy"
+METRIC = "accuracy"
 _PHOTOGRAPH = "EXIF orientation applied; transparency on white"
 _SCALED = "centre square; resized bilinear, antialiased"
 _NORMALISED = "- mean; / std"
@@ -34,8 +36,9 @@ def how(channels: int) -> str:
 
 @dataclass(frozen=True)
 class Task:
-    """One class of `class_names`, in the order of the logits, for an image that went through `preprocessing`.
+    """What the outputs mean, by `targets`, for an image that went through `preprocessing`.
 
+    `class_names` are of classes, labels or numbers, in the order of the outputs.
     `data` is the data set that it was trained on, and `metric` what it was judged by there.
     """
 
@@ -43,37 +46,46 @@ class Task:
     preprocessing: Preprocessing
     data: str = ""
     metric: str = METRIC
+    targets: Targets = CLASSES
 
     @classmethod
     def of(cls, dataset: Dataset) -> Task:
         """What a network is for that is trained on `dataset`, as it is: at its image size."""
-        return cls(dataset.class_names, Preprocessing.of(dataset), dataset.name)
+        return cls(dataset.class_names, Preprocessing.of(dataset), dataset.name, targets=dataset.targets)
 
     def metadata(self) -> dict[str, str]:
         """As the texts by names that files carry; lists are JSON. `from_metadata` is its inverse."""
-        return (
-            names_and_pixels(self.class_names, self.preprocessing.image_size)
-            | {
-                "task": KIND,
-                "mean": json.dumps(self.preprocessing.mean),
-                "std": json.dumps(self.preprocessing.std),
-                "preprocessing": how(self.preprocessing.channels),
-                "metric": self.metric,
-                "data": self.data,
-            }
-            | ({} if self.preprocessing.channels == RGB else {"channels": str(self.preprocessing.channels)})
-        )
+        return names_and_pixels(self.class_names, self.preprocessing.image_size) | {
+            "task": self.targets.kind,
+            "mean": json.dumps(self.preprocessing.mean),
+            "std": json.dumps(self.preprocessing.std),
+            "preprocessing": how(self.preprocessing.channels),
+            "metric": self.metric,
+            "data": self.data,
+            **(
+                {"target_mean": json.dumps(self.targets.mean), "target_std": json.dumps(self.targets.std)}
+                if self.targets.kind == REGRESSION
+                else {}
+            ),
+            **({} if self.preprocessing.channels == RGB else {"channels": str(self.preprocessing.channels)}),
+        }
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Task | None:
         """What a file's metadata say; None where they don't say it. Raises ValueError where they are damaged."""
         if not set(TASK.needed) <= metadata.keys():
             return None
-        if metadata.get("task", KIND) != KIND:
-            raise ValueError(f"its task is {metadata['task']!r}, which this nas does not know: {KIND} alone")
-        values = TASK.checked("", {name: _json(name, metadata[name]) for name in TASK.needed})
-        names = tuple(values["class_names"])
-        return cls(names, Preprocessing.from_dict(values), metadata.get("data", ""), metadata.get("metric", METRIC))
+        kind = metadata.get("task", CLASSIFICATION)
+        if kind not in TASKS:
+            raise ValueError(
+                f"its task is {visible_in_line(repr(kind))}, which this nas does not know: it knows {', '.join(TASKS)}"
+            )
+        of_numbers = ("target_mean", "target_std") if kind == REGRESSION else ()
+        if missing := [name for name in of_numbers if name not in metadata]:
+            raise ValueError(f"its task is {kind}, and it has no {missing[0]}")
+        values = TASK.checked("", {name: _json(name, metadata[name]) for name in (*TASK.needed, *of_numbers)})
+        data, metric = metadata.get("data", ""), metadata.get("metric", METRIC)
+        return cls._of(values, kind, data, metric)
 
     @classmethod
     def from_result(cls, path: Path) -> Task | None:
@@ -84,7 +96,20 @@ class Task:
         if not set(TASK.needed) <= document.keys():
             return None
         metric = document.get("recipe", {}).get("metric", METRIC)
-        return cls(tuple(document["class_names"]), Preprocessing.from_dict(document), document.get("data", ""), metric)
+        return cls._of(document, document.get("task", CLASSIFICATION), document.get("data", ""), metric)
+
+    @classmethod
+    def _of(cls, values: Mapping[str, Any], kind: str, data: str, metric: str) -> Task:
+        """Of checked `values` of `TASK`. Raises ValueError where the numbers of outputs do not fit together."""
+        names = tuple(values["class_names"])
+        mean, std = (
+            tuple(values.get(name, ())) if kind == REGRESSION else () for name in ("target_mean", "target_std")
+        )
+        if kind == CLASSIFICATION and len(names) < 2:
+            raise ValueError("its class_names must be a list of at least 2, since its task is classification")
+        if kind == REGRESSION and not len(mean) == len(std) == len(names):
+            raise ValueError("its target_mean and target_std are not one for each of its numbers")
+        return cls(names, Preprocessing.from_dict(values), data, metric, Targets(kind, mean, std))
 
 
 def names_and_pixels(names: tuple[str, ...], image_size: int) -> dict[str, str]:

@@ -123,11 +123,11 @@ def pack(dataset: Dataset) -> tuple[dict[str, Any], tuple[Any, ...]]:
         for name in ("pixels", "labels")
         if getattr(dataset, split) is not None
     }
-    return arrays, (dataset.name, dataset.class_names, dataset.mean, dataset.std)
+    return arrays, (dataset.name, dataset.class_names, dataset.mean, dataset.std, dataset.targets)
 
 
 def _unpack(arrays: dict[str, Any], about: tuple[Any, ...]) -> Dataset:
-    name, class_names, mean, std = about
+    name, class_names, mean, std, targets = about
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nor does anyone write to it
         tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
@@ -136,4 +136,6 @@ def _unpack(arrays: dict[str, Any], about: tuple[Any, ...]) -> Dataset:
         for split in ("train", "val", "test")
         if f"{split}.pixels" in tensors
     }
-    return Dataset(name, class_names, splits["train"], splits["val"], mean, std, test=splits.get("test"))
+    return Dataset(
+        name, class_names, splits["train"], splits["val"], mean, std, test=splits.get("test"), targets=targets
+    )

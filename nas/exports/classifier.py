@@ -13,6 +13,7 @@ import torch
 from nas.data.image_file import is_image
 from nas.data.listing import Passed, images_below
 from nas.data.splits import no_images
+from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, THRESHOLD
 from nas.data.task import Task
 from nas.exports.formats import PROGRAMS, Logits
 from nas.exports.target import read_source
@@ -25,17 +26,26 @@ BATCH = 100
 class Prediction:
     """The classes of an image, the most probable first: their names and probabilities, which sum to 1.
 
-    Of a file that cannot be read it has the `reason`, and no classes.
+    In a task of another `kind` (`nas.data.targets`) labels, each with its own probability, the most probable first; or
+    numbers in their units, in their order. Of a file that cannot be read it has the `reason`, and no classes.
     """
 
     path: Path
     classes: tuple[tuple[str, float], ...] = ()
     reason: str = ""
+    kind: str = CLASSIFICATION
 
     @property
     def name(self) -> str:
         """The most probable class."""
         return self.classes[0][0]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that the image has, with a probability above a half; empty of other tasks."""
+        if self.kind != MULTILABEL:
+            return ()
+        return tuple(name for name, probability in self.classes if probability > THRESHOLD)
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,7 @@ class Classifier:
     def classify(self, photo: str | Path | IO[bytes]) -> dict[str, float]:
         """The probability of each class for the image in a file, named or open, as an upload is; the likeliest first.
 
+        Of numbers each in its units, in their order.
         Raises ValueError where it cannot be read as an image. Several threads may call it at once.
         """
         pixels = self.task.preprocessing.pixels(photo)[None]
@@ -113,17 +124,19 @@ class Classifier:
             probabilities = dict(zip(pixels, self._shares(torch.stack(list(pixels.values()))), strict=True))
         for path in paths:
             if path in reasons:
-                yield Prediction(path, reason=reasons[path])
+                yield Prediction(path, reason=reasons[path], kind=self.task.targets.kind)
             else:
-                yield Prediction(path, self._ranked(probabilities[path]))
+                yield Prediction(path, self._ranked(probabilities[path]), kind=self.task.targets.kind)
 
     def _shares(self, pixels: torch.Tensor) -> list[list[float]]:
         """The probabilities of the classes, in their order, for each of the images that have these pixels."""
-        shares: list[list[float]] = self._logits(self.task.preprocessing.normalise(pixels)).softmax(1).tolist()
+        outputs = self._logits(self.task.preprocessing.normalise(pixels))
+        shares: list[list[float]] = self.task.targets.said(outputs).tolist()
         return shares
 
     def _ranked(self, shares: Sequence[float]) -> tuple[tuple[str, float], ...]:
-        return tuple(sorted(zip(self.task.class_names, shares, strict=True), key=lambda pair: -pair[1]))
+        pairs = list(zip(self.task.class_names, shares, strict=True))
+        return tuple(pairs if self.task.targets.kind == REGRESSION else sorted(pairs, key=lambda pair: -pair[1]))
 
     def _logits(self, images: torch.Tensor) -> torch.Tensor:
         """Of `images`. Raises ValueError where these are not what such classes have: then the file is damaged."""

@@ -207,6 +207,9 @@ def data_for(source: Source, data: Dataset) -> Dataset:
     names = source.weights.class_names if source.weights else None
     if data.num_classes != classes or (names is not None and names != data.class_names):
         raise ValueError(f"--data {data.name} has other classes than the {classes} of the network")
+    if source.task and source.task.targets.kind != data.kind:
+        raise ValueError(f"--data {data.name} is for {data.kind}, and the network for {source.task.targets.kind}")
     known = source.task.preprocessing if source.task else Preprocessing.of(data)
     train, val = data.train.resize(pixels), data.val.resize(pixels)
-    return replace(data, train=train, val=val, mean=known.mean, std=known.std)
+    targets = source.task.targets if source.task else data.targets  # by whose mean its outputs are numbers
+    return replace(data, train=train, val=val, mean=known.mean, std=known.std, targets=targets)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -17,13 +18,14 @@ from torch import nn
 
 from nas.data.image_file import read_image
 from nas.data.preprocessing import normalised
-from nas.data.task import KIND, Task
+from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION
+from nas.data.task import Task
 from nas.exports.source import Sources, imports_of, run_source
 from nas.exports.text import in_docstring, literal, render
 
-CONSTANTS = {"TASK", "METRIC", "CLASS_NAMES", "MEAN", "STD", "WEIGHTS"}  # of network.py
+CONSTANTS = {"TASK", "METRIC", "CLASS_NAMES", "MEAN", "STD", "TARGET_MEAN", "TARGET_STD", "WEIGHTS"}  # of network.py
 CLASSIFY = "classify.py"  # beside network.onnx
-TOLERANCE = 1e-3  # of a probability
+TOLERANCE = 1e-3  # of a probability, or of a number in standard deviations
 
 
 @cache
@@ -40,15 +42,56 @@ def reading(for_torch: bool) -> Sources:
 
 def for_network(task: Task) -> list[str]:
     """The parts of a Python file by which its network classifies photographs."""
-    preprocessing = task.preprocessing
+    preprocessing, targets = task.preprocessing, task.targets
+    numbers = (
+        f"TARGET_MEAN = {targets.mean!r}  # of each number, by which it was standardised\n"
+        f"TARGET_STD = {targets.std!r}\n"
+    )
     constants = (
-        f"TASK, METRIC = {literal(KIND)}, {literal(task.metric)}  # what it was trained for, and judged by\n"
+        f"TASK, METRIC = {literal(targets.kind)}, {literal(task.metric)}  # what it was trained for, and judged by\n"
         f"CLASS_NAMES = {render(task.class_names, 0)}\n"
         f"MEAN = {preprocessing.mean!r}  # of each channel, of pixels in 0..1\n"
         f"STD = {preprocessing.std!r}\n"
+        f"{numbers if targets.kind == REGRESSION else ''}"
         'WEIGHTS = Path(__file__).with_name("weights.safetensors")'
     )
-    return [constants, *(text.rstrip() for text in reading(for_torch=True).texts.values()), _PREDICT.strip("\n")]
+    return [
+        constants,
+        *(text.rstrip() for text in reading(for_torch=True).texts.values()),
+        _predict(targets.kind).strip("\n"),
+    ]
+
+
+def _predict(kind: str) -> str:
+    """The functions of a network.py that give what its task has."""
+    said = _SAID[kind]
+    return _PREDICT.replace("WHAT_IS_GIVEN", said.given).replace("WHAT_IT_IS", said.computed)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a network's outputs say, as text of programs: in words, and as computed by PyTorch."""
+
+    given: str
+    computed: str
+
+
+_SORTED = "dict(sorted(zip(CLASS_NAMES, probabilities, strict=True), key=lambda pair: -pair[1]))"
+_SAID = {
+    CLASSIFICATION: _Said(
+        "The probability of each class for the image in a file, the likeliest first.",
+        f"probabilities = outputs.softmax(1)[0].tolist()\n    return {_SORTED}",
+    ),
+    MULTILABEL: _Said(
+        "The probability of each label for the image in a file, the likeliest first: above 0.5 the image has it.",
+        f"probabilities = outputs.sigmoid()[0].tolist()\n    return {_SORTED}",
+    ),
+    REGRESSION: _Said(
+        "Each number, in its units, for the image in a file.",
+        "numbers = outputs[0] * torch.tensor(TARGET_STD) + torch.tensor(TARGET_MEAN)\n"
+        "    return dict(zip(CLASS_NAMES, numbers.tolist(), strict=True))",
+    ),
+}
 
 
 _PREDICT = '''
@@ -60,16 +103,16 @@ def trained(weights: str | Path = WEIGHTS) -> nn.Module:
 
 
 def predict(photo: str | Path | IO[bytes], model: nn.Module | None = None) -> dict[str, float]:
-    """The probability of each class for the image in a file, the likeliest first. By default WEIGHTS are loaded.
+    """WHAT_IS_GIVEN
 
-    The file is named, or open, as an upload is. The image goes in as images did in training: turned as its EXIF data
-    say, on white, its centre square. Raises ValueError where it cannot be read.
+    By default WEIGHTS are loaded. The file is named, or open, as an upload is. The image goes in as images did in
+    training: turned as its EXIF data say, on white, its centre square. Raises ValueError where it cannot be read.
     """
     pixels = torch.from_numpy(read_image(photo, IMAGE_SIZE, CHANNELS).copy())[None]
     images = normalised(pixels, MEAN, STD).permute(0, 3, 1, 2)
     with torch.no_grad():
-        probabilities = (trained() if model is None else model)(images).softmax(1)[0].tolist()
-    return dict(sorted(zip(CLASS_NAMES, probabilities, strict=True), key=lambda pair: -pair[1]))
+        outputs = (trained() if model is None else model)(images)
+    WHAT_IT_IS
 '''
 
 
@@ -100,18 +143,28 @@ def need(packages: dict[str, str]) -> None:
         sys.exit(f"photographs need what is not installed here: pip install {' '.join(missing)}")
 
 
-def say(classify: Callable[[Path], dict[str, float]], photos: Sequence[Path], top: int) -> None:
+def words(task: str, said: dict[str, float], top: int) -> str:
+    """What is printed of an image: its likeliest classes, the labels that it has, or its numbers."""
+    if task == "regression":
+        return ", ".join(f"{name} {number:.6g}" for name, number in said.items())
+    shares = list(said.items())[:top]
+    if task == "multilabel":
+        shares = [(name, share) for name, share in said.items() if share > 0.5]
+    return ", ".join(f"{name} {share:.1%}" for name, share in shares) or "none of the labels"
+
+
+def say(classify: Callable[[Path], dict[str, float]], task: str, photos: Sequence[Path], top: int) -> None:
     """Print what is on each photograph; those that cannot be read are named, and the exit code is 2 then."""
     sys.stdout.reconfigure(errors="backslashreplace")  # names of classes may have any character
     unreadable = 0
     for photo in photos:
         try:
-            shares = list(classify(photo).items())[:top]
+            said = classify(photo)
         except ValueError as error:
             print(error, file=sys.stderr)
             unreadable += 1
         else:
-            print(f"{photo}  " + ", ".join(f"{name} {share:.1%}" for name, share in shares))
+            print(f"{photo}  {words(task, said, top)}")
     if unreadable:
         sys.exit(2)
 '''
@@ -124,22 +177,34 @@ SAY_IMPORTS = {
 
 _CLASSIFY = '''
 def classifier(file: str | Path = Path(__file__).with_name("network.onnx")) -> Any:
-    """A function from an image's path, or an open file, to the probability of each class, the likeliest first."""
+    """A function from an image's path, or an open file, to what the network says of it.
+
+    That is the probability of each class, or of each label, the likeliest first, or each number in its units. `task` is
+    an attribute of it: classification, multilabel or regression.
+    """
     import numpy as np
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     about = session.get_modelmeta().custom_metadata_map
     names, size, mean, std = (json.loads(about[name]) for name in ("class_names", "image_size", "mean", "std"))
+    task = about.get("task", "classification")
 
     def classify(photo: str | Path | IO[bytes]) -> dict[str, float]:
         pixels = read_image(photo, size, len(mean))  # [size, size, channels]
         image = ((pixels / 255 - mean) / std).astype(np.float32)
         (logits,) = session.run(None, {"images": image.transpose(2, 0, 1)[None]})  # [1, channels, size, size]
-        shares = np.exp(logits[0] - logits[0].max())
-        shares = (shares / shares.sum()).tolist()
+        if task == "regression":
+            numbers = logits[0] * json.loads(about["target_std"]) + json.loads(about["target_mean"])
+            return dict(zip(names, numbers.tolist(), strict=True))
+        if task == "multilabel":
+            shares = (1 / (1 + np.exp(-logits[0].astype(float)))).tolist()
+        else:
+            shares = np.exp(logits[0] - logits[0].max())
+            shares = (shares / shares.sum()).tolist()
         return dict(sorted(zip(names, shares, strict=True), key=lambda pair: -pair[1]))
 
+    classify.task = task
     return classify
 
 
@@ -152,7 +217,8 @@ def main() -> None:
     need({"numpy": "numpy", "PIL": "pillow", "onnxruntime": "onnxruntime"})
     if not options.network.is_file():
         sys.exit(f"there is no file {options.network}")
-    say(classifier(options.network), options.photos, options.top)
+    classify = classifier(options.network)
+    say(classify, classify.task, options.photos, options.top)
 
 
 if __name__ == "__main__":
@@ -198,16 +264,21 @@ def example_photograph(folder: Path, channels: int = 3) -> Path:
     return path
 
 
+def _given(task: Task) -> str:
+    return "numbers" if task.targets.kind == REGRESSION else "probabilities"
+
+
 def check_shares(
     name: str, what: str, found: Mapping[str, float], module: nn.Module, task: Task, photograph: Path
 ) -> None:
     """Raises ValueError where `what` gives others than `module` for the photograph: the file `name` is wrong then."""
     images = task.preprocessing.normalise(task.preprocessing.pixels(photograph)[None])
     with torch.no_grad():
-        wanted = dict(zip(task.class_names, module(images).softmax(1)[0].tolist(), strict=True))
-    difference = max(abs(found[c] - wanted[c]) for c in wanted) if found.keys() == wanted.keys() else 1.0
+        wanted = dict(zip(task.class_names, task.targets.said(module(images))[0].tolist(), strict=True))
+    units = dict(zip(task.class_names, task.targets.std or [1.0] * len(wanted), strict=True))  # a number's, in its own
+    difference = max(abs(found[c] - wanted[c]) / units[c] for c in wanted) if found.keys() == wanted.keys() else 1.0
     if not difference <= TOLERANCE:
         raise ValueError(
-            f"{what} would not give the probabilities of the network for a photograph: they differ by "
+            f"{what} would not give the {_given(task)} of the network for a photograph: they differ by "
             f"{difference:.2g}; {name} is not written"
         )

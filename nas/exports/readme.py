@@ -16,13 +16,14 @@ from torch import nn
 
 from nas.checks import schema, schemas
 from nas.data.images import GREY, RGB
-from nas.data.task import KIND, Task, how
+from nas.data.targets import CLASSIFICATION, MULTILABEL
+from nas.data.task import Task, how
 from nas.exports.classifier import Classifier
 from nas.exports.files import Written
 from nas.exports.photographs import CLASSIFY, check_shares, example_photograph
 from nas.exports.target import Source
 from nas.files import ARCHITECTURE, RESULT, WEIGHTS, read_text, write_atomically
-from nas.text.units import format_percent
+from nas.text.units import format_quality
 from nas.text.visible import visible_in_line
 from searchspaces.cost import cost
 
@@ -60,29 +61,41 @@ def beginning(source: Source, pruned: float | None) -> str:
     return (
         f"# {title}\n\n"
         f"{about}{zeros}\n"
-        f"It says which of {len(task.class_names)} classes {shown} shows: {_classes(task)}.\n"
+        f"{_says(task, shown)}: {_classes(task)}.\n"
         f"{_trained(source, task, pruned)}\n"
         f"{pixels}: {how(known.channels)}. The mean is {mean}, the standard deviation (std) {std}.\n"
     )
 
 
+def _says(task: Task, shown: str) -> str:
+    """What it says of what is `shown` to it, a photograph or an array."""
+    count = len(task.class_names)
+    if task.targets.kind == CLASSIFICATION:
+        return f"It says which of {count} classes {shown} shows"
+    if task.targets.kind == MULTILABEL:
+        return f"It says which of {count} labels {shown} has, those of a probability above 0.5"
+    return f"It gives a number for {shown}" if count == 1 else f"It gives {count} numbers for {shown}"
+
+
 def _classes(task: Task) -> str:
     """The first of them, and how many there are besides."""
     names, more = [*map(_code, task.class_names[:NAMED])], len(task.class_names) - NAMED
+    if len(names) == 1:
+        return names[0]
     return f"{', '.join(names)} and {more} more" if more > 0 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _trained(source: Source, task: Task, pruned: float | None) -> str:
     """For what task and on which data it was trained, by what it was judged, and what that was on the test images."""
     data = f" on {_code(without_folders(task.data))}" if task.data else ""
-    tested = _test_result(source)
+    tested, kind = _test_result(source), task.targets.kind
     if tested is None:
-        return f"It was trained for {KIND}{data}, and its metric is {task.metric}."
+        return f"It was trained for {kind}{data}, and its metric is {task.metric}."
     other = source.weights is not None and source.weights.image_size not in (None, source.shape[1])
     pixels = f" at {source.weights.image_size} pixels" if source.weights and other else ""
     before = " before it was pruned" if pruned else ""
-    reached = f"{task.metric} was {format_percent(tested)} on the test images{pixels}{before}"
-    return f"It was trained for {KIND}{data}, and its {reached}."
+    reached = f"{task.metric} was {format_quality(task.metric, tested)} on the test images{pixels}{before}"
+    return f"It was trained for {kind}{data}, and its {reached}."
 
 
 def _test_result(source: Source) -> float | None:

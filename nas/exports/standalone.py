@@ -45,7 +45,7 @@ def standalone_source(
     if task and (twice := sources.texts.keys() & {*photographs.texts, *CONSTANTS}):
         raise ValueError(f"{min(twice)} is also what reads photographs in the file: rename the network's own")
     command = _COMMAND_IMPORTS | (SAY_IMPORTS | {"partial": ("functools", "partial")} if task else {})
-    ours = {NAME, "read", "trained", "predict", "check", "need", "say", "main"}
+    ours = {NAME, "read", "trained", "predict", "check", "need", "say", "words", "main"}
     reserved = {*sources.texts, *sources.imports, *photographs.texts, *photographs.imports, *command, *ours}
     functions, root = factor(expression_of(module), reserved)
     rows = costs_by_row(module, image_size, channels) if isinstance(module, nn.Sequential) else []
@@ -239,7 +239,7 @@ def main() -> None:
     weights = options.weights or WEIGHTS
     if not weights.is_file():
         sys.exit(f"there are no weights {weights}: --weights FILE says where they are")
-    say(partial(predict, model=trained(weights)), options.photos, options.top)
+    say(partial(predict, model=trained(weights)), TASK, options.photos, options.top)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What each step of a compression costs and brings: bytes on disk, accuracy, images a second."""
+"""What each step of a compression costs and brings: bytes on disk, accuracy or the task's metric, images a second."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from nas.checks.schemas import METRICS_OF
 from nas.data.batches import eval_batches
 from nas.data.images import RGB, Dataset, Images
 from nas.exports.compress import quantize
 from nas.exports.formats import NOTHING, PROGRAMS, Logits, Metadata, to_program
 from nas.text.columns import table
-from nas.text.units import format_bytes, format_percent
+from nas.text.units import format_bytes, format_quality
+from nas.training.metrics import ACCURACY, score
 
 BATCH = 100
 CALIBRATION = 300  # training images
@@ -23,7 +25,10 @@ CALIBRATION = 300  # training images
 
 @dataclass(frozen=True)
 class ExportStep:
-    """The network after a step, as a file. `coded`: its bytes under gzip. Accuracies are shares, 0..1."""
+    """The network after a step, as a file. `coded`: its bytes under gzip. Accuracies are shares, 0..1.
+
+    In a task of another kind they are the task's first `metric`.
+    """
 
     name: str
     bytes: int
@@ -31,6 +36,7 @@ class ExportStep:
     val_accuracy: float | None = None
     test_accuracy: float | None = None
     images_per_second: float | None = None
+    metric: str = ACCURACY
 
 
 def measure(name: str, content: bytes, form: str, data: Dataset | None, test: Images | None) -> ExportStep:
@@ -41,20 +47,21 @@ def measure(name: str, content: bytes, form: str, data: Dataset | None, test: Im
     logits = PROGRAMS[form].run(content)
     val, rate = _evaluate(logits, data.val, data)
     tested = _evaluate(logits, test, data)[0] if test is not None else None
-    return ExportStep(name, len(content), coded, val, tested, rate)
+    return ExportStep(name, len(content), coded, val, tested, rate, METRICS_OF[data.kind][0])
 
 
 def _evaluate(logits: Logits, images: Images, data: Dataset) -> tuple[float, float]:
-    """Accuracy, and images a second of the network alone, after a batch that does not count."""
-    right, seconds, batches = 0, 0.0, eval_batches(images, data.mean, data.std, batch_size=BATCH)
-    for number, (x, y) in enumerate(batches):
+    """What it comes to, and images a second of the network alone, after a batch that does not count."""
+    said, seconds, batches = [], 0.0, eval_batches(images, data.mean, data.std, batch_size=BATCH)
+    for number, (x, _) in enumerate(batches):
         if number == 0:
             logits(x)
         start = time.perf_counter()
         out = logits(x)
         seconds += time.perf_counter() - start
-        right += int((out.argmax(1) == y).sum())
-    return right / len(images), len(images) / seconds
+        said.append(data.targets.said(out))
+    quality = score(METRICS_OF[data.kind][0], torch.cat(said), images.labels, data.kind)
+    return quality, len(images) / seconds
 
 
 def program_bytes(
@@ -89,14 +96,16 @@ def calibration_batches(data: Dataset) -> list[Tensor]:
 
 def steps_table(steps: Sequence[ExportStep]) -> str:
     """What `nas export` prints of a compression."""
-    header = ["step", "on disk", "gzip", "validation", "test", "images/s"]
+    metric = next((step.metric for step in steps if step.metric != ACCURACY), ACCURACY)
+    by = "" if metric == ACCURACY else f" {metric}"
+    header = ["step", "on disk", "gzip", f"validation{by}", f"test{by}", "images/s"]
     rows = [
         [
             step.name,
             format_bytes(step.bytes),
             format_bytes(step.coded),
-            format_percent(step.val_accuracy),
-            format_percent(step.test_accuracy),
+            format_quality(metric, step.val_accuracy),
+            format_quality(metric, step.test_accuracy),
             "-" if step.images_per_second is None else f"{step.images_per_second:,.0f}",
         ]
         for step in steps

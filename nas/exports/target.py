@@ -17,7 +17,7 @@ from nas.network import Designed, Network
 from nas.references.origin import Origin, channels_of, origin_of, trained_on, weights_of
 from nas.references.resolve import TRAINING, resolve
 from nas.references.show import Shape, choose_shape, usual_shape
-from nas.training.announcement import class_list
+from nas.training.announcement import class_list, outputs_in_words
 from nas.training.transfer import UNTRAINED, Weights
 
 
@@ -105,13 +105,15 @@ def describe(source: Source) -> str:
     weights = f"those of {source.weights.path}" if source.weights else "UNTRAINED: random"
     task, known = source.task, source.weights.class_names if source.weights else None
     names = f": {class_list(known)}" if known else ""
+    outputs = outputs_in_words(task.targets.kind) if task else "classes"
     about = f", trained on {task.data}" if task and task.data else ""
     other = source.weights is not None and source.weights.image_size not in (None, source.shape[1])
     about += f", at {source.weights.image_size} pixels" if source.weights and other else ""
     unknown = "; they do not say how images were normalised, so no file will" if source.trained and not task else ""
     channels = "" if source.channels == RGB else f", {source.channels} channel{'s' if source.channels > 1 else ''}"
     return (
-        f"network   {source.network.name}, for {source.shape[0]} classes at {source.shape[1]} pixels{channels}{names}\n"
+        f"network   {source.network.name}, for {source.shape[0]} {outputs} at {source.shape[1]} pixels{channels}"
+        f"{names}\n"
         f"weights   {weights}{about}{unknown}"
     )
 

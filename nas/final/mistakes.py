@@ -1,4 +1,4 @@
-"""The worst mistakes of a network, as a picture: what it was the surest of, and wrong."""
+"""The worst mistakes of a network, as a picture: what it was the surest of, and wrong; of numbers the farthest off."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from nas.data.images import Images, visible
+from nas.data.targets import CLASSES, CLASSIFICATION, REGRESSION, THRESHOLD, Targets
 from nas.files import write_atomically
 from nas.text.visible import visible_in_line
 
@@ -39,8 +40,41 @@ def worst(probabilities: Tensor, labels: Tensor, count: int = SHOWN) -> list[Mis
     return [Mistake(*values) for values in numbers]
 
 
-def draw(path: Path, images: Images, mistakes: Sequence[Mistake], class_names: Sequence[str]) -> None:
-    """Write a PNG of the `mistakes`, each with `cat` and `dog 98 %` below it: what it is, what it was taken for.
+Caption = tuple[int, str, str]
+"""Image `number` of the split, what it is, and what it was taken for."""
+
+
+def captions(said: Tensor, labels: Tensor, names: Sequence[str], targets: Targets = CLASSES) -> list[Caption]:
+    """The worst mistakes in words, the worst first: `cat` and `dog 98 %`; `has car` and `said to: 3 %`; `age 31`, `47`.
+
+    `said` is what a network says of each image and label, as `nas.training.evaluation.predict` gives it.
+    """
+    if targets.kind == CLASSIFICATION:
+        return [
+            (m.number, _fitted(names[m.label]), f"{_fitted(names[m.said], LONGEST - 5)} {m.probability:.0%}")
+            for m in worst(said, labels)
+        ]
+    off = (said - labels).abs()
+    if targets.kind == REGRESSION:
+        off = off / off.new_tensor(targets.std)  # one deviation of one number is as bad as one of another
+    error, of = off.max(1)
+    if targets.kind != REGRESSION:
+        error = error.where(error > THRESHOLD, 0)
+    order = [number for number in error.argsort(descending=True, stable=True).tolist() if error[number] > 0][:SHOWN]
+    found = []
+    for number in order:
+        which = int(of[number])
+        name, true, took = names[which], float(labels[number, which]), float(said[number, which])
+        if targets.kind == REGRESSION:
+            found.append((number, f"{_fitted(name, LONGEST - 8)} {true:.4g}", f"{took:.4g}"))
+        else:
+            is_there = "has" if true else "has no"
+            found.append((number, f"{is_there} {_fitted(name, LONGEST - 7)}", f"said to: {took:.0%}"))
+    return found
+
+
+def draw(path: Path, images: Images, mistakes: Sequence[Caption]) -> None:
+    """Write a PNG of the `mistakes`, each with its two lines below it: what it is, and what it was taken for.
 
     Of images of more than three channels the first three are shown.
     """
@@ -48,24 +82,25 @@ def draw(path: Path, images: Images, mistakes: Sequence[Mistake], class_names: S
     rows = -(-len(mistakes) // columns)
     sheet = Image.new("RGB", (columns * (SIDE + GAP) + GAP, rows * (SIDE + CAPTION + GAP) + GAP), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
-    for place, mistake in enumerate(mistakes):
+    for place, (number, true, taken) in enumerate(mistakes):
         x, y = GAP + place % columns * (SIDE + GAP), GAP + place // columns * (SIDE + CAPTION + GAP)
-        pixels = images.pixels[mistake.number].cpu().numpy()
+        pixels = images.pixels[number].cpu().numpy()
         sheet.paste(Image.fromarray(visible(pixels)).resize((SIDE, SIDE), Image.Resampling.BILINEAR), (x, y))
-        pen.text((x, y + SIDE + 2), _fitted(class_names[mistake.label]), fill="black", font=font)
-        taken = f"{_fitted(class_names[mistake.said], LONGEST - 5)} {mistake.probability:.0%}"
+        pen.text((x, y + SIDE + 2), true, fill="black", font=font)
         pen.text((x, y + SIDE + 15), taken, fill="firebrick", font=font)
     buffer = io.BytesIO()
     sheet.quantize(256).save(buffer, "PNG", optimize=True)
     write_atomically(path, buffer.getvalue())
 
 
-def draw_worst(path: Path, images: Images, probabilities: Tensor, class_names: Sequence[str]) -> bool:
+def draw_worst(
+    path: Path, images: Images, said: Tensor, class_names: Sequence[str], targets: Targets = CLASSES
+) -> bool:
     """Write the picture of the worst mistakes; False where there is none, and no picture."""
     with torch.no_grad():
-        mistakes = worst(probabilities.float(), images.labels)
+        mistakes = captions(said.float(), images.labels, class_names, targets)
     if mistakes:
-        draw(path, images, mistakes, class_names)
+        draw(path, images, mistakes)
     return bool(mistakes)
 
 

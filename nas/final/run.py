@@ -26,6 +26,7 @@ from torch import Tensor
 from nas.checks import schema, schemas
 from nas.data.images import RGB, Dataset, Images
 from nas.data.source import given_again
+from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION
 from nas.devices.device import choose_device
 from nas.devices.halted import DeviceFault
 from nas.devices.process import prepare
@@ -42,6 +43,7 @@ from nas.references.resolve import TRAINING, resolve
 from nas.searching.progress import Output
 from nas.training import checkpoints
 from nas.training.evaluation import judged, predict
+from nas.training.figures import per_label, per_number, scatter
 from nas.training.metrics import confusion_matrix, per_class
 from nas.training.progress import watch_training
 from nas.training.train import Diverged, Snapshot, Training, check_room_to_train
@@ -223,7 +225,7 @@ def _to_the_end(folder: Path, document: dict[str, Any], prepared: _Prepared, out
         folder, job.network, training.network, shape, metadata(dataset, job.recipe.metric), data=job.data,
         channels=dataset.channels,
     )  # fmt: skip
-    draw_worst(folder / MISTAKES, prepared.test, probabilities, dataset.class_names)
+    draw_worst(folder / MISTAKES, prepared.test, probabilities, dataset.class_names, dataset.targets)
     write_atomically(folder / RESULT, json.dumps(result, indent=2) + "\n")
     _remove(folder, CHECKPOINT, _LOCK)
     return result
@@ -233,7 +235,7 @@ def _tested(prepared: _Prepared, probabilities: Tensor) -> dict[str, Any]:
     """What `result.json` says: the one look at the test images, which gave `probabilities`, and how it came about."""
     job, dataset, training, taken = prepared.job, prepared.dataset, prepared.training, prepared.taken
     labels, last, kept = prepared.test.labels, training.done[-1], training.chosen
-    found = judged(probabilities, labels, job.recipe.metric)
+    found = judged(probabilities, labels, job.recipe.metric, dataset.kind)
     scores = {} if found.score is None else {"test_score": found.score, "val_score": kept.val_score}
     return {
         "network": job.network.name,
@@ -241,8 +243,7 @@ def _tested(prepared: _Prepared, probabilities: Tensor) -> dict[str, Any]:
         "val_accuracy": kept.val_accuracy,
         "epoch": kept.number,
         **scores,
-        "by_class": per_class(probabilities, labels),
-        "confusion": confusion_matrix(probabilities, labels).tolist(),
+        **_by_output(dataset.kind, probabilities, labels),
         **asdict(prepared.size),
         "seconds": last.seconds,
         "data": dataset.name,
@@ -250,6 +251,7 @@ def _tested(prepared: _Prepared, probabilities: Tensor) -> dict[str, Any]:
         "image_size": dataset.image_size,
         **({} if dataset.channels == RGB else {"channels": dataset.channels}),
         "class_names": list(dataset.class_names),
+        **_task(dataset),
         "mean": list(dataset.mean),  # of each channel, of pixels in 0..1: images go in normalised by them
         "std": list(dataset.std),
         "seed": job.seed,
@@ -258,6 +260,7 @@ def _tested(prepared: _Prepared, probabilities: Tensor) -> dict[str, Any]:
         "teacher": None if job.teacher is None else job.teacher.to_dict(),
         "history": [
             {"epoch": e.number, "loss": e.loss, "val_accuracy": e.val_accuracy, "seconds": e.seconds}
+            | ({} if dataset.kind == CLASSIFICATION else {"val_score": e.val_score})
             for e in training.done
         ],
         "device": job.device,
@@ -265,6 +268,24 @@ def _tested(prepared: _Prepared, probabilities: Tensor) -> dict[str, Any]:
         "threads": job.threads,
         "versions": versions(),
     }
+
+
+def _by_output(kind: str, said: Tensor, labels: Tensor) -> dict[str, Any]:
+    """What came of each class, label or number on the test images, of which the network `said` this."""
+    if kind == REGRESSION:
+        return {"by_number": per_number(said, labels), "scatter": scatter(said, labels)}
+    if kind == MULTILABEL:
+        return {"by_class": per_label(said, labels)}
+    return {"by_class": per_class(said, labels), "confusion": confusion_matrix(said, labels).tolist()}
+
+
+def _task(dataset: Dataset) -> dict[str, Any]:
+    """The task, where it is no classification: older files do not say it either."""
+    targets = dataset.targets
+    if targets.kind == CLASSIFICATION:
+        return {}
+    numbers = {"target_mean": list(targets.mean), "target_std": list(targets.std)}
+    return {"task": targets.kind, **(numbers if targets.kind == REGRESSION else {})}
 
 
 # ------------------------------------------------------------------ the folder

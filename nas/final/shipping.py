@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.data.images import Dataset
-from nas.final import ranking
+from nas.final import outcome, ranking
 from nas.final import run as training_run
 from nas.final.announcement import training_lines
 from nas.final.job import Job
@@ -16,7 +16,7 @@ from nas.ledger.run import Run, TrialRow
 from nas.ledger.workload import Conclusion
 from nas.references.origin import data_of
 from nas.searching.progress import Output
-from nas.text.units import format_count, format_percent, format_seconds
+from nas.text.units import format_seconds
 from nas.training.train import Diverged
 
 
@@ -83,6 +83,9 @@ def _train(run: Run, chosen: TrialRow, dataset: Dataset, device: str, folder: Pa
 
 # ------------------------------------------------------------------ in words
 
+FIGURES = ("test_accuracy", "val_accuracy", "test_score", "val_score", "macs", "params", "seconds")
+"""Of its result.json, for `--json`; scores are by the recipe's metric, where that is not accuracy."""
+
 
 def result_of(run: Run) -> dict[str, Any] | None:
     """What the final training came to; None where it has not ended."""
@@ -106,7 +109,7 @@ def conclude(run: Run, ended: str) -> Conclusion:
         "network": f"{run.name}:{finals.FINAL}",
         "trial": finals.winner(run).number,
         "folder": str(run.path / finals.FOLDER),
-        **{name: result[name] for name in ("test_accuracy", "val_accuracy", "macs", "params", "seconds")},
+        **{name: result[name] for name in FIGURES if name in result},
         "finalists": [] if again is None else ranking.to_dicts(run, again),
     }
     return Conclusion(said, text, {"run": run.name, "final": document})
@@ -114,15 +117,10 @@ def conclude(run: Run, ended: str) -> Conclusion:
 
 def in_words(run: Run, result: dict[str, Any]) -> str:
     """The final result in a line."""
-    score = ""
-    if "test_score" in result:
-        score = f"test {result['recipe']['metric']} {format_percent(result['test_score'])}, "
     number = finals.winner(run).number
     return (
         f"{run.name}:{finals.FINAL} is {run.name}:{number}, trained to the end in {format_seconds(result['seconds'])}: "
-        f"{score}test accuracy {format_percent(result['test_accuracy'])} (validation "
-        f"{format_percent(result['val_accuracy'])}), {format_count(result['macs'])} MACs, "
-        f"{format_count(result['params'])} params, in {run.path / finals.FOLDER}/"
+        f"{outcome.in_words(result)}, in {run.path / finals.FOLDER}/"
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nas.data.images import Dataset
 from nas.data.preprocessing import Preprocessing
+from nas.data.targets import CLASSIFICATION
 from nas.data.task import Task
 from nas.devices.memory import check_room, shape_of
 from nas.exports.formats import PROGRAMS
@@ -66,7 +67,13 @@ class Teacher:
         return self.weights.task
 
     def check(self, dataset: Dataset) -> None:
-        """Raises ValueError where it has not the classes of `dataset`, in the same order, or other channels."""
+        """Raises ValueError where it has not the classes of `dataset`, in the same order, or other channels.
+
+        Also where either has labels or numbers in their place.
+        """
+        for what, kind in (("the data are", dataset.kind), (f"{self.weights.path} is", self.task.targets.kind)):
+            if kind != CLASSIFICATION:
+                raise ValueError(f"--teacher is of classification, and {what} for {kind}: leave it out")
         theirs, ours = self.task.class_names, dataset.class_names
         if (channels := self.task.preprocessing.channels) != dataset.channels:
             raise ValueError(

@@ -15,6 +15,7 @@ from nas.data import shape_of
 from nas.data.images import RGB, Dataset
 from nas.data.judging import validation_of
 from nas.data.source import DataSource
+from nas.data.targets import CLASSIFICATION
 from nas.ledger.trust import space_of_file
 from nas.ledger.workload import SEARCH, Job, Workload, kind_of, workload_of
 from nas.network import Network, Scaled
@@ -67,6 +68,8 @@ class Config:
     skip_unreadable: bool = False  # images of that folder were left out
     group_by: str | None = None  # images of one group are in one split, see `nas.data.groups`
     channels: int = RGB  # of its images
+    task: str | None = None  # what the labels are, see `nas.data.targets`; None: classes
+    labels: str | None = None  # the columns of a CSV that they are in, likewise
     pruner: str = NO_PRUNER  # what stops trainings early
     objectives: tuple[str, ...] = ()  # accuracy first, then costs, each for itself; none: the reward alone
     num_classes: int | None = None  # of the data; None in runs that began before it was noted
@@ -90,7 +93,9 @@ class Config:
         """The images, as they are read: what a network that comes from here is trained on later, too."""
         folder = None if self.data_dir is None else Path(self.data_dir)
         size, skip = self.recipe.image_size, self.skip_unreadable
-        return DataSource(self.data, folder, size, skip, self.data_sha256, self.group_by, self.channels)
+        return DataSource(
+            self.data, folder, size, skip, self.data_sha256, self.group_by, self.channels, self.task, self.labels
+        )
 
     def on(self, source: DataSource, dataset: Dataset) -> Config:
         """This with what a run keeps of its images: how `source` reads them, and which ones `dataset` has."""
@@ -102,6 +107,8 @@ class Config:
             skip_unreadable=source.skip_unreadable,
             group_by=source.group_by,
             channels=dataset.channels,
+            task=source.task if dataset.kind == CLASSIFICATION else dataset.kind,
+            labels=source.labels,
             num_classes=dataset.num_classes,
             validation=validation_of(dataset),
         )

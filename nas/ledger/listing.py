@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from nas.ledger.journal_lines import UNREADABLE
 from nas.ledger.spent import ENDED_AFTER, busy_seconds
 from nas.ledger.workload import SEARCH, kind_of
 from nas.text.columns import table
-from nas.text.units import format_percent
+from nas.text.units import format_percent, format_quality
 
 CREATE_STUDY, DELETE_STUDY, NOTE_OF_STUDY, CREATE_TRIAL, SET_STATE, SET_ATTRIBUTE = 0, 1, 3, 4, 6, 8  # of a journal
 ELSEWHERE = "in a database"  # which nobody named
@@ -48,6 +48,8 @@ class Listed:
     accuracy: float | None = None  # of the same, 0..1, of validation images; of a training, of test images
     when: datetime | None = None  # something last happened
     reason: str = ""  # why it is damaged
+    score: float | None = None  # by the metric, of what has no accuracy
+    metric: str | None = None  # likewise
 
     def __post_init__(self) -> None:
         """Raises TypeError where a file has said something of another kind: a damaged one is no reason to list none."""
@@ -61,9 +63,9 @@ class Listed:
 
 
 _KINDS: dict[str, Any] = {
-    **dict.fromkeys(("space", "data", "strategy"), str | None),
+    **dict.fromkeys(("space", "data", "strategy", "metric"), str | None),
     "seed": int | None,
-    **dict.fromkeys(("reward", "accuracy"), float | int | None),
+    **dict.fromkeys(("reward", "accuracy", "score"), float | int | None),
 }
 
 
@@ -149,6 +151,7 @@ def _run(place: Path) -> Listed:
         best.values[0] if best and best.values else None,
         best.user_attrs.get("accuracy") if best else None,
         max(ends, default=began),
+        **_scored(best.user_attrs if best else {}, "score", "accuracy", config),
     )
 
 
@@ -170,7 +173,15 @@ def _training(place: Path) -> Listed | None:
     return Listed(
         place.name, "training", DONE, result["network"], result["data"], seed=result.get("seed"),
         accuracy=result["test_accuracy"], when=datetime.fromtimestamp((place / RESULT).stat().st_mtime),
+        **_scored(result, "test_score", "test_accuracy", result),
     )  # fmt: skip
+
+
+def _scored(values: Mapping[str, Any], score: str, accuracy: str, of: Mapping[str, Any]) -> dict[str, Any]:
+    """The score and the metric, by the recipe, of what has no accuracy; else nothing."""
+    if values.get(accuracy) is not None or values.get(score) is None:
+        return {}
+    return {"score": values[score], "metric": of["recipe"]["metric"]}
 
 
 def _is_spent(counted: Sequence[Seen], budget: dict[str, Any]) -> bool:
@@ -267,7 +278,9 @@ def runs_table(runs: Sequence[Listed]) -> str:
             run.data or "-",
             run.strategy or "-",
             "-" if run.trials is None else f"{run.trials:,}",
-            format_percent(run.accuracy),
+            format_percent(run.accuracy)
+            if run.metric is None
+            else f"{run.metric} {format_quality(run.metric, run.score)}",
             run.state,
             f"{run.when:%b %d %H:%M}" if run.when else "-",
         )

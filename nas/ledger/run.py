@@ -36,7 +36,7 @@ from nas.ledger.journal_lines import UNREADABLE
 from nas.ledger.replay import ReplayedStorage
 from nas.ledger.trust import is_own
 from nas.network import Network
-from nas.text.units import format_count, format_percent
+from nas.text.units import format_count, format_percent, format_quality
 from nas.training.trial import State, describe
 from searchspaces import Arch, Space
 
@@ -64,18 +64,22 @@ class TrialRow:
     reason: str
     duplicate_of: int | None  # the trial that had trained the same network
     arch: Arch = dataclasses.field(repr=False)
-    score: float | None = dataclasses.field(default=None, kw_only=True)  # by the metric, 0..1; None: it is accuracy
+    score: float | None = dataclasses.field(default=None, kw_only=True)  # by the metric, at most 1; None: accuracy
     metric: str = dataclasses.field(default="accuracy", kw_only=True)
 
     @property
     def quality(self) -> float | None:
-        """What it is judged by, 0..1: its accuracy, or the recipe's metric."""
+        """What it is judged by, at most 1: its accuracy, or the recipe's metric."""
         return self.accuracy if self.score is None else self.score
 
     @property
     def judged(self) -> str:
         """`61.2 %`, or `macro-f1 61.2 %`."""
-        return format_percent(self.quality) if self.score is None else f"{self.metric} {format_percent(self.score)}"
+        return (
+            format_percent(self.quality)
+            if self.score is None
+            else f"{self.metric} {format_quality(self.metric, self.score)}"
+        )
 
     @property
     def in_words(self) -> str:
@@ -441,7 +445,9 @@ def folder_of(name: str, runs_dir: str | Path) -> Path:
 
 
 def rank(rows: list[TrialRow]) -> list[TrialRow]:
-    """The best reward first, trials without one last; of equals, the first to be proposed."""
+    """The best reward first, trials without one last; of equals, the less bad by a metric that is below zero, then the
+    first to be proposed.
+    """
     return sorted(rows, key=_standing)
 
 
@@ -451,8 +457,9 @@ def best_of(rows: list[TrialRow]) -> TrialRow | None:
     return best if best is not None and best.reward is not None else None
 
 
-def _standing(row: TrialRow) -> tuple[bool, float, int]:
-    return row.reward is None, -(row.reward or 0.0), row.number
+def _standing(row: TrialRow) -> tuple[bool, float, float, int]:
+    below_zero = min(0.0, row.quality or 0.0)  # as r2 may be: all such networks have the reward 0
+    return row.reward is None, -(row.reward or 0.0), -below_zero, row.number
 
 
 _STATES = {

@@ -31,7 +31,7 @@ from nas.checks.limits import (
     Optional,
     Word,
 )
-from nas.checks.schemas import ALPHA, METRICS, POLICIES
+from nas.checks.schemas import ALPHA, METRICS, METRICS_OF, POLICIES, TASKS
 from nas.options import names, panels
 from nas.options.option import Option, Options
 from nas.text.settings import by_name, parse_settings
@@ -268,6 +268,27 @@ class DataOptions(Options):
             metavar="REGEX|COLUMN",
         ),
     ] = None
+    task: Annotated[
+        str | None,
+        Option(
+            Optional(Word(TASKS)),
+            "What an image's label is: classification (one class), multilabel (any number of labels), or regression "
+            "(one or more numbers).",
+            panels.DATA,
+            usual="the network's, where it comes from these images, else as the data say",
+        ),
+    ] = None
+    labels: Annotated[
+        str | None,
+        Option(
+            MAYBE_LINE,
+            "Columns of a CSV that have the labels, joined by commas: one with all labels of an image, or one of 0 and "
+            "1 for each label, or one for each number.",
+            panels.DATA,
+            usual="the network's, where it comes from these images, else the column label or labels",
+            metavar="COLUMN,COLUMN",
+        ),
+    ] = None
     image_size: Annotated[
         int | None,
         Option(
@@ -403,6 +424,9 @@ class TrainingOptions(StepOptions):
         object.__setattr__(self, "_filled", frozenset(filled))
 
 
+METRIC_HELP = "; ".join(f"of {task} {', '.join(metrics)}" for task, metrics in METRICS_OF.items())
+
+
 @dataclass(frozen=True, kw_only=True)
 class JudgingOptions(Options):
     """What networks are judged by."""
@@ -411,9 +435,9 @@ class JudgingOptions(Options):
         str | None,
         Option(
             Optional(Word(METRICS)),
-            f"What networks are judged by: {', '.join(METRICS)}.",
+            f"What networks are judged by: {METRIC_HELP}.",
             panels.GOAL,
-            usual="accuracy, or what the network was searched by",
+            usual="the first of these, or what the network was searched by",
         ),
     ] = None
 

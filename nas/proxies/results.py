@@ -37,7 +37,7 @@ from nas.training.trial import State
 
 AREA = "area"
 SIGNALS: dict[str, Callable[[CurvePoint], float]] = {  # more is better
-    ACCURACY: lambda point: point.val_accuracy,
+    ACCURACY: lambda point: point.val_accuracy or 0.0,  # a study has classes: there is one
     LOSS: lambda point: -point.loss,
     AREA: lambda point: -point.area,
 }

@@ -9,7 +9,7 @@ from nas.report.markup import Markup
 from nas.report.numbers import Numbers
 from nas.report.parts import note, section, text_table
 
-HEADER = ["network", "rank in the search", "its accuracy", "rank after longer training", "its accuracy"]
+HEADER = ["network", "rank in the search", "its result", "rank after longer training", "its result"]
 
 
 def final_network(numbers: Numbers) -> Markup | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from nas.data.targets import MULTILABEL, REGRESSION
 from nas.ledger.run import TrialRow
 from nas.report import alike
 from nas.report.alike import Coloured
@@ -15,7 +16,7 @@ from nas.report.network import portrait
 from nas.report.numbers import Numbers
 from nas.report.parts import TRIALS, key, measured, note, section, text_table
 from nas.searching.pareto import front
-from nas.text.units import format_count, format_percent, format_reward, format_seconds
+from nas.text.units import AS_NUMBERS, format_count, format_percent, format_quality, format_reward, format_seconds
 
 
 def facts(numbers: Numbers) -> list[tuple[str, str, str]]:
@@ -25,8 +26,7 @@ def facts(numbers: Numbers) -> list[tuple[str, str, str]]:
     allowed = [f"of {format_seconds(budget.seconds)}"] if budget.seconds is not None else []
     spent = max(numbers.seconds.values(), default=0.0)
     facts = [
-        ("Best accuracy", format_percent(best.accuracy if best else None), measured(numbers)),
-        *([(f"Its {best.metric}", format_percent(best.score), "")] if best and best.score is not None else []),
+        *_judged(numbers),
         ("MACs", format_count(best.macs if best else None), f"limit {format_count(config.max_macs)}"),
         ("Parameters", format_count(best.params if best else None), ""),
         ("Networks tried", f"{len(numbers.trained):,}", " ".join(ends)),
@@ -35,6 +35,18 @@ def facts(numbers: Numbers) -> list[tuple[str, str, str]]:
     if not config.reward.is_quality:
         facts.insert(1, ("Reward", format_reward(best.reward if best else None), config.reward_in_words))
     return [(name, value, "" if value == "-" or "limit -" in remark else remark) for name, value, remark in facts]
+
+
+def _judged(numbers: Numbers) -> list[tuple[str, str, str]]:
+    """The best network's accuracy, and its metric where that is another; of regression the metric alone."""
+    best, metric = numbers.best, numbers.run.config.recipe.metric
+    if numbers.run.config.task == REGRESSION:
+        return [(f"Best {metric}", format_quality(metric, best.score if best else None), measured(numbers))]
+    called = "exact match" if numbers.run.config.task == MULTILABEL else "accuracy"
+    facts = [(f"Best {called}", format_percent(best.accuracy if best else None), measured(numbers))]
+    if best and best.score is not None:
+        facts.append((f"Its {best.metric}", format_quality(best.metric, best.score), ""))
+    return facts
 
 
 def tiles(numbers: Numbers) -> Markup:
@@ -111,7 +123,7 @@ def _costs_of(group: Coloured, runs: int, apart: bool) -> list[Markup]:
     metric = group[0][1].run.config.recipe.metric
     qualities = [_against_macs(n, c, lambda row: row.quality, n.front) for c, n in group]
     title = f"{metric.capitalize()} and the Pareto front{whose}"
-    figures = [figure(title, chart(qualities, macs, Axis(metric, _percent)))]
+    figures = [figure(title, chart(qualities, macs, Axis(metric, _written(metric))))]
     by_reward = [[group[at] for at, _ in same] for same in alike.by_reward([numbers for _, numbers in group])]
     for same in by_reward:
         if not same[0][1].run.config.reward.is_quality and any(numbers.rewarded for _, numbers in same):
@@ -130,7 +142,12 @@ def _front(several: Sequence[Numbers]) -> Markup:
     fronts = [(row, f"{numbers.run.name}:{row.number}") for numbers in several for row in numbers.front]
     together = front([replace(row, number=i) for i, (row, _) in enumerate(fronts)])
     rows = [
-        [format_count(row.macs), format_percent(row.quality), format_count(row.params), fronts[row.number][1]]
+        [
+            format_count(row.macs),
+            format_quality(row.metric, row.quality),
+            format_count(row.params),
+            fronts[row.number][1],
+        ]
         for row in together
     ]
     return text_table(["MACs", several[0].run.config.recipe.metric, "params", "name"], rows[-TRIALS:], (0, 1, 2))
@@ -142,7 +159,11 @@ def trials_axis() -> Axis:
 
 def reward_axis(group: Coloured) -> Axis:
     config = group[0][1].run.config
-    return Axis(config.recipe.metric, _percent) if config.reward.is_quality else Axis("reward", "{:.3g}".format)
+    return (
+        Axis(config.recipe.metric, _written(config.recipe.metric))
+        if config.reward.is_quality
+        else Axis("reward", "{:.3g}".format)
+    )
 
 
 def figure(title: str | Markup, content: Markup) -> Markup:
@@ -203,6 +224,11 @@ def best_network(numbers: Numbers) -> Markup | None:
 def _named(row: TrialRow) -> str:
     reward = f", reward {format_reward(row.reward)}" if row.reward is not None and row.reward != row.quality else ""
     return f"trial {row.number}: {row.judged}{reward}, {format_count(row.macs)} MACs"
+
+
+def _written(metric: str) -> Callable[[float], str]:
+    """How an axis has values of the `metric`."""
+    return "{:.3g}".format if metric in AS_NUMBERS else _percent
 
 
 def _percent(share: float) -> str:

@@ -13,7 +13,7 @@ from nas.report.charts import option_colour, strip
 from nas.report.markup import Markup, join, tag
 from nas.report.numbers import ENOUGH, SHUFFLES, Numbers, Proposed
 from nas.report.parts import TRIALS, judged, measured, note, section, text_table
-from nas.text.units import format_count, format_percent, format_reward, format_seconds
+from nas.text.units import format_count, format_quality, format_reward, format_seconds
 
 BARS = 15  # choices, by their importance
 
@@ -127,7 +127,7 @@ def trials(numbers: Numbers) -> Markup:
 
 def _cells(row: TrialRow) -> list[str]:
     counts = format_count(row.macs), format_count(row.params), format_seconds(row.seconds)
-    return [str(row.number), row.id, format_percent(row.quality), format_reward(row.reward), *counts]
+    return [str(row.number), row.id, format_quality(row.metric, row.quality), format_reward(row.reward), *counts]
 
 
 def how(numbers: Numbers) -> Markup:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from nas.checks import schema, schemas
+from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION
 from nas.files import MISTAKES, RESULT
+from nas.report.charts import Axis, Point, Series, chart
 from nas.report.markup import Markup, tag
 from nas.report.numbers import Numbers
 from nas.report.parts import note, picture, section, text_table
-from nas.text.units import format_percent
+from nas.text.units import format_percent, format_quality
 
 MOST_CLASSES = 20
 """More have no confusion matrix on the page: it would be wider than any."""
@@ -27,8 +29,10 @@ def trained(numbers: Numbers) -> Markup | None:
 def _training(path: Path) -> list[Markup]:
     result = schema.read(path, schemas.RESULT)
     metric = result.get("recipe", {}).get("metric", "accuracy")
-    by_metric = f", {metric} {format_percent(result['test_score'])}" if "test_score" in result else ""
-    said = f"test accuracy {format_percent(result['test_accuracy'])}{by_metric}"
+    by_metric = [f"{metric} {format_quality(metric, result['test_score'])}"] if "test_score" in result else []
+    called = "exact match" if result.get("task") == MULTILABEL else "accuracy"
+    right = [] if result["test_accuracy"] is None else [f"{called} {format_percent(result['test_accuracy'])}"]
+    said = f"test {', '.join([*right, *by_metric])}"
     parts = [tag("h3", None, f"{result.get('network', path.parent.name)}: {said}")]
     names = result.get("class_names", [])
     if "by_class" in result and _fits(result["by_class"], names):
@@ -38,14 +42,27 @@ def _training(path: Path) -> list[Markup]:
             _confusion(result["confusion"], names),
             note("Rows: what images are. Columns: what for they are taken."),
         ]
+    if "by_number" in result and len(result["by_number"].get("r2", ())) == len(names):
+        parts += [
+            _by_number(result["by_number"], names),
+            note("Of the test images; MAE and RMSE are in the number's units."),
+        ]
+        parts += [_scatter(name, pairs) for name, pairs in zip(names, result.get("scatter", ()), strict=False)]
     if (mistakes := path.with_name(MISTAKES)).is_file():
         first_three = " Of the images' channels the first three are shown." if result.get("channels", 3) > 3 else ""
         shown = picture("image/png", mistakes.read_bytes(), "the worst mistakes")
         parts += [
             tag("div", {"class": "mistakes"}, shown),
-            note(f"The worst mistakes: what it is and, in red, what the network took it for.{first_three}"),
+            note(f"{_WORST[result.get('task', CLASSIFICATION)]}{first_three}"),
         ]
     return parts
+
+
+_WORST = {
+    CLASSIFICATION: "The worst mistakes: what it is and, in red, what the network took it for.",
+    MULTILABEL: "The worst mistakes: a label that it has or has not and, in red, its probability by the network.",
+    REGRESSION: "The numbers that are farthest off, by their deviations: what is and, in red, what was said.",
+}
 
 
 def _fits(by_class: dict[str, Any], names: Sequence[str]) -> bool:
@@ -53,17 +70,42 @@ def _fits(by_class: dict[str, Any], names: Sequence[str]) -> bool:
 
 
 def _by_class(by_class: dict[str, list[float]], names: Sequence[str]) -> Markup:
-    """The worst first."""
+    """The worst first. Labels have their average precision, too."""
+    columns = ["precision", "recall", "f1", *(["average_precision"] if _has_ap(by_class, names) else [])]
     order = sorted(range(len(names)), key=lambda number: by_class["f1"][number])
     rows = [
         [
             names[n],
-            *(format_percent(by_class[name][n]) for name in ("precision", "recall", "f1")),
+            *(format_percent(by_class[name][n]) for name in columns),
             f"{by_class['images'][n]:,.0f}",
         ]
         for n in order
     ]
-    return text_table(["class", "precision", "recall", "F1", "images"], rows, (1, 2, 3, 4))
+    ap = columns[3:]
+    header = ["label" if ap else "class", "precision", "recall", "F1", *(["AP"] if ap else []), "images"]
+    return text_table(header, rows, tuple(range(1, len(header))))
+
+
+def _has_ap(by_class: dict[str, list[float]], names: Sequence[str]) -> bool:
+    return len(by_class.get("average_precision", ())) == len(names)
+
+
+def _by_number(by_number: dict[str, list[float]], names: Sequence[str]) -> Markup:
+    columns = [column for column in ("r2", "spearman", "mae", "rmse") if len(by_number.get(column, ())) == len(names)]
+    rows = [[name, *(f"{by_number[column][n]:.3g}" for column in columns)] for n, name in enumerate(names)]
+    titles = {"r2": "R²", "spearman": "Spearman", "mae": "MAE", "rmse": "RMSE"}
+    return text_table(["number", *(titles[column] for column in columns)], rows, tuple(range(1, len(columns) + 1)))
+
+
+def _scatter(name: str, pairs: Sequence[Sequence[float]]) -> Markup:
+    """What it is, across, against what the network says, upwards: on the line where both are the same."""
+    found = [Point(true, said, f"{true:.4g}, taken for {said:.4g}") for true, said in pairs]
+    low, high = min(min(p.x, p.y) for p in found), max(max(p.x, p.y) for p in found)
+    drawn = chart(
+        [Series(0, found, [], [(low, low), (high, high)])], Axis(f"{name}, as it is", "{:.4g}".format),
+        Axis("as the network says", "{:.4g}".format),
+    )  # fmt: skip
+    return tag("figure", None, tag("figcaption", None, name), drawn)
 
 
 def _confusion(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> Markup:

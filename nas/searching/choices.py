@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas import data
+from nas.checks.schemas import METRICS_OF
 from nas.data import short_name
 from nas.data.images import RGB, Dataset
 from nas.data.source import DataSource
+from nas.data.targets import CLASSIFICATION, REGRESSION
 from nas.devices.device import choose_device
 from nas.files import is_taken
 from nas.ledger import repeats
@@ -70,6 +72,26 @@ def choose_recipe(
     return recipe
 
 
+def suited(recipe: Recipe, dataset: Dataset, asked: StepOptions) -> Recipe:
+    """`recipe` as is usual in the task of `dataset`, where nobody says otherwise: judged by the task's first metric.
+
+    In regression labels are not smoothed: a number has no other ones to give a share to.
+    """
+    said = {*(asked.recipe or {}), *(["metric"] if getattr(asked, "metric", None) is not None else [])}
+    usual = _usual_in_task(recipe, dataset)
+    return replace(recipe, **{name: value for name, value in usual.items() if name not in said})
+
+
+def _usual_in_task(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+    """What is otherwise in `recipe`, by its name, where nobody says anything and the data are no classes."""
+    usual: dict[str, Any] = {}
+    if recipe.metric not in METRICS_OF[dataset.kind]:
+        usual["metric"] = METRICS_OF[dataset.kind][0]
+    if dataset.kind == REGRESSION:
+        usual["label_smoothing"] = 0.0
+    return usual
+
+
 def usual_images(dataset: Dataset) -> int:
     """Training images of a trial, where nobody says. For ten classes docs/proxies.md chose them."""
     return min(5_000 if dataset.num_classes <= 10 else 10_000, len(dataset.train))
@@ -93,6 +115,12 @@ def check_by_accuracy(recipe: Recipe, what: str) -> None:
     """Raises ValueError where networks are to be judged by another metric in a `what`, which goes by accuracy."""
     if recipe.metric != ACCURACY:
         raise ValueError(f"{what} goes by accuracy: leave out --set metric")
+
+
+def check_has_classes(dataset: Dataset, what: str) -> None:
+    """Raises ValueError where `dataset` is of another task than a `what`, which goes by accuracy."""
+    if dataset.kind != CLASSIFICATION:
+        raise ValueError(f"{what} is of classification, and {dataset.name} is for {dataset.kind}: give other --data")
 
 
 def choose_reward(goal: GoalOptions) -> Reward:
@@ -175,6 +203,10 @@ def check_recipe(recipe: Recipe, dataset: Dataset) -> None:
     """Raises ValueError where `recipe` is not for `dataset`, which has too few images, other classes or channels."""
     check_metric(recipe.metric, dataset)
     recipe.augment().check_channels(dataset.channels)
+    if dataset.kind == REGRESSION and recipe.cutmix:
+        raise ValueError("--cutmix is of classes and labels: a part of an image has no part of its number. --mixup has")
+    if dataset.kind == REGRESSION and recipe.label_smoothing:
+        raise ValueError("label smoothing is of classes and labels, and regression has none: leave it out")
     if len(dataset.train):
         weights_of_classes(recipe.class_weights, dataset)
     if recipe.subset is not None and recipe.subset > len(dataset.train):
@@ -203,6 +235,7 @@ def choose_final(asked: SearchOptions, searched: Recipe, dataset: Dataset, at_on
     if asked.final is None:
         return None
     recipe = preset_recipe(asked.final, searched)
+    recipe = replace(recipe, **_usual_in_task(recipe, dataset))
     check_recipe(recipe, dataset)
     seconds = None if limit.seconds is None else asked.final_share * limit.seconds
     images = len(dataset.train) if recipe.subset is None else recipe.subset

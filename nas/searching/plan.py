@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.data.images import Dataset
 from nas.data.judging import uncertainty
+from nas.data.targets import CLASSIFICATION
 from nas.ledger.config import Budget, Config, Final
 from nas.pruning import NO_PRUNER
 from nas.reward import ACCURACY
@@ -24,7 +25,7 @@ from nas.searching.progress import Output
 from nas.searching.published import benchmark_of
 from nas.searching.timing import NETWORKS, Allowance, estimate_trial_seconds
 from nas.text.units import format_about, format_count, format_seconds
-from nas.training.announcement import channels_said, judged_by, judging_lines, recipe_line
+from nas.training.announcement import channels_said, judged_by, judging_lines, loss_in_words, recipe_line
 from nas.training.recipe import Recipe
 from searchspaces import Space, get_space
 from searchspaces.cost import cost_of
@@ -135,11 +136,12 @@ def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
     images = len(dataset.train) if recipe.subset is None else recipe.subset
     looked_at = "judged" if config.reward.signal == ACCURACY else "looked at"
     pixels = f"{recipe.size_on(dataset)} pixels{channels_said(dataset)}"
+    known = f" ({uncertainty(len(dataset.val))})" if dataset.kind == CLASSIFICATION else ""
     return (
         f"{images:,} {dataset.name} images at {pixels}, {recipe.epochs} "
-        f"epoch{'s' if recipe.epochs > 1 else ''}, {looked_at} on {len(dataset.val):,} validation images "
-        f"({uncertainty(len(dataset.val))})"
-        f"{'' if config.pruner == NO_PRUNER else f', stopped early by {config.pruner}'}{judged_by(recipe)}"
+        f"epoch{'s' if recipe.epochs > 1 else ''}, {looked_at} on {len(dataset.val):,} validation images"
+        f"{known}{'' if config.pruner == NO_PRUNER else f', stopped early by {config.pruner}'}{judged_by(recipe)}"
+        f"{loss_in_words(dataset)}"
     )
 
 

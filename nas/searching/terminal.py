@@ -33,7 +33,8 @@ class Running:
     epoch: int = 1
     step: int = 0
     steps: int = 0  # 0 where only epochs are heard of
-    accuracy: float | None = None  # after the last whole epoch
+    accuracy: float | None = None  # after the last whole epoch, or what the metric is
+    is_share: bool = True  # of images; r2 and spearman are none
 
     @property
     def share(self) -> float:
@@ -51,7 +52,8 @@ class Running:
     def line(self, now: float, width: int) -> str:
         """All that is known of it, or as much as `width` columns hold."""
         number, macs = f"trial {self.number:>3}", f"{format_count(self.macs):>6} MACs"
-        judged = [] if self.accuracy is None else [format_percent(self.accuracy)]
+        shown = format_percent if self.is_share else "{:.3f}".format
+        judged = [] if self.accuracy is None else [shown(self.accuracy)]
         clock = [] if self.begun is None else [format_ticking(now - self.begun)]
         said = [[number, macs, self.reached, *judged, *clock], [number, self.reached, *clock], [number, self.reached]]
         return first_that_fits(["  ".join(parts) for parts in said], width)
@@ -88,7 +90,7 @@ class Terminal(Lines):
 
     def epoch(self, spec: TrialSpec, epoch: Epoch) -> None:
         running = self._heard_of(spec)
-        running.accuracy = epoch.quality
+        running.accuracy, running.is_share = epoch.quality, epoch.val_accuracy is not None
         running.epoch, running.step = min(epoch.number + 1, running.epochs), 0
 
     def finished(self, row: TrialRow, best: TrialRow | None, seconds_left: float | None) -> None:

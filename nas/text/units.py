@@ -129,6 +129,23 @@ def format_percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f} %"
 
 
+AS_NUMBERS = ("r2", "spearman")
+"""Metrics that are read as numbers, and not in percent: they are no shares of images."""
+
+
+def format_quality(metric: str, quality: float | None) -> str:
+    """What a network is judged by: 0.6123 -> `61.2 %`, of r2 and spearman `0.612`."""
+    return format_percent(quality) if quality is None or metric not in AS_NUMBERS else f"{quality:.3f}"
+
+
+def format_qualities(metric: str, qualities: Sequence[float]) -> str:
+    """As `format_spread`, and of r2 and spearman `0.615 ± 0.004`."""
+    if metric not in AS_NUMBERS:
+        return format_spread(qualities)
+    spread = f" ± {stdev(qualities):.3f}" if len(qualities) > 1 else ""
+    return f"{mean(qualities):.3f}{spread}"
+
+
 def format_spread(shares: Sequence[float]) -> str:
     """0.612 and 0.618 -> `61.5 ± 0.4 %`: mean and standard deviation; of one value, the value."""
     if len(shares) == 1:

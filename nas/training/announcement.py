@@ -6,6 +6,7 @@ from nas.checks.class_weights import BALANCED
 from nas.data.images import GREY, RGB, Dataset
 from nas.data.judging import uncertainty, warnings_of
 from nas.data.source import DataSource
+from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION
 from nas.text.units import format_seconds
 from nas.text.visible import visible_in_line
 from nas.training.recipe import Recipe
@@ -25,7 +26,7 @@ def images_lines(
         f"data      {data_line(source, dataset, why)}",
         f"images    {images_line(dataset, recipe, pixels)}",
         *judging_lines(dataset, recipe),
-        named_recipe_line(recipe, preset),
+        f"{named_recipe_line(recipe, preset)}{loss_in_words(dataset)}",
     ]
 
 
@@ -37,8 +38,24 @@ def named_recipe_line(recipe: Recipe, preset: str | None) -> str:
 def data_line(source: DataSource, dataset: Dataset, why: str = "") -> str:
     """The data set, where it is, its classes, and `why` it is that one: `as run flowers-1 has it`."""
     place = f" in {source.folder}" if source.folder else ""
-    classes = f"{dataset.num_classes} classes: {class_list(dataset.class_names)}"
+    classes = f"{dataset.num_classes} {outputs_in_words(dataset.kind)}: {class_list(dataset.class_names)}"
     return f"{dataset.name}{place}, {classes}{f'; {why}' if why else ''}"
+
+
+def outputs_in_words(kind: str) -> str:
+    """What a network has an output for each of."""
+    return {CLASSIFICATION: "classes", MULTILABEL: "labels (multilabel)", REGRESSION: "numbers (regression)"}[kind]
+
+
+def loss_in_words(dataset: Dataset) -> str:
+    """`; loss: binary cross entropy of each label`: only what is not usual."""
+    if dataset.kind == MULTILABEL:
+        return "; loss: binary cross entropy of each label"
+    if dataset.kind == REGRESSION:
+        numbers = zip(dataset.class_names, dataset.targets.mean, dataset.targets.std, strict=True)
+        named = ", ".join(f"{visible_in_line(name)} {mean:.4g} ± {std:.3g}" for name, mean, std in numbers)
+        return f"; loss: smooth L1 of numbers standardised by mean and deviation ({named})"
+    return ""
 
 
 def class_list(names: tuple[str, ...]) -> str:
@@ -48,17 +65,18 @@ def class_list(names: tuple[str, ...]) -> str:
 
 
 def images_line(dataset: Dataset, recipe: Recipe, pixels: str = "") -> str:
-    """How many images have which part, how far accuracies by them are known, and their pixels.
+    """How many images have which part, how far accuracies by them are known, where there are such, and their pixels.
 
     `dataset` is not yet `recipe.prepare`d. `pixels` says in words what no number does: `each network's own`.
     """
     train = len(dataset.train) if recipe.subset is None else recipe.subset
     of = f" of {len(dataset.train):,}" if train < len(dataset.train) else ""
     test = 0 if dataset.test is None else len(dataset.test)
-    tested = f", {test:,} to test, once ({uncertainty(test)})" if test else ""
+    known = {n: f" ({uncertainty(n)})" if dataset.kind == CLASSIFICATION else "" for n in (test, len(dataset.val))}
+    tested = f", {test:,} to test, once{known[test]}" if test else ""
     size = recipe.size_on(dataset)
     own = f" (they have {dataset.image_size})" if size != dataset.image_size and not pixels else ""
-    validated = f"{len(dataset.val):,} to validate ({uncertainty(len(dataset.val))})"
+    validated = f"{len(dataset.val):,} to validate{known[len(dataset.val)]}"
     return f"{train:,}{of} to train on, {validated}{tested}; at {pixels or size} pixels{own}{channels_said(dataset)}"
 
 

@@ -1,4 +1,4 @@
-"""What a network says of images: its class probabilities, in batches that fit into memory."""
+"""What a network says of images: probabilities of classes or labels, or numbers, in batches that fit into memory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nas.data.batches import eval_batches
 from nas.data.images import RGB, Dataset, Images
+from nas.data.targets import CLASSIFICATION, REGRESSION
 from nas.devices.device import free_memory, out_of_memory, within
 from nas.devices.memory import check_room, shape_of
 from nas.devices.precision import Precision
@@ -27,7 +28,7 @@ MEMORY = 2**31
 def predict(
     network: nn.Module, images: Images, dataset: Dataset, recipe: Recipe, batch_size: int | None = None
 ) -> Tensor:
-    """The class probabilities `[N, num_classes]` that `network` gives `images`.
+    """The class probabilities `[N, num_classes]` that `network` gives `images`; or what the `dataset.targets` are.
 
     `dataset` gives the mean and the deviation by which they are normalised. They are taken `batch_size` at a time, by
     default the `fitting_batch`; fewer where these turn out not to fit into memory. The probabilities are the same then
@@ -64,23 +65,34 @@ def fitting_batch(
 
 
 class Judged(NamedTuple):
-    """What a network came to on images: `score` is by the recipe's metric, None where that is accuracy."""
+    """What a network came to on images: `score` is by the recipe's metric, None where that is accuracy.
 
-    accuracy: float  # 0..1
+    The `accuracy` is the share (0..1) of images whose class is right, or all of whose labels are; None of regression.
+    """
+
+    accuracy: float | None
     score: float | None
 
     @property
     def quality(self) -> float:
         """What the network is judged by."""
-        return self.accuracy if self.score is None else self.score
+        return quality_of(self.accuracy, self.score)
 
 
-def judged(probabilities: Tensor, labels: Tensor, metric: str) -> Judged:
-    """By accuracy, and by the `metric` where it is another."""
-    return Judged(accuracy(probabilities, labels), None if metric == ACCURACY else score(metric, probabilities, labels))
+def quality_of(accuracy: float | None, score: float | None) -> float:
+    """What a network is judged by: its score, where there is one, else its accuracy."""
+    quality = accuracy if score is None else score
+    assert quality is not None
+    return quality
+
+
+def judged(probabilities: Tensor, labels: Tensor, metric: str, kind: str = CLASSIFICATION) -> Judged:
+    """By accuracy, and by the `metric` where it is another, in a task of this `kind`."""
+    right = None if kind == REGRESSION else accuracy(probabilities, labels)
+    return Judged(right, None if metric == ACCURACY else score(metric, probabilities, labels, kind))
 
 
 @torch.no_grad()
 def _in_batches(forward: Precision, images: Images, dataset: Dataset, batch_size: int) -> Tensor:
     batches = eval_batches(images, dataset.mean, dataset.std, batch_size=batch_size)
-    return torch.cat([forward(x)[0].softmax(1) for x, _ in batches])
+    return torch.cat([dataset.targets.said(forward(x)[0]) for x, _ in batches])

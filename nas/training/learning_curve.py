@@ -25,7 +25,7 @@ class CurvePoint:
     images: int
     loss: float  # mean training loss of the last quarter of these images
     area: float  # mean training loss of all of them: the area under its curve, by its length
-    val_accuracy: float  # 0..1
+    val_accuracy: float | None  # 0..1; None of regression
     seconds: float  # of training, without any validation
     judging: float  # seconds that this point's validation took
 

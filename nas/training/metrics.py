@@ -1,30 +1,73 @@
 """What a network is judged by: accuracy, or another metric of the field, by torchmetrics' definitions.
 
-All are 0..1, and the higher the better, so that a reward can be made of each. torchmetrics takes seconds to be
-imported, and is only where another metric than accuracy is asked for.
+All are at most 1, and the higher the better, so that a reward can be made of each: those of classes and labels are
+0..1, r2 and spearman may be negative, see `nas.reward`. torchmetrics takes seconds to be imported, and is only where
+another metric than accuracy is asked for.
 """
 
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from nas.checks.class_weights import BALANCED as BALANCED_WEIGHTS
 from nas.checks.class_weights import EQUAL
-from nas.checks.schemas import METRICS
+from nas.checks.schemas import METRICS_OF
 from nas.data.images import Dataset
+from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, THRESHOLD
+from nas.training.figures import r2, spearman
 
-ACCURACY, BALANCED, MACRO_F1, AUC, PRECISION, TOP5 = METRICS
+ACCURACY, BALANCED, MACRO_F1, AUC, PRECISION, TOP5 = METRICS_OF[CLASSIFICATION]
+EXACT_MATCH, (R2, SPEARMAN) = METRICS_OF[MULTILABEL][2], METRICS_OF[REGRESSION]
 
 
 def accuracy(probabilities: Tensor, labels: Tensor) -> float:
-    """The share (0..1) of images whose most probable class is their label."""
+    """The share (0..1) of images whose most probable class is their label; of labels `[N, K]`, that have all right."""
+    if labels.ndim == 2:
+        return ((probabilities > THRESHOLD) == (labels > 0)).all(1).double().mean().item()
     return (probabilities.argmax(1) == labels).double().mean().item()
 
 
-def score(metric: str, probabilities: Tensor, labels: Tensor) -> float:
+def score(metric: str, probabilities: Tensor, labels: Tensor, kind: str = CLASSIFICATION) -> float:
+    """The `metric` of what a network said and the labels, in a task of this `kind`.
+
+    Of several labels it is of `probabilities` and `labels` `[N, K]`, a mean over the labels that some image has; of
+    numbers, of these in their units, a mean over the numbers; of classes as `_of_classes`.
+    """
+    if kind == REGRESSION:
+        of_each = r2 if metric == R2 else spearman
+        found = [of_each(said, number) for said, number in zip(probabilities.T, labels.T, strict=True)]
+        return sum(found) / len(found)
+    return (
+        _of_labels(metric, probabilities, labels) if kind == MULTILABEL else _of_classes(metric, probabilities, labels)
+    )
+
+
+def _of_labels(metric: str, probabilities: Tensor, labels: Tensor) -> float:
+    """The `metric` (0..1) of label `probabilities` `[N, K]` of images that have the `labels` `[N, K]`, 0 or 1.
+
+    It is a mean over the labels that there are, some image having them; of auc, also some image not.
+    """
+    if metric == EXACT_MATCH:
+        return accuracy(probabilities, labels)
+    from torchmetrics.functional import classification as of
+
+    there = labels.sum(0) > 0
+    if metric == AUC:
+        there &= labels.sum(0) < len(labels)
+    if not there.any():
+        return 0.0
+    probabilities, truth = probabilities[:, there], labels[:, there].long()
+    by_label: Any = {
+        MACRO_F1: of.multilabel_f1_score, AUC: of.multilabel_auroc, PRECISION: of.multilabel_average_precision,
+    }[metric]  # fmt: skip
+    return float(by_label(probabilities, truth, truth.shape[1], average="none").mean().item())
+
+
+def _of_classes(metric: str, probabilities: Tensor, labels: Tensor) -> float:
     """The `metric` (0..1) of class `probabilities` `[N, num_classes]` of images whose classes are `labels` `[N]`.
 
     Balanced accuracy and macro F1 are means over the classes that there are among `labels` or predictions; AUC and
@@ -69,7 +112,12 @@ def confusion_matrix(probabilities: Tensor, labels: Tensor) -> Tensor:
 
 
 def check_metric(metric: str, dataset: Dataset) -> None:
-    """Raises ValueError where the `metric` says nothing on `dataset`."""
+    """Raises ValueError where the `metric` is of another task than `dataset`, or says nothing on it."""
+    if metric not in METRICS_OF[dataset.kind]:
+        raise ValueError(
+            f"--metric {metric} does not suit {dataset.kind}, which {dataset.name} is for: it is one of "
+            f"{', '.join(METRICS_OF[dataset.kind])}"
+        )
     if metric == TOP5 and dataset.num_classes <= 5:
         raise ValueError(f"--metric {TOP5} needs more than five classes: {dataset.name} has {dataset.num_classes}")
 
@@ -78,19 +126,36 @@ def weights_of_classes(given: str | tuple[tuple[str, float], ...] | None, datase
     """What an image of each class counts in the loss: float32 `[num_classes]`, of the mean 1 over the images.
 
     "balanced": all classes count the same, however many images each has. "equal", or None: all images count the same,
-    and there are none. Raises ValueError where a class has no weight, or a weight no class.
+    and there are none. Of several labels it is what it counts that an image has one, beside 1 that it has it not: with
+    "balanced" both count the same in all. Raises ValueError where a class has no weight, or a weight no class, and for
+    regression.
     """
     if given in (None, EQUAL):
         return None
+    if dataset.kind == REGRESSION:
+        raise ValueError("--class-weights are of classes or labels, and regression has none: leave them out")
+    if dataset.kind == MULTILABEL:
+        return _weights_of_labels(given, dataset)
     counts = dataset.train.labels.bincount(minlength=dataset.num_classes).double()
-    if given == BALANCED_WEIGHTS:
-        weights = 1 / counts.clamp(min=1)
-    else:
-        by_name = dict(given)  # type: ignore[arg-type]
-        if strange := sorted(by_name.keys() - set(dataset.class_names)):
-            raise ValueError(f"--class-weights has {strange[0]!r}, which is no class of {dataset.name}")
-        if missing := [name for name in dataset.class_names if name not in by_name]:
-            raise ValueError(f"--class-weights has no weight for {missing[0]!r}: give one for each class")
-        weights = torch.tensor([by_name[name] for name in dataset.class_names], dtype=torch.float64)
+    weights = 1 / counts.clamp(min=1) if given == BALANCED_WEIGHTS else _by_name(given, dataset)
     weights = weights.to(counts.device)
     return (weights * counts.sum() / (weights * counts).sum()).float()
+
+
+def _weights_of_labels(given: str | tuple[tuple[str, float], ...] | None, dataset: Dataset) -> Tensor:
+    labels = dataset.train.labels
+    if given == BALANCED_WEIGHTS:
+        having = labels.sum(0).double()
+        without = len(labels) - having
+        return (without / having.clamp(min=1)).where(without > 0, 1.0).float()  # of one that all have, nothing balances
+    return _by_name(given, dataset).float().to(labels.device)
+
+
+def _by_name(given: str | tuple[tuple[str, float], ...] | None, dataset: Dataset) -> Tensor:
+    """The weights of a file or a dict, float64 `[num_classes]`. Raises ValueError where one is missing, or strange."""
+    by_name = dict(given)  # type: ignore[arg-type]
+    if strange := sorted(by_name.keys() - set(dataset.class_names)):
+        raise ValueError(f"--class-weights has {strange[0]!r}, which is no class of {dataset.name}")
+    if missing := [name for name in dataset.class_names if name not in by_name]:
+        raise ValueError(f"--class-weights has no weight for {missing[0]!r}: give one for each class")
+    return torch.tensor([by_name[name] for name in dataset.class_names], dtype=torch.float64)

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from nas.text.console import can_change, first_that_fits, fitted
 from nas.text.live import Plain, live
-from nas.text.units import format_percent, format_seconds, format_ticking
+from nas.text.units import format_percent, format_quality, format_seconds, format_ticking
 from nas.text.visible import visible
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch, Moment
@@ -38,11 +38,15 @@ class TrainingLines(SilentTraining):
     def epoch(self, epoch: Epoch) -> None:
         self._line(
             f"{_epoch(epoch.number, self.recipe)}  loss {epoch.loss:.3f}  validation "
-            f"{format_percent(epoch.val_accuracy)}{self._score(epoch)}  {format_seconds(epoch.seconds)}"
+            f"{self._judged(epoch)}  {format_seconds(epoch.seconds)}"
         )
 
-    def _score(self, epoch: Epoch) -> str:
-        return "" if epoch.val_score is None else f", {self.recipe.metric} {format_percent(epoch.val_score)}"
+    def _judged(self, epoch: Epoch) -> str:
+        """`61.2 %`, `61.2 %, macro-f1 58.0 %`, `r2 0.581`."""
+        score = epoch.val_score
+        by_metric = [] if score is None else [f"{self.recipe.metric} {format_quality(self.recipe.metric, score)}"]
+        right = [] if epoch.val_accuracy is None else [format_percent(epoch.val_accuracy)]
+        return ", ".join([*right, *by_metric])
 
     def _line(self, text: str) -> None:
         print(visible(text), file=self.out, flush=True)

@@ -93,6 +93,7 @@ class Recipe:
             dataset.mean,
             dataset.std,
             test=None if dataset.test is None else dataset.test.resize(image_size),
+            targets=dataset.targets,
         )
 
     def changed(self, changes: Mapping[str, Any]) -> Recipe:

@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from nas.data.batches import Batch, Draw
+from nas.data.targets import CLASSES, Targets
 from nas.devices.precision import Precision
 from nas.devices.recording import CannotRecord, Recorder, Watch, recorder_of
 from nas.training.distillation import Distillation
 from nas.training.fine_tuning import FineTuning, Group
+from nas.training.losses import Loss
 from nas.training.recipe import Recipe
 from nas.training.step_state import PythonState, StepState, generators_kept
 
@@ -40,18 +41,18 @@ class Step:
     """What a training does with a batch. `recipe` has the loss and the optimizer, `tuning` the parts that learn.
 
     `batch` makes it of what chance has decided, `class_weights` are what an image of each class counts in the loss, all
-    the same where there are none. With a `distillation` it learns from a teacher, too. `single` says why a device that
-    could record steps does not.
+    the same where there are none, and `targets` what the labels are. With a `distillation` it learns from a teacher,
+    too. `single` says why a device that could record steps does not.
     """
 
     def __init__(
         self, network: nn.Module, forward: Precision, recipe: Recipe, tuning: FineTuning,
         batch: Callable[[Draw], Batch], single: str = "", class_weights: Tensor | None = None,
-        distillation: Distillation | None = None,
+        distillation: Distillation | None = None, targets: Targets = CLASSES,
     ) -> None:  # fmt: skip
         self.forward, self.batch, self.single = forward, batch, single
         self.optimizer = optimizer(tuning.groups(network), recipe)
-        self.label_smoothing, self.class_weights = recipe.label_smoothing, class_weights
+        self.of_labels = Loss(targets, recipe.label_smoothing, class_weights, forward.device)
         self.distillation = distillation
         self.aux_weight: float = getattr(network, "aux_weight", 0.0)
 
@@ -78,7 +79,7 @@ class Step:
 
     def _loss(self, logits: Tensor, y: Tensor, taught: Tensor | None) -> Tensor:
         """A scalar, of `logits` `[B, num_classes]`; `taught` are the teacher's, where there is one."""
-        of_labels = F.cross_entropy(logits, y, self.class_weights, label_smoothing=self.label_smoothing)
+        of_labels = self.of_labels(logits, y)
         if self.distillation is None or taught is None:
             return of_labels
         return self.distillation.loss(of_labels, logits, taught)
@@ -109,11 +110,12 @@ class RecordedStep(Step):
     def __init__(
         self, network: nn.Module, forward: Precision, recipe: Recipe, tuning: FineTuning,
         batch: Callable[[Draw], Batch], recorder: Recorder, class_weights: Tensor | None = None,
-        distillation: Distillation | None = None,
+        distillation: Distillation | None = None, targets: Targets = CLASSES,
     ) -> None:  # fmt: skip
         super().__init__(
-            network, forward, recipe, tuning, batch, class_weights=class_weights, distillation=distillation
-        )
+            network, forward, recipe, tuning, batch, class_weights=class_weights, distillation=distillation,
+            targets=targets,
+        )  # fmt: skip
         self.network, self.recorder, self.device = network, recorder, forward.device
         self.state = StepState(network, self.optimizer, self.device)
         self.steps, self.replays = 0, 0
@@ -180,6 +182,7 @@ class RecordedStep(Step):
 def make_step(
     network: nn.Module, forward: Precision, recipe: Recipe, tuning: FineTuning, batch: Callable[[Draw], Batch],
     recorded: bool = True, class_weights: Tensor | None = None, distillation: Distillation | None = None,
+    targets: Targets = CLASSES,
 ) -> Step:  # fmt: skip
     """The fastest there is for the device, or an ordinary one where it is not to be `recorded`.
 
@@ -187,12 +190,12 @@ def make_step(
     """
     recorder = recorder_of(forward.device)
     if recorder is None:
-        return Step(network, forward, recipe, tuning, batch, class_weights=class_weights, distillation=distillation)
+        return Step(network, forward, recipe, tuning, batch, "", class_weights, distillation, targets)
     varying = [type(module).__name__ for module in network.modules() if getattr(module, "varies_in_python", False)]
     if varying or not recorded:
         single = f"a {varying[0]} says that it varies from step to step" if varying else "it was asked for"
-        return Step(network, forward, recipe, tuning, batch, single, class_weights, distillation)
-    return RecordedStep(network, forward, recipe, tuning, batch, recorder, class_weights, distillation)
+        return Step(network, forward, recipe, tuning, batch, single, class_weights, distillation, targets)
+    return RecordedStep(network, forward, recipe, tuning, batch, recorder, class_weights, distillation, targets)
 
 
 def changes(before: PythonState, after: PythonState) -> str:

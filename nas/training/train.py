@@ -45,13 +45,13 @@ class Epoch:
 
     number: int  # from 1
     loss: float
-    val_accuracy: float  # 0..1
+    val_accuracy: float | None  # 0..1; None of regression
     images: int
     seconds: float
     latency: float | None = None  # seconds for one image, where a trial measured it
     curve: tuple[CurvePoint, ...] = ()  # so far, where points of it were asked for
     single_steps: str = ""  # why a device that records steps took them one by one
-    val_score: float | None = None  # 0..1, by the recipe's metric; None where that is accuracy
+    val_score: float | None = None  # by the recipe's metric, at most 1; None where that is accuracy
 
     @property
     def quality(self) -> float:
@@ -157,7 +157,7 @@ class Training:
         )  # fmt: skip
         self.learn = make_step(
             self.network, self.forward, recipe, self.tuning, self.batches.batch, self.recorded, self.class_weights,
-            self.distillation,
+            self.distillation, dataset.targets,
         )  # fmt: skip
 
     def _resize(self) -> None:
@@ -300,7 +300,7 @@ class Training:
             self._fitting = fitting_batch(self.network, data.image_size, self.recipe, self.device, data.channels)
         with self._averaged():
             said = predict(self.network, val, self.dataset, self.recipe, self._fitting)
-        return judged(said, val.labels, self.recipe.metric)
+        return judged(said, val.labels, self.recipe.metric, self.dataset.kind)
 
 
 def train(

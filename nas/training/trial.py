@@ -58,13 +58,13 @@ INFERENCE_BATCH = 64  # images
 class Tested:
     """The one look at the test images, after the last epoch, and what the network took to get and takes to use."""
 
-    accuracy: float  # 0..1
+    accuracy: float | None  # 0..1; None of regression
     images: int  # that it was trained on, each counted as often as it was seen
     training_seconds: float  # with the validations after each epoch
     inference: float  # images a second, in float32, `INFERENCE_BATCH` at a time
     bytes: int  # of its weights as a .safetensors file
     probabilities: dict[str, Tensor]  # of classes, `[N, num_classes]`: of "val" and of "test", on the CPU
-    score: float | None = None  # 0..1, by the recipe's metric; None where that is accuracy
+    score: float | None = None  # by the recipe's metric, at most 1; None where that is accuracy
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class TrialResult:
     curve: tuple[CurvePoint, ...] = ()
     single_steps: str = ""  # why a device that records steps took them one by one
     place: Place | None = None  # where it ran; that of a worker that died is not known
-    score: float | None = None  # on validation images by the recipe's metric, 0..1; None where that is accuracy
+    score: float | None = None  # on validation images by the recipe's metric, at most 1; None where that is accuracy
 
     @property
     def quality(self) -> float | None:
@@ -145,7 +145,7 @@ def _test(network: nn.Module, dataset: Dataset, recipe: Recipe, last: Epoch) -> 
     val, test = (predict(network, images, dataset, recipe) for images in (dataset.val, dataset.test))
     seconds = latency(network, dataset.image_size, test.device, INFERENCE_BATCH, repeats=9, channels=dataset.channels)
     weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
-    found = judged(test, dataset.test.labels, recipe.metric)
+    found = judged(test, dataset.test.labels, recipe.metric, dataset.kind)
     return Tested(
         accuracy=found.accuracy,
         score=found.score,

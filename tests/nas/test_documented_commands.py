@@ -170,6 +170,9 @@ def make_cells(root: Path) -> None:
         Image.new("RGB", (32, 32), (number, 99, 0)).save(root / name)
         rows.append(f"{name},{name.partition('/')[0]},{number // 6}")
     (root / "list.csv").write_text("\n".join(rows), "utf-8")
+    labels = [f"cells/{row.split(',')[0]},{('red;white', 'red', '')[n % 3]},{n}" for n, row in enumerate(rows[1:])]
+    (root.parent / "cells.csv").write_text("\n".join(["file,labels,red", *labels]), "utf-8")
+    (root.parent / "scenes.csv").write_text("\n".join(["file,labels,red", *labels]), "utf-8")
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES if any(commands(page))])

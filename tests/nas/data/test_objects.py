@@ -182,7 +182,7 @@ def test_it_is_kept_once_and_mended(cache: Path) -> None:
         ((items(), items()), "of several data sets say which is which"),
         (Items(), "Items has no images"),
         (Items(3), "item 0 must be an image and its label, not a int"),
-        (Items((X[0], 0.5)), "image 0 has a label that is neither a whole number nor a text, but a float"),
+        (Items((X[0], None)), "image 0 has a label that is neither a whole number nor a text, but a NoneType"),
         (Items((X[0], 0), (X[1], "a")), "has labels that are texts and others that are numbers"),
         (Items((X[0], 10**30)), "no label|beyond all numbers|Python objects"),
         (Items((X[0].astype(int), 0)), "image 0 is int64, and images are uint8"),

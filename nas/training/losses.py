@@ -1,0 +1,35 @@
+"""What a training minimises, by the task of its data (`nas.data.targets`)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nas.data.targets import CLASSES, MULTILABEL, REGRESSION, Targets
+
+
+class Loss:
+    """The mean loss of a batch, a scalar, of `outputs` `[B, K]` and labels as `nas.data.batches.Batch` has them.
+
+    `smoothing` moves classes and labels so far towards being undecided. `weights` `[K]` are what images of each class
+    count, or what it counts that an image has a label, beside 1 that it has it not. All that it computes by is on the
+    `device`, so a recorded step can have it.
+    """
+
+    def __init__(
+        self, targets: Targets = CLASSES, smoothing: float = 0.0, weights: Tensor | None = None,
+        device: torch.device | None = None,
+    ) -> None:  # fmt: skip
+        self.kind, self.smoothing, self.weights = targets.kind, smoothing, weights
+        self.mean, self.std = (torch.tensor(values, device=device) for values in (targets.mean, targets.std))
+
+    def __call__(self, outputs: Tensor, y: Tensor) -> Tensor:
+        if self.kind == REGRESSION:
+            # Smooth L1 (Girshick 2015, arXiv:1504.08083, equation 3): within one standard deviation it is the squared
+            # error that r2 is of, and beyond it only grows linearly, so a few odd numbers do not throw the weights.
+            return F.smooth_l1_loss(outputs, (y - self.mean) / self.std)
+        if self.kind == MULTILABEL:
+            smooth = y * (1 - self.smoothing) + self.smoothing / 2
+            return F.binary_cross_entropy_with_logits(outputs, smooth, pos_weight=self.weights)
+        return F.cross_entropy(outputs, y, self.weights, label_smoothing=self.smoothing)
