@@ -36,6 +36,7 @@ from nas.data.groups import Groups, hold_out, typed
 from nas.data.images import VAL_SEED, VAL_SHARE, Dataset, Images, stratified
 from nas.data.listing import Listing
 from nas.data.splits import NAMED, SPLITS, FolderLayout, Split, some
+from nas.data.streamed import said
 from nas.text.visible import visible_in_line
 
 PREFIX = "folder:"  # of the name of such a data set: `folder:PATH`
@@ -100,6 +101,8 @@ class ImageFolder:
         self._say_what_is_taken()
         notes = [self._groups.words()] if self._groups else []
         train = self._read("train")
+        if stay := said(train.images.pixels):
+            self.log(f"{self.path}: {stay}; the first time all are read, for their mean")
         if self._has_all:
             val = self._read("val")
             fitted, judged = train.images, val.images

@@ -1,4 +1,4 @@
-"""What data is here: whole splits as uint8 tensors, on the device that trains.
+"""What data is here: whole splits as uint8 tensors, on the device that trains, or read as they are needed.
 
 A split is stored `[N, H, W, 3]` (NHWC): a batch gathered from it and permuted to `[B, 3, H, W]` is
 channels_last already, the layout that convolutions are fastest in.
@@ -7,11 +7,14 @@ channels_last already, the layout that convolutions are fastest in.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch.nn import functional as F
+
+from nas.data.known import known
+from nas.data.streamed import Pixels, Streamed, moved, parts, resized_in_parts
 
 RGB = tuple[float, float, float]
 
@@ -21,15 +24,15 @@ VAL_SHARE = 10
 VAL_SEED = 0
 """Which ones: fixed for good, so that every search, baseline and machine has the same 45,000/5,000 split."""
 
-CHUNK, VALUES = 1024, 2**27
-"""Images that are in floating point at a time, where a whole split is worked on, and of how many values at most."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """One split. `pixels` is uint8 `[N, H, W, 3]`, contiguous; `labels` is int64 `[N]`; both on one device."""
+    """One split. `pixels` is uint8 `[N, H, W, 3]`, contiguous; `labels` is int64 `[N]`; both on one device.
 
-    pixels: torch.Tensor
+    Pixels that are too many for its memory are `Streamed`: they give what is asked of them on that device.
+    """
+
+    pixels: Pixels
     labels: torch.Tensor
 
     def __post_init__(self) -> None:
@@ -40,52 +43,54 @@ class Images:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def to(self, device: torch.device | str) -> Images:
-        return Images(self.pixels.to(device), self.labels.to(device))
+    def to(self, device: torch.device | str, sharing: int = 1) -> Images:
+        """The same on `device`, whose memory so many processes are `sharing`."""
+        return Images(moved(self.pixels, device, sharing), self.labels.to(device))
 
     def take(self, n: int, seed: int) -> Images:
         """A random subset of `n` images with this split's class proportions; `ValueError` if there are fewer."""
-        return self.divide(n, seed)[0]
+        return self.at(self._stratified(n, seed)[0])
 
     def divide(self, n: int, seed: int) -> tuple[Images, Images]:
         """`take(n, seed)` and all the rest, both in the original order."""
+        first, rest = self._stratified(n, seed)
+        return self.at(first), self.at(rest)
+
+    def _stratified(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         if not 0 <= n <= len(self):
             raise ValueError(f"asked for {n:,} images of a split that has {len(self):,}: ask for at most that many")
-        first, rest = stratified(self.labels.numpy(force=True), n, seed)
-        return self.at(first), self.at(rest)
+        return stratified(self.labels.numpy(force=True), n, seed)
 
     def at(self, places: np.ndarray) -> Images:
         """The images at these `places`, int64 `[n]`, in that order."""
         index = torch.from_numpy(places).to(self.labels.device)
-        return Images(self.pixels[index], self.labels[index])
+        pixels = self.pixels.at(places) if isinstance(self.pixels, Streamed) else self.pixels[index]
+        return Images(pixels, self.labels[index])
 
     def resize(self, resolution: int) -> Images:
         """The whole split at `resolution` x `resolution` pixels: bilinear, antialiased, still uint8."""
         if self.pixels.shape[1:3] == (resolution, resolution):
             return self
-        resized = self.pixels.new_empty((len(self), resolution, resolution, 3))
-        for part in self._parts():
-            chunk = self.pixels[part].permute(0, 3, 1, 2).float()
-            chunk = F.interpolate(chunk, size=(resolution, resolution), mode="bilinear", antialias=True)
-            resized[part] = chunk.round_().clamp_(0, 255).permute(0, 2, 3, 1)
-        return Images(resized, self.labels)
+        if isinstance(self.pixels, Streamed):
+            return Images(self.pixels.resized(resolution), self.labels)
+        return Images(resized_in_parts(self.pixels, resolution), self.labels)
 
     def channel_statistics(self) -> tuple[RGB, RGB]:
-        """Mean and standard deviation of each channel, for pixels in 0..1."""
+        """Mean and standard deviation of each channel, for pixels in 0..1. Those of a file are computed once."""
+        identity = self.pixels.identity() if isinstance(self.pixels, Streamed) else None
+        mean, std = known("statistics", identity, self._channel_statistics)
+        return _rgb(mean), _rgb(std)
+
+    def _channel_statistics(self) -> tuple[list[float], list[float]]:
         total, squares = torch.zeros(2, 3, dtype=torch.float64, device=self.pixels.device)
-        for part in self._parts():
+        for part in parts(self.pixels):
             values = self.pixels[part].reshape(-1, 3).double() / 255
             total += values.sum(0)
             squares += values.square().sum(0)
-        count = self.pixels[..., 0].numel()
+        count = math.prod(self.pixels.shape[:3])
         mean = total / count
         std = (squares / count - mean.square()).clamp(min=0).sqrt().clamp(min=1 / 255)  # never 0: it divides
-        return _rgb(mean), _rgb(std)
-
-    def _parts(self) -> Iterator[slice]:
-        """Which images are worked on together, so that large ones take no more memory than small ones."""
-        together = max(1, min(CHUNK, VALUES // max(1, self.pixels[0:1].numel())))
-        return (slice(start, start + together) for start in range(0, len(self), together))
+        return mean.tolist(), std.tolist()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,9 +127,11 @@ class Dataset:
         """Height and width in pixels."""
         return self.train.pixels.shape[1]
 
-    def to(self, device: torch.device | str) -> Dataset:
-        test = None if self.test is None else self.test.to(device)
-        return dataclasses.replace(self, train=self.train.to(device), val=self.val.to(device), test=test)
+    def to(self, device: torch.device | str, sharing: int = 1) -> Dataset:
+        """The same on `device`, whose memory so many processes are `sharing`."""
+        train, val = self.train.to(device, sharing), self.val.to(device, sharing)
+        test = None if self.test is None else self.test.to(device, sharing)
+        return dataclasses.replace(self, train=train, val=val, test=test)
 
 
 def stratified(labels: np.ndarray, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -143,6 +150,6 @@ def _stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
     return np.argsort(quantile, kind="stable")
 
 
-def _rgb(values: torch.Tensor) -> RGB:
-    red, green, blue = values.tolist()
+def _rgb(values: Sequence[float]) -> RGB:
+    red, green, blue = values
     return red, green, blue

@@ -24,7 +24,7 @@ from nas.searching.progress import Output
 from nas.searching.published import benchmark_of
 from nas.searching.timing import NETWORKS, Allowance, estimate_trial_seconds
 from nas.text.units import format_about, format_count, format_seconds
-from nas.training.announcement import judged_by, judging_lines
+from nas.training.announcement import judged_by, judging_lines, place_lines
 from nas.training.recipe import Recipe
 from searchspaces import Space, get_space
 from searchspaces.cost import cost_of
@@ -95,7 +95,7 @@ def announce(
         f"typically {format_count(typical)} MACs"
     )
     output.say(f"trial     {_what_a_trial_is(config, dataset)}")
-    for line in judging_lines(dataset, recipe):
+    for line in [*place_lines(dataset, recipe), *judging_lines(dataset, recipe)]:
         output.say(line)
     output.say(f"{wanted}; strategy {config.strategist}, seed {config.seed}")
     began = time.monotonic()

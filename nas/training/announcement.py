@@ -6,6 +6,7 @@ from nas.checks.class_weights import BALANCED
 from nas.data.images import Dataset
 from nas.data.judging import uncertainty, warnings_of
 from nas.data.source import DataSource
+from nas.data.streamed import fits, said
 from nas.text.units import format_seconds
 from nas.text.visible import visible_in_line
 from nas.training.recipe import Recipe
@@ -22,6 +23,7 @@ def images_lines(source: DataSource, dataset: Dataset, recipe: Recipe, why: str 
     return [
         f"data      {data_line(source, dataset, why)}",
         f"images    {images_line(dataset, recipe, pixels)}",
+        *place_lines(dataset, recipe),
         *judging_lines(dataset, recipe),
         f"recipe    {recipe_line(recipe)}",
     ]
@@ -53,6 +55,14 @@ def images_line(dataset: Dataset, recipe: Recipe, pixels: str = "") -> str:
     own = f" (they have {dataset.image_size})" if size != dataset.image_size and not pixels else ""
     validated = f"{len(dataset.val):,} to validate ({uncertainty(len(dataset.val))})"
     return f"{train:,}{of} to train on, {validated}{tested}; at {pixels or size} pixels{own}"
+
+
+def place_lines(dataset: Dataset, recipe: Recipe) -> list[str]:
+    """Where the training images are that are too many to be held; mostly nothing. `dataset` as `images_line`."""
+    if not (stay := said(dataset.train.pixels)):
+        return []
+    held = recipe.subset is not None and fits(recipe.subset * 3 * recipe.image_size(dataset) ** 2)
+    return [f"pixels    {stay}{f'; the {recipe.subset:,} to train on are held in memory' if held else ''}"]
 
 
 def judging_lines(dataset: Dataset, recipe: Recipe) -> list[str]:
