@@ -109,6 +109,7 @@ class _InZip:
             return self.read(name)
 
         def unpack(out: IO[bytes]) -> None:
+            log(f"{self.path}: unpacking {visible_in_line(name)}, {size / 1e9:.3g} GB, which is done once")
             member = name + ENDING
             with (
                 _said_in_one_line(self.path, name),
@@ -117,7 +118,6 @@ class _InZip:
             ):
                 shutil.copyfileobj(held, out, PART)  # to its end, where zipfile checks its sum
 
-        log(f"{self.path}: unpacking {visible_in_line(name)}, {size / 1e9:.1f} GB, which is done once")
         return kept(self.path, name, self.identity(name), size, unpack)
 
     def identity(self, name: str) -> str:

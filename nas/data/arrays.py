@@ -307,7 +307,7 @@ class ImageArrays:
         how = repr([self.arrays.identity(pair.images) for pair in self.pairs.values()])  # white is one for all of them
 
         def convert(out: IO[bytes]) -> None:
-            self.log(f"{self.where}: converting {name} to {size / 1e9:.1f} GB of uint8, which is done once")
+            self.log(f"{self.where}: converting {name} to {size / 1e9:.3g} GB of uint8, which is done once")
             write_images(out, shape, squares())
 
         file = in_file(kept(Path(self.where), called, how, size, convert))

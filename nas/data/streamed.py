@@ -219,7 +219,7 @@ def limit(device: torch.device) -> int:
                 raise ValueError
         except ValueError:
             raise ValueError(f"${LIMIT} is {said!r}: give the GB of images that may be held in memory, as 4") from None
-        return int(gigabytes * 1e9)
+        return round(gigabytes * 1e9)
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory // GPU_SHARE
     return memory_here() // SHARE

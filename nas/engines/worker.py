@@ -58,7 +58,7 @@ class Worker(tune.Trainable):
         prepare()
         self._board = board
         torch.set_num_threads(cluster.threads)
-        self._dataset = _here(arrays, about, cluster)
+        self._dataset = unpack(arrays, about, cluster)
         if cluster.device == "cuda":
             self._dataset = _on_its_gpu(self._dataset, cluster)
         self._place = Place.here(cluster.device)
@@ -131,7 +131,7 @@ def pack(dataset: Dataset) -> tuple[dict[str, Any], tuple[Any, ...]]:
     return arrays, (dataset.name, dataset.class_names, dataset.mean, dataset.std)
 
 
-def _here(arrays: dict[str, Any], about: tuple[Any, ...], cluster: Cluster) -> Dataset:
+def unpack(arrays: dict[str, Any], about: tuple[Any, ...], cluster: Cluster) -> Dataset:
     """What was packed. Raises Unfit where this machine has not the file that images are read from."""
     try:
         return _unpack(arrays, about, cluster.on_a_machine)
