@@ -27,7 +27,7 @@ from nas.data.augmentation import Augment
 from nas.data.batches import TrainBatches
 from nas.data.images import Dataset, Images
 from nas.data.streamed import LIMIT, InFile, left_in
-from nas.network import from_text
+from nas.network import Designed
 from nas.training.recipe import Recipe
 from nas.training.train import train
 
@@ -73,14 +73,18 @@ def measured(file: Path, batches: int, network: str) -> dict[str, float]:
     alone = batches * BATCH / (time.perf_counter() - began)
     some = images.at(np.random.default_rng(0).permutation(len(images))[: batches * BATCH])
     dataset = Dataset("random", tuple("abcdefghij"), some, images.at(np.arange(BATCH)), (0.5,) * 3, (0.3,) * 3)
-    (epoch,) = train(from_text(network).build(10, pixels.shape[1]), dataset, Recipe(batch_size=BATCH), seed=0)
+    (epoch,) = train(Designed(network).build(10, pixels.shape[1]), dataset, Recipe(batch_size=BATCH), seed=0)
     return {"batches": alone, "training": epoch.images / epoch.seconds, "memory": own_memory()}
 
 
 def in_a_process(file: Path, gigabytes: str, options: argparse.Namespace) -> dict[str, Any]:
     command = [sys.executable, __file__, "--measure", str(file), "--batches", str(options.batches)]
+    command += ["--network", options.network]
     told = subprocess.run(
-        [*command, "--network", options.network], check=True, stdout=subprocess.PIPE, env=os.environ | {LIMIT: gigabytes}
+        [*command, "--network", options.network],
+        check=True,
+        stdout=subprocess.PIPE,
+        env=os.environ | {LIMIT: gigabytes},
     )
     found: dict[str, Any] = json.loads(told.stdout)
     return found

@@ -248,7 +248,10 @@ def write_images(out: IO[bytes], shape: tuple[int, ...], parts: Iterable[npt.NDA
 
 
 def in_file(images: npt.NDArray[Any]) -> InFile | None:
-    """Where `images` lie that are mapped as they are trained on: uint8, in the order of their shape; else None."""
+    """Where `images` lie that are mapped as they are trained on: uint8, in the order of their shape; else None.
+
+    They are a whole array: NumPy says of a part of one that it begins where the whole does.
+    """
     if not isinstance(images, np.memmap) or images.filename is None or images.dtype != np.uint8:
         return None
     return InFile(Path(images.filename), images.offset, images.shape) if images.flags.c_contiguous else None

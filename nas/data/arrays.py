@@ -281,10 +281,11 @@ class ImageArrays:
         """
         images, form = self.arrays.images(name, self.log), self._form(name)
         shape = (len(images), form.side, form.side, 3)
+        in_memory = self.arrays.identity(name) is None  # a program's, which may have mapped them from anywhere
         if images.dtype == np.uint8 and images.shape == shape and images.flags.c_contiguous:
-            file = in_file(images)
+            file = None if in_memory else in_file(images)
             return torch.from_numpy(images) if file is None else left_in(file, lambda: torch.from_numpy(images))
-        if self.arrays.identity(name) is None or fits(math.prod(shape)):
+        if in_memory or fits(math.prod(shape)):
             pixels = np.empty(shape, np.uint8)
             for part, squares in zip(_parts(images), self._squares(name, images), strict=True):
                 pixels[part] = squares

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from mmap import ACCESS_COPY, MADV_RANDOM, MADV_WILLNEED, PAGESIZE, mmap
 from pathlib import Path
 
 import numpy as np
@@ -44,13 +45,39 @@ class InFile:
     offset: int
     shape: tuple[int, ...]
 
-    def mapped(self) -> Tensor:
+    def mapped(self) -> Mapped:
         """The images, mapped privately: nobody writes to the file through it. OSError or ValueError if it is gone."""
-        return torch.from_numpy(np.memmap(self.path, np.uint8, "c", self.offset, self.shape))
+        with self.path.open("rb") as file:
+            memory = mmap(file.fileno(), 0, access=ACCESS_COPY)
+        memory.madvise(MADV_RANDOM)  # else the system would read 50 times as much as a batch needs
+        values = np.frombuffer(memory, np.uint8, math.prod(self.shape), self.offset)
+        return Mapped(torch.from_numpy(values).view(self.shape), memory, self)
 
     def identity(self) -> str:
         """By what a change of the file is noticed."""
         return repr((file_identity(self.path), self.offset, self.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Mapped:
+    """A `file` of images in memory, as the tensor `table` `[M, H, W, C]`."""
+
+    table: Tensor
+    memory: mmap
+    file: InFile
+
+    def expect(self, rows: slice | Tensor) -> None:
+        """Have the system read these rows from the disk, all at once: as they are touched it reads page by page.
+
+        Measured with 64 images of 27 kB at a time: 13,000 a second in place of 940.
+        """
+        numbers = np.arange(len(self.table))[rows] if isinstance(rows, slice) else rows.numpy()
+        size = math.prod(self.file.shape[1:])
+        for run in np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1):
+            if len(run):
+                begins, ends = (self.file.offset + size * int(row) for row in (run[0], run[-1] + 1))
+                begins -= begins % PAGESIZE
+                self.memory.madvise(MADV_WILLNEED, begins, ends - begins)
 
 
 def file_identity(path: Path) -> str:
@@ -65,7 +92,7 @@ class Streamed:
 
     `rows` are which ones, int64 `[N]` on the CPU; None: all of them. They are resized to each of `sizes` in turn, in
     pixels a side, as they are read: a resized copy on the disk would have to be made and kept for every size, and a
-    batch is resized while the device works on the one before. `file` is where the table is mapped from, if it is. So
+    batch is resized while the device works on the one before. `mapped` is the file that the table is, if it is one. So
     many processes are `sharing` the memory that what is taken from it may be held in.
     """
 
@@ -73,8 +100,14 @@ class Streamed:
     device: torch.device
     rows: Tensor | None = None
     sizes: tuple[int, ...] = ()
-    file: InFile | None = None
+    mapped: Mapped | None = None
     sharing: int = 1
+
+    @classmethod
+    def of(cls, file: InFile, rows: Tensor | None = None, sizes: tuple[int, ...] = (), sharing: int = 1) -> Streamed:
+        """Those of a file, on the CPU. OSError or ValueError if it is gone."""
+        mapped = file.mapped()
+        return cls(mapped.table, torch.device("cpu"), rows, sizes, mapped, sharing)
 
     # ------------------------------------------------------------------ what a tensor says
 
@@ -109,6 +142,8 @@ class Streamed:
         """Those images on the CPU: uint8 `[n, H, W, C]`, in memory from which a GPU copies by itself."""
         pinned = self.device.type == "cuda"
         rows = self._rows(index)
+        if self.mapped:
+            self.mapped.expect(rows)
         if isinstance(rows, slice) and not pinned:
             found = self.table[rows]
         else:
@@ -169,15 +204,15 @@ class Streamed:
 
     def identity(self) -> str | None:
         """By what it is known again which pixels these are; None where they are in no file."""
-        if self.file is None:
+        if self.mapped is None:
             return None
         rows = b"" if self.rows is None else self.rows.numpy().tobytes()
-        return repr((self.file.identity(), hashlib.sha256(rows).hexdigest(), self.sizes))
+        return repr((self.mapped.file.identity(), hashlib.sha256(rows).hexdigest(), self.sizes))
 
     def packed(self) -> Packed:
         """What another process needs to read the same."""
-        assert self.file is not None
-        return Packed(self.file, self.rows, self.sizes)
+        assert self.mapped is not None
+        return Packed(self.mapped.file, self.rows, self.sizes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,8 +225,7 @@ class Packed:
 
     def opened(self, sharing: int) -> Pixels:
         """The images on the CPU of the machine here. OSError or ValueError where it has not their file."""
-        mapped = Streamed(self.file.mapped(), torch.device("cpu"), self.rows, self.sizes, self.file, sharing)
-        return mapped.held_if_it_fits()
+        return Streamed.of(self.file, self.rows, self.sizes, sharing).held_if_it_fits()
 
 
 Pixels = Tensor | Streamed
@@ -228,15 +262,15 @@ def limit(device: torch.device) -> int:
 def left_in(file: InFile, pixels: Callable[[], Tensor] | None = None) -> Pixels:
     """The images of `file`: `Streamed` where they are too many, else mapped as a tensor, or as `pixels` maps them."""
     if not fits(math.prod(file.shape)):
-        return Streamed(file.mapped(), torch.device("cpu"), file=file)
-    return (pixels or file.mapped)()
+        return Streamed.of(file)
+    return pixels() if pixels else file.mapped().table
 
 
 def said(pixels: Pixels) -> str:
     """`5.5 GB of images stay on disk and are read as they are needed`; "" where they are held."""
     if not isinstance(pixels, Streamed):
         return ""
-    stay = "on disk" if pixels.file else "in memory beside the GPU"
+    stay = "on disk" if pixels.mapped else "in memory beside the GPU"
     return f"{pixels.nbytes / 1e9:.3g} GB of images stay {stay} and are read as they are needed"
 
 

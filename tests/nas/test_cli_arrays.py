@@ -159,3 +159,31 @@ def test_from_python(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "")
     with pytest.raises(ValueError, match="and the run began with"):
         run.resume(trials=3, data=(pair[0][::-1], pair[1]))
+
+
+def test_images_that_are_not_held(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that began with images in memory goes on without, and the same comes of it."""
+    code, out, err = cli(*SEARCH, "--data", "array:pets.npz")
+    assert code == 0 and "stay on disk" not in out + err, err
+    held = nas.open("mnas-pets-1").trials[0]
+    monkeypatch.setenv("NAS_RESIDENT_GB", "0")
+    code, out, err = cli(*SEARCH, "--data", "array:pets.npz")
+    assert code == 0 and "pixels    2.76e-05 GB of images stay on disk and are read as they are needed" in out, err
+    left = nas.open("mnas-pets-2").trials[0]
+    assert (left.accuracy, left.reward) == (held.accuracy, held.reward)
+    code, _, err = cli("resume", "mnas-pets-1", "--trials", "2")
+    assert code == 0, err
+    code, out, err = cli("train", "mnas-pets-1:best", *SMALL)
+    assert code == 0 and "stay on disk" in out, err
+    code, out, err = cli("compare", "mnas-pets-1", "--baselines", "resnet8@0.25", "--seeds", "1", *SMALL)
+    assert code == 0 and "stay on disk" in out, err
+    code, out, err = cli("export", "mnas-pets-1:best", "--test", "--out", "out")
+    assert code == 0, err
+    code, out, err = cli("report", "mnas-pets-1")
+    assert code == 0, err
+
+
+def test_a_limit_that_is_none(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_RESIDENT_GB", "much")
+    code, _, err = cli(*SEARCH, "--data", "array:pets.npz")
+    assert code == 2 and "$NAS_RESIDENT_GB is 'much': give the GB of images that may be held in memory, as 4" in err
