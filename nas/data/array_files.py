@@ -2,16 +2,24 @@
 
 Shapes and kinds are known from the headers, and no values are read but of the arrays that are asked for. Python objects
 in such files are pickles, which could run any code when they are read: they never are.
+
+Images that are too many to be held are mapped from a file: that of a folder, or a copy in the user's cache, in
+`mapped/`, which is written part by part. The cache is of no value but speed, and has one copy of each array.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
 import math
+import os
+import shutil
 import stat
+import tempfile
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
@@ -20,10 +28,14 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
+from nas.data.download import Log
+from nas.data.streamed import InFile, file_identity, fits
+from nas.files import cache_dir
 from nas.text.visible import visible_in_line
 from searchspaces.bounded import memory_here
 
 ENDING = ".npy"
+PART = 2**22  # bytes that are copied at a time
 _NUMPY = b"\x93NUMPY"  # with which each of these begins
 
 
@@ -46,6 +58,14 @@ class Arrays(Protocol):
         """The values of one. Raises ValueError, in one line, where they cannot be read."""
         ...
 
+    def images(self, name: str, log: Log) -> npt.NDArray[Any]:
+        """As `read`; mapped from a file where they are too many to be held."""
+        ...
+
+    def identity(self, name: str) -> str | None:
+        """By what a change of one is noticed; None where it is in no file."""
+        ...
+
 
 @dataclass(frozen=True)
 class InMemory:
@@ -59,6 +79,12 @@ class InMemory:
 
     def read(self, name: str) -> npt.NDArray[Any]:
         return self.values[name]
+
+    def images(self, name: str, log: Log) -> npt.NDArray[Any]:
+        return self.values[name]
+
+    def identity(self, name: str) -> str | None:
+        return None
 
 
 @dataclass(frozen=True)
@@ -76,6 +102,27 @@ class _InZip:
             values: npt.NDArray[Any] = file[name + ENDING]
             return values
 
+    def images(self, name: str, log: Log) -> npt.NDArray[Any]:
+        header = self.headers[name]
+        size = math.prod(header.shape) * header.dtype.itemsize
+        if fits(size):
+            return self.read(name)
+
+        def unpack(out: IO[bytes]) -> None:
+            log(f"{self.path}: unpacking {visible_in_line(name)}, {size / 1e9:.3g} GB, which is done once")
+            member = name + ENDING
+            with (
+                _said_in_one_line(self.path, name),
+                zipfile.ZipFile(self.path) as archive,
+                archive.open(member) as held,
+            ):
+                shutil.copyfileobj(held, out, PART)  # to its end, where zipfile checks its sum
+
+        return kept(self.path, name, self.identity(name), size, unpack)
+
+    def identity(self, name: str) -> str:
+        return file_identity(self.path)
+
 
 @dataclass(frozen=True)
 class _InFolder:
@@ -88,6 +135,12 @@ class _InFolder:
         with _said_in_one_line(self.path / f"{name}{ENDING}", name):
             values: npt.NDArray[Any] = np.load(self.path / f"{name}{ENDING}", mmap_mode="c", allow_pickle=False)
             return values
+
+    def images(self, name: str, log: Log) -> npt.NDArray[Any]:
+        return self.read(name)
+
+    def identity(self, name: str) -> str:
+        return file_identity(self.path / f"{name}{ENDING}")
 
 
 def open_arrays(path: Path) -> Arrays:
@@ -148,6 +201,60 @@ def _header(stream: IO[bytes], size: int) -> Header:
     if not dtype.hasobject and stream.tell() + math.prod(shape) * dtype.itemsize != size:
         raise ValueError("an array has more or fewer bytes than its shape says")
     return Header(shape, dtype)
+
+
+# ---------------------------------------------------------------------------- copies in the cache
+
+
+def kept(path: Path, name: str, how: str, size: int, write: Callable[[IO[bytes]], None]) -> npt.NDArray[Any]:
+    """The .npy file that `write` makes of the array `name` of `path`, mapped; from the cache if it is there.
+
+    It takes about `size` bytes. `how` is what else it depends on. Raises ValueError where the cache cannot be written.
+    """
+    home = cache_dir() / "mapped"
+    of = f"{path.resolve()}\n{name}".encode(errors="surrogateescape")
+    place = home / f"{path.stem}-{name}-{hashlib.sha256(of).hexdigest()[:12]}"
+    file = place / f"{hashlib.sha256(how.encode(errors='surrogateescape')).hexdigest()[:32]}{ENDING}"
+    try:
+        if not file.exists():
+            home.mkdir(parents=True, exist_ok=True)
+            if shutil.disk_usage(home).free < size:  # before, since a small file can unpack to any size
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            with tempfile.TemporaryDirectory(prefix=".new-", dir=home, ignore_cleanup_errors=True) as scratch:
+                new = Path(scratch) / file.name
+                with new.open("wb") as out:
+                    write(out)
+                    out.flush()
+                    os.fsync(out.fileno())
+                place.mkdir(exist_ok=True)
+                new.replace(file)
+            for older in place.iterdir():
+                if older != file:
+                    older.unlink(missing_ok=True)
+        values: npt.NDArray[Any] = np.load(file, mmap_mode="c", allow_pickle=False)
+    except OSError as error:
+        raise ValueError(
+            f"cannot keep {visible_in_line(name)} of {path} in {home} ({error.strerror or error}): let $XDG_CACHE_HOME "
+            f"name a folder with room for {size / 1e9:.1f} GB"
+        ) from None
+    return values
+
+
+def write_images(out: IO[bytes], shape: tuple[int, ...], parts: Iterable[npt.NDArray[np.uint8]]) -> None:
+    """Write the .npy file of uint8 images `shape`, which are given part by part."""
+    npy.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    for part in parts:
+        out.write(np.ascontiguousarray(part).data)
+
+
+def in_file(images: npt.NDArray[Any]) -> InFile | None:
+    """Where `images` lie that are mapped as they are trained on: uint8, in the order of their shape; else None.
+
+    They are a whole array: NumPy says of a part of one that it begins where the whole does.
+    """
+    if not isinstance(images, np.memmap) or images.filename is None or images.dtype != np.uint8:
+        return None
+    return InFile(Path(images.filename), images.offset, images.shape) if images.flags.c_contiguous else None
 
 
 @contextlib.contextmanager

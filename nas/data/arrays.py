@@ -14,11 +14,12 @@ folder of images (`nas.data.folder`), so that no image is validation and test at
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,14 +27,17 @@ import torch
 
 from nas.checks.limits import CHANNELS, MIN_SIZE
 from nas.checks.schemas import SIDE
-from nas.data.array_files import Arrays, Header, open_arrays
+from nas.data.array_files import Arrays, Header, in_file, kept, open_arrays, write_images
 from nas.data.array_labels import labels_of
 from nas.data.download import Log
 from nas.data.folder import TEST_SEED
-from nas.data.images import CHUNK, GREY, RGB, VAL_SHARE, Dataset, Images, cannot_convert
+from nas.data.images import GREY, RGB, VAL_SHARE, Dataset, Images, cannot_convert, stratified
+from nas.data.known import known
 from nas.data.splits import some
-from nas.data.targets import CLASSIFICATION, Targets, stratified_by
+from nas.data.streamed import CHUNK, Pixels, Streamed, fits, in_parts, left_in, said
+from nas.data.targets import CLASSIFICATION, Targets, strata, stratified_by
 
+PART = 2**25  # values that are converted at a time, at most
 PREFIX = "array:"  # of the name of such a data set: `array:PATH`
 
 PAIRS = (
@@ -256,19 +260,21 @@ class ImageArrays:
         self._say(name)
         validation = "x_val" if self._has_all else "a tenth of x_train" if self._test_split else "a tenth of the rest"
         train = self.split("train")
+        if stay := said(train.pixels):
+            self.log(f"{self.where}: {stay}; the first time all are read, for their fingerprint and their mean")
         if self._has_all:
             val = self.split("val")
             targets = Targets.of(self.kind, train.labels, self.class_names)
             dataset = Dataset(name, self.class_names, train, val, *train.channel_statistics(), targets=targets)
             return replace(dataset, sha256=content_sha256(validation, self.class_names, train, val))
         sha256 = content_sha256(validation, self.class_names, train)
-        rest = train if self._test_split else _test_and_rest(train)[1]
+        rest = train if self._test_split else _without_test(train)
         return replace(Dataset.split(name, self.class_names, rest, self.kind), sha256=sha256)
 
     def test(self) -> Images:
         """The test images, for the end of a training or a comparison."""
         if self._test_split is None:
-            return _test_and_rest(self.split("train"))[0]
+            return _test_of(self.split("train"))
         return self.split(self._test_split)
 
     def check_enough(self) -> None:
@@ -280,9 +286,8 @@ class ImageArrays:
 
     def split(self, split: str) -> Images:
         """All images of a split that there is, in their order."""
-        labels = self._labels[2][split]
-        pixels = torch.from_numpy(self._pixels(self.pairs[split].images))
-        return Images(pixels, torch.from_numpy(labels)).with_channels(self.channels)
+        labels = torch.from_numpy(self._labels[2][split])
+        return Images(self._pixels(self.pairs[split].images), labels).with_channels(self.channels)
 
     # ------------------------------------------------------------------ pixels
 
@@ -298,24 +303,57 @@ class ImageArrays:
         except ValueError as error:
             raise ValueError(f"{self.where}: {name} {error}") from None
 
-    def _pixels(self, name: str) -> npt.NDArray[np.uint8]:
-        """The centre squares of an array's images, uint8 `[N, side, side, C]`: the array itself where it is that."""
-        images, form = self.arrays.read(name), self._form(name)
-        is_uint8 = images.dtype == np.uint8
-        if is_uint8 and form.is_square and images.ndim == 4 and not form.first:
-            return np.ascontiguousarray(images)
-        pixels = np.empty((len(images), form.side, form.side, form.channels), np.uint8)
+    def _pixels(self, name: str) -> Pixels:
+        """The centre squares of an array's images, uint8 `[N, side, side, C]`: the array itself where it is that.
+
+        Others are converted, into memory, or if they are too many into a file of the cache.
+        """
+        images, form = self.arrays.images(name, self.log), self._form(name)
+        shape = (len(images), form.side, form.side, form.channels)
+        in_memory = self.arrays.identity(name) is None  # a program's, which may have mapped them from anywhere
+        if images.dtype == np.uint8 and form.is_square:
+            as_they_are = form.squares(images)
+            if as_they_are.flags.c_contiguous:
+                file = None if in_memory else in_file(as_they_are)
+                held = torch.from_numpy(as_they_are)
+                return held if file is None else left_in(file, lambda: held)
+        if in_memory or fits(math.prod(shape)):
+            pixels = np.empty(shape, np.uint8)
+            for part, squares in zip(_parts(images), self._squares(name, images), strict=True):
+                pixels[part] = squares
+            return torch.from_numpy(pixels)
+        return self._converted(name, shape, lambda: self._squares(name, images))
+
+    def _squares(self, name: str, images: npt.NDArray[Any]) -> Iterator[npt.NDArray[np.uint8]]:
+        """The centre squares of `images`, uint8 `[n, side, side, C]`, part by part."""
+        form = self._form(name)
         for part in _parts(images):
             squares = form.squares(images[part])
-            pixels[part] = squares if is_uint8 else self._as_uint8(name, squares, self._white)
-        return pixels
+            yield squares if images.dtype == np.uint8 else self._as_uint8(name, squares, self._white)
+
+    def _converted(
+        self, name: str, shape: tuple[int, ...], squares: Callable[[], Iterator[npt.NDArray[np.uint8]]]
+    ) -> Pixels:
+        """The images of an array in a file of the cache, which is made once of all its `squares`."""
+        size, called = math.prod(shape), f"{name}-{shape[1]}px"
+        files = [self.arrays.identity(pair.images) for pair in self.pairs.values()]  # white is one for all of them
+        how = repr((files, self._form(name)))
+
+        def convert(out: IO[bytes]) -> None:
+            self.log(f"{self.where}: converting {name} to {size / 1e9:.3g} GB of uint8, which is done once")
+            write_images(out, shape, squares())
+
+        file = in_file(kept(Path(self.where), called, how, size, convert))
+        assert file is not None
+        return left_in(file)
 
     @cached_property
     def _white(self) -> float:
         """What white is in floating-point images: 1 or 255, by the largest value in the first such split."""
         name = next(p.images for p in self.pairs.values() if self.arrays.headers[p.images].dtype.kind == "f")
-        images = self.arrays.read(name)
-        largest = max(float(images[part].max()) for part in _parts(images))
+        images = self.arrays.images(name, self.log)
+        many = None if fits(images.nbytes) else self.arrays.identity(name)
+        largest = known("largest", many, lambda: max(float(images[part].max()) for part in _parts(images)))
         for white in (1.0, 255.0):
             if largest <= white * (1 + SLACK):
                 self.log(f"{self.where}: {name} has values up to {largest:g}: {white:g} is taken as white")
@@ -367,9 +405,9 @@ class ImageArrays:
 def _channels_come_first(shape: tuple[int, ...], channels: int | None) -> bool | None:
     """Whether the second number of `[N, ., ., .]` is the channels, not the last one; None where it may be either."""
     _, second, third, last = shape
-    for known in ((GREY, RGB), (channels,)):
-        if last in known or second in known:
-            return last not in known
+    for counts in ((GREY, RGB), (channels,)):
+        if last in counts or second in counts:
+            return last not in counts
     if last < min(second, third):
         return False
     return True if second < min(third, last) else None
@@ -383,19 +421,40 @@ def _spellings(split: str) -> list[tuple[str, str]]:
 
 def _parts(images: npt.NDArray[Any]) -> list[slice]:
     """Which images are worked on together, so that many take no more memory than few."""
-    return [slice(start, start + CHUNK) for start in range(0, len(images), CHUNK)]
+    together = max(1, min(CHUNK, PART // max(1, math.prod(images.shape[1:]))))
+    return [slice(start, start + together) for start in range(0, len(images), together)]
 
 
 def content_sha256(validation: str, class_names: tuple[str, ...], *splits: Images) -> str:
-    """By what a run knows its images again: by their content, in whatever file and form they are."""
+    """By what a run knows its images again: by their content, in whatever file and form they are.
+
+    That of splits which are read as they are needed is computed once.
+    """
+    identities = [images.pixels.identity() for images in splits if isinstance(images.pixels, Streamed)]
+    labels = [hashlib.sha256(images.labels.numpy().data).hexdigest() for images in splits]
+    every = None
+    if len(identities) == len(splits) and None not in identities:
+        every = repr((validation, class_names, identities, labels))
+    found: str = known("sha256", every, lambda: _sha256_of_all(validation, class_names, splits))
+    return found
+
+
+def _sha256_of_all(validation: str, class_names: tuple[str, ...], splits: Sequence[Images]) -> str:
     digest = hashlib.sha256(repr((validation, class_names)).encode(errors="backslashreplace"))
     for images in splits:
         digest.update(repr(tuple(images.pixels.shape)).encode())
-        digest.update(images.pixels.numpy().data)
+        for part in in_parts(images.pixels):
+            digest.update(part.data)
         digest.update(images.labels.numpy().data)
     return digest.hexdigest()
 
 
-def _test_and_rest(training: Images) -> tuple[Images, Images]:
-    """A class-balanced tenth of `training` and all the rest."""
-    return training.divide(max(1, len(training) // VAL_SHARE), TEST_SEED)
+def _test_of(training: Images) -> Images:
+    """A class-balanced tenth of `training`."""
+    return training.take(max(1, len(training) // VAL_SHARE), TEST_SEED)
+
+
+def _without_test(training: Images) -> Images:
+    """All the rest."""
+    labels = training.labels.numpy()
+    return training.at(stratified(strata(labels), max(1, len(training) // VAL_SHARE), TEST_SEED)[1])

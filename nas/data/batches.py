@@ -18,6 +18,7 @@ from nas.data.augmentation import Augment
 from nas.data.images import Images, PerChannel
 from nas.data.operations import whole
 from nas.data.preprocessing import Normaliser, normalised
+from nas.data.streamed import Streamed, read_ahead
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 """`x` float32 `[B, C, H, W]`, normalised and channels_last; `y` int64 `[B]`.
@@ -27,7 +28,11 @@ entropy takes either. Labels and numbers are float32 `[B, K]`, see `nas.data.tar
 """
 
 Draw = tuple[torch.Tensor, ...]
-"""What chance decides of a batch: which images, int64 `[B]`, how each is changed, and how they are mixed."""
+"""What chance decides of a batch: which images, int64 `[B]`, how each is changed, and how they are mixed.
+
+Where the pixels are `Streamed`, those of the batch come second, uint8 `[B, H, W, C]`: they are read beforehand, so that
+a recorded step finds them in its memory as it finds the numbers.
+"""
 
 
 class TrainBatches:
@@ -71,22 +76,30 @@ class TrainBatches:
         batches = [order[start : start + size] for start in range(0, max(1, n - size + 1), size)]
         drawn = [(index, *self._numbers(len(index), generator)) for index in batches]
         on_device = [torch.stack(kind).to(self.device) for kind in zip(*drawn, strict=True)]
-        return (tuple(kind[number] for kind in on_device) for number in range(len(batches)))
+        draws = (tuple(kind[number] for kind in on_device) for number in range(len(batches)))
+        if isinstance(self.images.pixels, Streamed):
+            read = self.images.pixels.ahead(batches)
+            return ((index, pixels, *numbers) for (index, *numbers), pixels in zip(draws, read, strict=True))
+        return draws
 
     def batch(self, draw: Draw) -> Batch:
         """The batch that `draw` decides."""
         index, *rest = draw
         numbers = iter(rest)
-        x, y = self._changed(index, numbers), self.images.labels[index]
+        y = self.images.labels[index]
+        pixels = self.images.pixels
+        if isinstance(pixels, Streamed):
+            pixels, index = next(numbers), torch.arange(len(index), device=index.device)
+        x = self._changed(pixels, index, numbers)
         if self.augment.cutout:
             _cut_out(x, self.augment.cutout, next(numbers), next(numbers))
         if self.mix:
             x, y = self.mix(x, y, next(numbers))
         return x.permute(0, 3, 1, 2), y
 
-    def _changed(self, index: torch.Tensor, numbers: Iterator[torch.Tensor]) -> torch.Tensor:
-        """The images at `index` by the first of `numbers`, normalised: float32 `[B, H, W, C]`."""
-        pixels, augment = self.images.pixels, self.augment
+    def _changed(self, pixels: torch.Tensor, index: torch.Tensor, numbers: Iterator[torch.Tensor]) -> torch.Tensor:
+        """The images of `pixels` at `index` by the first of `numbers`, normalised: float32 `[B, H, W, C]`."""
+        augment = self.augment
         if augment.min_area is None:
             kinds = 3 if augment.flip else 2
             x = _crop_and_flip(pixels, index, *(next(numbers) for _ in range(kinds)))
@@ -127,9 +140,9 @@ def train_batches(
 
 def eval_batches(images: Images, mean: PerChannel, std: PerChannel, *, batch_size: int) -> Iterator[Batch]:
     """All images as they are, in order; the last batch may be smaller."""
-    for start in range(0, len(images), batch_size):
-        index = slice(start, start + batch_size)
-        yield normalised(images.pixels[index], mean, std).permute(0, 3, 1, 2), images.labels[index]
+    batches = [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
+    for index, pixels in zip(batches, read_ahead(images.pixels, batches), strict=True):
+        yield normalised(pixels, mean, std).permute(0, 3, 1, 2), images.labels[index]
 
 
 def _crop_and_flip(

@@ -1,5 +1,8 @@
 """Image files as one uint8 array: decoded in parallel once, and from then on mapped from a cache.
 
+Images are written as they are decoded, so that many take no more memory than few; those that are too many to be held
+are read from the cache as they are needed, see `nas.data.streamed`.
+
 The cache is of no value but speed: in the user's cache a folder `decoded/NAME-SPLIT-SIZEpx-HASH/` for each folder of
 files, or each split of a CSV, and in it one for the list of files, with their sizes and times; when a file changes, all
 are decoded again. Beside the pixels it has a hash of each image, by which copies are found, see `nas.data.duplicates`.
@@ -32,10 +35,11 @@ from nas.data.download import Log
 from nas.data.duplicates import Hashes, hash_of
 from nas.data.image_file import decode, why_unreadable
 from nas.data.images import GREY, RGB
+from nas.data.streamed import InFile, Pixels, left_in
 from nas.files import cache_dir, read_json, write_atomically
 
 VERSION = 2  # of what is cached: another number whenever files decode to other pixels
-CHUNK = 1024  # files between two looks at the disk
+CHUNK, BYTES = 1024, 2**26  # files that are decoded before they are written, and how many bytes these take at most
 REPORT_EVERY = 10  # seconds
 REASONS = MapOf(TEXT)  # why files are unreadable, by their names
 PIXELS, UNREADABLE, HASHES = "pixels.uint8", "unreadable.json", "phash.uint64"
@@ -57,7 +61,7 @@ class Decoded:
     names; `report` is a file in which they stand.
     """
 
-    pixels: Tensor
+    pixels: Pixels
     hashes: Hashes
     unreadable: dict[str, str]
     report: Path
@@ -122,8 +126,10 @@ def _cached(place: Path, files: int, size: int, channels: int) -> Decoded | None
             values = torch.from_file(str(place / PIXELS), shared=False, size=elements, dtype=torch.uint8)
     except (OSError, ValueError):
         return None
-    pixels = values.view(count, size, size, channels)
-    return Decoded(pixels, _hashes(place, pixels), unreadable, place / UNREADABLE)
+    mapped = values.view(count, size, size, channels)
+    hashes = _hashes(place, mapped)
+    pixels = left_in(InFile(place / PIXELS, 0, tuple(mapped.shape)), lambda: mapped) if count else mapped
+    return Decoded(pixels, hashes, unreadable, place / UNREADABLE)
 
 
 def _hashes(place: Path, pixels: Tensor) -> Hashes:
@@ -193,8 +199,9 @@ def _all_decoded(
 
     with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
         warnings.simplefilter("ignore")  # of odd EXIF data and of many pixels, which are no reason not to go on
-        for start in range(0, len(files), CHUNK):
-            chunk = files[start : start + CHUNK]
+        together = max(1, min(CHUNK, BYTES // (form[0] * form[0] * form[1])))
+        for start in range(0, len(files), together):
+            chunk = files[start : start + together]
             yield from zip(chunk, pool.map(attempt, chunk), strict=True)
 
 

@@ -37,6 +37,7 @@ from nas.data.groups import Groups, hold_out, typed
 from nas.data.images import GREY, RGB, VAL_SEED, VAL_SHARE, Dataset, Images, stratified
 from nas.data.listing import Listing
 from nas.data.splits import NAMED, SPLITS, FolderLayout, Split, some
+from nas.data.streamed import said
 from nas.data.targets import CLASSIFICATION, Targets, strata, stratified_by
 from nas.text.visible import visible_in_line
 
@@ -119,6 +120,8 @@ class ImageFolder:
         self._say_what_is_taken()
         notes = [self._groups.words()] if self._groups else []
         train = self._read("train")
+        if stay := said(train.images.pixels):
+            self.log(f"{self.path}: {stay}; the first time all are read, for their mean")
         if self._has_all:
             val = self._read("val")
             fitted, judged = train.images, val.images

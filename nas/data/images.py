@@ -1,4 +1,4 @@
-"""What data is here: whole splits as uint8 tensors, on the device that trains.
+"""What data is here: whole splits as uint8 tensors, on the device that trains, or read as they are needed.
 
 A split is stored `[N, H, W, C]` (NHWC): a batch gathered from it and permuted to `[B, C, H, W]` is
 channels_last already, the layout that convolutions are fastest in. C is 3 for RGB, 1 for grey, and what arrays have.
@@ -7,12 +7,13 @@ channels_last already, the layout that convolutions are fastest in. C is 3 for R
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import math
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
+from nas.data.known import known
+from nas.data.streamed import Pixels, Streamed, converted_in_parts, moved, parts, resized_in_parts
 from nas.data.targets import CLASSES, CLASSIFICATION, Targets, strata
 
 PerChannel = tuple[float, ...]
@@ -24,22 +25,21 @@ VAL_SHARE = 10
 VAL_SEED = 0
 """Which ones: fixed for good, so that every search, baseline and machine has the same 45,000/5,000 split."""
 
-CHUNK, VALUES = 1024, 2**27
-"""Images that are in floating point at a time, where a whole split is worked on, and of how many values at most."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Images:
     """One split. `pixels` is uint8 `[N, H, W, C]`, contiguous; both on one device.
 
     `labels` is int64 `[N]`, the classes, or of labels or numbers float32 `[N, K]`, see `nas.data.targets`.
+
+    Pixels that are too many for its memory are `Streamed`: they give what is asked of them on that device.
     """
 
-    pixels: torch.Tensor
+    pixels: Pixels
     labels: torch.Tensor
 
     def __post_init__(self) -> None:
-        assert self.pixels.dtype == torch.uint8 and self.pixels.ndim == 4
+        assert self.pixels.dtype == torch.uint8 and len(self.pixels.shape) == 4
         assert self.pixels.is_contiguous()
         assert self.labels.dtype == (torch.int64 if self.labels.ndim == 1 else torch.float32)
         assert self.labels.ndim <= 2 and self.labels.shape[:1] == self.pixels.shape[:1]
@@ -51,69 +51,64 @@ class Images:
     def channels(self) -> int:
         return self.pixels.shape[3]
 
-    def to(self, device: torch.device | str) -> Images:
-        return Images(self.pixels.to(device), self.labels.to(device))
+    def to(self, device: torch.device | str, sharing: int = 1) -> Images:
+        """The same on `device`, whose memory so many processes are `sharing`."""
+        return Images(moved(self.pixels, device, sharing), self.labels.to(device))
 
     def take(self, n: int, seed: int) -> Images:
         """A random subset of `n` images in the proportions of their `strata`; `ValueError` if there are fewer."""
-        return self.divide(n, seed)[0]
+        return self.at(self._stratified(n, seed)[0])
 
     def divide(self, n: int, seed: int) -> tuple[Images, Images]:
         """`take(n, seed)` and all the rest, both in the original order."""
+        first, rest = self._stratified(n, seed)
+        return self.at(first), self.at(rest)
+
+    def _stratified(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         if not 0 <= n <= len(self):
             raise ValueError(f"asked for {n:,} images of a split that has {len(self):,}: ask for at most that many")
-        first, rest = stratified(strata(self.labels.numpy(force=True)), n, seed)
-        return self.at(first), self.at(rest)
+        return stratified(strata(self.labels.numpy(force=True)), n, seed)
 
     def at(self, places: np.ndarray) -> Images:
         """The images at these `places`, int64 `[n]`, in that order."""
         index = torch.from_numpy(places).to(self.labels.device)
-        return Images(self.pixels[index], self.labels[index])
+        pixels = self.pixels.at(places) if isinstance(self.pixels, Streamed) else self.pixels[index]
+        return Images(pixels, self.labels[index])
 
     def resize(self, image_size: int) -> Images:
         """The whole split at `image_size` x `image_size` pixels: bilinear, antialiased, still uint8."""
         if self.pixels.shape[1:3] == (image_size, image_size):
             return self
-        resized = self.pixels.new_empty((len(self), image_size, image_size, self.channels))
-        for part in self._parts():
-            chunk = self.pixels[part].permute(0, 3, 1, 2).float()
-            chunk = F.interpolate(chunk, size=(image_size, image_size), mode="bilinear", antialias=True)
-            resized[part] = chunk.round_().clamp_(0, 255).permute(0, 2, 3, 1)
-        return Images(resized, self.labels)
+        if isinstance(self.pixels, Streamed):
+            return Images(self.pixels.resized(image_size), self.labels)
+        return Images(resized_in_parts(self.pixels, image_size), self.labels)
 
     def with_channels(self, channels: int) -> Images:
-        """The same images of so many channels: RGB as grey, grey as red, green and blue. ValueError for any others.
-
-        Grey is luma as Pillow's "L" has it (ITU-R 601-2), to the last bit.
-        """
+        """The same images of so many channels: RGB as grey, grey as red, green and blue. ValueError for any others."""
         if channels == self.channels:
             return self
         if {channels, self.channels} != {RGB, GREY}:
             raise ValueError(cannot_convert(self.channels, channels))
-        if channels == RGB:
-            return Images(self.pixels.expand(-1, -1, -1, RGB).contiguous(), self.labels)
-        grey = self.pixels.new_empty((*self.pixels.shape[:3], GREY))
-        for part in self._parts():
-            red, green, blue = self.pixels[part].int().unbind(3)
-            grey[part] = ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).to(torch.uint8)[..., None]
-        return Images(grey, self.labels)
+        if isinstance(self.pixels, Streamed):
+            return Images(self.pixels.with_channels(channels), self.labels)
+        return Images(converted_in_parts(self.pixels, channels), self.labels)
 
     def channel_statistics(self) -> tuple[PerChannel, PerChannel]:
-        """Mean and standard deviation of each channel, for pixels in 0..1."""
+        """Mean and standard deviation of each channel, for pixels in 0..1. Those of a file are computed once."""
+        identity = self.pixels.identity() if isinstance(self.pixels, Streamed) else None
+        mean, std = known("statistics", identity, self._channel_statistics)
+        return tuple(mean), tuple(std)
+
+    def _channel_statistics(self) -> tuple[list[float], list[float]]:
         total, squares = torch.zeros(2, self.channels, dtype=torch.float64, device=self.pixels.device)
-        for part in self._parts():
+        for part in parts(self.pixels):
             values = self.pixels[part].reshape(-1, self.channels).double() / 255
             total += values.sum(0)
             squares += values.square().sum(0)
-        count = self.pixels[..., 0].numel()
+        count = math.prod(self.pixels.shape[:3])
         mean = total / count
         std = (squares / count - mean.square()).clamp(min=0).sqrt().clamp(min=1 / 255)  # never 0: it divides
-        return tuple(mean.tolist()), tuple(std.tolist())
-
-    def _parts(self) -> Iterator[slice]:
-        """Which images are worked on together, so that large ones take no more memory than small ones."""
-        together = max(1, min(CHUNK, VALUES // max(1, self.pixels[0:1].numel())))
-        return (slice(start, start + together) for start in range(0, len(self), together))
+        return mean.tolist(), std.tolist()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,9 +159,11 @@ class Dataset:
         """1 of grey images, 3 of RGB ones."""
         return self.train.channels
 
-    def to(self, device: torch.device | str) -> Dataset:
-        test = None if self.test is None else self.test.to(device)
-        return dataclasses.replace(self, train=self.train.to(device), val=self.val.to(device), test=test)
+    def to(self, device: torch.device | str, sharing: int = 1) -> Dataset:
+        """The same on `device`, whose memory so many processes are `sharing`."""
+        train, val = self.train.to(device, sharing), self.val.to(device, sharing)
+        test = None if self.test is None else self.test.to(device, sharing)
+        return dataclasses.replace(self, train=train, val=val, test=test)
 
 
 def stratified(labels: np.ndarray, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,19 +14,21 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nas.checks.kinds import gives_items
 from nas.data import arrays
-from nas.data.array_files import InMemory
+from nas.data.array_files import InMemory, write_images
 from nas.data.arrays import CLASS_NAMES, SPELLED, ImageArrays, content_sha256
 from nas.data.download import Log
 from nas.data.items import array_of, class_names_of, line_of, read_items
+from nas.data.streamed import in_parts
 from nas.files import cache_dir
 
 HASH = 12  # hexadecimal digits of a name
@@ -184,7 +186,8 @@ def _stored(read: ImageArrays, home: Path, stem: str, new: Path) -> Path:
     new.mkdir()
     for split, images in splits.items():
         ending = "" if read.together else f"_{split}"
-        _save(new / f"x{ending}.npy", images.pixels.numpy())
+        shape, parts = tuple(images.pixels.shape), in_parts(images.pixels)
+        _write(new / f"x{ending}.npy", partial(write_images, shape=shape, parts=parts))
         _save(new / f"y{ending}.npy", images.labels.numpy())
     _save(new / "class_names.npy", np.array(read.class_names))
     if place.exists():  # and has been changed since
@@ -198,8 +201,12 @@ def _stored(read: ImageArrays, home: Path, stem: str, new: Path) -> Path:
 
 
 def _save(path: Path, values: npt.NDArray[Any]) -> None:
+    _write(path, lambda out: np.save(out, values, allow_pickle=False))
+
+
+def _write(path: Path, write: Callable[[IO[bytes]], None]) -> None:
     with path.open("wb") as file:
-        np.save(file, values, allow_pickle=False)
+        write(file)
         file.flush()
         os.fsync(file.fileno())
 

@@ -85,6 +85,11 @@ class Cluster:
         return self.workers or (self.gpus or 0) * self.on_each
 
     @property
+    def on_a_machine(self) -> int:
+        """Trials at once on a machine, at most: so many share its memory."""
+        return self.at_once if self.address is None else max(1, (os.cpu_count() or 1) // self.threads)
+
+    @property
     def shared(self) -> int:
         """How many trials slow each other, in ways that nobody knows before: those on one GPU, else 1."""
         return self.on_each if self.gpus else 1

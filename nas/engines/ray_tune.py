@@ -47,7 +47,7 @@ def run(trials: Trials, dataset: Dataset, cluster: Cluster) -> None:
     """
     count_out_of_memory_as_death()
     arrays, about = pack(dataset)
-    size = sum(array.nbytes for array in arrays.values())
+    size = sum(getattr(array, "nbytes", 0) for array in arrays.values())
     with (
         tempfile.TemporaryDirectory(prefix="nas-", ignore_cleanup_errors=True) as folder,
         connected(cluster, size) as at,

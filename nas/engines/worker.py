@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from nas.data.images import Dataset, Images
+from nas.data.streamed import LIMIT, Packed, Streamed
 from nas.devices.place import Place
 from nas.devices.process import prepare
 from nas.engines.cluster import Cluster
@@ -57,7 +58,7 @@ class Worker(tune.Trainable):
         prepare()
         self._board = board
         torch.set_num_threads(cluster.threads)
-        self._dataset = _unpack(arrays, about)
+        self._dataset = unpack(arrays, about, cluster)
         if cluster.device == "cuda":
             self._dataset = _on_its_gpu(self._dataset, cluster)
         self._place = Place.here(cluster.device)
@@ -66,7 +67,7 @@ class Worker(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._training = self._evaluate(new_config["spec"])
-        if self._dataset.train.pixels.is_cuda:
+        if self._dataset.train.pixels.device.type == "cuda":
             torch.cuda.synchronize()  # raises where a former trial broke this process's GPU context: a new worker then
             torch.cuda.empty_cache()  # others may share the GPU
         return True
@@ -97,7 +98,7 @@ def _on_its_gpu(dataset: Dataset, cluster: Cluster) -> Dataset:
         if cluster.gpus_per_trial < 1:  # too large a network runs out of its own share, not of its neighbours'
             total = torch.cuda.get_device_properties("cuda").total_memory
             torch.cuda.set_per_process_memory_fraction(memory_share(total, cluster.gpus_per_trial))
-        return dataset.to("cuda")
+        return dataset.to("cuda", cluster.on_each)
     except (RuntimeError, AssertionError) as error:
         here = Place.here("cpu").machine
         raise Unfit(f"{here} cannot train on the GPU that Ray gave a worker ({describe(error)})") from None
@@ -116,21 +117,40 @@ def memory_share(total: int, share: float) -> float:
 
 
 def pack(dataset: Dataset) -> tuple[dict[str, Any], tuple[Any, ...]]:
-    """`dataset` as NumPy arrays, of which all workers of a machine read the one copy in Ray's object store."""
-    arrays = {
-        f"{split}.{name}": getattr(getattr(dataset, split), name).numpy(force=True)
-        for split in ("train", "val", "test")
-        for name in ("pixels", "labels")
-        if getattr(dataset, split) is not None
-    }
+    """`dataset` as NumPy arrays, of which all workers of a machine read the one copy in Ray's object store.
+
+    Of pixels that are read as they are needed nothing travels but where they are.
+    """
+    splits = {split: getattr(dataset, split) for split in ("train", "val", "test")}
+    arrays: dict[str, Any] = {}
+    for split, images in splits.items():
+        if images is not None:
+            pixels = images.pixels
+            arrays[f"{split}.pixels"] = pixels.packed() if isinstance(pixels, Streamed) else pixels.numpy(force=True)
+            arrays[f"{split}.labels"] = images.labels.numpy(force=True)
     return arrays, (dataset.name, dataset.class_names, dataset.mean, dataset.std, dataset.targets)
 
 
-def _unpack(arrays: dict[str, Any], about: tuple[Any, ...]) -> Dataset:
+def unpack(arrays: dict[str, Any], about: tuple[Any, ...], cluster: Cluster) -> Dataset:
+    """What was packed. Raises Unfit where this machine has not the file that images are read from."""
+    try:
+        return _unpack(arrays, about, cluster.on_a_machine)
+    except (OSError, ValueError) as error:
+        here = Place.here("cpu").machine
+        raise Unfit(
+            f"{here} cannot read the images ({describe(error)}): they are too many for memory, and are read from "
+            f"their file, which each machine must have at the same path; a larger ${LIMIT} sends copies instead"
+        ) from None
+
+
+def _unpack(arrays: dict[str, Any], about: tuple[Any, ...], sharing: int = 1) -> Dataset:
     name, class_names, mean, std, targets = about
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nor does anyone write to it
-        tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
+        tensors: dict[str, Any] = {
+            key: array.opened(sharing) if isinstance(array, Packed) else torch.from_numpy(array)
+            for key, array in arrays.items()
+        }
     splits = {
         split: Images(tensors[f"{split}.pixels"], tensors[f"{split}.labels"])
         for split in ("train", "val", "test")

@@ -25,7 +25,14 @@ from nas.searching.progress import Output
 from nas.searching.published import benchmark_of
 from nas.searching.timing import NETWORKS, Allowance, estimate_trial_seconds
 from nas.text.units import format_about, format_count, format_seconds
-from nas.training.announcement import channels_said, judged_by, judging_lines, loss_in_words, recipe_line
+from nas.training.announcement import (
+    channels_said,
+    judged_by,
+    judging_lines,
+    loss_in_words,
+    place_lines,
+    recipe_line,
+)  # fmt: skip
 from nas.training.recipe import Recipe
 from searchspaces import Space, get_space
 from searchspaces.cost import cost_of
@@ -98,7 +105,7 @@ def announce(
         f"typically {format_count(typical)} MACs"
     )
     output.say(f"trial     {_what_a_trial_is(config, dataset)}")
-    for line in judging_lines(dataset, recipe):
+    for line in [*place_lines(dataset, recipe), *judging_lines(dataset, recipe)]:
         output.say(line)
     output.say(f"{wanted}; strategy {config.strategist}, seed {config.seed}")
     began = time.monotonic()

@@ -6,6 +6,7 @@ from nas.checks.class_weights import BALANCED
 from nas.data.images import GREY, RGB, Dataset
 from nas.data.judging import uncertainty, warnings_of
 from nas.data.source import DataSource
+from nas.data.streamed import fits, said
 from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION
 from nas.text.units import format_seconds
 from nas.text.visible import visible_in_line
@@ -25,6 +26,7 @@ def images_lines(
     return [
         f"data      {data_line(source, dataset, why)}",
         f"images    {images_line(dataset, recipe, pixels)}",
+        *place_lines(dataset, recipe),
         *judging_lines(dataset, recipe),
         f"{named_recipe_line(recipe, preset)}{loss_in_words(dataset)}",
     ]
@@ -85,6 +87,14 @@ def channels_said(dataset: Dataset) -> str:
     if dataset.channels == RGB:
         return ""
     return ", grey" if dataset.channels == GREY else f", {dataset.channels} channels"
+
+
+def place_lines(dataset: Dataset, recipe: Recipe) -> list[str]:
+    """Where the training images are that are too many to be held; mostly nothing. `dataset` as `images_line`."""
+    if not (stay := said(dataset.train.pixels)):
+        return []
+    held = recipe.subset is not None and fits(recipe.subset * dataset.channels * recipe.size_on(dataset) ** 2)
+    return [f"pixels    {stay}{f'; the {recipe.subset:,} to train on are held in memory' if held else ''}"]
 
 
 def judging_lines(dataset: Dataset, recipe: Recipe) -> list[str]:

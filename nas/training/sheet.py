@@ -32,7 +32,7 @@ def examples(dataset: Dataset, recipe: Recipe, seed: int = 0) -> Tensor:
         batch_size=len(few), augment=recipe.augment(), num_classes=dataset.num_classes,
     )  # fmt: skip
     generator = torch.Generator().manual_seed(seed)
-    columns = [few.pixels]
+    columns = [few.pixels[:]]
     for _ in range(VERSIONS):
         draw = next(batches.draw(generator))
         x, _ = batches.batch(draw)

@@ -208,3 +208,46 @@ def test_older_runs_have_three_channels_of_grey_arrays(cli: Cli) -> None:
     path.write_text(json.dumps(document), encoding="utf-8")
     assert cli("resume", "old", "--trials", "2")[0] == 0
     assert nas.load("old:best").channels == 3
+
+
+def test_images_that_are_not_held(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that began with images in memory goes on without, and the same comes of it."""
+    code, out, err = cli(*SEARCH, "--data", "array:pets.npz")
+    assert code == 0 and "stay on disk" not in out + err, err
+    held = nas.open("mnas-pets-1").trials[0]
+    monkeypatch.setenv("NAS_RESIDENT_GB", "0")
+    code, out, err = cli(*SEARCH, "--data", "array:pets.npz")
+    assert code == 0 and "pixels    9.22e-06 GB of images stay on disk and are read as they are needed" in out, err
+    left = nas.open("mnas-pets-2").trials[0]
+    assert (left.accuracy, left.reward) == (held.accuracy, held.reward)
+    code, _, err = cli("resume", "mnas-pets-1", "--trials", "2")
+    assert code == 0, err
+    code, out, err = cli("train", "mnas-pets-1:best", *SMALL)
+    assert code == 0 and "stay on disk" in out, err
+    code, out, err = cli("compare", "mnas-pets-1", "--baselines", "resnet8@0.25", "--seeds", "1", *SMALL)
+    assert code == 0 and "stay on disk" in out, err
+    code, out, err = cli("export", "mnas-pets-1:best", "--test", "--out", "out")
+    assert code == 0, err
+    code, out, err = cli("report", "mnas-pets-1")
+    assert code == 0, err
+
+
+@pytest.mark.parametrize("channels", [None, "1", "3"])
+def test_grey_images_that_are_not_held(channels: str | None, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They train the same, as they are and as red, green and blue."""
+    said = [] if channels is None else ["--channels", channels]
+    losses = []
+    for limit in ("1", "0"):
+        monkeypatch.setenv("NAS_RESIDENT_GB", limit)
+        code, out, err = cli("train", "resnet8@0.25", "--data", "array:pets.npz", *said, *SMALL, "--out", limit)
+        assert code == 0 and ("stay on disk" in out + err) == (limit == "0"), err
+        result = json.loads(Path(limit, "result.json").read_text(encoding="utf-8"))
+        losses.append([epoch["loss"] for epoch in result["history"]])
+        assert result.get("channels", 3) == int(channels or 1)
+    assert losses[0] == losses[1]
+
+
+def test_a_limit_that_is_none(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_RESIDENT_GB", "much")
+    code, _, err = cli(*SEARCH, "--data", "array:pets.npz")
+    assert code == 2 and "$NAS_RESIDENT_GB is 'much': give the GB of images that may be held in memory, as 4" in err

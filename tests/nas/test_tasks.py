@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,8 @@ from PIL import Image
 import nas
 from nas.data import load, load_test
 from nas.exports.source import run_source
+from nas.ledger.run import TrialRow, rank
+from nas.training.trial import State
 
 Cli = Callable[..., tuple[int, str, str]]
 TASKS = {"multilabel": (["labels"], None), "regression": (["red", "blue"], "red,blue")}
@@ -158,3 +162,67 @@ def test_what_makes_no_sense_is_one_line(photographs: Path, call_nas: Cli, more:
     assert said in wrong
     assert wrong.splitlines()[-1].startswith("nas: ")
     assert "Traceback" not in wrong
+
+
+# ------------------------------------------------------------------ with what else there is
+
+
+def test_several_labels_of_images_of_five_channels(here: Path, call_nas: Cli) -> None:
+    """From an array through a training and its files to a prediction, with both in every file."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, (120, 3))
+    x = np.full((120, 5, 16, 16), 20, np.uint8)
+    x[:, 1:4] += (200 * y[:, :, None, None]).astype(np.uint8)
+    np.savez(here / "five.npz", x=x, y=y, class_names=np.array(["ash", "elm", "oak"]))
+    np.save(here / "one.npy", x[0].transpose(1, 2, 0))
+    expected = {name for name, has in zip(("ash", "elm", "oak"), y[0], strict=True) if has}
+    train = ("train", "resnet8@0.25", "--data", "array:five.npz", "--epochs", "12", "--set", "batch_size=16")
+    code, out, wrong = call_nas(*train, "--out", "out")
+    assert code == 0, wrong
+    assert ", 5 channels" in out + wrong
+    assert "3 labels (multilabel): ash, elm, oak" in out + wrong
+    assert json.loads((here / "out" / "result.json").read_text())["channels"] == 5
+    (said,) = nas.predict(here / "out", here / "one.npy")
+    assert set(said.labels) == expected
+    nas.export(here / "out", to="standalone,onnx,pt2", out=here / "files")
+    assert "labels an image, an array in a .npy file, has" in (here / "files" / "README.md").read_text()
+    alone = run_source((here / "files" / "network.py").read_text(), here / "files" / "network.py").predict("one.npy")
+    for file in ("network.onnx", "network.pt2"):
+        (through,) = nas.predict(here / "files" / file, here / "one.npy")
+        assert set(through.labels) == expected
+        assert dict(through.classes) == pytest.approx(alone, abs=1e-3)
+
+
+@pytest.mark.parametrize("limit", ["1", "0"])
+def test_numbers_by_a_preset(limit: str, photographs: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says nothing of label smoothing, which numbers have not; and they may stay on the disk."""
+    monkeypatch.setenv("NAS_RESIDENT_GB", limit)
+    trained = nas.train(
+        "resnet8@0.25", data=f"folder:{photographs}", image_size=16, labels="red,blue", recipe="strong", epochs=2,
+        out=here / "out",
+    )  # fmt: skip
+    recipe = trained.result["recipe"]
+    assert (recipe["label_smoothing"], recipe["metric"], recipe["ema"]) == (0, "r2", 0.999)
+
+
+def test_a_search_for_numbers_ends_with_a_final_network(photographs: Path, call_nas: Cli) -> None:
+    code, out, wrong = call_nas(
+        "search", "--space", "compact", "--trials", "3", "--strategy", "random", "--name", "r", "--max-macs", "200k",
+        "--data", f"folder:{photographs}", "--image-size", "16", "--labels", "red,blue", "--final", "plain",
+        "--epochs", "1", "--subset", "32",
+    )  # fmt: skip
+    assert code == 0, wrong
+    assert "r:final is r:" in out + wrong
+    assert "test r2 " in out + wrong
+    assert "red off by " in out + wrong
+    final = nas.open("r").final
+    assert final is not None
+    assert (final.result["recipe"]["metric"], final.result["recipe"]["label_smoothing"]) == ("r2", 0)
+    assert call_nas("report", "r")[0] == 0
+
+
+def test_networks_that_are_worse_than_the_mean_have_an_order() -> None:
+    """By r2 below zero, all have the reward 0."""
+    row = TrialRow(0, State.COMPLETE, "", "", None, 0.0, 1, 1, 1, None, 1.0, "", None, (), score=-2.0, metric="r2")
+    others = [replace(row, number=number, score=score) for number, score in ((1, -0.5), (2, -1.0))]
+    assert [one.number for one in rank([row, *others])] == [1, 2, 0]

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from nas.data import Images, arrays, load, load_test, locate, own_channels, own_size, shape_of, short_name
+from nas.data.streamed import LIMIT, Streamed
 
 Values = dict[str, Any]
 SIZE = 8
@@ -373,3 +374,82 @@ def test_large_arrays_are_taken_in_parts(tmp_path: Path, monkeypatch: pytest.Mon
     whole = read(tmp_path, {"x": X / 255, "y": Y})
     monkeypatch.setattr(arrays, "CHUNK", 7)
     assert torch.equal(read(tmp_path, {"x": X / 255, "y": Y}).train.pixels, whole.train.pixels)
+
+
+# ------------------------------------------------------------------ more than is held
+
+
+def grey(given: Values) -> Values:
+    return {name: array[..., 0] if name.startswith("x") else array for name, array in given.items()}
+
+
+def first(given: Values) -> Values:
+    return {name: array.transpose(0, 3, 1, 2) if name.startswith("x") else array for name, array in given.items()}
+
+
+def fortran(given: Values) -> Values:
+    return {name: np.asfortranarray(array) for name, array in given.items()}
+
+
+def floating(given: Values) -> Values:
+    return {name: (array / 255).astype(np.float32) if name.startswith("x") else array for name, array in given.items()}
+
+
+@pytest.mark.parametrize("write", [npz, folder])
+@pytest.mark.parametrize("form", [dict, grey, first, fortran, floating])
+def test_images_that_are_too_many_are_left_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, Values], str],
+    form: Callable[[Values], Values],
+) -> None:  # fmt: skip
+    """They are the same, whatever they had to be converted from; that is done once.
+
+    Nothing has to be where a .npy file has them as they are wanted, which are grey ones, too: these stay grey.
+    """
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    name = write(tmp_path / "some.npz", form(values("train", "val", "test", n=40)))
+    held, tested = load(name, log=QUIET.append), load_test(name)
+    monkeypatch.setenv(LIMIT, "0")
+    for once in (True, False):
+        said: list[str] = []
+        found = load(name, log=said.append)
+        assert isinstance(found.train.pixels, Streamed) and isinstance(found.val.pixels, Streamed)
+        for one, other in ((found.train, held.train), (found.val, held.val), (load_test(name), tested)):
+            assert one.pixels[:].equal(other.pixels[:]) and one.labels.equal(other.labels)
+        assert (found.mean, found.std, found.sha256) == (held.mean, held.std, held.sha256)
+        assert any("stay on disk and are read as they are needed" in line for line in said)
+        work = [line for line in said if "which is done once" in line]
+        assert bool(work) == (once and (write is npz or form not in (dict, grey))), said
+
+
+def test_a_copy_is_made_again_where_its_array_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv(LIMIT, "0")
+    before = read(tmp_path, values("train"))
+    (tmp_path / "some.npz").unlink()
+    given = values("train")
+    given["x_train"] = given["x_train"] + np.uint8(1)
+    after = read(tmp_path, given)
+    assert after.train.pixels[:].equal(before.train.pixels[:] + 1) and after.sha256 != before.sha256
+    assert len(list((tmp_path / "cache" / "nas" / "mapped").rglob("*.npy"))) == 1
+
+
+def test_a_copy_for_which_there_is_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv(LIMIT, "0")
+    full = type("Usage", (), {"free": 100})
+    monkeypatch.setattr("nas.data.array_files.shutil.disk_usage", lambda path: full)
+    with pytest.raises(ValueError, match=r"cannot keep x_train of .*No space left.*XDG_CACHE_HOME name a folder with"):
+        read(tmp_path, values("train"))
+    assert not list((tmp_path / "cache").rglob("*.npy"))
+
+
+def test_a_damaged_zip_leaves_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv(LIMIT, "0")
+    name = npz(tmp_path / "some.npz", values("train"))
+    content = bytearray((tmp_path / "some.npz").read_bytes())
+    content[1000] ^= 255  # a pixel
+    (tmp_path / "some.npz").write_bytes(content)
+    with pytest.raises(ValueError, match="x_train is damaged: Bad CRC-32"):
+        load(name, log=QUIET.append)
+    assert not list((tmp_path / "cache").rglob("*.npy"))

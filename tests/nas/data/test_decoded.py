@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from PIL import Image
 from nas.data import decoded as module
 from nas.data.decoded import Decoded, File, decoded
 from nas.data.image_file import decode
+from nas.data.streamed import LIMIT, Streamed
 
 RED = (200, 30, 60)
 
@@ -160,3 +164,28 @@ def test_nothing_but_damaged_images(tmp_path: Path) -> None:
     (tmp_path / "only" / "a.png").write_text("")
     found = read(tmp_path / "only")
     assert found.pixels.shape == (0, 8, 8, 3) and len(found.unreadable) == 1
+
+
+def test_images_that_are_too_many_are_read_as_they_are_needed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = read(folder)
+    monkeypatch.setenv(LIMIT, "0")
+    left = read(folder)
+    assert isinstance(left.pixels, Streamed) and left.pixels[:].equal(held.pixels[:])
+    assert np.array_equal(left.hashes, held.hashes)
+
+
+def test_large_images_are_decoded_few_at_a_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until those are written, they are in memory."""
+    expected = read(folder)
+    shutil.rmtree(expected.report.parent)
+    monkeypatch.setattr(module, "BYTES", 2 * 8 * 8 * 3)
+    together: list[int] = []
+
+    class Pool(ThreadPoolExecutor):
+        def map(self, work: Any, chunk: Any) -> Any:
+            together.append(len(chunk))
+            return super().map(work, chunk)
+
+    monkeypatch.setattr(module, "ThreadPoolExecutor", Pool)
+    assert read(folder).pixels[:].equal(expected.pixels[:])
+    assert together == [2, 2, 1]

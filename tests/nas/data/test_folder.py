@@ -13,6 +13,7 @@ from PIL import Image
 
 from nas.data import Images, load, load_test, locate, shape_of
 from nas.data.folder import ImageFolder
+from nas.data.streamed import LIMIT, Streamed
 
 CLASSES = ("cat", "dog", "emu")
 
@@ -459,3 +460,21 @@ def test_images_are_where_they_were_in_the_file(tmp_path: Path) -> None:
     Image.fromarray(top).save(root / "val" / "cat" / "0.png")
     first = opened(root).test().pixels[0]
     assert first[0].min() == 255 and first[-1].max() == 0
+
+
+def test_a_folder_that_is_too_large_is_left_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its splits, fingerprint, statistics and copies are the same."""
+    root = make(tmp_path / "some", ("train",), n=20)
+    name, said = f"folder:{root}", []
+    held, tested = load(name, image_size=16, log=said.append), load_test(name, image_size=16, log=said.append)
+    monkeypatch.setenv(LIMIT, "0")
+    found = load(name, image_size=16, log=said.append)
+    assert isinstance(found.train.pixels, Streamed) and "stay on disk and are read as they are needed" in said[-1]
+    pairs = (
+        (found.train, held.train),
+        (found.val, held.val),
+        (load_test(name, image_size=16, log=said.append), tested),
+    )
+    for one, other in pairs:
+        assert one.pixels[:].equal(other.pixels[:]) and one.labels.equal(other.labels)
+    assert (found.sha256, found.mean, found.std, found.notes) == (held.sha256, held.mean, held.std, held.notes)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from nas.data import Dataset, Images, load
 from nas.data.images import visible
+from nas.data.streamed import parts
 
 
 def random_images(n: int, classes: int = 10, size: int = 8) -> Images:
@@ -127,8 +128,8 @@ def test_a_data_set_moves_as_a_whole():
 def test_large_images_are_worked_on_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     images = random_images(20)
     resized, (mean, std) = images.resize(4), images.channel_statistics()
-    monkeypatch.setattr("nas.data.images.VALUES", 3 * 8 * 8 * 3)
-    assert [part.stop - part.start for part in images._parts()] == [3] * 7
+    monkeypatch.setattr("nas.data.streamed.VALUES", 3 * 8 * 8 * 3)
+    assert [part.stop - part.start for part in parts(images.pixels)] == [3] * 7
     assert same(images.resize(4), resized)
     assert images.channel_statistics() == (pytest.approx(mean), pytest.approx(std))
 

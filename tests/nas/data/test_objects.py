@@ -17,6 +17,7 @@ from torch.utils.data import Dataset, IterableDataset, Subset
 from nas.data import load, load_test
 from nas.data.objects import kept
 from nas.data.source import DataSource, choose_source, given_again
+from nas.data.streamed import LIMIT, Streamed
 from nas.options.groups import DataOptions
 from tests.nas.data.test_arrays import colours, images
 
@@ -275,3 +276,16 @@ def test_what_is_gone_can_be_made_again(module: str) -> None:
 def test_data_dir_is_for_files(module: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--data-dir is where files are"):
         choose_source(None, DataOptions(data="mypets:pets", data_dir=tmp_path))
+
+
+def test_a_part_of_a_mapped_array_is_that_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy says of it that it begins in the file where the whole does."""
+    monkeypatch.setenv(LIMIT, "0")
+    x, y = images(60)
+    np.save(tmp_path / "x.npy", x)
+    part = np.load(tmp_path / "x.npy", mmap_mode="c")[20:50]
+    name, place = kept((part, y[20:50]), None, log=lambda text: None)
+    found = load(name, place, log=lambda text: None)
+    assert isinstance(found.train.pixels, Streamed)
+    blues = {int(image[0, 0, 2]) for split in (found.train, found.val) for image in split.pixels[:]}
+    assert blues <= set(range(20, 50)) and len(blues) == 27

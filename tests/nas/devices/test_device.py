@@ -240,7 +240,7 @@ class Broken(Designed):
 
     raises: nn.Module
 
-    def build(self, num_classes: int, image_size: int) -> nn.Module:
+    def build(self, num_classes: int, image_size: int, channels: int | None = None) -> nn.Module:
         return small(self.raises)
 
 

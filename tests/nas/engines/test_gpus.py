@@ -42,7 +42,7 @@ def meeting(folder: Path, number: int, of: int) -> Any:
     class Meeting:  # within a function, since a worker cannot import a test
         name: str = "meeting"
 
-        def build(self, num_classes: int, image_size: int) -> nn.Module:
+        def build(self, num_classes: int, image_size: int, channels: int | None = None) -> nn.Module:
             (folder / str(number)).touch()
             until = time.monotonic() + 100
             while len(list(folder.iterdir())) < of and time.monotonic() < until:

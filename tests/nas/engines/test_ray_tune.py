@@ -19,7 +19,8 @@ import pytest
 import torch
 from torch import nn
 
-from nas.data import Dataset
+from nas.data import Dataset, Images
+from nas.data.streamed import LIMIT, InFile, Packed, left_in
 from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
 from nas.network import Designed
@@ -37,6 +38,7 @@ if find_spec("ray") is None:  # not importorskip: the engine tells Ray to be sil
 from nas.engines import ray_tune
 from nas.engines.connection import connected
 from nas.engines.quiet_ray import ray_constants
+from nas.engines.worker import Unfit, pack, unpack
 
 RECIPE = Recipe(batch_size=20, bf16=False)
 
@@ -87,7 +89,7 @@ def deadly(folder: Path, *blows: str) -> Any:
     class Deadly:  # within a function, since a worker cannot import a test
         name: str = "deadly"
 
-        def build(self, num_classes: int, image_size: int) -> nn.Module:
+        def build(self, num_classes: int, image_size: int, channels: int | None = None) -> nn.Module:
             died = len(list(folder.iterdir()))
             if died < len(blows):
                 (folder / str(died)).touch()
@@ -318,3 +320,43 @@ def test_nobody_else_can_reach_what_runs_on_this_machine_alone(tmp_path: Path) -
         addresses = _listening(_family(os.getpid()))
     assert len(addresses) > 2 and set(addresses) <= set(LOOPBACK)
     assert ray_constants.ENABLE_RAY_CLUSTER, "as it was, for a cluster that is joined next"
+
+
+# ---------------------------------------------------------------------------- images that are not held
+
+
+def test_workers_read_images_that_are_too_many_from_their_file(
+    tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of them goes through Ray, and the trials are the same."""
+    path = tmp_path / "pixels"
+    path.write_bytes(tiny.train.pixels[:].numpy().tobytes())
+    found = []
+    for limit in ("1", "0"):
+        monkeypatch.setenv(LIMIT, limit)
+        pixels = left_in(InFile(path, 0, tuple(tiny.train.pixels.shape)))
+        dataset = replace(tiny, train=Images(pixels, tiny.train.labels))
+        arrays, _ = pack(dataset)
+        assert isinstance(arrays["train.pixels"], Packed) == (limit == "0")
+        trials = Listed(resnet20, resnet20)
+        ray_tune.run(trials, dataset, ray_tune.Cluster(workers=2))
+        assert {result.state for result in trials.results.values()} == {State.COMPLETE}, trials.results
+        found.append([(result.accuracy, result.loss) for _, result in sorted(trials.results.items())])
+    assert found[0] == found[1]
+
+
+def test_a_machine_without_the_file_says_so(tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LIMIT, "0")
+    path = tmp_path / "pixels"
+    path.write_bytes(tiny.train.pixels[:].numpy().tobytes())
+    pixels = left_in(InFile(path, 0, tuple(tiny.train.pixels.shape)))
+    arrays, about = pack(replace(tiny, train=Images(pixels, tiny.train.labels)))
+    path.unlink()
+    with pytest.raises(Unfit, match=r"cannot read the images \(FileNotFoundError.*at the same path.*NAS_RESIDENT_GB"):
+        unpack(arrays, about, ray_tune.Cluster(address="auto"))
+
+
+def test_how_many_share_the_memory_of_a_machine() -> None:
+    assert ray_tune.Cluster(workers=1).on_a_machine == 1
+    assert ray_tune.Cluster(gpus=2, gpus_per_trial=0.5, on="cpu").on_a_machine == 4
+    assert ray_tune.Cluster(address="auto").on_a_machine == os.cpu_count()

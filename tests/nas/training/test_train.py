@@ -6,13 +6,15 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from nas.data import Augment, Dataset
+from nas.data import Augment, Dataset, Images
+from nas.data.streamed import LIMIT, InFile, Streamed, left_in
 from nas.devices.precision import computes_in_bf16
 from nas.devices.recording import RECORDERS
 from nas.devices.tensor_program import TensorPrograms
@@ -263,3 +265,41 @@ def test_what_is_done_between_epochs_takes_no_time_of_the_training(tiny: Dataset
     for epoch in train(small(), tiny, replace(RECIPE, epochs=2), seed=0):
         time.sleep(1.0 * (epoch.number == 1))
     assert epoch.seconds < 1
+
+
+@pytest.mark.parametrize(
+    ("variant", "more"),
+    [
+        *((variant, {}) for variant in variants()),
+        ("plain", {"image_size": 12}),
+        ("plain", {"progressive": 0.5, "epochs": 3}),
+        ("plain", {"progressive": 0.5, "epochs": 3, "image_size": 12}),
+    ],
+)
+def test_images_that_are_read_as_they_are_needed_train_the_same(
+    variant: str, more: dict[str, Any], tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the last bit, also where the steps are recorded."""
+    build, changes = variants()[variant]
+    recipe = replace(RECIPE, bf16=False, epochs=2)
+    recipe = replace(recipe, **changes, **more)
+    for recorder in ({}, {"cpu": TensorPrograms}):
+        monkeypatch.setattr("nas.devices.recording.RECORDERS", recorder)
+        found = []
+        for limit in ("1", "0"):
+            monkeypatch.setenv(LIMIT, limit)
+            dataset = recipe.prepare(replace(tiny, train=in_a_file(tiny.train, tmp_path), val=tiny.val))
+            assert isinstance(dataset.train.pixels, Streamed) == (limit == "0")
+            torch.manual_seed(3)
+            network = build()
+            epochs = list(train(network, dataset, recipe, seed=0))
+            found.append(([(e.loss, e.val_accuracy, e.single_steps) for e in epochs], network.state_dict()))
+        (one, weights), (other, other_weights) = found
+        assert one == other and {said for *_, said in one} == {""}
+        assert all(tensor.equal(other_weights[name]) for name, tensor in weights.items())
+
+
+def in_a_file(images: Images, folder: Path) -> Images:
+    """The same images in a file, from which they are read as they are needed if they are too many."""
+    (folder / "pixels").write_bytes(images.pixels[:].numpy().tobytes())
+    return Images(left_in(InFile(folder / "pixels", 0, tuple(images.pixels.shape))), images.labels)

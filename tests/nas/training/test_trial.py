@@ -25,7 +25,7 @@ class Broken:
     error: BaseException
     name: str = "broken"
 
-    def build(self, num_classes: int, image_size: int) -> nn.Module:
+    def build(self, num_classes: int, image_size: int, channels: int | None = None) -> nn.Module:
         raise self.error
 
 
