@@ -101,7 +101,7 @@ def test_a_trial_that_was_trained_teaches(tmp_path: Path, config: Config, tiny: 
     from nas.searching.progress import Output
 
     run = Run.create(tmp_path / "runs" / "one", replace(config, num_classes=4), Budget(trials=1))
-    driver.to_the_end(run, run.budget, tiny, None, None, Output("none"), None)
+    driver.to_the_end(run, run.budget, tiny, "cpu", None, Output("none"), None)
     code, _, err = call_nas(*TRAIN, "--teacher", "one:best")
     assert code == 2 and "--teacher one:best has no trained weights" in err
     assert call_nas("train", "one:best", "--epochs", "1", "--batch-size", "20")[0] == 0
