@@ -15,8 +15,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "subset": "all",
         "batch_size": 128,
         "lr": 0.1,
-        "ema": 0.999,
-        "select": "best",
+        "progressive": 0.5,
     },
 }
 """The names are those of `nas.options.names.PRESETS`."""
