@@ -142,7 +142,7 @@ def needs_gpu(device: torch.device) -> None:
 
 def trial(module: nn.Module) -> TrialSpec:
     class Made(Designed):
-        def build(self, num_classes: int, image_size: int) -> nn.Module:
+        def build(self, num_classes: int, image_size: int, channels: int | None = None) -> nn.Module:
             return module
 
     return TrialSpec(0, Made("resnet20"), RECIPE, 0)

@@ -5,8 +5,8 @@ pattern is in two classes, so a network has to see both: coarse edges and fine t
 model of 8 x 8 pixels is right about two thirds of the time), but classes overlap in them. As in photographs, things
 stand upright, a bar may hide a part, light comes from one side, and the background varies at all scales.
 
-It is made so that in one pass over 5,000 images networks differ much, in an order close to that on CIFAR-10, which
-`benchmarks/shapes.py` measures. No image of CIFAR-10, or of anything else, is used. The images are the same on every
+It is made so that in one pass over 5,000 images networks differ much. How far their order is that on CIFAR-10,
+`benchmarks/shapes.py` measures (a rank correlation of about 0.7 for `compact`). No image of CIFAR-10, or of anything else, is used. The images are the same on every
 machine but for the last bits of sines.
 """
 

@@ -125,7 +125,7 @@ def search(path: Path, until: int) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     torch.set_num_threads(1)
     run, noted = Run.open(path), Noted(path / NOTES, until)
-    with mock.patch.object(loop, "cost_of", lambda build, pixels: Cost(1, 1, 1)), run.driving() as study:
+    with mock.patch.object(loop, "cost_of", lambda build, pixels, channels: Cost(1, 1, 1)), run.driving() as study:
         trials = Search(run, study, run.budget, Silent(), without_images("cifar10"))
         trials.ready(1)
         before, first = _resident(), trials.done

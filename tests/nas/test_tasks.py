@@ -202,7 +202,7 @@ def test_numbers_by_a_preset(limit: str, photographs: Path, here: Path, monkeypa
         out=here / "out",
     )  # fmt: skip
     recipe = trained.result["recipe"]
-    assert (recipe["label_smoothing"], recipe["metric"], recipe["ema"]) == (0, "r2", 0.999)
+    assert (recipe["label_smoothing"], recipe["metric"], recipe["progressive"]) == (0, "r2", 0.5)
 
 
 def test_a_search_for_numbers_ends_with_a_final_network(photographs: Path, call_nas: Cli) -> None:

@@ -83,7 +83,7 @@ def test_a_baseline_is_as_wide_as_it_may_be(name: str, step: float) -> None:
         return Candidate("", Designed(with_width(name, width))).size(*SHAPE).macs
 
     class TwelveMillion(Candidate):
-        def size(self, num_classes: int, image_size: int):  # type: ignore[no-untyped-def]
+        def size(self, num_classes: int, image_size: int, channels: int | None = None):  # type: ignore[no-untyped-def]
             from searchspaces.cost import Cost
 
             return Cost(1, limit, 1)

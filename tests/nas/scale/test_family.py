@@ -246,7 +246,7 @@ def test_there_is_a_largest_phi() -> None:
 def test_time_is_measured_and_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0 < seconds(by_formula(RESNET, 0), "cpu") < 10
     monkeypatch.setattr(
-        "nas.scale.family.latency", lambda module, *args, repeats: sum(p.numel() for p in module.parameters())
+        "nas.scale.family.latency", lambda module, *args, repeats, channels: sum(p.numel() for p in module.parameters())
     )
     found, ended = solve(RESNET, [seconds_within(400_000, "cpu")])
     assert found.cost.params <= 400_000 and "an image on cpu" in ended

@@ -167,10 +167,10 @@ def test_quarters_that_are_not_timed_go_by_the_pace_of_the_others(
 def test_drawing_networks_takes_a_quarter_of_the_time_at_most(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, drawn = Clock(), []
 
-    def count(build: Build, image_size: int) -> Any:
+    def count(build: Build, image_size: int, channels: int) -> Any:
         clock.now += 1.0
         drawn.append(build)
-        return cost_of(build, image_size)
+        return cost_of(build, image_size, channels)
 
     monkeypatch.setattr("nas.searching.timing.cost_of", count)
     monkeypatch.setattr("nas.searching.timing.training_seconds", lambda *how: 1.0)
