@@ -6,8 +6,8 @@ model of 8 x 8 pixels is right about two thirds of the time), but classes overla
 stand upright, a bar may hide a part, light comes from one side, and the background varies at all scales.
 
 It is made so that in one pass over 5,000 images networks differ much. How far their order is that on CIFAR-10,
-`benchmarks/shapes.py` measures (a rank correlation of about 0.7 for `compact`). No image of CIFAR-10, or of anything else, is used. The images are the same on every
-machine but for the last bits of sines.
+`benchmarks/shapes.py` measures (a rank correlation of about 0.7 for `compact`). No image of CIFAR-10, or of anything
+else, is used. The images are the same on every machine but for the last bits of sines.
 """
 
 from __future__ import annotations
