@@ -95,7 +95,7 @@ def search(asked: SearchOptions) -> Run:
     for run in runs:
         if run is not runs[0]:
             output.say(f"\nnow seed {run.config.seed}, as {run.name}:\n")
-        run.ended = driver.to_the_end(run, limit, dataset, where, cluster, output, run.telling(asked.on_trial))
+        run.ended = driver.to_the_end(run, limit, dataset, where, cluster, output, run.row_callback(asked.on_trial))
         shipping.finish(run, dataset, choices.place_alone(where, cluster, asked.threads), output)
     return runs[0]
 

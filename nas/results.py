@@ -189,7 +189,7 @@ class Run(run.Run):
         shape, data = self.config.shape_of(network), data_of(self, network)
         return Trial(**vars(row), blueprint=Blueprint(network, *shape, data, data.channels))
 
-    def telling(self, on_trial: Callable[[Trial], None] | None) -> Callable[[TrialRow], None] | None:
+    def row_callback(self, on_trial: Callable[[Trial], None] | None) -> Callable[[TrialRow], None] | None:
         """`on_trial` for the rows that a search notes."""
         return None if on_trial is None else lambda row: on_trial(self.trial(row)) if row.arch else None
 
@@ -229,7 +229,7 @@ class Run(run.Run):
         if config.workload.tests:
             dataset = choices.with_test(dataset, source, output)
         output.say(going_on(self.name, config.data, limit, "" if config.table else place(where, cluster)))
-        self.ended = driver.to_the_end(self, limit, dataset, where, cluster, output, self.telling(asked.on_trial))
+        self.ended = driver.to_the_end(self, limit, dataset, where, cluster, output, self.row_callback(asked.on_trial))
         alone = choices.place_alone(where, cluster, config.threads)
         shipping.finish(self, dataset, alone, output, path(asked.data_dir), asked.data)
         return self

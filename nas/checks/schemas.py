@@ -253,7 +253,7 @@ TRIAL = Object(
         "single_steps": TEXT,
         "place": NATURAL,
         "duplicate_of": NATURAL,
-        "refused": Flag(),
+        "refused": Flag(),  # infeasible: by its cost, before it was trained
         "curve": ListOf(CURVE_POINT),
         "test_accuracy": SHARE,
         "test_score": SCORE,

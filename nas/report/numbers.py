@@ -106,9 +106,9 @@ class Numbers:
     def trained(self) -> list[TrialRow]:
         """The trials that were trained or looked up, as they ended; those that failed are among them."""
         ended = {t.number: t.datetime_complete for t in self.trials if t.state.is_finished()}
-        refused = {t.number for t in self.trials if "refused" in t.user_attrs}
+        infeasible = {t.number for t in self.trials if "refused" in t.user_attrs}
         new = [r for r in self.rows if r.arch and r.duplicate_of is None]
-        rows = [r for r in new if r.number in ended and r.number not in refused]
+        rows = [r for r in new if r.number in ended and r.number not in infeasible]
         return sorted(rows, key=lambda row: (ended[row.number], row.number))
 
     @property
@@ -151,9 +151,9 @@ class Numbers:
     @cached_property
     def states(self) -> Counter[str]:
         """How many trials are how. Those of a network that was known already are `repeated`, whatever came of it."""
-        refused = {t.number for t in self.trials if "refused" in t.user_attrs}
+        infeasible = {t.number for t in self.trials if "refused" in t.user_attrs}
         return Counter(
-            "repeated" if row.duplicate_of is not None else "too large" if row.number in refused else str(row.state)
+            "repeated" if row.duplicate_of is not None else "too large" if row.number in infeasible else str(row.state)
             for row in self.rows
         )
 
