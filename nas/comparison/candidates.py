@@ -89,7 +89,7 @@ def check_starts(comparison: ComparisonSpace, dataset: Dataset, recipe: Recipe) 
             continue
         if not Weights.read(start.path).trained:
             raise ValueError(f"{start.path} has untrained weights: name those of a training")
-        module = candidate.network.build(shown.num_classes, shown.image_size)
+        module = candidate.network.build(shown.num_classes, shown.image_size, shown.channels)
         taken = start.give(module, candidate.network, shown)
         start.tuning.frozen(module)
         lines.append(f"{candidate.name}: {taken.describe()}")

@@ -57,6 +57,18 @@ def test_it_is_fine_tuned_and_reported_apart(compared: Run, pretrained: Path) ->
     assert "start" in to_csv([found]).splitlines()[0]
 
 
+def test_on_grey_images_it_sees_one_channel(
+    tiny: Dataset, pretrained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its file is checked as it is trained: the weights of red, green and blue are summed."""
+    np.savez(tmp_path / "grey.npz", images=tiny.train.pixels[..., :1].numpy(), labels=tiny.train.labels.numpy())
+    networks = ["resnet8@0.1", f"resnet8@0.2+init={pretrained}"]
+    data = f"array:{tmp_path / 'grey.npz'}"
+    run = nas.compare(networks, data=data, seeds=1, runs_dir=tmp_path, name="g", progress="lines", **LESS)
+    assert "summed over red, green and blue, for images of one channel" in capsys.readouterr().out
+    assert [len(result.trainings) for result in read(run)[0].all] == [1, 1]
+
+
 def test_its_weights_are_those_of_the_file(images: str, tmp_path: Path) -> None:
     """With a learning rate of next to nothing it knows what it knew, and from random weights next to nothing."""
     before = nas.train("resnet8@0.2", data=images, out=tmp_path / "before", epochs=8, batch_size=20)
