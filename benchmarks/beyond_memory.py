@@ -79,7 +79,6 @@ def measured(file: Path, batches: int, network: str) -> dict[str, float]:
 
 def in_a_process(file: Path, gigabytes: str, options: argparse.Namespace) -> dict[str, Any]:
     command = [sys.executable, __file__, "--measure", str(file), "--batches", str(options.batches)]
-    command += ["--network", options.network]
     told = subprocess.run(
         [*command, "--network", options.network],
         check=True,

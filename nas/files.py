@@ -24,6 +24,7 @@ CONFIG, JOURNAL = "config.json", "journal.log"
 BEGINNING = ".beginning"
 """What it has as long as the process that makes the run is not through: resuming the run does the rest."""
 WEIGHTS, ARCHITECTURE, RESULT = "weights.safetensors", "architecture.json", "result.json"
+TRAINING = "training.json"  # what the folder of a training has from its beginning on, see `nas.final.run`
 MISTAKES = "mistakes.png"
 """What the folder of a training has when it has ended."""
 

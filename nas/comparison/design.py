@@ -28,6 +28,11 @@ from searchspaces.images import RGB
 COMPARISON = "comparison"  # the kind of its runs
 
 
+def kind_of(start: str, found: bool) -> str:
+    """Of a network in a comparison, in a word: by the file of weights that it starts from, and who made it."""
+    return "pretrained" if start else "found" if found else "hand-designed"
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A network of a comparison, and what it is called there."""
@@ -44,7 +49,7 @@ class Candidate:
     @property
     def kind(self) -> str:
         """In a word."""
-        return "pretrained" if self.start else "found" if self.found else "hand-designed"
+        return kind_of(self.start, self.found)
 
     def size(self, num_classes: int, image_size: int, channels: int | None = None) -> Cost:
         """For images of so many classes, pixels and channels, 3 by default. ValueError where it does not take such."""

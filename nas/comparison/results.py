@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from nas.comparison.candidates import budgets
-from nas.comparison.design import comparison_of
+from nas.comparison.design import comparison_of, kind_of
 from nas.comparison.ensembles import Ensemble, ensembles
 from nas.data.targets import CLASSIFICATION, MULTILABEL
 from nas.ledger.run import Run
@@ -55,7 +55,7 @@ class NetworkResult:
     @property
     def kind(self) -> str:
         """In a word."""
-        return "pretrained" if self.start else "found" if self.found else "hand-designed"
+        return kind_of(self.start, self.found)
 
     @property
     def called(self) -> str:

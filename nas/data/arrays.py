@@ -34,7 +34,7 @@ from nas.data.folder import TEST_SEED
 from nas.data.images import GREY, RGB, VAL_SHARE, Dataset, Images, cannot_convert, stratified
 from nas.data.known import known
 from nas.data.splits import some
-from nas.data.streamed import CHUNK, Pixels, Streamed, fits, in_parts, left_in, said
+from nas.data.streamed import Pixels, Streamed, fits, in_parts, left_in, parts, said
 from nas.data.targets import CLASSIFICATION, Targets, strata, stratified_by
 
 PART = 2**25  # values that are converted at a time, at most
@@ -319,7 +319,7 @@ class ImageArrays:
                 return held if file is None else left_in(file, lambda: held)
         if in_memory or fits(math.prod(shape)):
             pixels = np.empty(shape, np.uint8)
-            for part, squares in zip(_parts(images), self._squares(name, images), strict=True):
+            for part, squares in zip(parts(images, PART), self._squares(name, images), strict=True):
                 pixels[part] = squares
             return torch.from_numpy(pixels)
         return self._converted(name, shape, lambda: self._squares(name, images))
@@ -327,7 +327,7 @@ class ImageArrays:
     def _squares(self, name: str, images: npt.NDArray[Any]) -> Iterator[npt.NDArray[np.uint8]]:
         """The centre squares of `images`, uint8 `[n, side, side, C]`, part by part."""
         form = self._form(name)
-        for part in _parts(images):
+        for part in parts(images, PART):
             squares = form.squares(images[part])
             yield squares if images.dtype == np.uint8 else self._as_uint8(name, squares, self._white)
 
@@ -353,7 +353,7 @@ class ImageArrays:
         name = next(p.images for p in self.pairs.values() if self.arrays.headers[p.images].dtype.kind == "f")
         images = self.arrays.images(name, self.log)
         many = None if fits(images.nbytes) else self.arrays.identity(name)
-        largest = known("largest", many, lambda: max(float(images[part].max()) for part in _parts(images)))
+        largest = known("largest", many, lambda: max(float(images[part].max()) for part in parts(images, PART)))
         for white in (1.0, 255.0):
             if largest <= white * (1 + SLACK):
                 self.log(f"{self.where}: {name} has values up to {largest:g}: {white:g} is taken as white")
@@ -417,12 +417,6 @@ def _spellings(split: str) -> list[tuple[str, str]]:
     """What the images and the labels of a split may be called."""
     found = [(f"{x}_{called}", f"{y}_{called}") for called in SPELLED[split] for x, y in PAIRS]
     return found + [(f"{called}_{x}", f"{called}_{y}") for called in SPELLED[split] for x, y in PAIRS]
-
-
-def _parts(images: npt.NDArray[Any]) -> list[slice]:
-    """Which images are worked on together, so that many take no more memory than few."""
-    together = max(1, min(CHUNK, PART // max(1, math.prod(images.shape[1:]))))
-    return [slice(start, start + together) for start in range(0, len(images), together)]
 
 
 def content_sha256(validation: str, class_names: tuple[str, ...], *splits: Images) -> str:

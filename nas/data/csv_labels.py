@@ -95,22 +95,25 @@ def _unclear(columns: Sequence[str], why: str) -> ValueError:
 
 
 def _numbers(columns: Sequence[str], rows: Sequence[Cells], wrong: Wrong) -> Meaning:
-    for place, row in enumerate(rows):
-        for column, cell in zip(columns, row, strict=True):
-            if not _is_finite(cell):
-                raise wrong(place, f"its {visible_in_line(column)} is {_shown(cell)}, and regression needs a number")
-    targets = tuple(tuple(map(float, row)) for row in rows)
+    targets = _targets(columns, rows, wrong, _is_finite, "regression needs a number")
     return Meaning(REGRESSION, tuple(columns), targets, f"the number{'s' if len(columns) > 1 else ''} {some(columns)}")
 
 
 def _of_columns(columns: Sequence[str], rows: Sequence[Cells], wrong: Wrong) -> Meaning:
     """A column for each label, of 0 and 1."""
+    targets = _targets(columns, rows, wrong, ("0", "1").__contains__, "must be 0 or 1")
+    return Meaning(MULTILABEL, tuple(columns), targets, f"a column of 0 and 1 for each label: {some(columns)}")
+
+
+def _targets(
+    columns: Sequence[str], rows: Sequence[Cells], wrong: Wrong, fits: Callable[[str], bool], need: str
+) -> tuple[Target, ...]:
+    """The numbers in the cells. Raises what `wrong` makes where one does not fit what they `need` to be."""
     for place, row in enumerate(rows):
         for column, cell in zip(columns, row, strict=True):
-            if cell not in ("0", "1"):
-                raise wrong(place, f"its {visible_in_line(column)} is {_shown(cell)}, and must be 0 or 1")
-    targets = tuple(tuple(map(float, row)) for row in rows)
-    return Meaning(MULTILABEL, tuple(columns), targets, f"a column of 0 and 1 for each label: {some(columns)}")
+            if not fits(cell):
+                raise wrong(place, f"its {visible_in_line(column)} is {_shown(cell)}, and {need}")
+    return tuple(tuple(map(float, row)) for row in rows)
 
 
 def _of_cells(column: str, rows: Sequence[Cells], wrong: Wrong) -> Meaning:

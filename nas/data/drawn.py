@@ -1,4 +1,4 @@
-"""What both versions of the built-in images are drawn with: distances to outlines, places, edges, layers.
+"""What both versions of the built-in images are drawn with: splits, distances to outlines, places, edges, layers.
 
 Many images are drawn at once: `[N, 32, 32]` are values of their pixels, and lengths are in half sides of the image.
 """
@@ -6,15 +6,39 @@ Many images are drawn at once: `[N, 32, 32]` are values of their pixels, and len
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+
+from nas.data.images import Images
 
 Array = npt.NDArray[np.floating[Any]]
 Lengths = float | Array
 
 SIZE = 32  # pixels
+STREAMS = {"train": 0, "test": 1}  # of random numbers: the test images share none with the training images
+CHUNK = 100  # images drawn at a time, which fit in a processor's cache; another number draws other images
+
+
+def drawn(
+    seed: int, split: str, count: int, classes: int,
+    draw: Callable[[npt.NDArray[np.int64], np.random.Generator], Array],
+) -> Images:  # fmt: skip
+    """The `count` images of a split, in an order of `classes` by chance, all as often; the same each time.
+
+    `draw` gives an image `[32, 32, 3]` for each of some labels, of which 0..1 is kept.
+    """
+    rng = np.random.default_rng([seed, STREAMS[split]])
+    labels = rng.permutation(np.arange(count) % classes)
+    chunks = [_in_bytes(draw(labels[start : start + CHUNK], rng)) for start in range(0, count, CHUNK)]
+    return Images(torch.from_numpy(np.concatenate(chunks)), torch.from_numpy(labels))
+
+
+def _in_bytes(image: Array) -> npt.NDArray[np.uint8]:
+    return (image.clip(0, 1) * 255).round().astype(np.uint8, order="C")  # in whatever order NumPy worked
 
 
 def disc(x: Array, y: Array) -> Array:

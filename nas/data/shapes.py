@@ -16,12 +16,10 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from nas.data.drawn import SIZE, Array, add_bar, box, coverage, disc, heart, paint, placed, polygon, uniform
+from nas.data.drawn import SIZE, Array, add_bar, box, coverage, disc, drawn, heart, paint, placed, polygon, uniform
 from nas.data.images import Images
 
 COUNTS = {"train": 10_000, "test": 2_000}
-STREAMS = {"train": 0, "test": 1}  # of random numbers: the test images share none with the training images
-CHUNK = 100  # images drawn at a time, which fit in a processor's cache; another number draws other images
 
 # How hard the images are. Lengths are in half sides of the image, colours in 0..1.
 RADIUS = (0.4, 0.7)
@@ -54,14 +52,11 @@ CLASS_NAMES = tuple(SHAPES)
 
 def read(split: Literal["train", "test"]) -> Images:
     """All images of a split, the same each time."""
-    rng = np.random.default_rng([2016, STREAMS[split]])
-    labels = rng.permutation(np.arange(COUNTS[split]) % len(SHAPES))
-    pixels = np.concatenate([_draw(labels[i : i + CHUNK], rng) for i in range(0, len(labels), CHUNK)])
-    return Images(torch.from_numpy(pixels), torch.from_numpy(labels))
+    return drawn(2016, split, COUNTS[split], len(SHAPES), _draw)
 
 
-def _draw(labels: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """One image a label: uint8 `[N, 32, 32, 3]`."""
+def _draw(labels: npt.NDArray[np.int64], rng: np.random.Generator) -> Array:
+    """One image a label, in 0..1 but for what is clipped: `[N, 32, 32, 3]`."""
     n = len(labels)
     colour = uniform(rng, (0.2, 0.8), n, 3)
     image = _texture(colour, rng)
@@ -72,7 +67,7 @@ def _draw(labels: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArra
     paint(image, _shape(labels, rng), _texture(shape_colour, rng))
     add_bar(image, STROKE_LENGTH, STROKE_WIDTH, rng)
     image += uniform(rng, NOISE, n, 1, 1, 1) * rng.standard_normal(image.shape, dtype=np.float32)
-    return (image.clip(0, 1) * 255).round().astype(np.uint8, order="C")  # in whatever order NumPy worked
+    return image
 
 
 def _shape(labels: npt.NDArray[np.int64], rng: np.random.Generator) -> Array:

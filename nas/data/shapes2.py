@@ -17,14 +17,11 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from nas.data.drawn import SIZE, Array, add_bar, box, coverage, disc, paint, placed, polygon, uniform
+from nas.data.drawn import SIZE, Array, add_bar, box, coverage, disc, drawn, paint, placed, polygon, uniform
 from nas.data.images import Images
 
 COUNTS = {"train": 20_000, "test": 4_000}
-STREAMS = {"train": 0, "test": 1}  # of random numbers: the test images share none with the training images
-CHUNK = 100  # images drawn at a time, which fit in a processor's cache; another number draws other images
 
 # How hard the images are. Lengths are in half sides of the image, colours in 0..1, angles in radians.
 RADIUS = (0.6, 1.0)
@@ -75,20 +72,17 @@ CLASS_NAMES = tuple(f"{pattern}-{outline}" for outline, pattern in THINGS)
 
 def read(split: Literal["train", "test"]) -> Images:
     """All images of a split, the same each time."""
-    rng = np.random.default_rng([2019, STREAMS[split]])
-    labels = rng.permutation(np.arange(COUNTS[split]) % len(THINGS))
-    pixels = np.concatenate([_draw(labels[i : i + CHUNK], rng) for i in range(0, len(labels), CHUNK)])
-    return Images(torch.from_numpy(pixels), torch.from_numpy(labels))
+    return drawn(2019, split, COUNTS[split], len(THINGS), _draw)
 
 
-def _draw(labels: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """One image a label: uint8 `[N, 32, 32, 3]`."""
+def _draw(labels: npt.NDArray[np.int64], rng: np.random.Generator) -> Array:
+    """One image a label, in 0..1 but for what is clipped: `[N, 32, 32, 3]`."""
     image = _background(len(labels), rng)
     add_bar(image, BAR_LENGTH, BAR_WIDTH, rng)
     _add_thing(image, labels, rng)
     add_bar(image, BAR_LENGTH, BAR_WIDTH, rng)
     _light(image, rng)
-    return (image.clip(0, 1) * 255).round().astype(np.uint8, order="C")  # in whatever order NumPy worked
+    return image
 
 
 def _background(n: int, rng: np.random.Generator) -> Array:

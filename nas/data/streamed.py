@@ -17,8 +17,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from mmap import ACCESS_COPY, MADV_RANDOM, MADV_WILLNEED, PAGESIZE, mmap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -304,9 +306,12 @@ def read_ahead(pixels: Pixels, batches: Sequence[slice]) -> Iterator[Tensor]:
 # ---------------------------------------------------------------------------- part by part
 
 
-def parts(pixels: Pixels) -> Iterator[slice]:
-    """Which images are worked on together, so that large ones take no more memory than small ones."""
-    together = max(1, min(CHUNK, VALUES // max(1, math.prod(pixels.shape[1:]))))
+def parts(pixels: Pixels | npt.NDArray[Any], values: int | None = None) -> Iterator[slice]:
+    """Which images are worked on together, so that large ones take no more memory than small ones.
+
+    They have `values` at most, `VALUES` where nothing is said.
+    """
+    together = max(1, min(CHUNK, (values or VALUES) // max(1, math.prod(pixels.shape[1:]))))
     return (slice(start, start + together) for start in range(0, len(pixels), together))
 
 

@@ -13,9 +13,10 @@ from nas.baselines.pretrained.naming import Naming
 from nas.data.images import RGB
 from nas.data.source import DataSource
 from nas.data.task import Task, names_and_pixels
+from nas.files import TRAINING
 from nas.network import Designed, Network
 from nas.references.origin import Origin, channels_of, origin_of, trained_on, weights_of
-from nas.references.resolve import TRAINING, resolve
+from nas.references.resolve import resolve
 from nas.references.show import Shape, choose_shape, usual_shape
 from nas.training.announcement import class_list, outputs_in_words
 from nas.training.transfer import UNTRAINED, Weights

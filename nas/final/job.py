@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from nas.network import Network
 from nas.references.resolve import from_document
 from nas.training.fine_tuning import EVERYTHING, FineTuning
 from nas.training.recipe import Recipe
-from nas.training.transfer import Start, Weights
+from nas.training.transfer import Start, Weights, sha256_of
 
 
 @dataclass(frozen=True)
@@ -110,18 +109,13 @@ def _read_teacher(teacher: Mapping[str, Any]) -> Teacher:
 def _noted(weights: Weights) -> dict[str, str]:
     """Which file they are of, and what was in it."""
     path = weights.path.resolve()
-    return {"weights": str(path), "sha256": _sha256(path)}
+    return {"weights": str(path), "sha256": sha256_of(path)}
 
 
 def _unchanged(noted: Mapping[str, Any], what: str) -> Weights:
     """The weights of the file that was `noted`. Raises ValueError where it is gone, or no longer `what` it was."""
     path = Path(noted["weights"])
     weights = Weights.read(path)
-    if _sha256(path) != noted["sha256"]:
+    if sha256_of(path) != noted["sha256"]:
         raise ValueError(f"{path} is not {what}: restore it, or begin anew")
     return weights
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -181,7 +181,7 @@ def place(path: Path) -> Path:
 
 # ------------------------------------------------------------------ in words
 
-HEADER = ("network", "rank in the search", "its result", "rank after the longer training", "its result")
+HEADER = ("network", "rank in the search", "its result", "rank after longer training", "its result")
 
 
 def cells(found: Sequence[finals.Finalist], run: Run) -> list[list[str]]:

@@ -31,7 +31,17 @@ from nas.devices.device import choose_device
 from nas.devices.halted import DeviceFault
 from nas.devices.process import prepare
 from nas.exports.files import write_network
-from nas.files import CONFIG, MISTAKES, RESULT, check_no_weights, make_folder, resumable, sole_process, write_atomically
+from nas.files import (
+    CONFIG,
+    MISTAKES,
+    RESULT,
+    TRAINING,
+    check_no_weights,
+    make_folder,
+    resumable,
+    sole_process,
+    write_atomically,
+)
 from nas.final.announcement import training_lines
 from nas.final.job import Job, changes
 from nas.final.mistakes import draw_worst
@@ -39,7 +49,7 @@ from nas.ledger.config import differences
 from nas.ledger.database import without_secrets
 from nas.ledger.run import folder_of, versions
 from nas.references.origin import origin_of
-from nas.references.resolve import TRAINING, resolve
+from nas.references.resolve import resolve
 from nas.searching.progress import Output
 from nas.training import checkpoints
 from nas.training.evaluation import judged, predict

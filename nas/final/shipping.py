@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.data.images import Dataset
+from nas.files import TRAINING
 from nas.final import outcome, ranking
 from nas.final import run as training_run
 from nas.final.announcement import training_lines
@@ -36,7 +37,7 @@ def finish(
     if run.config.final is None or not ranking.contenders(run):
         return
     folder = run.path / finals.FOLDER
-    if (folder / finals.TRAINING).is_file():
+    if (folder / TRAINING).is_file():
         if training_run.result_of(folder) is None:
             output.say(f"\nthe final training, in {folder}/:\n")
             training_run.resume(folder, device, data_dir, output, given)
@@ -96,9 +97,9 @@ def conclude(run: Run, ended: str) -> Conclusion:
     """What came of a search and of its final network."""
     called = f"{run.name}{run.permissions}"
     said = f"\n`nas top {called}` lists the networks of the search, `nas report {called}` shows all of it."
-    if result_of(run) is None:
-        said = f"\n{ended}, and there is no final network yet.{said}"
     again, result = finals.find(run), result_of(run)
+    if result is None:
+        said = f"\n{ended}, and there is no final network yet.{said}"
     text = ""
     if again is not None:
         text = f"\n{ranking.to_text(run, again)}\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from nas.files import read_json
+from nas.files import TRAINING, read_json
 from nas.ledger import beside
 from nas.ledger.run import Run, TrialRow, best_of, rank
 from nas.training.trial import State
@@ -17,7 +17,6 @@ FINALISTS = "finalists"  # what the run beside a search is called after
 FINAL = "final"  # the network that RUN:final means
 FINAL_RANKING = "final ranking"  # the kind of that run
 FOLDER = f"trained-{FINAL}"  # of the last training, in the search's own
-TRAINING = "training.json"  # what that has from its beginning on, see `nas.final.run`
 
 
 @dataclass(frozen=True)

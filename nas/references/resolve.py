@@ -11,7 +11,7 @@ from typing import Any
 
 from nas.baselines.zoo import BASELINES, UnknownName, find
 from nas.checks import schema, schemas
-from nas.files import ARCHITECTURE
+from nas.files import ARCHITECTURE, TRAINING
 from nas.ledger import finals
 from nas.ledger.run import Run, folder_of
 from nas.ledger.trust import space_of_file, space_of_person
@@ -20,9 +20,6 @@ from nas.text.settings import parse_settings
 from nas.text.units import parse_names
 from searchspaces import SPACES, Arch, Compact, Mnas, Space
 from searchspaces.blockstrings import parse_blocks
-
-TRAINING = "training.json"
-"""What the folder of a training has from its beginning on, see `nas.final.run`."""
 
 SMALL = (
     "resnet8", "resnet20", "preact_resnet20", "wrn16-2", "se_resnet18", "densenet_bc_40_12", "squeezenet1_1+bn",

@@ -9,8 +9,6 @@ from nas.report.markup import Markup
 from nas.report.numbers import Numbers
 from nas.report.parts import note, section, text_table
 
-HEADER = ["network", "rank in the search", "its result", "rank after longer training", "its result"]
-
 
 def final_network(numbers: Numbers) -> Markup | None:
     """The ranks before and after, and the final result, as far as they are known; None where nobody asked for them."""
@@ -22,7 +20,7 @@ def final_network(numbers: Numbers) -> Markup | None:
     table, said = None, []
     with contextlib.suppress(ValueError):  # its ledger has not begun
         if (again := finals.find(run)) is not None:
-            table = text_table(HEADER, ranking.cells(finals.finalists(run, again), run), (1, 2, 3, 4))
+            table = text_table(list(ranking.HEADER), ranking.cells(finals.finalists(run, again), run), (1, 2, 3, 4))
             final, recipe = run.config.final, again.config.recipe
             said.append(f"Longer: {ranking.in_words(recipe, final.images, final.preset)}, alike for all of them.")
     result = shipping.result_of(run)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -40,19 +42,33 @@ class Resizing:
         share = self.share + (1 - self.share) * (stage - 1) / (STAGES - 1)
         return min(self.side, MULTIPLE * max(1, round(self.side * share / MULTIPLE)))
 
+    @cached_property
+    def _epochs_at(self) -> dict[int, int]:
+        """How many epochs have each side, in that order."""
+        found: dict[int, int] = {}
+        for before, end in pairwise(self.epochs * stage // STAGES for stage in range(STAGES + 1)):
+            if end > before:
+                side = self.side_in(end)
+                found[side] = found.get(side, 0) + end - before
+        return found
+
     def sides(self) -> list[int]:
         """Those that occur, in that order; `[16, 24, 32]`, say."""
-        return list(dict.fromkeys(self.side_in(epoch) for epoch in range(1, self.epochs + 1)))
+        return list(self._epochs_at)
 
     def done(self, epochs: float) -> float:
         """The share of the whole computation, 0..1, that is behind after `epochs`: a step's goes by its pixels."""
-        costs = [self.side_in(epoch) ** 2 for epoch in range(1, self.epochs + 1)]
-        whole = min(int(epochs), self.epochs)
-        begun = (epochs - whole) * costs[whole] if whole < self.epochs else 0
-        return (sum(costs[:whole]) + begun) / sum(costs)
+        behind, whole = 0.0, 0
+        for side, count in self._epochs_at.items():
+            behind += side**2 * min(epochs, count)
+            whole += side**2 * count
+            epochs -= min(epochs, count)
+        return behind / whole
 
     def check(self, network: nn.Module, images: Images) -> None:
         """Raises ValueError where `network`, which takes the full size, does not take a smaller one of these."""
+        if len(self.sides()) == 1:
+            return
         training = network.training
         network.eval()
         try:

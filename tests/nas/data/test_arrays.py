@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from nas.data import Images, arrays, load, load_test, locate, own_channels, own_size, shape_of, short_name
+from nas.data import Images, load, load_test, locate, own_channels, own_size, shape_of, short_name, streamed
 from nas.data.streamed import LIMIT, Streamed
 
 Values = dict[str, Any]
@@ -372,7 +372,7 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
 
 def test_large_arrays_are_taken_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = read(tmp_path, {"x": X / 255, "y": Y})
-    monkeypatch.setattr(arrays, "CHUNK", 7)
+    monkeypatch.setattr(streamed, "CHUNK", 7)
     assert torch.equal(read(tmp_path, {"x": X / 255, "y": Y}).train.pixels, whole.train.pixels)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.data.images import Dataset, Images
+from nas.data.images import Dataset
 from nas.training import checkpoints
 from nas.training.averaging import Average
 from nas.training.recipe import Recipe
@@ -20,15 +20,8 @@ RECIPE = Recipe(epochs=3, batch_size=10, lr=0.5, bf16=False)
 
 
 @pytest.fixture
-def dataset() -> Dataset:
-    generator = torch.Generator().manual_seed(0)
-
-    def images(n: int) -> Images:
-        labels = torch.randint(3, (n,), generator=generator)
-        pixels = torch.randint(0, 256, (n, 8, 8, 3), dtype=torch.uint8, generator=generator)
-        return Images(pixels, labels)
-
-    return Dataset("noise", ("a", "b", "c"), images(40), images(20), (0.5,) * 3, (0.25,) * 3)
+def dataset(noise: Callable[[int], Dataset]) -> Dataset:
+    return noise(8)
 
 
 def network() -> nn.Module:
