@@ -23,16 +23,19 @@ Stacks are made by `cell_network`. Each of its cells takes `(h_i-1, h_i)` and gi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from searchspaces.cost import shapes_only
 from searchspaces.images import image_channels
 from searchspaces.layers import Layer, Norm, chain, conv, identity
 from searchspaces.modules import ScheduledDropPath
 from searchspaces.operations import OPERATIONS, Operation, keep, preactivated_1x1, relu
+from searchspaces.summary import SKIP, Node, Summary, through, traced
 
 Combine = Literal["add", "concat"]
 States = tuple[Tensor, Tensor]  # h_i-1 and h_i
@@ -131,6 +134,64 @@ def cell_network(
     module, _ = chain(last_output, relu, head[1])(inputs.current)
     network.add_module(head[0], module)
     return network.apply(init)
+
+
+Followed = tuple[Summary, int, int]  # and the channels and the side that come out
+
+
+class Reads(NamedTuple):
+    """What a part is given: the parts that put it out, as `through` counts them, and its channels and side."""
+
+    ends: tuple[int, ...]
+    c: int
+    side: int
+
+
+def cells_summary(stem: Summary, c: int, side: int, cells: Sequence[tuple[Cell, int, int]], image_size: int) -> Followed:
+    """Of `stem`, which puts out `[c, side, side]`, and then `cells`: their plans, channels and strides.
+
+    As `cell` makes them, and without building them: each operation is followed once in a process.
+    """
+    nodes = [Node(stem, (-1,))]
+
+    def put(make: Callable[..., Layer], args: tuple[int, ...], given: Reads) -> Reads:
+        part, c, side = _followed(make, args, given.c, given.side, image_size)
+        nodes.append(Node(part, given.ends))
+        return Reads((len(nodes) - 1,), c, side)
+
+    before = latest = Reads((0,), c, side)
+    for number, (plan, c, stride) in enumerate(cells):
+        ratio = round(before.side / latest.side)
+        states = [put(preactivated_1x1, (c, 1), latest), put(calibrate, (c, ratio), before) if number else before]
+        for block in plan.blocks:
+            left, right = (
+                put(OPERATIONS[op], (c, stride if state < 2 else 1), states[state])
+                for state, op in ((block.left, block.left_op), (block.right, block.right_op))
+            )
+            states.append(Reads(left.ends + right.ends, c if block.combine == "add" else 2 * c, left.side))
+        smallest = min(states[state].side for state in plan.output) if stride == 1 else states[-1].side
+        joined = [
+            states[state]
+            if (states[state].side, states[state].c) == (smallest, c)
+            else put(factorized_reduction, (c, stride if state < 2 else 1), states[state])
+            for state in plan.output
+        ]
+        ends = tuple(end for state in joined for end in state.ends)
+        before, latest = latest, Reads(ends, c * len(joined), joined[0].side)
+    return through(nodes, latest.ends), latest.c, latest.side
+
+
+@cache
+def _followed(
+    make: Callable[..., Layer], args: tuple[int, ...], c: int, side: int, image_size: int
+) -> Followed:
+    """Of one operation."""
+    with shapes_only():
+        module, c_out = make(*args, nn.BatchNorm2d)(c)
+    if isinstance(module, nn.Identity):
+        return SKIP, c, side
+    summary, _, out = traced(module, c, side, image_size)
+    return summary, c_out, out
 
 
 def _dropped(operation: str, drop: float) -> Operation:

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from itertools import chain as joined
 from itertools import groupby
 from typing import ClassVar
@@ -39,7 +39,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from searchspaces import summary
 from searchspaces.graph import Edge, Graph, Node
+from searchspaces.images import image_channels
 from searchspaces.layers import (
     Layer,
     avg_pool,
@@ -54,8 +56,9 @@ from searchspaces.layers import (
     round_repeats,
     stage,
 )
-from searchspaces.scaled import Row, RowSpace
-from searchspaces.space import Arch, Choice
+from searchspaces.scaled import Row, RowSpace, summary_of_row
+from searchspaces.space import Arch, Choice, Option
+from searchspaces.summary import SKIP, Summary, series, through
 
 STAGES = (16, 32, 64)  # channels
 EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))  # node, and the node before it that is read
@@ -88,6 +91,19 @@ class NASBench201(RowSpace):
             rows += [Row(_reduction, (c,)), Row(_cells, (ops, c, cells))]
         return [*rows, Row(norm_act, ()), Row(head, (num_classes,))]
 
+    def summary_at(self, arch: Arch, width: float) -> Summary:
+        """An edge whose result nobody uses, and one that gets nothing, is not counted: see `searchspaces.summary`."""
+        ops = tuple(self.options(arch).values())
+        first, *others = [round_channels(c * width) for c in STAGES]
+        size, parts = self.image_size, []
+        stem, c, side = summary_of_row(Row(_stem, (first,)), self.image_channels or image_channels(), size, size)
+        parts += [stem, _cell_summary(ops, c, side, size).times(self.cells)]
+        for c_next in others:
+            reduction, c, side = summary_of_row(Row(_reduction, (c_next,)), c, side, size)
+            parts += [reduction, _cell_summary(ops, c, side, size).times(self.cells)]
+        parts.append(summary_of_row(Row(head, (self.num_classes or 10,)), c, side, size)[0])
+        return series(parts)
+
     def graphs(self, arch: Arch) -> dict[str, Graph]:
         """The cell, an edge an operation."""
         nodes = ("input", "node 1", "node 2", "output")
@@ -117,6 +133,22 @@ class NASBench201(RowSpace):
                 raise ValueError(f"nasbench201: {part!r} should be one of {', '.join(OPS)}, and ~{source}")
             options[choice.name] = op
         return self.from_options(options)
+
+
+def _cell_summary(ops: Sequence[Option], c: int, side: int, image_size: int) -> Summary:
+    into = {node: tuple(i for i, (target, _) in enumerate(EDGES) if target == node) for node in range(4)} | {0: (-1,)}
+    nodes = [
+        summary.Node(_op_summary(str(op), c, side, image_size), into[source])
+        for op, (_, source) in zip(ops, EDGES, strict=True)
+    ]
+    return through(nodes, into[3])
+
+
+@cache
+def _op_summary(op: str, c: int, side: int, image_size: int) -> Summary:
+    if op == "skip_connect":
+        return SKIP
+    return summary_of_row(Row(OPS[op], (c,)), c, side, image_size)[0]
 
 
 def _relu_conv_norm(c: int, kernel: int = 3, stride: int = 1) -> Layer:

@@ -38,9 +38,10 @@ from torch import nn
 
 from searchspaces import graph
 from searchspaces.auxiliary import WithAuxiliary
-from searchspaces.cells import Block, Cell, Genotype, cell, cell_network, last_output
+from searchspaces.cells import Block, Cell, Genotype, cell, cell_network, cells_summary, last_output
 from searchspaces.genotypes import parse_genotype
 from searchspaces.graph import Graph
+from searchspaces.images import image_channels
 from searchspaces.layers import (
     SMALL_IMAGE,
     Layer,
@@ -54,8 +55,9 @@ from searchspaces.layers import (
     round_repeats,
 )
 from searchspaces.operations import OPERATIONS, relu
-from searchspaces.scaled import ScaledSpace
+from searchspaces.scaled import Row, ScaledSpace, summary_of_row
 from searchspaces.space import Arch, Choice
+from searchspaces.summary import Summary
 
 PAPERS_OPS = tuple(OPERATIONS)[:13]
 STAGES = 3  # of N normal cells; each after the first starts with a reduction cell and has twice the filters
@@ -159,6 +161,22 @@ class NASNet(ScaledSpace):
         classifier = auxiliary_classifier(num_classes, _pixels_in_stage_two(size), norm)
         tapped = network(classifier, c_in=self._filters(1, width) * len(genotype.normal.output), init=init)
         return WithAuxiliary(module, {f"cell_{2 * self.n - 1}": tapped}, self.aux)
+
+    def summary_at(self, arch: Arch, width: float) -> Summary:
+        """Without the auxiliary classifier, as the network is deployed."""
+        size = self.image_size
+        if size > SMALL_IMAGE or self.hide_input:
+            return super().summary_at(arch, width)
+        plans, c = self.genotype(arch), self._filters(0, width) * self.stem
+        row = Row(conv, (c, 3, 1, 1, None))
+        stem, c, side = summary_of_row(row, self.image_channels or image_channels(), size, size)
+        cells: list[tuple[Cell, int, int]] = []
+        for stage in range(STAGES):
+            c_stage = self._filters(stage, width)
+            cells += [(plans.reduction, c_stage, 2)] if stage else []
+            cells += [(plans.normal, c_stage, 1)] * self.n
+        body, c, side = cells_summary(stem, c, side, cells, size)
+        return body + summary_of_row(Row(head, (self.num_classes or 10,)), c, side, size)[0]
 
     def _filters(self, stage: int, width: float) -> int:
         """Twice those of the stage before; with `max_macs` but for rounding, so that it can be met closely."""

@@ -24,9 +24,10 @@ from torch import nn
 
 from searchspaces.bounded import check_settings
 from searchspaces.cost import cost_of, costs_by_row, shapes_only
-from searchspaces.images import MOST_CHANNELS, RGB
+from searchspaces.images import MOST_CHANNELS, RGB, image_channels
 from searchspaces.layers import Layer, chain, network, round_channels
 from searchspaces.space import Arch, Space
+from searchspaces.summary import Summary, series, traced
 
 WIDEST = 100
 LARGEST_IMAGE = 16_384  # pixels a side
@@ -79,6 +80,19 @@ class ScaledSpace(Space):
         """The multiply-adds that `max_macs` is about."""
         build = partial(self.network_at, arch, width, self.num_classes or 10, self.image_size)
         return cost_of(build, self.image_size, self.image_channels or RGB).macs
+
+    def summary(self, arch: Arch) -> Summary:
+        """With `max_macs` that of width 1, as if it were wider: to find the width takes a hundred times as long."""
+        if self.max_macs is None:
+            return self.summary_at(arch, self.width)
+        nominal = self.summary_at(arch, 1.0)
+        return nominal.widened(self.max_macs / max(nominal.sums[0], 1.0))
+
+    def summary_at(self, arch: Arch, width: float) -> Summary:
+        """Of the network of `arch` at `width`; it is built, as shapes alone, where a space knows nothing quicker."""
+        with shapes_only():
+            module = self.network_at(arch, width, self.num_classes or 10, self.image_size)
+        return traced(module, self.image_channels or image_channels(), self.image_size)[0]
 
     def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
         return self.network_at(arch, self.width_of(arch), num_classes, image_size or self.image_size)
@@ -216,6 +230,10 @@ class RowSpace(ScaledSpace):
         rows = self.rows(arch, width, self.num_classes or 10, self.image_size)
         return macs_of(rows, self.image_size, self.image_channels or RGB)
 
+    def summary_at(self, arch: Arch, width: float) -> Summary:
+        rows = self.rows(arch, width, self.num_classes or 10, self.image_size)
+        return summary_of(rows, self.image_size, self.image_channels or image_channels())
+
 
 def macs_of(rows: Sequence[Row | Rows], image_size: int, channels: int = RGB) -> int:
     """The multiply-adds of a network of `rows` for images of so many channels.
@@ -228,6 +246,25 @@ def macs_of(rows: Sequence[Row | Rows], image_size: int, channels: int = RGB) ->
             macs, channels, pixels = _cost_of(row, channels, pixels)
             total += macs
     return total
+
+
+def summary_of(rows: Sequence[Row | Rows], image_size: int, channels: int = RGB) -> Summary:
+    """Of a network of `rows`, each of which is followed once in a process, as in `macs_of`."""
+    parts, pixels = [], image_size
+    for part in rows:
+        for row in part.rows if isinstance(part, Rows) else (part,):
+            summary, channels, pixels = summary_of_row(row, channels, pixels, image_size)
+            parts.append(summary)
+    return series(parts)
+
+
+@lru_cache(maxsize=1 << 17)
+def summary_of_row(row: Row, channels: int, pixels: int, image_size: int) -> tuple[Summary, int, int]:
+    """And the channels and pixels that come out."""
+    with shapes_only():
+        module, c = row.layer()(channels)
+    summary, _, pixels = traced(module, channels, pixels, image_size)
+    return summary, c, pixels
 
 
 @lru_cache(maxsize=1 << 17)

@@ -94,7 +94,7 @@ def start(setup: Setup, task: Task, seed: int) -> Strategy:
     """The setup's strategy at work on the table's space; Optuna's are in a study in memory."""
     chosen, space = check_strategy(setup.strategy, dict(setup.settings)), task.table.space
     if isinstance(chosen, Settings):
-        return chosen.start(space.choices, space.canonical, seed)
+        return chosen.start(space.choices, space.canonical, seed, space.features)
     return OptunaStrategy(chosen, space.choices, seed)
 
 

@@ -69,7 +69,7 @@ def make_sampler(
     chosen = check_strategy(strategy, settings)
     if isinstance(chosen, Settings):
         sampler = StrategySampler if objectives == 1 else PreferenceSampler
-        return sampler(chosen, seed, space.choices, space.canonical, space.simplified)
+        return sampler(chosen, seed, space.choices, space.canonical, space.simplified, space.features)
     return PerTrial(chosen, seed, {choice.name: CategoricalDistribution(choice.options) for choice in space.choices})
 
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from nas.samplers.random_search import draw
 from nas.samplers.settings import Count, Draws, check
-from nas.samplers.strategy import Context, Feedback, Proposal, derived_seed
+from nas.samplers.strategy import Context, Features, Feedback, Proposal, derived_seed
 from searchspaces.space import Arch, Choice
 
 
@@ -40,7 +40,13 @@ class Evolution:
     def __post_init__(self) -> None:
         check(self)
 
-    def start(self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], seed: int) -> AgingEvolution:
+    def start(
+        self,
+        choices: Sequence[Choice],
+        canonical: Callable[[Arch], Arch],
+        seed: int,
+        features: Features | None = None,
+    ) -> AgingEvolution:
         return AgingEvolution(choices, self, seed)
 
 

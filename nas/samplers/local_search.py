@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.samplers.random_search import draw
-from nas.samplers.strategy import Context, Feedback, Proposal, derived_seed
+from nas.samplers.strategy import Context, Features, Feedback, Proposal, derived_seed
 from searchspaces.space import Arch, Choice
 
 Line = tuple[int, Arch, Arch]  # a choice left open, and the options of those before and behind it
@@ -28,7 +28,13 @@ Line = tuple[int, Arch, Arch]  # a choice left open, and the options of those be
 class LocalSearch:
     """It has no settings."""
 
-    def start(self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], seed: int) -> HillClimbing:
+    def start(
+        self,
+        choices: Sequence[Choice],
+        canonical: Callable[[Arch], Arch],
+        seed: int,
+        features: Features | None = None,
+    ) -> HillClimbing:
         return HillClimbing(choices, canonical, seed)
 
 

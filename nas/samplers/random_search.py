@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas.samplers.strategy import Context, Feedback, Proposal, derived_seed
+from nas.samplers.strategy import Context, Features, Feedback, Proposal, derived_seed
 from searchspaces.space import Arch, Choice
 
 TRIES = 200  # draws to find an architecture that is not a repeat
@@ -17,7 +17,13 @@ TRIES = 200  # draws to find an architecture that is not a repeat
 class RandomSearch:
     """Each choice uniform and independent; a repeat is drawn again, so it samples without replacement."""
 
-    def start(self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], seed: int) -> Sampled:
+    def start(
+        self,
+        choices: Sequence[Choice],
+        canonical: Callable[[Arch], Arch],
+        seed: int,
+        features: Features | None = None,
+    ) -> Sampled:
         return Sampled(choices, seed)
 
 

@@ -34,13 +34,16 @@ from nas.checks.limits import Number
 from nas.samplers.policy_gradient import PolicyGradient
 from nas.samplers.ranks import Ranks
 from nas.samplers.settings import Count, Share, Weight, check
-from nas.samplers.strategy import Context, Feedback, Proposal, Update, derived_seed
+from nas.samplers.sight import Sight
+from nas.samplers.strategy import Context, Features, Feedback, Proposal, Update, derived_seed
 from nas.samplers.surrogate import Array, GaussianProcess
 from searchspaces.space import Arch, Choice
 
 Actions = NDArray[np.int64]  # [n, T] option indices
 
 MOST = 100_000  # architectures of a kind in a pool
+POOLS = 10  # that a random architecture is in
+RANDOM = 7  # sets their draws apart from others'
 POLICY = PolicyGradient("reinforce", learning_rate=0.01, queue=10)
 
 
@@ -49,23 +52,30 @@ class Screened:
     """Settings of the default strategy. Numbers of architectures, but for the last three."""
 
     policy: PolicyGradient = POLICY
-    initial: Count = 5  # trained before the surrogate says anything
+    initial: Count = 3  # trained before the surrogate says anything
     samples: Annotated[int, Number(1, MOST, whole=True)] = 100  # of the policy, in a pool
     mutants: Annotated[int, Number(0, MOST, whole=True)] = (
         100  # of other samples; every second pool also has as many of the best as one has neighbours
     )
-    random: Annotated[int, Number(0, MOST, whole=True)] = 100  # architectures, uniform
+    random: Annotated[int, Number(0, MOST, whole=True)] = 1000  # architectures, uniform; a tenth of them are new
     parents: Count = 10  # the best
     remembered: Annotated[int, Number(2, 10_000, whole=True)] = 400  # by the surrogate; half of them are the best
-    rate: Share = 0.35  # chance of a choice to mutate, in mutants of samples
+    rate: Share = 0.2  # chance of a choice to mutate, in mutants of samples
     steps: Annotated[int, Number(0, 1_000, whole=True)] = 5  # of gradient, whenever the surrogate learns
-    growth: Weight = 0.05  # of the number of results, after which it learns again; at least a batch of the policy
+    growth: Weight = 0.05  # of the number of results, after which it learns again
+    features: bool = True  # of the network, beside the choices
 
     def __post_init__(self) -> None:
         check(self)
 
-    def start(self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], seed: int) -> ScreenedController:
-        return ScreenedController(choices, canonical, self, seed)
+    def start(
+        self,
+        choices: Sequence[Choice],
+        canonical: Callable[[Arch], Arch],
+        seed: int,
+        features: Features | None = None,
+    ) -> ScreenedController:
+        return ScreenedController(choices, canonical, self, seed, features if self.features else None)
 
 
 class ScreenedController:
@@ -76,11 +86,16 @@ class ScreenedController:
     """
 
     def __init__(
-        self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], settings: Screened, seed: int
+        self,
+        choices: Sequence[Choice],
+        canonical: Callable[[Arch], Arch],
+        settings: Screened,
+        seed: int,
+        features: Features | None = None,
     ) -> None:
         self.settings, self.canonical, self.seed = settings, canonical, seed
         self.learner = settings.policy.start(choices, canonical, seed)
-        self.surrogate = GaussianProcess([len(choice.options) for choice in choices])
+        self.sight = Sight(choices, canonical, features)
         self._sizes = np.array([len(choice.options) for choice in choices])
         self._ranks = Ranks()
         self._told: list[tuple[float, Arch]] = []  # in order, canonical
@@ -92,6 +107,10 @@ class ScreenedController:
         """Of the policy."""
         return self.learner.updates
 
+    @property
+    def surrogate(self) -> GaussianProcess:
+        return self.sight.process
+
     def propose(self, context: Context) -> Proposal:
         """The most promising new architecture of a pool; the most promising one if none is new."""
         if len(self._told) < self.settings.initial:
@@ -99,11 +118,11 @@ class ScreenedController:
         codes, targets = self.known()
         latest = context.running[-self.settings.remembered // 2 :]
         running = [self.canonical(arch) for arch in latest]
-        self.surrogate.condition(codes, targets, self.surrogate.codes(running))
+        self.surrogate.condition(codes, targets, self.sight.codes(running))
 
         pool = {self.canonical(arch): arch for arch in map(tuple, self._pool(context).tolist())}
         pool = {arch: drawn for arch, drawn in pool.items() if arch not in running} or pool
-        gains = expected_improvement(*self.surrogate.predict(self.surrogate.codes(list(pool))), float(targets.max()))
+        gains = expected_improvement(*self.surrogate.predict(self.sight.codes(list(pool))), float(targets.max()))
         archs = list(pool.values())
         ranked = [archs[position] for position in np.argsort(-gains, kind="stable")]
         return Proposal(next(filter(context.is_new, ranked), ranked[0]))
@@ -118,7 +137,7 @@ class ScreenedController:
         self._best = self._best[-max(settings.remembered // 2, settings.parents) :]
         self._told.append((reward, self.canonical(feedback.arch)))
         if len(self._told) >= self._next:
-            self._next = len(self._told) + max(settings.policy.batch, int(settings.growth * len(self._told)))
+            self._next = len(self._told) + max(1, int(settings.growth * len(self._told)))
             self.surrogate.learn(*self.known(), settings.steps)
 
     def _pool(self, context: Context) -> Actions:
@@ -131,7 +150,7 @@ class ScreenedController:
         lots = [
             draws[: settings.samples],
             self._mutants(draws[settings.samples :], settings.rate, rng),
-            rng.integers(self._sizes, size=(settings.random, len(self._sizes))),
+            *[self._random(number) for number in range(context.number - POOLS + 1, context.number + 1)],
         ]
         if context.number % 2:
             best = np.array([self._told[position][1] for _, position in self._best[-settings.parents :]])
@@ -143,6 +162,11 @@ class ScreenedController:
         for position, option in context.fixed.items():
             pool[:, position] = option
         return pool
+
+    def _random(self, number: int) -> Actions:
+        """Those that are new in the pool of trial `number`, and stay for some others: what is seen of them is known."""
+        rng = np.random.default_rng(derived_seed(self.seed, abs(number), int(number < 0), RANDOM))
+        return rng.integers(self._sizes, size=(-(-self.settings.random // POOLS), len(self._sizes)))
 
     def _mutants(self, parents: Actions, rates: float | Array, rng: np.random.Generator) -> Actions:
         """Each choice another one with the chance `rates` (one, or `[n, 1]`), and one at the least."""
@@ -156,7 +180,7 @@ class ScreenedController:
         half = self.settings.remembered // 2
         latest = range(max(len(self._told) - half, 0), len(self._told))
         kept = [self._told[i] for i in sorted({*latest, *(position for _, position in self._best[-half:])})]
-        return self.surrogate.codes([arch for _, arch in kept]), self._ranks.scores([reward for reward, _ in kept])
+        return self.sight.codes([arch for _, arch in kept]), self._ranks.scores([reward for reward, _ in kept])
 
 
 def expected_improvement(mean: Array, deviation: Array, best: float) -> Array:

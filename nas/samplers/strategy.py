@@ -16,6 +16,8 @@ import numpy as np
 
 from searchspaces.space import Arch, Choice
 
+Features = Callable[[Arch], Sequence[float]]
+
 
 @dataclass(frozen=True)
 class Context:
@@ -94,8 +96,18 @@ class Learning(Protocol):
 class Settings(Protocol):
     """How a strategy works: a frozen dataclass that begins one."""
 
-    def start(self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], seed: int) -> Strategy:
-        """`canonical` merges architectures that are the same thing, all or some; the identity where none are."""
+    def start(
+        self,
+        choices: Sequence[Choice],
+        canonical: Callable[[Arch], Arch],
+        seed: int,
+        features: Features | None = None,
+    ) -> Strategy:
+        """`canonical` merges architectures that are the same thing, all or some; the identity where none are.
+
+        `features` says of an architecture what a surrogate may see beside its choices (`Space.features`); None:
+        nothing is known of it.
+        """
 
 
 def derived_seed(*key: int) -> int:

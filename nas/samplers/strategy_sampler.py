@@ -26,7 +26,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.checks.schemas import LOG_PROBS, UPDATE_PREFIX
 from nas.samplers.screened import Screened
-from nas.samplers.strategy import Context, Feedback, Learning, Settings, Strategy, Update, derived_seed
+from nas.samplers.strategy import Context, Features, Feedback, Learning, Settings, Strategy, Update, derived_seed
 from nas.samplers.trials import Distributions, arch_of, completion, fixed_in
 from searchspaces.space import Arch, Choice
 
@@ -59,12 +59,14 @@ class StrategySampler(BaseSampler):
         choices: Sequence[Choice] | None = None,
         canonical: Callable[[Arch], Arch] | None = tuple,
         simplified: Callable[[Arch], Arch] | None = None,
+        features: Features | None = None,
     ) -> None:
         self.settings = settings
         self.seed = seed
         self.choices = tuple(choices or ())
         self.canonical = canonical
         self.simplified = simplified or canonical or tuple
+        self.features = features
         self._declared = {choice.name: CategoricalDistribution(choice.options) for choice in self.choices}
         self._inferred = IntersectionSearchSpace(include_pruned=True)
         self._lock = threading.Lock()  # `study.optimize(n_jobs=...)` asks from many threads
@@ -72,7 +74,7 @@ class StrategySampler(BaseSampler):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickled or copied sampler is its arguments: the ledger has the rest."""
-        return StrategySampler, (self.settings, self.seed, self.choices, self.canonical, self.simplified)
+        return StrategySampler, (self.settings, self.seed, self.choices, self.canonical, self.simplified, self.features)
 
     @property
     def strategy(self) -> Strategy | None:
@@ -132,7 +134,7 @@ class StrategySampler(BaseSampler):
         choices = [declared.get(name) or _choice(name, distribution) for name, distribution in space.items()]
         if len(space) < len(self.choices):  # part of one (a PartialFixedSampler has fixed the rest) stands for itself
             return _Known(study, space, tuple, self.settings.start(choices, tuple, self.seed))
-        strategy = self.settings.start(choices, self.simplified, self.seed)
+        strategy = self.settings.start(choices, self.simplified, self.seed, self.features)
         return _Known(study, space, self.canonical or tuple, strategy)
 
 

@@ -1,28 +1,36 @@
-"""What an untried architecture might be worth: a Gaussian process over categorical choices.
+"""What an untried architecture might be worth: a Gaussian process over choices and over features of the network.
 
-Rasmussen & Williams, Gaussian Processes for Machine Learning, 2006, chapters 2 and 5. An architecture a has the reward
+Rasmussen & Williams, Gaussian Processes for Machine Learning, 2006, chapters 2, 4.2 and 5. An architecture a, of which
+the network has the features phi(a), has the reward
 
     y = f(a) + noise        noise ~ N(0, v)
-    f ~ GP(0, k)            k(a, b) = s exp(-sum_l lambda_l [a_l != b_l])
+    f ~ GP(0, k)            k(a, b) = s exp(-sum_l lambda_l [a_l != b_l]) + t m(|(phi(a) - phi(b)) / rho|)
 
-The kernel is a product over choices: two architectures are the more alike the fewer choices they differ in, and a
-choice that matters little has a small lambda_l. As s, v and lambda are unknown, they are learned: gradient ascent on
+The first kernel is a product over choices: two architectures are the more alike the fewer choices they differ in, and a
+choice that matters little has a small lambda_l. The second, a Matern kernel with nu = 5/2 and a length rho_d for each
+feature (automatic relevance determination), says that networks of like shape are alike, however they were chosen. With
+it alone the process could not tell networks apart that have the same features; a sum of both trusts either.
+
+As s, t, v, lambda and rho are unknown, they are learned: gradient ascent on
 
     log p(y) + log prior    log p(y) = -1/2 y' C^-1 y - 1/2 log |C| + const,    C = K + v I
 
 whose gradient by C is G = 1/2 (C^-1 y y' C^-1 - C^-1). Priors are log-normal. That of lambda_l has its median at
 2 / number of choices: random architectures of a space of any size are then correlated by exp(-2) or more, so that with
 40 choices, too, what is learned of one says something of others (as Hvarfner et al. 2024, arXiv 2402.02229, do for real
-parameters).
+parameters); that of rho has it at twice the root of the number of features, which have the variance 1. The features'
+share of the variance is the larger one at first: after ten results they say more. See docs/controller.md.
 
 With Z `[n, R]` the one-hot codes of architectures (R options in all choices together), sum_l lambda_l [a_l = b_l] is
 Z diag(lambda) Z', and the sum of a matrix H over the pairs that agree in choice l is that of Z * (H Z) over the columns
-of that choice: everything is a few products of matrices.
+of that choice: everything is a few products of matrices. So it is with distances.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,67 +39,147 @@ from searchspaces.space import Arch
 
 Array = NDArray[np.float64]
 
-MEDIANS = (1.0, 0.05, 2.0)  # of the priors of s, of v, and of the sum of all lambda
-SPREADS = (0.5, 1.0, 1.0)  # standard deviations of the logarithms of s, v and each lambda
+NOISE = 0.05  # the median of v's prior
+SHARES = (0.1, 0.9)  # of s and t, where there are features; else s is 1
+RATES, LENGTH = 2.0, 2.0  # of the sum of all lambda, and of rho by the root of the number of features
+SPREAD = 1.0  # standard deviation of the logarithm of each
 STEP, DECAYS = 0.1, np.array([[0.9], [0.99]])  # Adam's, on logarithms
 
 
-class GaussianProcess:
-    """A process over architectures of choices with `sizes` options each. Its targets should have mean 0 and variance 1.
+class Kernel(Protocol):
+    """A part of k, of some columns of what architectures are coded by. Its parameters are logarithms, the variance's
+    first."""
 
-    `learn` takes gradient steps on lambda, s and v from where they are; `condition` sets what is known.
+    columns: slice
+    prior: Array  # their medians
+
+    def __call__(self, log: Array, a: Array, b: Array) -> Array:
+        """k of each pair of two lots of codes, `[n, C]` and `[m, C]` -> `[n, m]`."""
+
+    def gradient(self, log: Array, codes: Array, weights: Array) -> Array:
+        """Of the sum of `weights` times k of all pairs of `codes`, by each parameter."""
+
+
+class OfChoices:
+    """Of one-hot codes of choices with `sizes` options each."""
+
+    def __init__(self, sizes: Sequence[int], variance: float) -> None:
+        self._first = np.cumsum([0, *sizes[:-1]])  # the column of each choice's first option
+        self._sizes = np.array(sizes)
+        self.columns = slice(0, sum(sizes))
+        self.prior = np.log([variance, *[RATES / len(sizes)] * len(sizes)])
+
+    def codes(self, archs: Sequence[Arch]) -> Array:
+        """`[n, R]`."""
+        codes = np.zeros((len(archs), self.columns.stop))
+        options = np.asarray(archs, dtype=int).reshape(len(archs), len(self._first)) + self._first
+        np.put_along_axis(codes, options, 1.0, axis=1)
+        return codes
+
+    def __call__(self, log: Array, a: Array, b: Array) -> Array:
+        rates = np.exp(log[1:])
+        agree: Array = a * np.repeat(rates, self._sizes) @ b.T
+        kernel: Array = np.exp(log[0] + agree - rates.sum())
+        return kernel
+
+    def gradient(self, log: Array, codes: Array, weights: Array) -> Array:
+        by_log_kernel = weights * self(log, codes, codes)
+        total = by_log_kernel.sum()
+        agreeing = np.add.reduceat((codes * (by_log_kernel @ codes)).sum(0), self._first)
+        return np.array([total, *(np.exp(log[1:]) * (agreeing - total))])
+
+
+class OfFeatures:
+    """Of `count` features with the variance 1, in the columns from `first` on."""
+
+    def __init__(self, first: int, count: int, variance: float) -> None:
+        self.columns = slice(first, first + count)
+        self.prior = np.log([variance, *[LENGTH * math.sqrt(count)] * count])
+
+    def __call__(self, log: Array, a: Array, b: Array) -> Array:
+        r = math.sqrt(5) * self._distances(log, a, b)
+        kernel: Array = np.exp(log[0] - r) * (1 + r + r * r / 3)
+        return kernel
+
+    def gradient(self, log: Array, codes: Array, weights: Array) -> Array:
+        r = math.sqrt(5) * self._distances(log, codes, codes)
+        decay = weights * np.exp(log[0] - r)
+        total = (decay * (1 + r + r * r / 3)).sum()
+        by_square = decay * (5 / 3) * (1 + r)  # of k by half the squared distance, with its sign turned
+        scaled = codes / np.exp(log[1:])
+        apart = 2 * ((scaled**2 * by_square.sum(1)[:, None]).sum(0) - (scaled * (by_square @ scaled)).sum(0))
+        return np.array([total, *apart])
+
+    def _distances(self, log: Array, a: Array, b: Array) -> Array:
+        a, b = a / np.exp(log[1:]), b / np.exp(log[1:])
+        squared: Array = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
+        return np.sqrt(squared.clip(0))
+
+
+class GaussianProcess:
+    """A process over architectures of choices with `sizes` options each, whose networks have so many `features`.
+
+    Its targets should have mean 0 and variance 1. `learn` takes gradient steps on the parameters from where they are;
+    `condition` sets what is known.
     """
 
-    def __init__(self, sizes: Sequence[int]) -> None:
-        choices = len(sizes)
-        self._first = np.cumsum([0, *sizes[:-1]])  # the column of each choice's first option
-        self._columns = sum(sizes)
-        signal, noise, rates = MEDIANS
-        self._prior = np.log([signal, noise, *[rates / choices] * choices])
-        self._spread = np.array([*SPREADS[:2], *SPREADS[2:] * choices])
-        self.log = self._prior.copy()  # of s, v, lambda_1, lambda_2, ...
-        self._moments = np.zeros((2, choices + 2))  # Adam's
+    def __init__(self, sizes: Sequence[int], features: int = 0) -> None:
+        of_choices = OfChoices(sizes, SHARES[0] if features else 1.0)
+        self._of_choices = of_choices
+        self.kernels: list[Kernel] = [of_choices]
+        if features:
+            self.kernels.append(OfFeatures(of_choices.columns.stop, features, SHARES[1]))
+        self._prior = np.concatenate([[math.log(NOISE)], *[kernel.prior for kernel in self.kernels]])
+        self.log = self._prior.copy()  # of v, then of each kernel
+        self._moments = np.zeros((2, len(self.log)))  # Adam's
         self._steps = 0
+
+    @property
+    def columns(self) -> int:
+        """C, of what architectures are coded by."""
+        return self.kernels[-1].columns.stop
 
     @property
     def noise(self) -> float:
         """v, the variance of what is seen of one architecture."""
-        return float(np.exp(self.log[1]))
+        return float(np.exp(self.log[0]))
 
-    def codes(self, archs: Sequence[Arch]) -> Array:
-        """One-hot codes `[n, R]`."""
-        codes = np.zeros((len(archs), self._columns))
-        np.put_along_axis(
-            codes, np.asarray(archs, dtype=int).reshape(len(archs), len(self._first)) + self._first, 1.0, axis=1
-        )
-        return codes
+    @property
+    def variance(self) -> float:
+        """Of f, of any architecture."""
+        return float(sum(np.exp(log[0]) for _, log in self._parts()))
+
+    def codes(self, archs: Sequence[Arch], features: Array | None = None) -> Array:
+        """`[n, C]`: the one-hot codes of the choices, then the networks' `features` `[n, F]`."""
+        codes = self._of_choices.codes(archs)
+        return codes if features is None else np.concatenate([codes, features.reshape(len(archs), -1)], axis=1)
 
     def kernel(self, a: Array, b: Array) -> Array:
-        """k of each pair of two lots of codes, `[n, R]` and `[m, R]` -> `[n, m]`."""
-        rates = np.exp(self.log[2:])
-        agree: Array = a * np.repeat(rates, np.diff([*self._first, self._columns])) @ b.T
-        kernel: Array = np.exp(self.log[0] + agree - rates.sum())
+        """k of each pair of two lots of codes, `[n, C]` and `[m, C]` -> `[n, m]`."""
+        kernel: Array = sum(part(log, a[:, part.columns], b[:, part.columns]) for part, log in self._parts())
         return kernel
 
+    def _parts(self) -> list[tuple[Kernel, Array]]:
+        """Each kernel with its parameters."""
+        ends = np.cumsum([1, *[len(kernel.prior) for kernel in self.kernels]])
+        return [(kernel, self.log[end - len(kernel.prior) : end]) for kernel, end in zip(self.kernels, ends[1:], strict=True)]
+
     def learn(self, codes: Array, y: Array, steps: int) -> None:
-        """`steps` of Adam on the log-posterior of lambda, s and v, given targets `y` `[n]` of `codes` `[n, R]`."""
+        """`steps` of Adam on the log-posterior of the parameters, given targets `y` `[n]` of `codes` `[n, C]`."""
         for _ in range(steps):
-            gradient = self.gradient(codes, y) - (self.log - self._prior) / self._spread**2
+            gradient = self.gradient(codes, y) - (self.log - self._prior) / SPREAD**2
             self._steps += 1
             self._moments += (1 - DECAYS) * (np.array([gradient, gradient**2]) - self._moments)
             mean, square = self._moments / (1 - DECAYS**self._steps)
             self.log += STEP * mean / (np.sqrt(square) + 1e-8)
 
     def gradient(self, codes: Array, y: Array) -> Array:
-        """Of log p(y) by log s, log v and log lambda."""
-        kernel = self.kernel(codes, codes)
-        inverse = np.linalg.inv(kernel + self.noise * np.eye(len(y)))
+        """Of log p(y) by the logarithms of v and of the kernels' parameters."""
+        inverse = np.linalg.inv(self.kernel(codes, codes) + self.noise * np.eye(len(y)))
         alpha = inverse @ y
         by_covariance = (np.outer(alpha, alpha) - inverse) / 2
-        by_log_kernel = by_covariance * kernel
-        total = by_log_kernel.sum()
-        agreeing = np.add.reduceat((codes * (by_log_kernel @ codes)).sum(0), self._first)
-        return np.array([total, self.noise * np.trace(by_covariance), *(np.exp(self.log[2:]) * (agreeing - total))])
+        by_kernels = [kernel.gradient(log, codes[:, kernel.columns], by_covariance) for kernel, log in self._parts()]
+        return np.concatenate([[self.noise * np.trace(by_covariance)], *by_kernels])
 
     def condition(self, codes: Array, y: Array, running: Array) -> None:
         """What is known: targets `y` of `codes`, and that `running` will be known when a new result comes.
@@ -109,5 +197,5 @@ class GaussianProcess:
         """Mean and standard deviation of f, `[m]` each."""
         cross = self.kernel(self._codes, codes)
         mean = self._alpha @ cross[: len(self._alpha)]
-        variance = np.exp(self.log[0]) - ((self._whiten @ cross) ** 2).sum(0)
+        variance = self.variance - ((self._whiten @ cross) ** 2).sum(0)
         return mean, np.sqrt(variance.clip(1e-12))
