@@ -35,7 +35,7 @@ from searchspaces.images import image_channels
 from searchspaces.layers import Layer, Norm, chain, conv, identity
 from searchspaces.modules import ScheduledDropPath
 from searchspaces.operations import OPERATIONS, Operation, keep, preactivated_1x1, relu
-from searchspaces.summary import SKIP, Node, Summary, through, traced
+from searchspaces.summary import SKIP, Part, Summary, through, traced
 
 Combine = Literal["add", "concat"]
 States = tuple[Tensor, Tensor]  # h_i-1 and h_i
@@ -147,44 +147,47 @@ class Reads(NamedTuple):
     side: int
 
 
-def cells_summary(stem: Summary, c: int, side: int, cells: Sequence[tuple[Cell, int, int]], image_size: int) -> Followed:
+def cells_summary(
+    stem: Summary, c: int, side: int, cells: Sequence[tuple[Cell, int, int]], image_size: int
+) -> Followed:
     """Of `stem`, which puts out `[c, side, side]`, and then `cells`: their plans, channels and strides.
 
     As `cell` makes them, and without building them: each operation is followed once in a process.
     """
-    nodes = [Node(stem, (-1,))]
+    parts = [Part(stem, (-1,))]
 
     def put(make: Callable[..., Layer], args: tuple[int, ...], given: Reads) -> Reads:
-        part, c, side = _followed(make, args, given.c, given.side, image_size)
-        nodes.append(Node(part, given.ends))
-        return Reads((len(nodes) - 1,), c, side)
+        summary, c, side = _followed(make, args, given.c, given.side, image_size)
+        parts.append(Part(summary, given.ends))
+        return Reads((len(parts) - 1,), c, side)
 
     before = latest = Reads((0,), c, side)
-    for number, (plan, c, stride) in enumerate(cells):
+    for number, (plan, c_cell, stride) in enumerate(cells):
         ratio = round(before.side / latest.side)
-        states = [put(preactivated_1x1, (c, 1), latest), put(calibrate, (c, ratio), before) if number else before]
+        states = [
+            put(preactivated_1x1, (c_cell, 1), latest),
+            put(calibrate, (c_cell, ratio), before) if number else before,
+        ]
         for block in plan.blocks:
             left, right = (
-                put(OPERATIONS[op], (c, stride if state < 2 else 1), states[state])
+                put(OPERATIONS[op], (c_cell, stride if state < 2 else 1), states[state])
                 for state, op in ((block.left, block.left_op), (block.right, block.right_op))
             )
-            states.append(Reads(left.ends + right.ends, c if block.combine == "add" else 2 * c, left.side))
+            states.append(Reads(left.ends + right.ends, c_cell if block.combine == "add" else 2 * c_cell, left.side))
         smallest = min(states[state].side for state in plan.output) if stride == 1 else states[-1].side
         joined = [
             states[state]
-            if (states[state].side, states[state].c) == (smallest, c)
-            else put(factorized_reduction, (c, stride if state < 2 else 1), states[state])
+            if (states[state].side, states[state].c) == (smallest, c_cell)
+            else put(factorized_reduction, (c_cell, stride if state < 2 else 1), states[state])
             for state in plan.output
         ]
         ends = tuple(end for state in joined for end in state.ends)
-        before, latest = latest, Reads(ends, c * len(joined), joined[0].side)
-    return through(nodes, latest.ends), latest.c, latest.side
+        before, latest = latest, Reads(ends, c_cell * len(joined), joined[0].side)
+    return through(parts, latest.ends), latest.c, latest.side
 
 
 @cache
-def _followed(
-    make: Callable[..., Layer], args: tuple[int, ...], c: int, side: int, image_size: int
-) -> Followed:
+def _followed(make: Callable[..., Layer], args: tuple[int, ...], c: int, side: int, image_size: int) -> Followed:
     """Of one operation."""
     with shapes_only():
         module, c_out = make(*args, nn.BatchNorm2d)(c)

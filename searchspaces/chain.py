@@ -44,15 +44,24 @@ from torch.nn import functional as F
 
 from searchspaces.graph import Edge, Graph, Node
 from searchspaces.images import image_channels
-from searchspaces.layers import conv, head, identity, max_pool, repeats
-from searchspaces.scaled import ScaledSpace
+from searchspaces.layers import conv, head, identity, max_pool, relu, repeats
+from searchspaces.scaled import Row, ScaledSpace, summary_of_row
 from searchspaces.space import Arch, Choice, Option
+from searchspaces.summary import POOL, Part, Summary, through
 from searchspaces.weights import he_normal
 
 SIZES = (1, 3, 5, 7)
 STRIDES = (1, 2, 3)
 FILTERS = (24, 36, 48, 64)
 IMAGE = 0  # what a layer reads that reads no other; the layers are 1, 2, ...
+
+
+class Output(NamedTuple):
+    """What a layer puts out: the parts that do, as `through` counts them, its channels and its side in pixels."""
+
+    ends: tuple[int, ...]
+    c: int
+    side: int
 
 
 class ConvLayer(NamedTuple):
@@ -125,6 +134,29 @@ class Chain(ScaledSpace):
         classifier, _ = head(num_classes)(sum(channels[i] for i in unread))
         network.add_module("head", Last(sorted(unread), classifier))
         return network.apply(he_normal())
+
+    def summary_at(self, arch: Arch, width: float) -> Summary:
+        """By its layers, each of which is followed once in a process for what it is given."""
+        if self.strides:  # maps are no squares then
+            return super().summary_at(arch, width)
+        size, c_image = self.image_size, self.image_channels or image_channels()
+        parts, outputs = list[Part](), [Output((-1,), c_image, size)]
+        unread = set[int]()
+        for number, layer in enumerate(self._plan(arch, width), start=1):
+            c_in, side = sum(outputs[i].c for i in layer.reads), max(outputs[i].side for i in layer.reads)
+            row = Row(conv, (layer.c, layer.kernel, layer.stride, 1, relu, nn.BatchNorm2d if self.bn else None))
+            layer_summary, c, side = summary_of_row(row, c_in, side, size)
+            parts.append(Part(layer_summary, tuple(end for i in layer.reads for end in outputs[i].ends)))
+            outputs.append(Output((len(parts) - 1,), c, side))
+            if layer.pooled:
+                for i, output in enumerate(outputs):
+                    parts.append(Part(POOL, output.ends))
+                    outputs[i] = Output((len(parts) - 1,), output.c, (output.side + 1) // 2)
+            unread = unread - set(layer.reads) | {number}
+        last = [outputs[i] for i in sorted(unread)]
+        row = Row(head, (self.num_classes or 10,))
+        classifier, _, _ = summary_of_row(row, sum(o.c for o in last), max(o.side for o in last), size)
+        return through(parts, tuple(end for output in last for end in output.ends)) + classifier
 
     def depth(self, arch: Arch) -> int:
         """The number of layers of `arch`."""

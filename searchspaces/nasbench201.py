@@ -30,8 +30,8 @@ The published FLOPs are our MACs, and one more a class for the classifier's bias
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache, reduce
+from dataclasses import dataclass, replace
+from functools import lru_cache, reduce
 from itertools import chain as joined
 from itertools import groupby
 from typing import ClassVar
@@ -39,7 +39,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from searchspaces import summary
 from searchspaces.graph import Edge, Graph, Node
 from searchspaces.images import image_channels
 from searchspaces.layers import (
@@ -57,8 +56,8 @@ from searchspaces.layers import (
     stage,
 )
 from searchspaces.scaled import Row, RowSpace, summary_of_row
-from searchspaces.space import Arch, Choice, Option
-from searchspaces.summary import SKIP, Summary, series, through
+from searchspaces.space import Arch, Choice
+from searchspaces.summary import SKIP, Part, Summary, series, through
 
 STAGES = (16, 32, 64)  # channels
 EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))  # node, and the node before it that is read
@@ -92,17 +91,14 @@ class NASBench201(RowSpace):
         return [*rows, Row(norm_act, ()), Row(head, (num_classes,))]
 
     def summary_at(self, arch: Arch, width: float) -> Summary:
-        """An edge whose result nobody uses, and one that gets nothing, is not counted: see `searchspaces.summary`."""
-        ops = tuple(self.options(arch).values())
-        first, *others = [round_channels(c * width) for c in STAGES]
-        size, parts = self.image_size, []
-        stem, c, side = summary_of_row(Row(_stem, (first,)), self.image_channels or image_channels(), size, size)
-        parts += [stem, _cell_summary(ops, c, side, size).times(self.cells)]
-        for c_next in others:
-            reduction, c, side = summary_of_row(Row(_reduction, (c_next,)), c, side, size)
-            parts += [reduction, _cell_summary(ops, c, side, size).times(self.cells)]
-        parts.append(summary_of_row(Row(head, (self.num_classes or 10,)), c, side, size)[0])
-        return series(parts)
+        """An edge whose result nobody uses, and one that gets nothing, is not counted: see `searchspaces.summary`.
+
+        Every stage has the same cell, so its paths are followed once, for operations that stand for all three stages'.
+        """
+        rest, ops = _parts(self, width)
+        parts = [Part(ops[op], _INTO[source]) for op, (_, source) in zip(self.check(arch), EDGES, strict=True)]
+        cell = through(parts, _INTO[3])
+        return rest + replace(cell, paths=cell.paths ** len(STAGES)).times(self.cells)
 
     def graphs(self, arch: Arch) -> dict[str, Graph]:
         """The cell, an edge an operation."""
@@ -135,20 +131,29 @@ class NASBench201(RowSpace):
         return self.from_options(options)
 
 
-def _cell_summary(ops: Sequence[Option], c: int, side: int, image_size: int) -> Summary:
-    into = {node: tuple(i for i, (target, _) in enumerate(EDGES) if target == node) for node in range(4)} | {0: (-1,)}
-    nodes = [
-        summary.Node(_op_summary(str(op), c, side, image_size), into[source])
-        for op, (_, source) in zip(ops, EDGES, strict=True)
-    ]
-    return through(nodes, into[3])
+_INTO = {node: tuple(i for i, (target, _) in enumerate(EDGES) if target == node) or (-1,) for node in range(4)}
+"""The edges that lead to each node."""
 
 
-@cache
-def _op_summary(op: str, c: int, side: int, image_size: int) -> Summary:
-    if op == "skip_connect":
-        return SKIP
-    return summary_of_row(Row(OPS[op], (c,)), c, side, image_size)[0]
+@lru_cache(maxsize=100)
+def _parts(space: NASBench201, width: float) -> tuple[Summary, list[Summary]]:
+    """The summary of all that is no cell, and those of the operations, of a cell of each stage together."""
+    size, c, side = space.image_size, space.image_channels or image_channels(), space.image_size
+    rest, ops = [], []
+    for row in [
+        Row(_stem, (round_channels(STAGES[0] * width),)),
+        *(Row(_reduction, (round_channels(c * width),)) for c in STAGES[1:]),
+    ]:
+        part, c, side = summary_of_row(row, c, side, size)
+        rest.append(part)
+        ops.append(
+            [
+                SKIP if op == "skip_connect" else summary_of_row(Row(make, (c,)), c, side, size)[0]
+                for op, make in OPS.items()
+            ]
+        )
+    rest.append(summary_of_row(Row(head, (space.num_classes or 10,)), c, side, size)[0])
+    return series(rest), [series(of_stages) for of_stages in zip(*ops, strict=True)]
 
 
 def _relu_conv_norm(c: int, kernel: int = 3, stride: int = 1) -> Layer:

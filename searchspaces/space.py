@@ -167,7 +167,8 @@ class Space(ABC):
 
         Of networks that are the same, the same.
         """
-        return self.summary(arch).figures().tolist()
+        figures: list[float] = self.summary(arch).figures().tolist()
+        return figures
 
     # ------------------------------------------------------------------ what every space offers
 

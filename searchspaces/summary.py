@@ -125,19 +125,19 @@ def series(parts: Sequence[Summary]) -> Summary:
     )
 
 
-class Node(NamedTuple):
+class Part(NamedTuple):
     """A part that reads what others put out, by their positions; -1 is what goes into all of it.
 
     What it reads is added or joined as channels. `beside` are those that it reads and no path goes through.
     """
 
-    part: Summary
+    summary: Summary
     reads: tuple[int, ...]
     beside: tuple[int, ...] = ()
 
 
-def through(nodes: Sequence[Node], ends: Sequence[int]) -> Summary:
-    """Of `nodes`, each of which reads earlier ones, where `ends` are joined as what comes out."""
+def through(parts: Sequence[Part], ends: Sequence[int]) -> Summary:
+    """Of `parts`, each of which reads earlier ones, where `ends` are joined as what comes out."""
     most: list[Vector] = []
     least: list[Vector] = []
     paths: list[float] = []
@@ -153,17 +153,17 @@ def through(nodes: Sequence[Node], ends: Sequence[int]) -> Summary:
         bottoms = [NOTHING.least if i < 0 else least[i] for i in alive]
         return np.maximum.reduce(tops), np.minimum.reduce(bottoms), sum(1.0 if i < 0 else paths[i] for i in alive)
 
-    for part, reads, _ in nodes:
+    for summary, reads, _ in parts:
         top, bottom, count = joined(reads)
-        most.append(top + part.most)
-        least.append(bottom + part.least)
-        paths.append(min(count * part.paths, MOST_PATHS))
+        most.append(top + summary.most)
+        least.append(bottom + summary.least)
+        paths.append(min(count * summary.paths, MOST_PATHS))
     top, bottom, count = joined(ends)
     used = {i for i in ends if i >= 0 and paths[i]}
-    for i in reversed(range(len(nodes))):
+    for i in reversed(range(len(parts))):
         if i in used:
-            used |= {j for j in (*nodes[i].reads, *nodes[i].beside) if j >= 0 and paths[j]}
-    sums = np.sum([nodes[i].part.sums for i in used], axis=0) if used and count else NOTHING.sums
+            used |= {j for j in (*parts[i].reads, *parts[i].beside) if j >= 0 and paths[j]}
+    sums = np.sum([parts[i].summary.sums for i in used], axis=0) if used and count else NOTHING.sums
     return Summary(sums, top, bottom, min(count, MOST_PATHS))
 
 
@@ -191,7 +191,7 @@ def traced(module: nn.Module, channels: int, side: int, image_side: int | None =
     finally:
         module.train(training)
     out = out[-1] if isinstance(out, tuple | list) else out
-    summary = through(flow.nodes, flow.ends_of(out))
+    summary = through(flow.parts, flow.ends_of(out))
     return summary, out.shape[1], out.shape[-1] if out.ndim == 4 else 1
 
 
@@ -200,13 +200,14 @@ class _Flow(TorchFunctionMode):
 
     def __init__(self, image_side: int) -> None:
         super().__init__()
-        self.nodes: list[Node] = []
+        self.parts: list[Part] = []
         self.image_side = image_side
         self._ends: dict[int, tuple[int, ...]] = {}  # what a tensor, by its id, is the sum of
         self._kept: list[Any] = []  # so that no other gets its id
 
     def begin(self, image: Tensor) -> Tensor:
-        return self._noted(image, (-1,))
+        self._noted(image, (-1,))
+        return image
 
     def ends_of(self, tensor: Tensor) -> tuple[int, ...]:
         return self._ends.get(id(tensor), ())
@@ -215,28 +216,23 @@ class _Flow(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if getattr(func, "__name__", "") == "__get__" or not args:
+        given = [t for t in _tensors((*args, *kwargs.values())) if id(t) in self._ends]
+        if not given or getattr(func, "__name__", "") == "__get__":  # a property, such as a shape
             return func(*args, **kwargs)
-        if func in SHAPES and id(args[0]) in self._ends:
+        if func in SHAPES:
             return self._weighted(func, args, kwargs)
-        tensors = [t for t in _tensors(args) + _tensors(tuple(kwargs.values())) if id(t) in self._ends]
         if func in _SCALES:
-            return self._scaled(func, args, kwargs, tensors)
-        if len(tensors) > 1:
-            out = self._run(func, args, kwargs)
-            return self._noted(out, (self._add(NOTHING, tuple(end for t in tensors for end in self._ends[id(t)])),))
-        if not tensors:
-            return func(*args, **kwargs)
-        if func in KEEPS_SHAPE:
-            return args[0]
-        if func in _POOLS:
-            out = self._run(func, args, kwargs)
-            return self._noted(out, (self._add(POOL, self._ends[id(tensors[0])]),))
-        return self._noted(self._run(func, args, kwargs), self._ends[id(tensors[0])])
+            return self._scaled(func, args, kwargs, given)
+        if func in KEEPS_SHAPE and len(given) == 1:
+            return given[0]
+        reads = tuple(end for tensor in given for end in self._ends[id(tensor)])
+        if len(given) > 1 or func in _POOLS:
+            reads = (self._add(POOL if func in _POOLS else NOTHING, reads),)
+        return self._noted(self._run(func, args, kwargs), reads)
 
     def _weighted(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         """A convolution or a linear layer."""
-        given, weight = args[0], kwargs.get("weight", args[1] if len(args) > 1 else None)
+        given, weight = (kwargs[name] if name in kwargs else args[i] for i, name in enumerate(("input", "weight")))
         shape, macs = SHAPES[func](*args, **kwargs)
         out = torch.empty(shape, device="meta")
         kernel = max(weight.shape[2:], default=1)
@@ -254,7 +250,8 @@ class _Flow(TorchFunctionMode):
             params=float(weight.numel()),
             activations=float(math.prod(shape)),
         )
-        return self._noted(out, (self._add(part, self._ends[id(given)]),))
+        self._noted(out, (self._add(part, self._ends[id(given)]),))
+        return out
 
     def _scaled(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Tensor]) -> Any:
         """A product: by zero nothing gets through, and of two tensors the smaller one is a gate of the other."""
@@ -266,9 +263,9 @@ class _Flow(TorchFunctionMode):
             return self._noted(torch.empty(args[0].shape, device="meta"), ())
         return self._noted(self._run(func, args, kwargs), self._ends[id(tensors[0])] if tensors else ())
 
-    def _add(self, part: Summary, reads: tuple[int, ...], beside: tuple[int, ...] = ()) -> int:
-        self.nodes.append(Node(part, reads, beside))
-        return len(self.nodes) - 1
+    def _add(self, summary: Summary, reads: tuple[int, ...], beside: tuple[int, ...] = ()) -> int:
+        self.parts.append(Part(summary, reads, beside))
+        return len(self.parts) - 1
 
     def _run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if func in UNCOUNTED and (shape := UNCOUNTED[func](*args, **kwargs)) is not None:

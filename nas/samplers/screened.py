@@ -6,14 +6,18 @@ what was trained, by REINFORCE, and from the best so far as from examples: prior
 2018, arXiv 1801.03526. The policy decides where to look, and the surrogate what to pay for.
 
 - The pool: samples of the policy, mutants of as many others, since a policy that has become certain draws the same
-  again and again, and random architectures, of what it has turned away from. Every second trial also has mutants of the
-  best: where a space is large they are the surest way to go on, where it is small they end in the nearest optimum, and
-  the other trials lead out.
+  again and again, and random architectures, of what it has turned away from: a thousand, most of which were in the
+  pools before, since to see a network for the first time takes longer than to weigh it. Every second trial also has
+  mutants of the best: where a space is large they are the surest way to go on, where it is small they end in the
+  nearest optimum, and the other trials lead out.
 - The pick is the one of the highest expected improvement (Jones et al. 1998, Journal of Global Optimization 13) on the
   best reward that was seen. That it was lucky, too, if rewards are noisy, makes it harder to beat, and so favours what
   is little known. Trials that are running count as if they had come out as expected, so many workers do not all try the
   same.
-- The surrogate's targets are normal scores, as the policy's, and it sees canonical architectures.
+- What promises most in the pool is a start: its neighbours are looked at, and those of the best of them. In a large
+  space, where no pool of random architectures comes near the best, that is how the surrogate's own optimum is found.
+- The surrogate's targets are normal scores, as the policy's. It sees canonical architectures: their choices, and
+  features of their networks, see `surrogate.py` and `searchspaces.summary`.
 - It remembers the best and the latest architectures only, so a proposal's cost stops growing: the next best is looked
   for near the best, and the latest are what the policy draws now.
 """
@@ -40,9 +44,11 @@ from nas.samplers.surrogate import Array, GaussianProcess
 from searchspaces.space import Arch, Choice
 
 Actions = NDArray[np.int64]  # [n, T] option indices
+Pool = dict[Arch, Arch]  # by the canonical form
 
 MOST = 100_000  # architectures of a kind in a pool
 POOLS = 10  # that a random architecture is in
+CLIMBERS, NEIGHBOURS = 5, 120  # of a pool's best, and of those that differ from them in one choice
 RANDOM = 7  # sets their draws apart from others'
 POLICY = PolicyGradient("reinforce", learning_rate=0.01, queue=10)
 
@@ -58,6 +64,7 @@ class Screened:
         100  # of other samples; every second pool also has as many of the best as one has neighbours
     )
     random: Annotated[int, Number(0, MOST, whole=True)] = 1000  # architectures, uniform; a tenth of them are new
+    climbs: Annotated[int, Number(0, 100, whole=True)] = 2  # from a pool's best to what is near them
     parents: Count = 10  # the best
     remembered: Annotated[int, Number(2, 10_000, whole=True)] = 400  # by the surrogate; half of them are the best
     rate: Share = 0.2  # chance of a choice to mutate, in mutants of samples
@@ -100,6 +107,7 @@ class ScreenedController:
         self._ranks = Ranks()
         self._told: list[tuple[float, Arch]] = []  # in order, canonical
         self._best: list[tuple[float, int]] = []  # positions among these, the best last
+        self._randoms: dict[int, Pool] = {}  # by the number of the trial that they are new for
         self._next = settings.initial  # how many results it takes until the surrogate learns again
 
     @property
@@ -120,12 +128,23 @@ class ScreenedController:
         running = [self.canonical(arch) for arch in latest]
         self.surrogate.condition(codes, targets, self.sight.codes(running))
 
-        pool = {self.canonical(arch): arch for arch in map(tuple, self._pool(context).tolist())}
+        rng = np.random.default_rng(derived_seed(self.seed, context.number))
+        best, pool = float(targets.max()), self._pool(context, rng)
         pool = {arch: drawn for arch, drawn in pool.items() if arch not in running} or pool
-        gains = expected_improvement(*self.surrogate.predict(self.sight.codes(list(pool))), float(targets.max()))
-        archs = list(pool.values())
-        ranked = [archs[position] for position in np.argsort(-gains, kind="stable")]
+        gains = self._gains(pool, best)
+        for _ in range(self.settings.climbs):
+            tops = sorted(gains, key=gains.__getitem__, reverse=True)[:CLIMBERS]
+            near = self._near([pool[arch] for arch in tops], context, rng)
+            near = {arch: drawn for arch, drawn in near.items() if arch not in gains and arch not in running}
+            pool |= near
+            gains |= self._gains(near, best)
+        ranked = [pool[arch] for arch in sorted(gains, key=gains.__getitem__, reverse=True)]
         return Proposal(next(filter(context.is_new, ranked), ranked[0]))
+
+    def _gains(self, pool: Pool, best: float) -> dict[Arch, float]:
+        """Expected improvements on `best`, by the canonical form."""
+        codes = self.sight.codes(list(pool))
+        return dict(zip(pool, expected_improvement(*self.surrogate.predict(codes), best).tolist(), strict=True))
 
     def tell(self, feedback: Feedback) -> None:
         settings, reward = self.settings, feedback.reward
@@ -140,33 +159,55 @@ class ScreenedController:
             self._next = len(self._told) + max(1, int(settings.growth * len(self._told)))
             self.surrogate.learn(*self.known(), settings.steps)
 
-    def _pool(self, context: Context) -> Actions:
-        """Candidates `[n, T]`, with what is fixed already."""
+    def _pool(self, context: Context, rng: np.random.Generator) -> Pool:
+        """Candidates, with what is fixed already."""
         settings = self.settings
-        key = derived_seed(self.seed, context.number)
-        rng, generator = np.random.default_rng(key), torch.Generator().manual_seed(key)
+        generator = torch.Generator().manual_seed(derived_seed(self.seed, context.number))
         drawn = self.learner.controller(settings.samples + settings.mutants, generator, fixed=context.fixed)
         draws = drawn.actions.numpy()
-        lots = [
-            draws[: settings.samples],
-            self._mutants(draws[settings.samples :], settings.rate, rng),
-            *[self._random(number) for number in range(context.number - POOLS + 1, context.number + 1)],
-        ]
+        lots = [draws[: settings.samples], self._mutants(draws[settings.samples :], settings.rate, rng)]
         if context.number % 2:
             best = np.array([self._told[position][1] for _, position in self._best[-settings.parents :]])
             parents = best[rng.integers(len(best), size=int((self._sizes - 1).sum()))]
             # From one changed choice to half of them, the smaller numbers the likelier.
             rates = np.maximum(len(self._sizes) / 2, 1) ** rng.random((len(parents), 1)) / len(self._sizes)
             lots.append(self._mutants(parents, rates, rng))
-        pool = np.concatenate(lots)
-        for position, option in context.fixed.items():
-            pool[:, position] = option
+        pool = self._distinct(np.concatenate(lots), context)
+        for number in range(context.number - POOLS + 1, context.number + 1):
+            pool |= self._random(number, context)
         return pool
 
-    def _random(self, number: int) -> Actions:
+    def _random(self, number: int, context: Context) -> Pool:
         """Those that are new in the pool of trial `number`, and stay for some others: what is seen of them is known."""
-        rng = np.random.default_rng(derived_seed(self.seed, abs(number), int(number < 0), RANDOM))
-        return rng.integers(self._sizes, size=(-(-self.settings.random // POOLS), len(self._sizes)))
+        if number in self._randoms and not context.fixed:
+            return self._randoms[number]
+        rng = np.random.default_rng(derived_seed(self.seed, number % 2**32, RANDOM))
+        drawn = rng.integers(self._sizes, size=(-(-self.settings.random // POOLS), len(self._sizes)))
+        pool = self._distinct(drawn, context)
+        if not context.fixed:
+            self._randoms = {n: of for n, of in self._randoms.items() if abs(n - number) < 2 * POOLS} | {number: pool}
+        return pool
+
+    def _near(self, archs: Sequence[Arch], context: Context, rng: np.random.Generator) -> Pool:
+        """Those that differ from one of `archs` in one choice, `NEIGHBOURS` of them at most."""
+        free = [position for position in range(len(self._sizes)) if position not in context.fixed]
+        changes = [
+            (row, position, 1 + step)
+            for row in range(len(archs))
+            for position in free
+            for step in range(int(self._sizes[position]) - 1)
+        ]
+        taken = rng.permutation(len(changes))[:NEIGHBOURS]
+        near = np.array(archs)[[changes[i][0] for i in taken]]
+        for arch, i in zip(near, taken, strict=True):
+            _, position, step = changes[i]
+            arch[position] = (arch[position] + step) % self._sizes[position]
+        return self._distinct(near, context)
+
+    def _distinct(self, drawn: Actions, context: Context) -> Pool:
+        for position, option in context.fixed.items():
+            drawn[:, position] = option
+        return {self.canonical(arch): arch for arch in map(tuple, drawn.tolist())}
 
     def _mutants(self, parents: Actions, rates: float | Array, rng: np.random.Generator) -> Actions:
         """Each choice another one with the chance `rates` (one, or `[n, 1]`), and one at the least."""

@@ -113,7 +113,8 @@ class OfFeatures:
     def _distances(self, log: Array, a: Array, b: Array) -> Array:
         a, b = a / np.exp(log[1:]), b / np.exp(log[1:])
         squared: Array = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
-        return np.sqrt(squared.clip(0))
+        distances: Array = np.sqrt(squared.clip(0))
+        return distances
 
 
 class GaussianProcess:
@@ -137,7 +138,7 @@ class GaussianProcess:
     @property
     def columns(self) -> int:
         """C, of what architectures are coded by."""
-        return self.kernels[-1].columns.stop
+        return int(self.kernels[-1].columns.stop)
 
     @property
     def noise(self) -> float:
@@ -156,13 +157,18 @@ class GaussianProcess:
 
     def kernel(self, a: Array, b: Array) -> Array:
         """k of each pair of two lots of codes, `[n, C]` and `[m, C]` -> `[n, m]`."""
-        kernel: Array = sum(part(log, a[:, part.columns], b[:, part.columns]) for part, log in self._parts())
+        kernel = np.zeros((len(a), len(b)))
+        for part, log in self._parts():
+            kernel += part(log, a[:, part.columns], b[:, part.columns])
         return kernel
 
     def _parts(self) -> list[tuple[Kernel, Array]]:
         """Each kernel with its parameters."""
         ends = np.cumsum([1, *[len(kernel.prior) for kernel in self.kernels]])
-        return [(kernel, self.log[end - len(kernel.prior) : end]) for kernel, end in zip(self.kernels, ends[1:], strict=True)]
+        return [
+            (kernel, self.log[end - len(kernel.prior) : end])
+            for kernel, end in zip(self.kernels, ends[1:], strict=True)
+        ]
 
     def learn(self, codes: Array, y: Array, steps: int) -> None:
         """`steps` of Adam on the log-posterior of the parameters, given targets `y` `[n]` of `codes` `[n, C]`."""

@@ -20,6 +20,7 @@ from nas.data.targets import CLASSIFICATION
 from nas.ledger.config import Budget, Config, Final
 from nas.pruning import NO_PRUNER
 from nas.reward import ACCURACY
+from nas.samplers.sight import why_unseen
 from nas.searching.control import RANDOM
 from nas.searching.progress import Output
 from nas.searching.published import benchmark_of
@@ -108,6 +109,8 @@ def announce(
     for line in [*place_lines(dataset, recipe), *judging_lines(dataset, recipe)]:
         output.say(line)
     output.say(f"{wanted}; strategy {config.strategist}, seed {config.seed}")
+    if config.strategy == "controller" and (why := why_unseen(space)):
+        output.say(f"          which sees the choices alone, not the networks: {why}")
     began = time.monotonic()
     expected, seconds = _expected_time(config, budget, dataset, cluster, output)
     output.say(f"time      {expected}")

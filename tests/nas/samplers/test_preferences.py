@@ -82,7 +82,7 @@ def test_what_it_proposes_follows_the_target() -> None:
     told: list[dict[Arch, float]] = []
 
     class Repeats(Settings):
-        def start(self, choices: Any, canonical: Any, seed: int) -> Repeats:
+        def start(self, choices: Any, canonical: Any, seed: int, features: Any = None) -> Repeats:
             told.append({})
             return self
 

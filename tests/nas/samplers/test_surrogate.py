@@ -28,7 +28,7 @@ def log_evidence(process: GaussianProcess, codes: Array, y: Array) -> float:
 
 def test_the_kernel_counts_the_choices_that_differ() -> None:
     process = GaussianProcess(SIZES)
-    process.log[:] = np.log([2.0, 0.1, 0.5, 0.3, 0.2, 0.7])  # signal, noise, lambda
+    process.log[:] = np.log([0.1, 2.0, 0.5, 0.3, 0.2, 0.7])  # noise, signal, lambda
     kernel = process.kernel(process.codes([(0, 0, 0, 0)]), process.codes([(0, 0, 0, 0), (2, 0, 1, 0), (1, 3, 1, 0)]))
     np.testing.assert_allclose(kernel, [[2.0, 2 * math.exp(-0.7), 2 * math.exp(-1.0)]])
 
@@ -48,7 +48,7 @@ def test_the_gradient_is_that_of_the_evidence() -> None:
 
 def test_it_goes_through_what_it_knows_and_back_to_the_prior_far_away() -> None:
     process = GaussianProcess((5,) * 6)
-    process.log[:] = np.log([1.0, 1e-6, *[2.0] * 6])
+    process.log[:] = np.log([1e-6, 1.0, *[2.0] * 6])
     known = process.codes([(0,) * 6, (1,) * 6])
     process.condition(known, np.array([1.5, -0.5]), known[:0])
     mean, deviation = process.predict(process.codes([(0,) * 6, (1,) * 6, (2,) * 6]))
@@ -102,3 +102,44 @@ def test_random_architectures_of_a_large_space_are_not_strangers() -> None:
     process = GaussianProcess((4,) * 60)
     a, b = process.codes(archs(2, sizes=(4,) * 60))
     assert process.kernel(a[None], b[None])[0, 0] > math.exp(-2)
+
+
+def coded(process: GaussianProcess, drawn: list[Arch], features: int, seed: int = 2) -> Array:
+    return process.codes(drawn, np.random.default_rng(seed).standard_normal((len(drawn), features)))
+
+
+def test_features_have_a_kernel_of_their_own_that_is_added() -> None:
+    process = GaussianProcess(SIZES, features=2)
+    process.log[:] = np.log([0.1, 2.0, 0.5, 0.3, 0.2, 0.7, 3.0, 1.0, 2.0])  # ..., t, rho
+    same, other = process.codes([(0, 0, 0, 0)] * 2, np.array([[0.0, 0.0], [0.6, 1.6]]))
+    r = math.sqrt(5)  # the distance is (0.6 / 1, 1.6 / 2): 1
+    expected = 2.0 + 3.0 * (1 + r + 5 / 3) * math.exp(-r)
+    np.testing.assert_allclose(process.kernel(same[None], np.array([same, other])), [[5.0, expected]])
+    assert process.variance == pytest.approx(5.0)
+
+
+def test_the_gradient_by_features_is_that_of_the_evidence_too() -> None:
+    process = GaussianProcess(SIZES, features=3)
+    codes, y = coded(process, archs(12), 3), targets(12)
+    found = process.gradient(codes, y)
+    for index, value in enumerate(found):
+        sides = []
+        for step in (1e-5, -1e-5):
+            process.log[index] += step
+            sides.append(log_evidence(process, codes, y))
+            process.log[index] -= step
+        assert value == pytest.approx((sides[0] - sides[1]) / 2e-5, abs=1e-4)
+
+
+def test_it_learns_whether_features_or_choices_are_to_be_trusted() -> None:
+    drawn = archs(60, sizes=(4,) * 6)
+    process = GaussianProcess((4,) * 6, features=3)
+    codes = coded(process, drawn, 3)
+    by_features, by_choices = np.sin(codes[:, -3]), np.array([2.0 * (arch[0] % 2) - 1 for arch in drawn])
+    shares = []
+    for y in (by_features, by_choices):
+        process = GaussianProcess((4,) * 6, features=3)
+        process.learn(codes, y / y.std(), steps=80)
+        (_, of_choices), (_, of_features) = process._parts()
+        shares.append(float(of_features[0] - of_choices[0]))
+    assert shares[0] > shares[1] + 1

@@ -1,0 +1,156 @@
+"""Summaries of networks: paths, what lies on them, and that the quick ways say what the network's own forward says."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nas import baselines
+from searchspaces import SPACES, get_space
+from searchspaces.cost import cost, shapes_only
+from searchspaces.summary import DEAD, FIGURES, SKIP, SUMS, Part, Summary, operation, series, through, traced
+
+
+def figures_of(summary: Summary) -> dict[str, float]:
+    return dict(zip(FIGURES, summary.figures().tolist(), strict=True))
+
+
+def conv(kernel: int = 3, macs: float = 10.0) -> Summary:
+    return operation("conv", (1.0, float(kernel > 1), kernel - 1.0), macs=macs, params=5.0, activations=2.0)
+
+
+def test_parts_one_after_the_other_add_up() -> None:
+    both = conv() + conv(1)
+    assert both.most.tolist() == both.least.tolist() == [2, 1, 2] and both.paths == 1
+    assert figures_of(both)["log macs"] == pytest.approx(math.log1p(20))
+    repeated, summed = conv().times(3), series([conv()] * 3)
+    np.testing.assert_allclose(repeated.figures(), summed.figures())
+
+
+def test_paths_are_followed_and_what_lies_on_none_is_not_counted() -> None:
+    """Of a shortcut, a long and a dead branch; and a convolution that nobody reads."""
+    parts = [
+        Part(conv(5), (-1,)),
+        Part(conv(3), (0,)),
+        Part(SKIP, (-1,)),
+        Part(DEAD, (-1,)),
+        Part(conv(3), (3,)),
+        Part(conv(3), (-1,)),
+    ]
+    found = figures_of(through(parts, (1, 2, 4)))
+    assert (found["conv"], found["skip"], found["log paths"]) == (2, 1, pytest.approx(math.log(2)))
+    assert (found["most layers"], found["least layers"], found["most reach"], found["least reach"]) == (2, 0, 6, 0)
+    assert found["log macs"] == pytest.approx(math.log1p(20))
+
+
+def test_nothing_gets_through_zeros() -> None:
+    dead = through([Part(conv(), (-1,)), Part(DEAD, (0,))], (1,))
+    assert not dead.paths and not dead.figures().any()
+    assert not (conv() + DEAD + conv()).figures().any()
+
+
+def test_a_number_of_paths_that_no_float_holds_is_a_large_one() -> None:
+    parts = [part for i in range(0, 2000, 2) for part in (Part(conv(), (i - 1,)), Part(SKIP, (i - 1, i)))]
+    assert math.isfinite(figures_of(through(parts, (len(parts) - 1,)))["log paths"])
+
+
+@pytest.mark.parametrize("name", ["resnet20", "mobilenet_v2", "shufflenet_v2_x1_0", "densenet_40_12", "efficientnet_b0"])
+def test_a_networks_multiply_adds_are_those_of_its_cost(name: str) -> None:
+    with shapes_only():
+        module = baselines.build(name, 10, 32)
+    summary, _, _ = traced(module, 3, 32)
+    assert summary.sums[SUMS.index("macs")] == cost(module, 32).macs
+    assert figures_of(summary)["least layers"] <= figures_of(summary)["most layers"]
+
+
+def test_a_residual_network_has_a_path_around_each_block_and_a_gate_is_on_none() -> None:
+    with shapes_only():
+        resnet, senet = baselines.build("resnet20", 10, 32), baselines.build("efficientnet_b0", 10, 32)
+    found = figures_of(traced(resnet, 3, 32)[0])
+    assert found["log paths"] == pytest.approx(9 * math.log(2))  # of nine blocks
+    assert (found["most layers"], found["conv"], found["linear"]) == (20, 19, 1)
+    assert figures_of(traced(senet, 3, 32)[0])["gate"] == 16
+
+
+class Doubled(nn.Module):
+    """Of two branches one is multiplied by zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used, self.unused = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(3, 4, 5, padding=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.used(x) + self.unused(x) * 0.0
+
+
+def test_a_branch_times_zero_is_dead_and_the_module_is_left_as_it_was() -> None:
+    module = Doubled().train()
+    found = figures_of(traced(module, 3, 8)[0])
+    assert (found["conv"], found["most reach"]) == (1, 2) and module.training
+
+
+def test_a_forward_that_needs_numbers_has_no_summary() -> None:
+    class Asks(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x if float(x.sum()) > 0 else -x
+
+    with pytest.raises(ValueError, match="the Asks has no summary"):
+        traced(Asks(), 3, 8)
+
+
+SETTINGS: list[tuple[str, dict[str, object]]] = [
+    *((name, {}) for name in SPACES),
+    ("chain", {"layers": 8, "strides": True}),
+    ("chain", {"bn": False, "pooling": 1}),
+    ("nasnet", {"blocks": 4, "n": 2}),
+    ("nasbench201", {"cells": 2, "width": 0.5}),
+    ("compact", {"width": 0.5, "image_size": 96}),
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), SETTINGS, ids=str)
+def test_a_spaces_own_way_says_what_the_networks_forward_says(name: str, settings: dict[str, object]) -> None:
+    """All but identities, which a forward does not show."""
+    space, rng = get_space(name, **settings), random.Random(0)
+    size: int = getattr(space, "image_size")  # noqa: B009
+    shown = [i for i, figure in enumerate(FIGURES) if figure != "skip"]
+    for _ in range(5):
+        arch = space.sample(rng)
+        with shapes_only():
+            module = space.build(arch)
+        np.testing.assert_allclose(space.summary(arch).figures()[shown], traced(module, 3, size)[0].figures()[shown])
+
+
+def test_with_a_limit_features_are_about_those_of_the_network_that_is_built() -> None:
+    space, rng = get_space("compact", max_macs=8_000_000), random.Random(0)
+    for _ in range(10):
+        arch = space.sample(rng)
+        with shapes_only():
+            module = space.build(arch)
+        about, exact = (figures_of(summary) for summary in (space.summary(arch), traced(module, 3, 32)[0]))
+        for figure in ("log macs", "log params", "log activations", "most layers", "gate"):
+            assert about[figure] == pytest.approx(exact[figure], abs=0.3), figure
+
+
+def test_cells_that_compute_the_same_have_the_same_features() -> None:
+    """In NAS-Bench-201 an edge into a node that nobody reads makes no difference."""
+    space = get_space("nasbench201")
+    one, other = (
+        space.parse(f"|{op}~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|")
+        for op in ("nor_conv_1x1", "avg_pool_3x3")
+    )
+    assert space.features(one) == space.features(other)
+    dead = space.parse("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|")
+    assert not any(space.features(dead))
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_features_are_as_many_finite_numbers_for_every_architecture(name: str) -> None:
+    space, rng = get_space(name), random.Random(1)
+    rows = [list(space.features(space.sample(rng))) for _ in range(20)]
+    assert torch.tensor(rows).isfinite().all() and len({len(row) for row in rows}) == 1
