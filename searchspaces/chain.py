@@ -135,9 +135,13 @@ class Chain(ScaledSpace):
         network.add_module("head", Last(sorted(unread), classifier))
         return network.apply(he_normal())
 
+    @property
+    def quick_features(self) -> bool:
+        return not self.strides  # with which maps are no squares
+
     def summary_at(self, arch: Arch, width: float) -> Summary:
         """By its layers, each of which is followed once in a process for what it is given."""
-        if self.strides:  # maps are no squares then
+        if not self.quick_features:
             return super().summary_at(arch, width)
         size, c_image = self.image_size, self.image_channels or image_channels()
         parts, outputs = list[Part](), [Output((-1,), c_image, size)]

@@ -162,10 +162,14 @@ class NASNet(ScaledSpace):
         tapped = network(classifier, c_in=self._filters(1, width) * len(genotype.normal.output), init=init)
         return WithAuxiliary(module, {f"cell_{2 * self.n - 1}": tapped}, self.aux)
 
+    @property
+    def quick_features(self) -> bool:
+        return self.image_size <= SMALL_IMAGE and not self.hide_input
+
     def summary_at(self, arch: Arch, width: float) -> Summary:
         """Without the auxiliary classifier, as the network is deployed."""
         size = self.image_size
-        if size > SMALL_IMAGE or self.hide_input:
+        if not self.quick_features:
             return super().summary_at(arch, width)
         plans, c = self.genotype(arch), self._filters(0, width) * self.stem
         row = Row(conv, (c, 3, 1, 1, None))

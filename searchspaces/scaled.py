@@ -230,6 +230,10 @@ class RowSpace(ScaledSpace):
         rows = self.rows(arch, width, self.num_classes or 10, self.image_size)
         return macs_of(rows, self.image_size, self.image_channels or RGB)
 
+    @property
+    def quick_features(self) -> bool:
+        return True
+
     def summary_at(self, arch: Arch, width: float) -> Summary:
         rows = self.rows(arch, width, self.num_classes or 10, self.image_size)
         return summary_of(rows, self.image_size, self.image_channels or image_channels())

@@ -162,6 +162,14 @@ class Space(ABC):
             module = self.build(arch)
         return traced(module, image_channels(), getattr(self, "image_size", 32))[0]
 
+    @property
+    def quick_features(self) -> bool:
+        """Whether `features` are a matter of microseconds, so that a search looks at thousands of architectures.
+
+        By default a network is built for them, so it looks at fewer.
+        """
+        return False
+
     def features(self, arch: Arch) -> Sequence[float]:
         """What a surrogate sees of `arch` beside its choices, as many numbers for each; a space may add some.
 

@@ -11,6 +11,7 @@ A space whose networks are slow to build is best given as a small one: few block
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 from itertools import combinations, permutations
@@ -79,6 +80,15 @@ class SpaceContract:
                 for one, other in combinations(changed, 2):
                     same = built[one] == built[other]
                     assert same == (space.canonical(one) == space.canonical(other)), (choice.name, one, other)
+
+    def test_features_are_as_many_finite_numbers_for_each_architecture(self, space: Space) -> None:
+        """Or there are none, where a network's forward cannot be followed without numbers: a ValueError says why."""
+        try:
+            rows = [list(space.features(space.canonical(arch))) for arch in some(space, 10)]
+        except ValueError:
+            return
+        assert {len(row) for row in rows} == {len(rows[0])}
+        assert all(math.isfinite(figure) for row in rows for figure in row)
 
     def test_what_a_trial_is_given_are_options_of_the_space(self, space: Space) -> None:
         options = {choice.name: choice.options for choice in space.choices}

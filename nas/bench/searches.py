@@ -28,7 +28,7 @@ import numpy as np
 from nas.reward import Reward
 from nas.samplers import check_strategy
 from nas.samplers.optuna_strategy import OptunaStrategy
-from nas.samplers.strategy import Context, Feedback, Proposal, Settings, Strategy, derived_seed
+from nas.samplers.strategy import Context, Features, Feedback, Proposal, Settings, Strategy, derived_seed
 from nas.searching.published import Published
 from searchspaces import Arch
 
@@ -94,7 +94,7 @@ def start(setup: Setup, task: Task, seed: int) -> Strategy:
     """The setup's strategy at work on the table's space; Optuna's are in a study in memory."""
     chosen, space = check_strategy(setup.strategy, dict(setup.settings)), task.table.space
     if isinstance(chosen, Settings):
-        return chosen.start(space.choices, space.canonical, seed, space.features)
+        return chosen.start(space.choices, space.canonical, seed, Features.of_space(space))
     return OptunaStrategy(chosen, space.choices, seed)
 
 

@@ -19,7 +19,7 @@ from nas.samplers.preferences import PreferenceSampler
 from nas.samplers.random_search import RandomSearch
 from nas.samplers.screened import Screened
 from nas.samplers.settings import changed, read
-from nas.samplers.strategy import Settings
+from nas.samplers.strategy import Features, Settings
 from nas.samplers.strategy_sampler import StrategySampler
 from searchspaces.space import Space
 
@@ -69,7 +69,7 @@ def make_sampler(
     chosen = check_strategy(strategy, settings)
     if isinstance(chosen, Settings):
         sampler = StrategySampler if objectives == 1 else PreferenceSampler
-        return sampler(chosen, seed, space.choices, space.canonical, space.simplified, space.features)
+        return sampler(chosen, seed, space.choices, space.canonical, space.simplified, Features.of_space(space))
     return PerTrial(chosen, seed, {choice.name: CategoricalDistribution(choice.options) for choice in space.choices})
 
 

@@ -38,7 +38,7 @@ from nas.checks.limits import Number
 from nas.samplers.policy_gradient import PolicyGradient
 from nas.samplers.ranks import Ranks
 from nas.samplers.settings import Count, Share, Weight, check
-from nas.samplers.sight import Sight
+from nas.samplers.sight import SLOWER, Sight
 from nas.samplers.strategy import Context, Features, Feedback, Proposal, Update, derived_seed
 from nas.samplers.surrogate import Array, GaussianProcess
 from searchspaces.space import Arch, Choice
@@ -48,6 +48,7 @@ Pool = dict[Arch, Arch]  # by the canonical form
 
 MOST = 100_000  # architectures of a kind in a pool
 POOLS = 10  # that a random architecture is in
+SLOW_POOL = 60  # architectures of a pool, where to see one takes milliseconds
 CLIMBERS, NEIGHBOURS = 5, 120  # of a pool's best, and of those that differ from them in one choice
 RANDOM = 7  # sets their draws apart from others'
 POLICY = PolicyGradient("reinforce", learning_rate=0.01, queue=10)
@@ -175,6 +176,9 @@ class ScreenedController:
         pool = self._distinct(np.concatenate(lots), context)
         for number in range(context.number - POOLS + 1, context.number + 1):
             pool |= self._random(number, context)
+        if not self.sight.is_quick:
+            drawn = list(pool.items())
+            pool = dict(drawn[i] for i in rng.permutation(len(drawn))[:SLOW_POOL])
         return pool
 
     def _random(self, number: int, context: Context) -> Pool:
@@ -197,7 +201,7 @@ class ScreenedController:
             for position in free
             for step in range(int(self._sizes[position]) - 1)
         ]
-        taken = rng.permutation(len(changes))[:NEIGHBOURS]
+        taken = rng.permutation(len(changes))[: NEIGHBOURS if self.sight.is_quick else NEIGHBOURS // SLOWER]
         near = np.array(archs)[[changes[i][0] for i in taken]]
         for arch, i in zip(near, taken, strict=True):
             _, position, step = changes[i]

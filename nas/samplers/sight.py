@@ -13,6 +13,7 @@ from nas.samplers.surrogate import Array, GaussianProcess
 from searchspaces.space import Arch, Choice, Space
 
 REFERENCE = 200  # random architectures, by which features are measured
+SLOWER = 10  # times fewer architectures are looked at where features take long
 REMEMBERED = 50_000  # architectures
 TRIED = 5  # architectures, before a space is said to have no features
 
@@ -31,6 +32,11 @@ class Sight:
         self._sizes = [len(choice.options) for choice in choices]
         self._features, self._canonical = features, canonical
         self._codes: dict[Arch, Array] = {}  # of canonical architectures
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether thousands of architectures can be seen in a second."""
+        return self._features is None or self._features.quick
 
     @cached_property
     def process(self) -> GaussianProcess:
@@ -58,7 +64,7 @@ class Sight:
     def _features_of(self, arch: Arch) -> Array | None:
         assert self._features is not None
         try:
-            return np.asarray(self._features(arch), dtype=float)
+            return np.asarray(self._features.of(arch), dtype=float)
         except (ValueError, NotImplementedError):
             return None
 
@@ -67,10 +73,11 @@ class Sight:
         """Mean and deviation of the features that differ, and which these are; None where there are none."""
         if self._features is None:
             return None
-        archs = np.random.default_rng(0).integers(self._sizes, size=(REFERENCE, len(self._sizes)))
+        number = REFERENCE if self.is_quick else REFERENCE // SLOWER
+        archs = np.random.default_rng(0).integers(self._sizes, size=(number, len(self._sizes)))
         rows = [self._features_of(self._canonical(arch)) for arch in map(tuple, archs.tolist())]
         seen = np.array([row for row in rows if row is not None])
-        if 2 * len(seen) < REFERENCE:
+        if 2 * len(seen) < number:
             return None
         deviation = seen.std(axis=0)
         kept = np.flatnonzero(deviation > 1e-9 * (1 + abs(seen).max(axis=0)))

@@ -14,9 +14,22 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from searchspaces.space import Arch, Choice
+from searchspaces.space import Arch, Choice, Space
 
-Features = Callable[[Arch], Sequence[float]]
+
+@dataclass(frozen=True)
+class Features:
+    """What a surrogate may see of an architecture's network: `of` gives as many numbers for each (`Space.features`).
+
+    They are `quick` where thousands are to be had in a second. `of` raises ValueError where there is no such network.
+    """
+
+    of: Callable[[Arch], Sequence[float]]
+    quick: bool = True
+
+    @classmethod
+    def of_space(cls, space: Space) -> Features:
+        return cls(space.features, space.quick_features)
 
 
 @dataclass(frozen=True)
@@ -105,8 +118,7 @@ class Settings(Protocol):
     ) -> Strategy:
         """`canonical` merges architectures that are the same thing, all or some; the identity where none are.
 
-        `features` says of an architecture what a surrogate may see beside its choices (`Space.features`); None:
-        nothing is known of it.
+        `features` are what a surrogate may see of an architecture beside its choices; None: there are none.
         """
 
 

@@ -59,7 +59,9 @@ def test_a_number_of_paths_that_no_float_holds_is_a_large_one() -> None:
     assert math.isfinite(figures_of(through(parts, (len(parts) - 1,)))["log paths"])
 
 
-@pytest.mark.parametrize("name", ["resnet20", "mobilenet_v2", "shufflenet_v2_x1_0", "densenet_40_12", "efficientnet_b0"])
+@pytest.mark.parametrize(
+    "name", ["resnet20", "mobilenet_v2", "shufflenet_v2_x1_0", "densenet_40_12", "efficientnet_b0"]
+)
 def test_a_networks_multiply_adds_are_those_of_its_cost(name: str) -> None:
     with shapes_only():
         module = baselines.build(name, 10, 32)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from nas.samplers.screened import Screened, ScreenedController, expected_improvement
-from nas.samplers.strategy import Context, Feedback, Proposal
+from nas.samplers.sight import REFERENCE
+from nas.samplers.strategy import Context, Features, Feedback, Proposal
 from nas.searching.published import read
 from searchspaces import NASBenchMacro
 from searchspaces.space import Arch, Choice
@@ -157,3 +158,43 @@ def test_a_stopped_training_teaches_the_policy_alone() -> None:
         told.tell(Feedback((2,) * 4, 0.5, stopped=True))
     assert told.learner.updates and not untold.learner.updates
     assert all((a == b).all() for a, b in zip(told.known(), untold.known(), strict=True))
+
+
+def test_it_looks_at_few_networks_where_that_takes_long() -> None:
+    """And at none twice; where it does not, at the whole pool."""
+    seen: list[Arch] = []
+
+    def features(arch: Arch) -> tuple[float, ...]:
+        seen.append(arch)
+        return tuple(map(float, arch))
+
+    looked_at = {}
+    for quick in (False, True):
+        strategy = Screened().start(CHOICES, tuple, 0, Features(features, quick))
+        for number in range(12):
+            proposal = strategy.propose(Context(number))
+            strategy.tell(Feedback(proposal.arch, matches(proposal.arch)))
+        looked_at[quick] = len(seen)
+        assert len(seen) - len(set(seen)) <= REFERENCE, "those that features are measured by may be in a pool"
+        seen.clear()
+    assert looked_at[False] < 20 + 9 * 90 + 12 < 1500 < looked_at[True]
+
+
+def test_features_help_where_the_reward_is_of_them() -> None:
+    """Of 65,536 architectures the best by a figure of theirs that no single choice tells."""
+
+    def parity(arch: Arch) -> float:
+        return -abs(sum(arch) - 3.0) - abs(arch.count(0) - 5)
+
+    def best_of(features: Features | None) -> float:
+        rewards = []
+        for seed in range(3):
+            strategy = Screened().start(CHOICES, tuple, seed, features)
+            for number in range(14):
+                arch = strategy.propose(Context(number)).arch
+                rewards.append(parity(arch))
+                strategy.tell(Feedback(arch, rewards[-1]))
+        return float(np.mean(rewards))
+
+    seen = Features(lambda arch: (float(sum(arch)), float(arch.count(0))))
+    assert best_of(seen) > best_of(None)
