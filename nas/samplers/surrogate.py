@@ -120,16 +120,17 @@ class OfFeatures:
 class GaussianProcess:
     """A process over architectures of choices with `sizes` options each, whose networks have so many `features`.
 
-    Its targets should have mean 0 and variance 1. `learn` takes gradient steps on the parameters from where they are;
+    `shares` are what the choices and the features have of the variance at first. Targets should have mean 0 and
+    variance 1. `learn` takes gradient steps on the parameters from where they are;
     `condition` sets what is known.
     """
 
-    def __init__(self, sizes: Sequence[int], features: int = 0) -> None:
-        of_choices = OfChoices(sizes, SHARES[0] if features else 1.0)
+    def __init__(self, sizes: Sequence[int], features: int = 0, shares: tuple[float, float] = SHARES) -> None:
+        of_choices = OfChoices(sizes, shares[0] if features else 1.0)
         self._of_choices = of_choices
         self.kernels: list[Kernel] = [of_choices]
         if features:
-            self.kernels.append(OfFeatures(of_choices.columns.stop, features, SHARES[1]))
+            self.kernels.append(OfFeatures(of_choices.columns.stop, features, shares[1]))
         self._prior = np.concatenate([[math.log(NOISE)], *[kernel.prior for kernel in self.kernels]])
         self.log = self._prior.copy()  # of v, then of each kernel
         self._moments = np.zeros((2, len(self.log)))  # Adam's
