@@ -9,6 +9,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 
+from nas.samplers.bananas import Bananas
 from nas.samplers.evolution import Evolution
 from nas.samplers.exhaustive import Exhaustive
 from nas.samplers.local_search import LocalSearch
@@ -45,6 +46,7 @@ STRATEGIES: dict[str, Settings | OptunaSampler] = {  # ours by their settings, a
     "nasnet": NASNET,
     "evolution": Evolution(),
     "local-search": LocalSearch(),
+    "bananas": Bananas(),
     "random": RandomSearch(),
     "tpe": partial(TPESampler, multivariate=True, group=True),
     "gp": GPSampler,

@@ -77,8 +77,11 @@ def test_json_is_an_object_for_each_strategy_and_number(task: Task) -> None:
         "simulated_time": 1.0,
         "strategy_seconds": 0.0012,
         "substitutes": 0.5,
+        "reached": {
+            "within": 0.0, "share": 0.0, "quarter": None, "median": None, "three_quarters": None, "evaluations": 10,
+        },
         "p_values": {"ppo": pytest.approx(2 / 2**6)},
-    }
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])
