@@ -8,8 +8,8 @@ the best draws are evaluated.
 
 Settings are those of the paper and of its authors' code for its figures (github.com/naszilla/naszilla): 10 layers of
 width 20, Adam with a learning rate of 0.01 and betas of 0.9 and 0.99, 150 epochs in batches of 32, rounds of 10.
-`loss` is "mae", as in that code for tables; "mape" is the paper's text: errors relative to how much worse than a lower
-bound a network is, so the best count most. What differs here:
+`loss` is "mae", as in that code for tables. "mape" is what the paper names, and that code has for the space of DARTS:
+errors relative to how much worse than a lower bound a network is, so the best count most. What differs here:
 
 - the code of an architecture is one-hot, an entry an option of each choice, for any space. The paper's has an entry for
   each path through a cell that data may take, which a strategy cannot know of: it sees choices, and no graph;
@@ -46,6 +46,7 @@ Array = NDArray[np.float32]
 BOUND = 0.2  # standard deviations that the lower bound of "mape" is below the best
 BETAS = (0.9, 0.99)  # of Adam
 EPSILON = 1e-7  # of Adam, in Keras
+HUGE = 1e150  # the most that a reward counts, so that squares are numbers
 PARENTS = 5  # the best, of which a further one is mutated where the mutants of those before it are known
 
 
@@ -154,8 +155,13 @@ class NeuralSearch:
 
 
 def _targets(rewards: Sequence[float]) -> Array:
-    """How far each is below the best, in standard deviations, and above the lower bound of "mape", `[n]`."""
-    values = np.array(rewards)
+    """How far each is below the best, in standard deviations, and above the lower bound of "mape", `[n]`.
+
+    Infinite ones, which another program's study may have, count as the best or the worst of the others.
+    """
+    values = np.array(rewards, float)
+    finite = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1)
+    values = np.clip(values, max(finite.min(), -HUGE), min(finite.max(), HUGE))
     return ((values.max() - values) / (values.std() or 1.0) + BOUND).astype(np.float32)
 
 

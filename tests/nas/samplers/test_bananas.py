@@ -171,6 +171,8 @@ def test_targets_do_not_depend_on_the_scale_of_rewards_and_stand_above_the_bound
     assert targets == pytest.approx(_targets([-10.0, 30.0, 70.0]), abs=1e-5)
     assert targets.min() == pytest.approx(BOUND) and targets.argmin() == 2
     assert _targets([0.5, 0.5]) == pytest.approx([BOUND, BOUND])
+    assert (_targets([np.inf, 0.3, 0.7, -np.inf]) == _targets([0.7, 0.3, 0.7, 0.3])).all()
+    assert np.isfinite(_targets([1e308, -1e308, 0.0])).all() and np.isfinite(_targets([np.inf, -np.inf])).all()
 
 
 @pytest.mark.parametrize(
