@@ -162,7 +162,8 @@ def _targets(rewards: Sequence[float]) -> Array:
     values = np.array(rewards, float)
     finite = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1)
     values = np.clip(values, max(finite.min(), -HUGE), min(finite.max(), HUGE))
-    return ((values.max() - values) / (values.std() or 1.0) + BOUND).astype(np.float32)
+    targets: Array = ((values.max() - values) / (values.std() or 1.0) + BOUND).astype(np.float32)
+    return targets
 
 
 class Ensemble:
@@ -217,7 +218,8 @@ class Ensemble:
         """Of codes `[n, R]`, by each network `[E, n]`."""
         weights, bias = self.layers[-1]
         last = self._inputs(np.broadcast_to(codes, (self.settings.networks, *codes.shape)))[-1]
-        return (last @ weights + bias)[..., 0]
+        predicted: Array = (last @ weights + bias)[..., 0]
+        return predicted
 
     def _inputs(self, codes: Array) -> list[Array]:
         """Of each layer, `[E, n, in]`."""

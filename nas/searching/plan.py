@@ -135,18 +135,18 @@ def _many(number: int) -> str:
     return f"{Decimal(number):.1e}"
 
 
-def _on(known: Benchmark) -> str:
+def _on(benchmark: Benchmark) -> str:
     """On which images the accuracies of a table are, where there are tables of several."""
-    if not known.named:
+    if not benchmark.named:
         return ""
-    return f" on {known.data}" if known.data else " on images that the file's name does not say"
+    return f" on {benchmark.data}" if benchmark.data else " on images that the file's name does not say"
 
 
 def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
     if config.table is not None:
         file = Path(config.table)
-        known = benchmark_of(config.space, file)
-        return f"looked up in {file.name}: {known.observed}{_on(known)}, as it was published"
+        benchmark = benchmark_of(config.space, file)
+        return f"looked up in {file.name}: {benchmark.observed}{_on(benchmark)}, as it was published"
     recipe = config.recipe
     images = len(dataset.train) if recipe.subset is None else recipe.subset
     looked_at = "judged" if config.reward.signal == ACCURACY else "looked at"
