@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nas.bench.searches import Result, Setup, Task
+import numpy as np
+
+from nas.bench.searches import ROUNDING, Result, Setup, Task
+from nas.searching.published import ANYONES
 from nas.statistics.wilcoxon import signed_rank_p
 from nas.text.columns import table
 from nas.text.units import format_count, format_seconds
@@ -19,6 +23,7 @@ class Report:
     task: Task
     results: Sequence[Result]
     evaluations: Sequence[int]
+    within: float = 0.0  # regret at which a search has what it was to find
 
     @property
     def title(self) -> str:
@@ -34,7 +39,7 @@ class Report:
     def benchmark(self) -> str:
         """The table and the reward, in a few words."""
         known = self.task.table.benchmark
-        title = f"{self.task.table.space.name}, {self.task.table.path.name}" if known.data is None else known.title
+        title = f"{self.task.table.space.name}, {self.task.table.path.name}" if known is ANYONES else known.on
         if self.task.reward is None:
             return title
         return f"{title}, accuracy x (MACs / {format_count(self.task.reward.target)}) ^ {self.task.reward.w_above:g}"
@@ -51,6 +56,7 @@ class Report:
             f"{known.observed} and is judged by {known.reported}. ms: the strategy's own time, an evaluation.",
             self._regrets(),
         ]
+        parts += [self._aim(), self._needed()]
         if any(result.setup.workers > 1 for result in self.results):
             unit = "" if self.task.table.seconds else ", in mean evaluations"
             parts += [f"Simulated time until then{unit}", self._clocks()]
@@ -81,6 +87,40 @@ class Report:
             ],
         )
 
+    def _aim(self) -> str:
+        """What is counted in the table of `_needed`; and whether that can be reached at all."""
+        best = (
+            f"a network within {self.within:g} {self.unit} of the table's best" if self.within else "the table's best"
+        )
+        said = (
+            f"Evaluations until a search would hand over {best}, by what it is judged by, and does so to the end. "
+            f"Of all: the share of searches that did. > {self.ran:,}: not within those that were run."
+        )
+        if self.task.floor <= self.within + ROUNDING:
+            return said
+        return (
+            f"{said} The network that looks best in the whole table has the regret {self.task.floor:.3f}: a search "
+            f"that hands over this one is not counted; --within {math.ceil(1000 * self.task.floor) / 1000:g} counts it."
+        )
+
+    def _needed(self) -> str:
+        rows = [(label(result.setup, self.results), Needed.of(result, self.within)) for result in self.results]
+        return table(
+            ("strategy", "of all", *QUARTERS.values()),
+            [
+                (name, f"{100 * needed.share:.0f} %", *(self._number(needed.after[name_]) for name_ in QUARTERS))
+                for name, needed in rows
+            ],
+        )
+
+    def _number(self, evaluations: int | None) -> str:
+        return f"> {self.ran:,}" if evaluations is None else f"{evaluations:,}"
+
+    @property
+    def ran(self) -> int:
+        """Evaluations of each search."""
+        return int(self.results[0].regret.shape[1])
+
     def _clocks(self) -> str:
         write = format_seconds if self.task.table.seconds else "{:.1f}".format
         return table(
@@ -89,13 +129,38 @@ class Report:
         )
 
 
+QUARTERS = {"quarter": "a quarter", "median": "half", "three_quarters": "three quarters"}  # of the searches
+
+
+@dataclass(frozen=True)
+class Needed:
+    """How many evaluations the searches of a setup took to what they were to find.
+
+    `share` of them found it. `after` has the evaluations after which a quarter, half and three quarters of all had,
+    those that never did included; None: more than were run.
+    """
+
+    share: float
+    after: dict[str, int | None]
+
+    @classmethod
+    def of(cls, result: Result, within: float) -> Needed:
+        needed = np.sort(result.needed(within))
+        ranks = [-(-len(needed) * quarters // 4) - 1 for quarters in (1, 2, 3)]
+        after = [int(needed[rank]) if np.isfinite(needed[rank]) else None for rank in ranks]
+        return cls(float(np.isfinite(needed).mean()), dict(zip(QUARTERS, after, strict=True)))
+
+
 def _spread(result: Result, evaluations: int) -> str:
     mean = f"{result.mean(evaluations):.3f}"
     return f"{mean} ± {result.deviation(evaluations):.3f}" if len(result.regret) > 1 else mean
 
 
 def to_json(report: Report) -> list[dict[str, Any]]:
-    """An object for each strategy and number of evaluations; `p_values`: Wilcoxon's, against each other strategy."""
+    """An object for each strategy and number of evaluations; `p_values`: Wilcoxon's, against each other strategy.
+
+    `reached` is of whole searches, the same for each number: see `Needed`.
+    """
     return [
         {
             "strategy": result.setup.strategy,
@@ -108,6 +173,7 @@ def to_json(report: Report) -> list[dict[str, Any]]:
             "simulated_time": result.time(n),
             "strategy_seconds": result.seconds,
             "substitutes": result.substitutes,
+            "reached": _reached(report, result),
             "p_values": {
                 label(other.setup, report.results): p_value(result, other, n)
                 for other in report.results
@@ -118,6 +184,11 @@ def to_json(report: Report) -> list[dict[str, Any]]:
         for result in report.results
         for n in report.evaluations
     ]
+
+
+def _reached(report: Report, result: Result) -> dict[str, Any]:
+    needed = Needed.of(result, report.within)
+    return {"within": report.within, "share": needed.share, **needed.after, "evaluations": report.ran}
 
 
 def p_value(result: Result, other: Result, evaluations: int) -> float:

@@ -33,6 +33,7 @@ from nas.searching.published import Published
 from searchspaces import Arch
 
 ASKED = 10  # proposals in a row that may be repeats
+ROUNDING = 1e-9  # of differences of figures in points
 SPREAD = 0.5  # of the logarithm of an evaluation's time: one in twenty takes more than twice the mean
 
 
@@ -51,6 +52,11 @@ class Task:
     @cached_property
     def best(self) -> float:
         return max(self.judged.values())
+
+    @cached_property
+    def floor(self) -> float:
+        """Regret of a search that has evaluated every network: of the one of which it sees the best."""
+        return self.best - self.judged[max(self.seen, key=self.seen.__getitem__)]
 
     @cached_property
     def networks(self) -> int:
@@ -210,3 +216,12 @@ class Result:
     def deviation(self, evaluations: int) -> float:
         """Over searches; 0 for a single one."""
         return float(self.regret[:, evaluations - 1].std(ddof=1)) if len(self.regret) > 1 else 0.0
+
+    def needed(self, within: float) -> np.ndarray:
+        """Of each search the evaluations from which on, to the last, its regret is at most `within`; inf: never."""
+        outside = self.regret > within + ROUNDING
+        last = outside.shape[1] - np.argmax(
+            outside[:, ::-1], axis=1
+        )  # evaluations until it was outside for the last time
+        last[~outside.any(axis=1)] = 0
+        return np.where(last < outside.shape[1], last + 1, np.inf)

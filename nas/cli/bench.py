@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Annotated
 
 from nas.checks.kinds import FLAG, LINE, PLACE, TARGET, Several
-from nas.checks.limits import EXPONENT, SEED, SEEDS, THREADS, Optional
+from nas.checks.limits import EXPONENT, SEED, SEEDS, THREADS, Number, Optional
 from nas.cli import common
 from nas.options import panels
 from nas.options.groups import MAYBE_PLACE, PrintOptions, SpaceSettings, StrategySettings
@@ -55,6 +55,14 @@ class BenchOptions(PrintOptions):
     seeds: Annotated[int, Option(SEEDS, "Searches of each strategy.", panels.SEARCHING)] = 20
     first_seed: Annotated[int, Option(SEED, "The first search's seed; the next has the next.", panels.SEARCHING)] = 0
     evaluations: Annotated[str, Option(LINE, "After how many evaluations to look.", panels.SEARCHING)] = "25,50,100,200"
+    within: Annotated[
+        float,
+        Option(
+            Number(0, 100),
+            "Count evaluations to this regret: 0, the table's best network; 0.1, one 0.1 points from it.",
+            panels.SEARCHING,
+        ),
+    ] = 0.0
     reward: Annotated[str, Option(LINE, "accuracy, or mnas: accuracy * (MACs / target) ** w.", panels.GOAL)] = (
         "accuracy"
     )
@@ -110,7 +118,7 @@ def bench(asked: BenchOptions) -> None:
     setups = [Setup(name, late, asked.repeats, given[name]) for name in names for late in at_once]
     seeds, jobs = range(asked.first_seed, asked.first_seed + asked.seeds), asked.jobs or os.cpu_count() or 1
     results = run(task, setups, seeds, points[-1], jobs, common.to_stderr)
-    report = Report(task, results, points)
+    report = Report(task, results, points, asked.within)
     if plot and drawing:
         write_atomically(plot, drawing.picture(results, report.title, report.unit, plot.suffix.lower()[1:]))
         common.to_stderr(f"wrote {plot}")

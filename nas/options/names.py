@@ -4,7 +4,8 @@ there is."""
 SPACES = ("mnas", "compact", "nasnet", "chain", "nasbench201", "nasbench_macro")
 DATA = ("cifar10", "cifar100", "shapes2", "shapes", "folder:", "array:")
 STRATEGIES = (
-    "controller", "ppo", "reinforce", "nas2016", "nasnet", "evolution", "local-search", "random", "tpe", "gp", "nsga2",
+    "controller", "ppo", "reinforce", "nas2016", "nasnet", "bananas", "evolution", "local-search", "random", "tpe",
+    "gp", "nsga2",
 )  # fmt: skip
 PRESETS = ("plain", "strong")  # of recipes, see `nas.training.presets`
 _BASELINES = """

@@ -9,6 +9,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 
+from nas.samplers.bananas import Bananas
 from nas.samplers.evolution import Evolution
 from nas.samplers.exhaustive import Exhaustive
 from nas.samplers.local_search import LocalSearch
@@ -43,6 +44,7 @@ STRATEGIES: dict[str, Settings | OptunaSampler] = {  # ours by their settings, a
     "ppo": PPO,
     "nas2016": NAS2016,
     "nasnet": NASNET,
+    "bananas": Bananas(),
     "evolution": Evolution(),
     "local-search": LocalSearch(),
     "random": RandomSearch(),

@@ -374,7 +374,8 @@ def _answered_by(file: Path, config: Config) -> Config:
         )
     table = read(config.space, file)
     if (measured := table.benchmark.data) and config.data != measured:
-        raise ValueError(f"{table.benchmark.title} was measured on {measured}: search with --data {measured}")
+        what = f"{file.name}, of {table.benchmark.title}," if table.benchmark.named else table.benchmark.title
+        raise ValueError(f"{what} was measured on {measured}: search with --data {measured}")
     return replace(config, table=str(file.expanduser().resolve()), table_sha256=table.sha256)
 
 

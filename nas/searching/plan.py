@@ -23,7 +23,7 @@ from nas.reward import ACCURACY
 from nas.samplers.sight import why_unseen
 from nas.searching.control import RANDOM
 from nas.searching.progress import Output
-from nas.searching.published import benchmark_of
+from nas.searching.published import Benchmark, benchmark_of
 from nas.searching.timing import NETWORKS, Allowance, estimate_trial_seconds
 from nas.text.units import format_about, format_count, format_seconds
 from nas.training.announcement import (
@@ -138,10 +138,18 @@ def _many(number: int) -> str:
     return f"{Decimal(number):.1e}"
 
 
+def _on(benchmark: Benchmark) -> str:
+    """On which images the accuracies of a table are, where there are tables of several."""
+    if not benchmark.named:
+        return ""
+    return f" on {benchmark.data}" if benchmark.data else " on images that the file's name does not say"
+
+
 def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
     if config.table is not None:
         file = Path(config.table)
-        return f"looked up in {file.name}: {benchmark_of(config.space, file).observed}, as it was published"
+        benchmark = benchmark_of(config.space, file)
+        return f"looked up in {file.name}: {benchmark.observed}{_on(benchmark)}, as it was published"
     recipe = config.recipe
     images = len(dataset.train) if recipe.subset is None else recipe.subset
     looked_at = "judged" if config.reward.signal == ACCURACY else "looked at"

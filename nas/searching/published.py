@@ -9,6 +9,9 @@ is judged by in the end. `nas search --evaluator table --table FILE` and `nas be
     reported        accuracy in %, what it is judged by
     params, macs    of the network
     seconds         that its evaluation took
+
+NAS-Bench-201's file may have the last three, too. Its cells were trained on several sets of images, and a CSV file does
+not say which: its name does, where it has `cifar10` or `cifar100` in it, and else nobody said.
 """
 
 from __future__ import annotations
@@ -17,8 +20,9 @@ import contextlib
 import csv
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -46,10 +50,16 @@ class Benchmark:
     """What is known of a table before it is read. `observed` and `reported` say in words which accuracies those are."""
 
     title: str
-    data: str | None  # None: whatever it was, nobody said
+    data: str | None  # as --data has it; None: whatever it was, nobody said
     observed: str
     reported: str
     rows: Callable[[Space, str], Iterator[TableRow]]  # of a file's text
+    named: bool = False  # there is a file for each of several data, so its name says which
+
+    @property
+    def on(self) -> str:
+        """The title, and where its files are of different data, on which: `NAS-Bench-201 on cifar100`."""
+        return f"{self.title} on {self.data}" if self.named and self.data else self.title
 
 
 @dataclass(frozen=True)
@@ -144,7 +154,14 @@ def benchmark_of(space: Space, path: Path) -> Benchmark:
         return ANYONES
     if space != type(space)():
         raise ValueError(f"the table of {space.name} is of networks at their published size: leave out --width")
-    return BENCHMARKS[space.name]
+    known = BENCHMARKS[space.name]
+    return replace(known, data=_data_named(path.name)) if known.named else known
+
+
+def _data_named(name: str) -> str | None:
+    """The images that a file's `name` says, `nasbench201-cifar100.csv`; None where it says none, or two."""
+    found = {f"cifar{classes}" for classes in re.findall(r"cifar[-_]?(100|10)(?!\d)", name.lower())}
+    return found.pop() if len(found) == 1 else None
 
 
 def _header(path: Path) -> list[str]:
@@ -161,7 +178,8 @@ def _nasbench201(space: Space, text: str) -> Iterator[TableRow]:
     for row in found:
         with _naming(f"line {found.line_num}"):
             arch = _new(row["cell"], space, seen)
-            yield _row(arch, observed=float(row["val_acc_12"]), reported=float(row["test_acc_200"]))
+            more = {name: float(row[name]) for name in ("params", "macs", "seconds") if row.get(name)}
+            yield _row(arch, observed=float(row["val_acc_12"]), reported=float(row["test_acc_200"]), **more)
 
 
 def _macro(space: Space, text: str) -> Iterator[TableRow]:
@@ -213,10 +231,11 @@ ANYONES = Benchmark("a table", None, "observed accuracy", "reported accuracy", _
 BENCHMARKS = {
     "nasbench201": Benchmark(
         "NAS-Bench-201",
-        "cifar10",
+        None,
         "validation accuracy after 12 epochs",
         "test accuracy after 200 epochs",
         _nasbench201,
+        named=True,
     ),
     "nasbench_macro": Benchmark(
         "NAS-Bench-Macro", "cifar10", "test accuracy of one training", "mean test accuracy of three trainings", _macro

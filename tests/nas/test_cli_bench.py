@@ -56,6 +56,7 @@ def test_json_is_all_that_is_printed(cli: Cli) -> None:
     [
         ((*TABLE, "--strategy", "bayes"), "there is no strategy 'bayes': choose one of"),
         ((*TABLE, "--seeds", "0"), "--seeds must be at least 1"),
+        ((*TABLE, "--within", "-1"), "--within must be at least 0"),
         ((*TABLE, "--jobs", "0"), "--jobs must be at least 1"),
         ((*TABLE, "--evaluations", "25,x"), "--evaluations are whole numbers from 1 on, joined by commas, not '25,x'"),
         ((*TABLE, "--workers", "0"), "--workers are whole numbers"),
@@ -80,3 +81,11 @@ def test_settings_of_the_strategies_are_set_and_said(cli: Cli) -> None:
     assert (
         code == 2 and "the strategy evolution has no setting 'batch'; it has population=20, sample=10, tries=20" in err
     )
+
+
+def test_evaluations_are_counted_until_a_search_has_found_what_is_good_enough(cli: Cli) -> None:
+    code, out, _ = cli(*TABLE, *BOTH, "--within", "4")
+    assert code == 0 and "would hand over a network within 4 points of the table's best" in out
+    rows = json.loads(cli(*TABLE, *BOTH, "--within", "4", "--json")[1])
+    assert rows[0]["reached"]["within"] == 4 and rows[0]["reached"]["evaluations"] == 30
+    assert rows[0]["reached"] == rows[1]["reached"] and rows[0]["reached"]["quarter"] <= 30

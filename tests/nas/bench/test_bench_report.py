@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas.bench.report import Report, to_json
+from nas.bench.report import Needed, Report, to_json
 from nas.bench.searches import Result, Setup, Task
 from nas.reward import Reward
 from nas.searching.published import Published
@@ -77,8 +77,41 @@ def test_json_is_an_object_for_each_strategy_and_number(task: Task) -> None:
         "simulated_time": 1.0,
         "strategy_seconds": 0.0012,
         "substitutes": 0.5,
+        "reached": {
+            "within": 0.0, "share": 0.0, "quarter": None, "median": None, "three_quarters": None, "evaluations": 10,
+        },
         "p_values": {"ppo": pytest.approx(2 / 2**6)},
-    }
+    }  # fmt: skip
+
+
+def of_regrets(*regrets: list[float]) -> Result:
+    return Result(Setup("random"), np.array(regrets), np.ones((len(regrets), len(regrets[0]))), 0.0, 0.0)
+
+
+def test_a_search_has_what_it_keeps_to_the_end() -> None:
+    found = of_regrets([0.5, 0, 0, 0], [0, 0, 0, 0], [0.5, 0, 0.5, 0], [0, 0, 0, 0.5], [0.5, 0.1, 0.1, 0.1])
+    assert found.needed(0).tolist() == [2, 1, 4, np.inf, np.inf]
+    assert found.needed(0.1).tolist() == [2, 1, 4, np.inf, 2]
+    assert of_regrets([94.373 - 94.273]).needed(0.1).tolist() == [1], "whatever a float makes of it"
+
+
+def test_searches_that_never_get_there_count_in_the_quarters(task: Task) -> None:
+    one = of_regrets(*[[1.0] * n + [0.0] * (10 - n) for n in (2, 4, 6)], *[[1.0] * 10] * 5)
+    assert Needed.of(one, 0) == Needed(3 / 8, {"quarter": 5, "median": None, "three_quarters": None})
+    every = of_regrets([1.0, 0.0], [0.0, 0.0], [0.0, 0.0])
+    assert Needed.of(every, 0) == Needed(1.0, {"quarter": 1, "median": 1, "three_quarters": 2})
+    text = Report(task, [one], [10]).text()
+    assert "hand over the table's best, by what it is judged by, and does so to the end" in text
+    assert "random 38 % 5 > 10 > 10" in (" ".join(line.split()) for line in text.splitlines())
+    assert "a network within 0.5 points of the table's best" in Report(task, [one], [10], 0.5).text()
+
+
+def test_a_best_that_does_not_look_it_is_said(task: Task) -> None:
+    other = (1, *ARCH[1:])
+    task = Task(task.table, {ARCH: 2.0, other: 1.0}, {ARCH: 1.0, other: 2.23456})
+    report = Report(task, [of_regrets([1.23456])], [1])
+    assert "looks best in the whole table has the regret 1.235" in report.text() and "--within 1.235" in report.text()
+    assert "looks best" not in Report(task, report.results, [1], 1.235).text()
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from nas.samplers.local_search import LocalSearch
+from nas.samplers.random_search import RandomSearch
 from nas.samplers.strategy import Context, Feedback
 from searchspaces.space import Arch, Choice
 
@@ -82,3 +83,13 @@ def test_choices_that_are_decided_stay_so() -> None:
     for number in range(10):
         arch = strategy.propose(Context(number, fixed={0: 0, 3: 1})).arch
         assert (arch[0], arch[3]) == (0, 1)
+
+
+def test_a_climb_begins_at_the_best_of_so_many(drive) -> None:
+    archs = drive(LocalSearch(initial=4), CHOICES, matches, 30)
+    assert archs[:4] == drive(RandomSearch(), CHOICES, matches, 4)
+    assert distance(archs[4], max(archs[:4], key=matches)) == 1
+    anew = drive(LocalSearch(initial=4), CHOICES, lambda arch: 0.0, 25)
+    climb, start = anew[0], anew[4 + NEIGHBOURS]
+    assert all(distance(arch, climb) == 1 for arch in anew[4 : 4 + NEIGHBOURS] if arch not in anew[:4])
+    assert distance(start, climb) > 1, "the next climb has its own four"

@@ -22,6 +22,7 @@ from nas.reward import Reward
 from nas.searching.choices import choose_config
 from nas.searching.driver import drive
 from nas.searching.loop import Search
+from nas.searching.plan import _what_a_trial_is
 from nas.searching.progress import Silent
 from nas.searching.published import Published, read, table_of
 from nas.training.recipe import Recipe
@@ -121,6 +122,43 @@ def test_what_is_damaged_in_nasbench201_s_table_is_said_with_its_line(tmp_path: 
             read(space, path)
     path.write_bytes(b"\xef\xbb\xbf" + "\n".join(["cell,val_acc_12,test_acc_200", row]).encode())
     assert list(read(space, path).observed.values()) == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("nasbench201-cifar10.csv", "cifar10"),
+        ("nasbench201-cifar100.csv", "cifar100"),
+        ("CIFAR-100_cells.csv", "cifar100"),
+        ("cells.csv", None),
+        ("cifar1000.csv", None),
+        ("cifar10-and-cifar100.csv", None),
+    ],
+)
+def test_which_images_nasbench201_s_table_is_of_is_what_its_name_says(
+    tmp_path: Path, name: str, data: str | None
+) -> None:
+    space = NASBench201()
+    (tmp_path / name).write_text(f"cell,val_acc_12,test_acc_200,seconds\n{space.format((0,) * 6)},1,2,30\n")
+    table = read(space, tmp_path / name)
+    assert table.benchmark.data == data and list(table.seconds.values()) == [30.0] and not table.macs
+    assert table.benchmark.on == (f"NAS-Bench-201 on {data}" if data else "NAS-Bench-201")
+
+
+def test_a_search_on_nasbench201_s_table_says_of_which_images_and_refuses_others(tmp_path: Path) -> None:
+    space, given = NASBench201(), {"recipe": Recipe(), "reward": Reward(), "device": "cpu"}
+    for name, data, said in (
+        ("a-cifar100.csv", "cifar100", "validation accuracy after 12 epochs on cifar100, as it was published"),
+        ("a.csv", "cifar100", "after 12 epochs on images that the file's name does not say, as it was published"),
+    ):
+        (tmp_path / name).write_text(f"cell,val_acc_12,test_acc_200\n{space.format((0,) * 6)},1,2\n")
+        asked, images = SearchOptions(space="nasbench201", table=tmp_path / name), without_images(data)
+        config = choose_config(asked, images, DataSource(data), **given)  # type: ignore[arg-type]
+        assert said in _what_a_trial_is(config, images)
+    asked = SearchOptions(space="nasbench201", table=tmp_path / "a-cifar100.csv")
+    said = "a-cifar100.csv, of NAS-Bench-201, was measured on cifar100: search with --data cifar100"
+    with pytest.raises(ValueError, match=said):
+        choose_config(asked, without_images("cifar10"), DataSource("cifar10"), **given)  # type: ignore[arg-type]
 
 
 def test_a_table_is_of_one_space_at_one_size(file: Path) -> None:
