@@ -31,11 +31,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from searchspaces.cost import shapes_only
+from searchspaces.flow import traced
 from searchspaces.images import image_channels
 from searchspaces.layers import Layer, Norm, chain, conv, identity
 from searchspaces.modules import ScheduledDropPath
 from searchspaces.operations import OPERATIONS, Operation, keep, preactivated_1x1, relu
-from searchspaces.summary import SKIP, Part, Summary, through, traced
+from searchspaces.summary import SKIP, Part, Summary, through
 
 Combine = Literal["add", "concat"]
 States = tuple[Tensor, Tensor]  # h_i-1 and h_i

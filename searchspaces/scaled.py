@@ -24,10 +24,11 @@ from torch import nn
 
 from searchspaces.bounded import check_settings
 from searchspaces.cost import cost_of, costs_by_row, shapes_only
+from searchspaces.flow import traced
 from searchspaces.images import MOST_CHANNELS, RGB, image_channels
 from searchspaces.layers import Layer, chain, network, round_channels
 from searchspaces.space import Arch, Space
-from searchspaces.summary import Summary, series, traced
+from searchspaces.summary import Summary, series
 
 WIDEST = 100
 LARGEST_IMAGE = 16_384  # pixels a side

@@ -21,9 +21,10 @@ from typing import Any, ClassVar, Protocol
 from torch import nn
 
 from searchspaces.cost import shapes_only
+from searchspaces.flow import traced
 from searchspaces.graph import Graph
 from searchspaces.images import image_channels
-from searchspaces.summary import Summary, traced
+from searchspaces.summary import Summary
 
 Option = str | int | float
 Arch = tuple[int, ...]

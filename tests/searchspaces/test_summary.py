@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from nas import baselines
 from searchspaces import SPACES, get_space
 from searchspaces.cost import cost, shapes_only
-from searchspaces.summary import DEAD, FIGURES, SKIP, SUMS, Part, Summary, operation, series, through, traced
+from searchspaces.flow import traced
+from searchspaces.summary import DEAD, FIGURES, SKIP, SUMS, Part, Summary, operation, series, through
 
 
 def figures_of(summary: Summary) -> dict[str, float]:

@@ -1,0 +1,147 @@
+"""The summary of any module, found by its forward on an image that has a shape and no numbers.
+
+Every function that a forward calls is seen, and so is which tensors it was given: that is the graph whose paths
+`searchspaces.summary` follows. Convolutions, linear layers and poolings are its operations; norms and activations are
+none. A gate (squeeze-and-excitation, where one tensor scales another) is one, and its own layers are on no path. What
+is multiplied by zero does not get through. A forward does not show an identity: these are counted (`skip`) where a
+space says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from searchspaces.shapes import KEEPS_SHAPE, SHAPES, UNCOUNTED
+from searchspaces.summary import NOTHING, POOL, Part, Summary, operation, through
+
+
+def traced(module: nn.Module, channels: int, side: int, image_side: int | None = None) -> tuple[Summary, int, int]:
+    """The summary of `module`, and the channels and the side of what it puts out, for a map `[channels, side, side]`.
+
+    `image_side` is that of the network's image, where the module is a part of one; by default its own. Raises
+    ValueError where its forward needs numbers, or the map does not fit.
+    """
+    flow = _Flow(image_side or side)
+    image = torch.empty(1, channels, side, side, device="meta")
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        with torch.no_grad(), flow:
+            out = module(flow.begin(image))
+    except (RuntimeError, IndexError, TypeError, NotImplementedError) as error:
+        raise ValueError(f"the {type(module).__name__} has no summary: {error}") from error
+    finally:
+        for part, training in modes:
+            part.training = training
+    out = out[-1] if isinstance(out, tuple | list) else out
+    summary = through(flow.parts, flow.ends_of(out))
+    return summary, out.shape[1], out.shape[-1] if out.ndim == 4 else 1
+
+
+class _Flow(TorchFunctionMode):
+    """Follows tensors without numbers through a forward: which operation reads which."""
+
+    def __init__(self, image_side: int) -> None:
+        super().__init__()
+        self.parts: list[Part] = []
+        self.image_side = image_side
+        self._ends: dict[int, tuple[int, ...]] = {}  # what a tensor, by its id, is the sum of
+        self._kept: list[Any] = []  # so that no other gets its id
+
+    def begin(self, image: Tensor) -> Tensor:
+        self._noted(image, (-1,))
+        return image
+
+    def ends_of(self, tensor: Tensor) -> tuple[int, ...]:
+        return self._ends.get(id(tensor), ())
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        given = [t for t in _tensors((*args, *kwargs.values())) if id(t) in self._ends]
+        if not given or getattr(func, "__name__", "") == "__get__":  # a property, such as a shape
+            return func(*args, **kwargs)
+        if func in SHAPES:
+            return self._weighted(func, args, kwargs)
+        if func in _SCALES:
+            return self._scaled(func, args, kwargs, given)
+        if func in KEEPS_SHAPE and len(given) == 1:
+            return given[0]
+        reads = tuple(end for tensor in given for end in self._ends[id(tensor)])
+        if len(given) > 1 or func in _POOLS:
+            reads = (self._add(POOL if func in _POOLS else NOTHING, reads),)
+        return self._noted(self._run(func, args, kwargs), reads)
+
+    def _weighted(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        """A convolution or a linear layer."""
+        given, weight = (kwargs[name] if name in kwargs else args[i] for i, name in enumerate(("input", "weight")))
+        shape, macs = SHAPES[func](*args, **kwargs)
+        out = torch.empty(shape, device="meta")
+        kernel = max(weight.shape[2:], default=1)
+        kind = "linear" if func is F.linear else "pointwise" if kernel == 1 else "conv"
+        if weight.ndim == 4 and weight.shape[1] < given.shape[1]:
+            kind = "depthwise" if weight.shape[1] == 1 else kind
+        stretch = self.image_side / given.shape[-1] if given.ndim == 4 else 0
+        dilation = kwargs.get("dilation", args[5] if len(args) > 5 else 1)
+        reach = (kernel - 1) * (dilation if isinstance(dilation, int) else max(dilation)) * stretch
+        part = operation(
+            kind,
+            (1.0, float(kernel > 1), reach),
+            self._side(out),
+            macs=float(math.prod(shape) * macs),
+            params=float(weight.numel()),
+            activations=float(math.prod(shape)),
+        )
+        self._noted(out, (self._add(part, self._ends[id(given)]),))
+        return out
+
+    def _scaled(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Tensor]) -> Any:
+        """A product: by zero nothing gets through, and of two tensors the smaller one is a gate of the other."""
+        if len(tensors) == 2:
+            larger, gate = sorted(tensors, key=lambda t: -t.numel())
+            number = self._add(operation("gate"), self._ends[id(larger)], self._ends[id(gate)])
+            return self._noted(torch.empty(larger.shape, device="meta"), (number,))
+        if any(isinstance(arg, int | float) and not arg for arg in args):
+            return self._noted(torch.empty(args[0].shape, device="meta"), ())
+        return self._noted(self._run(func, args, kwargs), self._ends[id(tensors[0])] if tensors else ())
+
+    def _add(self, summary: Summary, reads: tuple[int, ...], beside: tuple[int, ...] = ()) -> int:
+        self.parts.append(Part(summary, reads, beside))
+        return len(self.parts) - 1
+
+    def _run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if func in UNCOUNTED and (shape := UNCOUNTED[func](*args, **kwargs)) is not None:
+            return torch.empty(shape, device="meta")
+        with torch.device("meta"):
+            return func(*args, **kwargs)
+
+    def _noted(self, out: Any, ends: tuple[int, ...]) -> Any:
+        self._kept.append(out)
+        for tensor in _tensors((out,)):
+            self._ends[id(tensor)] = ends
+        return out
+
+    def _side(self, out: Tensor) -> float:
+        return self.image_side / max(out.shape[-1], 1) if out.ndim == 4 else float(self.image_side)
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    found: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, tuple | list):
+            found += _tensors(value)
+    return found
+
+
+_SCALES = {Tensor.mul, Tensor.mul_, torch.mul, Tensor.__mul__, Tensor.__rmul__, Tensor.__imul__}
+_POOLS = {F.max_pool2d, F.avg_pool2d, torch.max_pool2d, torch._C._nn.avg_pool2d, F.adaptive_avg_pool2d}
