@@ -6,12 +6,12 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c 
 
 # CIFAR-10 where $NAS_DATA says it is, else the built-in image set. DATA=cifar10 without it downloads CIFAR-10.
 DATA ?= $(if $(NAS_DATA),cifar10,shapes2)
-ARGS ?= --budget 10m --target-macs $(if $(filter shapes2,$(DATA)),5M,10M)
+ARGS ?= --budget 10m --workers 2 --max-macs $(if $(filter shapes2,$(DATA)),4M,8M)
 
 .PHONY: search test slow check lint types docs clean
 
 search: $(VENV)/.runs
-	$(VENV)/bin/nas search --space mnas --data $(DATA) $(ARGS)
+	$(VENV)/bin/nas search --space compact --data $(DATA) $(ARGS)
 
 test: $(VENV)/.tests
 	$(VENV)/bin/pytest -n auto
