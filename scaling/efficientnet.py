@@ -88,6 +88,12 @@ def dropout_at(depth: float, lite: bool = False) -> float:
     return max((m.depth, m.dropout) for m in members if m.depth <= max(1.0, depth))[1]
 
 
+def layers_at(depth: float, lite: bool = False) -> list[int]:
+    """Of stages 2 to 8, at `depth` times B0's; Lite has no more in the first and the last."""
+    fixed = (0, len(B0) - 1) if lite else ()
+    return [n if i in fixed else round_repeats(n, depth) for i, (_, _, _, n, _, _) in enumerate(B0)]
+
+
 def efficientnet(
     num_classes: int,
     image_size: int,
@@ -106,8 +112,7 @@ def efficientnet(
     small = image_size <= SMALL_IMAGE
     act = relu6 if lite else silu
     make = partial(mbconv, se=0.0 if lite else SQUEEZE, act=act, norm=norm, padding=padding)
-    fixed = (0, len(B0) - 1) if lite else ()
-    layers = [n if i in fixed else round_repeats(n, depth) for i, (_, _, _, n, _, _) in enumerate(B0)]
+    layers = layers_at(depth, lite)
     c_stem, c_last = (c if lite else round_filters(c, width) for c in (STEM, LAST))
     stages: dict[str, Layer] = {}
     for i, (t, k, c, _, s, s_small) in enumerate(B0):

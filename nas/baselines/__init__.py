@@ -1,6 +1,6 @@
 """The hand-designed networks that a search must beat: one file a family, each reads like its paper's table.
 
-`zoo` has them by name, `pretrained` loads the checkpoints that torchvision and timm publish.
+`zoo` has them by name, `pretrained` loads the checkpoints that torchvision, timm and others publish.
 """
 
 from nas.baselines.entry import Baseline

@@ -1,21 +1,35 @@
-"""Writes to sources.json, beside each network of torchvision's and timm's, a digest of its tensors' names and shapes.
+"""Writes to sources.json, beside each network that a library has, a digest of its tensors' names and shapes.
 
     python tests/golden/make_sources.py
 
-It needs those libraries, which the tests of the names then do not. The rest of the file is written by hand.
+It needs torchvision, timm, efficientnet_pytorch and efficientnet_lite_pytorch, which the tests of the names then do
+not. The rest of the file is written by hand.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import efficientnet_lite_pytorch
+import efficientnet_pytorch
 import timm
 import torch
 import torchvision
+from torch import nn
 
 GOLDEN = Path(__file__).with_name("sources.json")
+
+
+def maker(row: dict[str, Any]) -> Callable[..., nn.Module]:
+    """What makes the network of `row` by its name there."""
+    if row["library"] == "efficientnet_pytorch":
+        package = efficientnet_lite_pytorch if "lite" in row["name"] else efficientnet_pytorch
+        return package.EfficientNet.from_name
+    return torchvision.models.get_model if row["library"] == "torchvision" else timm.create_model
 
 
 def main() -> None:
@@ -23,9 +37,8 @@ def main() -> None:
     for row in rows:
         if row["library"] == "pytorchcv":
             continue
-        make = torchvision.models.get_model if row["library"] == "torchvision" else timm.create_model
         with torch.device("meta"):
-            state = make(row["theirs"], **row.get("arguments", {})).state_dict()
+            state = maker(row)(row["theirs"], **row.get("arguments", {})).state_dict()
         lines = sorted(f"{key} {tuple(t.shape)}" for key, t in state.items() if not key.endswith("num_batches_tracked"))
         row["tensors"] = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
     GOLDEN.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")

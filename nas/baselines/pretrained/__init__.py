@@ -1,8 +1,8 @@
 """Checkpoints that other libraries publish, loaded into our networks by rules on the tensors' names.
 
-For each library that carries a family, `torchvision.py` and `timm.py` say how a tensor of ours is called there. The
-rules are one to one, so they serve in both directions: `load_pretrained` reads a published checkpoint,
-`published_state_dict` gives our weights under a library's names.
+For each library that carries a family, `torchvision.py`, `timm.py` and `efficientnet_pytorch.py` say how a tensor of
+ours is called there. The rules are one to one, so they serve in both directions: `load_pretrained` reads a published
+checkpoint, `published_state_dict` gives our weights under a library's names.
 """
 
 from __future__ import annotations
@@ -14,18 +14,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.baselines.pretrained import timm, torchvision
+from nas.baselines.pretrained import efficientnet_pytorch, timm, torchvision
 from nas.baselines.pretrained.naming import Naming, our_tensors
 from nas.baselines.zoo import build, find
 from searchspaces.images import RGB, for_images_of
 
-LIBRARIES: dict[str, dict[str, Naming]] = {"torchvision": torchvision.NAMINGS, "timm": timm.NAMINGS}
+LIBRARIES: dict[str, dict[str, Naming]] = {
+    "torchvision": torchvision.NAMINGS,
+    "timm": timm.NAMINGS,
+    "efficientnet_pytorch": efficientnet_pytorch.NAMINGS,
+}
 
 
 def load_pretrained(
     name: str, path: str | Path, num_classes: int = 1000, image_size: int | None = None, channels: int = RGB
 ) -> nn.Module:
-    """The baseline `name` with the weights of a checkpoint of torchvision's or timm's (.pth, .safetensors), or ours.
+    """The baseline `name` with the weights of a published checkpoint (.pth, .safetensors; see `LIBRARIES`), or ours.
 
     `num_classes`, `image_size` (by default the publication's) and `channels` are the checkpoint's. Raises
     ValueError where the file is no checkpoint or not one of this network; it names the first tensor that differs.

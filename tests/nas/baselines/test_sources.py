@@ -27,7 +27,11 @@ timm = pytest.importorskip("timm", reason="timm is not installed", exc_type=Impo
 pytorchcv = pytest.importorskip("pytorchcv.model_provider", reason="pytorchcv is not installed", exc_type=ImportError)
 
 # Rows of a name of ours, a library, its name there, and what its constructor takes. A network may have several sources.
-SOURCES = json.loads((Path(__file__).parents[2] / "golden" / "sources.json").read_text())
+SOURCES = [
+    row
+    for row in json.loads((Path(__file__).parents[2] / "golden" / "sources.json").read_text())
+    if row["library"] != "efficientnet_pytorch"  # whose names alone are compared, in test_pretrained.py
+]
 
 
 def construct(library: str, name: str, arguments: dict[str, object]) -> nn.Module:
