@@ -201,6 +201,8 @@ class ScreenedController:
             for position in free
             for step in range(int(self._sizes[position]) - 1)
         ]
+        if not changes:
+            return {}
         taken = rng.permutation(len(changes))[: NEIGHBOURS if self.sight.is_quick else NEIGHBOURS // SLOWER]
         near = np.array(archs)[[changes[i][0] for i in taken]]
         for arch, i in zip(near, taken, strict=True):

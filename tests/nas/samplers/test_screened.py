@@ -106,6 +106,11 @@ def test_what_is_fixed_stays_so() -> None:
         assert arch[0] == 1 and arch[5] == 3
 
 
+def test_where_all_is_fixed_there_is_nothing_to_choose() -> None:
+    strategy, _ = search(10)
+    assert strategy.propose(Context(30, fixed=dict(enumerate(SECRET)))).arch == SECRET
+
+
 def test_choices_without_effect_are_merged_before_the_surrogate_sees_them() -> None:
     def canonical(arch: Arch) -> Arch:
         return (*arch[:4], 0, 0, 0, 0) if arch[0] else arch
