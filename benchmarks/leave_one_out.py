@@ -19,7 +19,7 @@ from nas.cli.tables import table
 from nas.ledger.run import Run
 from nas.samplers.ranks import Ranks
 from nas.samplers.sight import Sight
-from nas.samplers.strategy import Features
+from nas.samplers.strategy import Knowledge
 from nas.samplers.surrogate import Array, GaussianProcess
 
 STEPS = 200  # of gradient: what a search takes in some forty results
@@ -41,7 +41,7 @@ def correlations(run: Run) -> list[tuple[str, ...]]:
     for reward in rewards:
         ranks.add(reward)
     y = ranks.scores(rewards)
-    sight = Sight(space.choices, space.simplified, Features.of_space(space))
+    sight = Sight(space.choices, space.simplified, Knowledge.of_space(space))
     codes = sight.codes([space.simplified(row.arch) for row in rows])
     sizes = [len(choice.options) for choice in space.choices]
     found = []

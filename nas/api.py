@@ -58,6 +58,7 @@ def search(asked: SearchOptions) -> Run:
     output, seeds = Output(asked.progress), range(asked.seed, asked.seed + asked.seeds)
     asked = choices.by_reference(asked)
     choices.check_ahead(asked)
+    experience = choices.read_experience(asked)
     cluster = choices.choose_cluster(asked, asked.threads)
     limit, reward = choices.choose_budget(asked), choices.choose_reward(asked)
     source = choose_source(None, asked, output.log)
@@ -75,7 +76,8 @@ def search(asked: SearchOptions) -> Run:
     choices.check_latency(config, cluster)
     config = choices.within_reach(config, dataset, output)
     final = choices.choose_final(asked, recipe, dataset, cluster.at_once if cluster else 1, limit)
-    config, limit = replace(config, final=final), choices.without_final(limit, final)
+    config = replace(config, final=final, experience=experience.names, experience_sha256=experience.sha256)
+    limit = choices.without_final(limit, final)
     if asked.control:
         random_search.check(config, folder)
     if len(seeds) > 1:
@@ -83,11 +85,11 @@ def search(asked: SearchOptions) -> Run:
     if asked.preset is not None:
         output.say(named_recipe_line(recipe, asked.preset))
     if asked.progress != "none":  # it takes a few trainings in miniature
-        called = next(iter(places))
-        limit = replace(limit, timing=announce(config, limit, dataset, cluster, called, output, asked.control))
+        took = announce(config, limit, dataset, cluster, next(iter(places)), experience, output, asked.control)
+        limit = replace(limit, timing=took)
     beside = random_search.place(folder).name if asked.control else ""
     runs = [
-        Run.create(path, replace(config, seed=seed), limit, asked.storage, beside=beside)
+        Run.create(path, replace(config, seed=seed), limit, asked.storage, "", beside, experience.text)
         for path, seed in places.items()
     ]
     if asked.control:

@@ -23,6 +23,8 @@ CONFIG, JOURNAL = "config.json", "journal.log"
 """What a run's folder has."""
 BEGINNING = ".beginning"
 """What it has as long as the process that makes the run is not through: resuming the run does the rest."""
+EXPERIENCE = "experience.json"
+"""What it has where it began from earlier searches, see `nas.ledger.experience`."""
 WEIGHTS, ARCHITECTURE, RESULT = "weights.safetensors", "architecture.json", "result.json"
 TRAINING = "training.json"  # what the folder of a training has from its beginning on, see `nas.final.run`
 MISTAKES = "mistakes.png"
@@ -164,7 +166,7 @@ def is_left_behind(folder: Path) -> bool:
     """Whether `folder` has nothing but what a process leaves that is killed before it has made a run there."""
     if not folder.is_dir() or folder.is_symlink():
         return False
-    return all(file.name == BEGINNING or _is_unfinished(file, CONFIG) for file in folder.iterdir())
+    return all(file.name in (BEGINNING, EXPERIENCE) or _is_unfinished(file, CONFIG) for file in folder.iterdir())
 
 
 def _is_unfinished(file: Path, name: str) -> bool:

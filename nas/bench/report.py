@@ -56,6 +56,8 @@ class Report:
             f"{known.observed} and is judged by {known.reported}. ms: the strategy's own time, an evaluation.",
             self._regrets(),
         ]
+        if self.task.before:
+            parts.append(f"Elsewhere: in {' and in '.join(_before(self))}, by the same strategy with another seed.")
         parts += [self._aim(), self._needed()]
         if any(result.setup.workers > 1 for result in self.results):
             unit = "" if self.task.table.seconds else ", in mean evaluations"
@@ -181,9 +183,15 @@ def to_json(report: Report) -> list[dict[str, Any]]:
             },
         }
         | ({"settings": dict(result.setup.settings)} if result.setup.settings else {})
+        | ({"experience": _before(report), "played": result.setup.played} if result.setup.played else {})
         for result in report.results
         for n in report.evaluations
     ]
+
+
+def _before(report: Report) -> list[str]:
+    """The tables on which searches were played before."""
+    return [task.table.path.name for task in report.task.before]
 
 
 def _reached(report: Report, result: Result) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def run(
         for setup, parts in futures.items():
             result = Result.of(setup, _in_order(seeds, shares, [part() for part in parts]))
             results.append(result)
-            who = setup.strategy if setup.workers == 1 else f"{setup.strategy}, {setup.workers} workers"
+            who = setup.title if setup.workers == 1 else f"{setup.title}, {setup.workers} workers"
             say(f"{who}: {len(seeds)} searches done, {format_seconds(time.monotonic() - began)} since the start")
     return results
 

@@ -28,9 +28,9 @@ import numpy as np
 from nas.reward import Reward
 from nas.samplers import check_strategy
 from nas.samplers.optuna_strategy import OptunaStrategy
-from nas.samplers.strategy import Context, Features, Feedback, Proposal, Settings, Strategy, derived_seed
+from nas.samplers.strategy import Context, Earlier, Feedback, Knowledge, Proposal, Settings, Strategy, derived_seed
 from nas.searching.published import Published
-from searchspaces import Arch
+from searchspaces import Arch, Space
 
 ASKED = 10  # proposals in a row that may be repeats
 ROUNDING = 1e-9  # of differences of figures in points
@@ -48,6 +48,7 @@ class Task:
     seen: Mapping[Arch, float]
     judged: Mapping[Arch, float]
     reward: Reward | None = None
+    before: Sequence[Task] = ()  # tables on which searches may have been played before
 
     @cached_property
     def best(self) -> float:
@@ -72,11 +73,13 @@ class Setup:
     workers: int = 1
     repeats: bool = False
     settings: tuple[tuple[str, Any], ...] = ()  # of the strategy, by name, that are not its own
+    played: int = 0  # evaluations on each table of experience before; 0: there is none
 
     @property
     def title(self) -> str:
-        """`controller`, `controller batch=10`."""
-        return " ".join([self.strategy, *(f"{name}={value}" for name, value in self.settings)])
+        """`controller`, `controller batch=10`, `controller after 100 elsewhere`."""
+        before = [f"after {self.played} elsewhere"] if self.played else []
+        return " ".join([self.strategy, *(f"{name}={value}" for name, value in self.settings), *before])
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,20 @@ def start(setup: Setup, task: Task, seed: int) -> Strategy:
     """The setup's strategy at work on the table's space; Optuna's are in a study in memory."""
     chosen, space = check_strategy(setup.strategy, dict(setup.settings)), task.table.space
     if isinstance(chosen, Settings):
-        return chosen.start(space.choices, space.canonical, seed, Features.of_space(space))
+        earlier = [_played(other, setup, seed, space) for other in task.before] if setup.played else []
+        return chosen.start(space.choices, space.canonical, seed, Knowledge.of_space(space, earlier))
     return OptunaStrategy(chosen, space.choices, seed)
+
+
+def _played(task: Task, setup: Setup, seed: int, space: Space) -> Earlier:
+    """What a search of the same strategy finds in the table of `task`, for one of `space` to begin from."""
+    search = _Search(task, Setup(setup.strategy, settings=setup.settings), derived_seed(seed, 4))
+    search.run(setup.played)
+    archs, rewards = list(search.values), [value / 100 for value in search.values.values()]
+    name, other = task.table.path.name, task.table.space
+    if other.choices == space.choices:
+        return Earlier(name, rewards, archs)
+    return Earlier(name, rewards, None, [other.features(arch) for arch in archs])
 
 
 class _Search:

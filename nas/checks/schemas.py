@@ -163,6 +163,8 @@ CONFIG = Object(
         "strategy_settings": ANYTHING,
         "kind": Word(KINDS),
         "final": OrNull(FINAL),
+        "experience": TEXTS,
+        "experience_sha256": Optional(TEXT),
     },
     needed=("space", "data", "recipe", "reward", "strategy", "seed"),
 )
@@ -184,6 +186,36 @@ RUN = Object(
     needed=("config", "budget", "storage", "versions"),
     format=RUN_FORMAT,
 )
+
+EARLIER_RUN = Object(
+    {
+        **dict.fromkeys(("name", "space", "choices", "data"), TEXT),
+        "settings": ANYTHING,
+        "recipe": ANYTHING,
+        "seed": SEED,
+        "results": ListOf(
+            Object(
+                {
+                    "arch": ListOf(NATURAL, least=1),
+                    "quality": SCORE,
+                    "features": ListOf(ANY_NUMBER),
+                    "loss": ANY_NUMBER,
+                    **dict.fromkeys(("macs", "params", "latency"), Number(0)),
+                },
+                needed=("arch", "quality", "features"),
+            ),
+            least=1,
+        ),
+        "command": TEXTS,
+        "versions": MapOf(TEXT),
+    },
+    needed=("name", "space", "settings", "choices", "data", "recipe", "seed", "results"),
+)
+EXPERIENCE_FORMAT = 1
+EXPERIENCE = Object(
+    {"format": COUNT, "runs": ListOf(EARLIER_RUN, least=1)}, needed=("format", "runs"), format=EXPERIENCE_FORMAT
+)
+"""What earlier searches found, for a new one: see `nas.ledger.experience`."""
 
 COMPARISON_SETTINGS = Object(
     {
@@ -284,6 +316,7 @@ UPDATE = Object(
 """What an update of a policy did, in a study's system attributes."""
 
 LOG_PROBS = "policy:log_probs"  # a trial's attribute: {choice: log-probability of its option when it was proposed}
+TRUST = "experience:trust"  # likewise: how far each earlier search was trusted when it was proposed, 0..1
 UPDATE_PREFIX = "policy:update:"  # of a study's attributes, each with the number of an update behind it: an `UPDATE`
 
 # ------------------------------------------------------------------ a table of results

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -52,6 +52,20 @@ class BenchOptions(PrintOptions):
         ),
     ] = ()  # type: ignore[assignment]
     strategy_settings: StrategySettings = None
+    experience: Annotated[
+        list[str],
+        Option(
+            Several(LINE),
+            "A table to search before, so that the controller begins from what it found there; as SPACE:TABLE where it "
+            "is of another space. Searches without it stand beside.",
+            panels.SEARCHING,
+            typed=list[str],
+            metavar="TABLE",
+        ),
+    ] = ()  # type: ignore[assignment]
+    played: Annotated[
+        int, Option(Number(1, 10_000, whole=True), "Evaluations on each table of --experience.", panels.SEARCHING)
+    ] = 100
     seeds: Annotated[int, Option(SEEDS, "Searches of each strategy.", panels.SEARCHING)] = 20
     first_seed: Annotated[int, Option(SEED, "The first search's seed; the next has the next.", panels.SEARCHING)] = 0
     evaluations: Annotated[str, Option(LINE, "After how many evaluations to look.", panels.SEARCHING)] = "25,50,100,200"
@@ -102,7 +116,7 @@ def bench(asked: BenchOptions) -> None:
     from nas.files import write_atomically
     from nas.ledger.trust import space_of_person
     from nas.reward import USUAL_W
-    from nas.samplers import read_settings
+    from nas.samplers import has_surrogate, read_settings
     from nas.searching.published import read
 
     if asked.w != USUAL_W and asked.reward != "mnas":
@@ -115,7 +129,17 @@ def bench(asked: BenchOptions) -> None:
     target = None if asked.target_macs is None else number(asked.target_macs)
     found = read(space_of_person(asked.space, **(asked.settings or {})), Path(asked.table))
     task = choose_task(found, asked.reward, target, asked.w, common.to_stderr)
-    setups = [Setup(name, late, asked.repeats, given[name]) for name in names for late in at_once]
+    before = [read(space_of_person(space), path) for space, path in _tables(asked)]
+    if before and not any(map(has_surrogate, names)):
+        raise ValueError("--experience is for the strategy controller: add --strategy controller")
+    others = [choose_task(table, asked.reward, target, asked.w, common.to_stderr) for table in before]
+    task = replace(task, before=others)
+    setups = [
+        Setup(name, late, asked.repeats, given[name], played)
+        for name in names
+        for late in at_once
+        for played in ([0, asked.played] if others and has_surrogate(name) else [0])
+    ]
     seeds, jobs = range(asked.first_seed, asked.first_seed + asked.seeds), asked.jobs or os.cpu_count() or 1
     results = run(task, setups, seeds, points[-1], jobs, common.to_stderr)
     report = Report(task, results, points, asked.within)
@@ -126,6 +150,16 @@ def bench(asked: BenchOptions) -> None:
         common.print_json(to_json(report))
         return
     common.to_stdout(report.text())
+
+
+def _tables(asked: BenchOptions) -> list[tuple[str, Path]]:
+    """The space and the file of each table of --experience."""
+    found = []
+    for given in asked.experience:
+        space, colon, file = given.rpartition(":")
+        space, path = (space, Path(file)) if colon and not Path(given).exists() else (asked.space, Path(given))
+        found.append((space, path))
+    return found
 
 
 def _numbers(option: str, text: str) -> list[int]:

@@ -77,6 +77,8 @@ class Config:
     strategy_settings: Mapping[str, Any] = field(default_factory=dict)  # those that are not the strategy's own
     kind: str = SEARCH  # what is done with the space, see `nas.ledger.workload`
     final: Final | None = None  # what follows it
+    experience: tuple[str, ...] = ()  # names of the earlier searches that it begins from
+    experience_sha256: str | None = None  # of the file that has what these found, see `nas.ledger.experience`
 
     def __post_init__(self) -> None:
         SEED.checked("--seed", self.seed)
@@ -162,6 +164,7 @@ class Config:
             "recipe": Recipe(**values["recipe"]),
             "reward": Reward(**values["reward"]),
             "objectives": tuple(values.get("objectives", ())),
+            "experience": tuple(values.get("experience", ())),
             "final": Final.from_dict(values["final"]) if values.get("final") else None,
         }
         config = cls(**(values | parts))

@@ -27,7 +27,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.checks import schema, schemas
-from nas.files import BEGINNING, CONFIG, JOURNAL, is_left_behind, write_atomically, write_new
+from nas.files import BEGINNING, CONFIG, EXPERIENCE, JOURNAL, is_left_behind, write_atomically, write_new
 from nas.ledger.config import Budget, Config, differences
 from nas.ledger.database import has_secret, named, opened, public, without_secrets
 from nas.ledger.identity import Identity, find_study
@@ -66,6 +66,7 @@ class TrialRow:
     arch: Arch = dataclasses.field(repr=False)
     score: float | None = dataclasses.field(default=None, kw_only=True)  # by the metric, at most 1; None: accuracy
     metric: str = dataclasses.field(default="accuracy", kw_only=True)
+    loss: float | None = dataclasses.field(default=None, kw_only=True)  # of its training, in the last epoch
 
     @property
     def quality(self) -> float | None:
@@ -120,10 +121,12 @@ class Run:
         storage_url: str | None = None,
         of: str = "",
         beside: str = "",
+        experience: str | None = None,
     ) -> Self:
         """A new run in the new folder `path`, with its ledger. Raises ValueError where that exists or cannot be made.
 
-        `of` and `beside` are of its `Identity`. Of `storage_url` the password is not kept, see `nas.ledger.database`.
+        `of` and `beside` are of its `Identity`, `experience` is the text of the file of that name. Of `storage_url` the
+        password is not kept, see `nas.ledger.database`.
         """
         path = Path(path)
         private = storage_url is not None and has_secret(storage_url)
@@ -140,6 +143,8 @@ class Run:
         made = _make_folder(path)
         try:
             (path / BEGINNING).touch()
+            if experience is not None:
+                write_atomically(path / EXPERIENCE, experience)
             write_new(path / CONFIG, json.dumps(document, indent=2) + "\n", private)  # now it is a run
         except FileExistsError:  # another process was first, and goes on
             raise ValueError(_exists(path)) from None
@@ -156,7 +161,7 @@ class Run:
 
     def _unmake(self, made: bool) -> None:
         """Leave nothing of a run that could not be made: where the folder was there, that stays."""
-        for name in (BEGINNING, JOURNAL, lock_of(self.path / JOURNAL).name):
+        for name in (BEGINNING, EXPERIENCE, JOURNAL, lock_of(self.path / JOURNAL).name):
             with contextlib.suppress(OSError):
                 (self.path / name).unlink()
         if made:
@@ -381,6 +386,7 @@ class Run:
             arch=arch,
             score=attrs.get("score"),
             metric=self.config.recipe.metric,
+            loss=attrs.get("loss"),
         )
 
     def best_row(self) -> TrialRow:

@@ -121,6 +121,17 @@ class StrategyOptions(Options):
 
     strategy: StrategyName = "controller"
     strategy_settings: StrategySettings = None
+    experience: Annotated[
+        str | Sequence[str] | None,
+        Option(
+            Optional(Several(LINE, 1)),
+            "Earlier searches to begin from, on whatever data: their results count as far as the trials here bear them "
+            "out. Names of runs, experience.json files, or builtin: what is in the package.",
+            panels.SEARCHING,
+            metavar="RUN,RUN",
+            completes="runs",
+        ),
+    ] = None
     trials: Trials = None
     budget: Annotated[
         float | str | None,

@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 from optuna.trial import FrozenTrial
 
-from nas.checks.schemas import LOG_PROBS
+from nas.checks.schemas import LOG_PROBS, TRUST
 from nas.devices.place import PLACE, places_of
 from nas.ledger.database import without_secrets
 from nas.ledger.run import Run, TrialRow, best_of
@@ -95,6 +95,13 @@ class Numbers:
         noted = [places.get(trial.user_attrs.get(PLACE, -1)) for trial in trials]
         hardware = Counter(place.hardware for place in noted if place)
         return cls(run, run.document, trials, [run.row(trial) for trial in trials], updates_of(study), hardware)
+
+    @cached_property
+    def trust(self) -> list[tuple[int, list[float]]]:
+        """Of each trial that was proposed by them, how far each earlier search was trusted."""
+        noted = [(trial.number, trial.system_attrs.get(TRUST)) for trial in self.trials]
+        count = len(self.run.config.experience)
+        return [(number, of) for number, of in noted if isinstance(of, list) and len(of) == count]
 
     @property
     def command(self) -> str:

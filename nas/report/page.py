@@ -8,6 +8,7 @@ from importlib.resources import files
 from nas.data.download import Log
 from nas.report.augmented import augmented, silent
 from nas.report.control import controls
+from nas.report.earlier import earlier
 from nas.report.finalists import final_network
 from nas.report.found import against_random, best_network, costs, curves, side_by_side, tiles
 from nas.report.how import how, importances, proposals, trials
@@ -43,8 +44,8 @@ def page(several: Sequence[Numbers], log: Log = silent) -> str:
     for colour, numbers in enumerate(several):
         if len(several) > 1:
             parts.append(tag("h2", {"class": "run"}, key(colour), numbers.run.name))
-        parts += [best_network(numbers), final_network(numbers), trained(numbers), proposals(numbers), policy(numbers)]
-        parts += [importances(numbers), trials(numbers)]
+        parts += [best_network(numbers), final_network(numbers), trained(numbers), earlier(numbers)]
+        parts += [proposals(numbers), policy(numbers), importances(numbers), trials(numbers)]
         parts += [augmented(numbers, several[:colour], log), how(numbers)]
     return f"<!DOCTYPE html>\n{tag('html', {'lang': 'en'}, head, tag('body', None, tag('main', None, *parts)))}\n"
 

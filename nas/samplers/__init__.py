@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from nas.samplers.preferences import PreferenceSampler
 from nas.samplers.random_search import RandomSearch
 from nas.samplers.screened import Screened
 from nas.samplers.settings import changed, read
-from nas.samplers.strategy import Features, Settings
+from nas.samplers.strategy import Earlier, Knowledge, Settings
 from nas.samplers.strategy_sampler import StrategySampler
 from searchspaces.space import Space
 
@@ -32,6 +32,7 @@ __all__ = [
     "check_strategy",
     "distributions",
     "has_policy",
+    "has_surrogate",
     "make_sampler",
     "read_settings",
 ]
@@ -57,7 +58,12 @@ EXHAUSTIVE = "exhaustive"  # no strategy, since nothing is chosen: all that ther
 
 
 def make_sampler(
-    strategy: str, space: Space, seed: int, objectives: int = 1, settings: Mapping[str, Any] | None = None
+    strategy: str,
+    space: Space,
+    seed: int,
+    objectives: int = 1,
+    settings: Mapping[str, Any] | None = None,
+    earlier: Sequence[Earlier] = (),
 ) -> BaseSampler:
     """The sampler of `strategy` for a whole study of `space`: `study.sampler = make_sampler("ppo", space, seed)`.
 
@@ -71,7 +77,8 @@ def make_sampler(
     chosen = check_strategy(strategy, settings)
     if isinstance(chosen, Settings):
         sampler = StrategySampler if objectives == 1 else PreferenceSampler
-        return sampler(chosen, seed, space.choices, space.canonical, space.simplified, Features.of_space(space))
+        knowledge = Knowledge.of_space(space, earlier)
+        return sampler(chosen, seed, space.choices, space.canonical, space.simplified, knowledge)
     return PerTrial(chosen, seed, {choice.name: CategoricalDistribution(choice.options) for choice in space.choices})
 
 
@@ -106,6 +113,11 @@ def read_settings(strategy: str, given: Mapping[str, Any]) -> dict[str, Any]:
 def has_policy(strategy: str) -> bool:
     """Whether it learns by updates of a policy."""
     return isinstance(STRATEGIES.get(strategy), PolicyGradient | Screened)
+
+
+def has_surrogate(strategy: str) -> bool:
+    """Whether it predicts what untried networks are worth, and learns of earlier searches therefore."""
+    return isinstance(STRATEGIES.get(strategy), Screened)
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:

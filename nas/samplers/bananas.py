@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from nas.checks.limits import Number
 from nas.samplers.random_search import draw
 from nas.samplers.settings import Count, Draws, Positive, Rounds, check
-from nas.samplers.strategy import Context, Features, Feedback, Proposal, derived_seed
+from nas.samplers.strategy import IGNORANCE, Context, Feedback, Knowledge, Proposal, derived_seed
 from searchspaces.space import Arch, Choice
 
 Actions = NDArray[np.int64]  # [n, T] option indices
@@ -75,7 +75,7 @@ class Bananas:
         choices: Sequence[Choice],
         canonical: Callable[[Arch], Arch],
         seed: int,
-        features: Features | None = None,
+        knowledge: Knowledge = IGNORANCE,
     ) -> NeuralSearch:
         return NeuralSearch(choices, canonical, self, seed)
 

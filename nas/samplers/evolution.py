@@ -25,7 +25,7 @@ import numpy as np
 
 from nas.samplers.random_search import draw
 from nas.samplers.settings import Count, Draws, check
-from nas.samplers.strategy import Context, Features, Feedback, Proposal, derived_seed
+from nas.samplers.strategy import IGNORANCE, Context, Feedback, Knowledge, Proposal, derived_seed
 from searchspaces.space import Arch, Choice
 
 
@@ -45,7 +45,7 @@ class Evolution:
         choices: Sequence[Choice],
         canonical: Callable[[Arch], Arch],
         seed: int,
-        features: Features | None = None,
+        knowledge: Knowledge = IGNORANCE,
     ) -> AgingEvolution:
         return AgingEvolution(choices, self, seed)
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from nas.samplers.random_search import draw
 from nas.samplers.settings import Count, check
-from nas.samplers.strategy import Context, Features, Feedback, Proposal, derived_seed
+from nas.samplers.strategy import IGNORANCE, Context, Feedback, Knowledge, Proposal, derived_seed
 from searchspaces.space import Arch, Choice
 
 Line = tuple[int, Arch, Arch]  # a choice left open, and the options of those before and behind it
@@ -44,7 +44,7 @@ class LocalSearch:
         choices: Sequence[Choice],
         canonical: Callable[[Arch], Arch],
         seed: int,
-        features: Features | None = None,
+        knowledge: Knowledge = IGNORANCE,
     ) -> HillClimbing:
         return HillClimbing(choices, canonical, self, seed)
 

@@ -37,7 +37,7 @@ from nas.checks.limits import Number
 from nas.samplers.controller import Controller
 from nas.samplers.ranks import Powers, Ranks
 from nas.samplers.settings import Count, Draws, Natural, Positive, Rounds, Share, Weight, check
-from nas.samplers.strategy import Context, Features, Feedback, Proposal, Update, derived_seed
+from nas.samplers.strategy import IGNORANCE, Context, Feedback, Knowledge, Proposal, Update, derived_seed
 from searchspaces.space import Arch, Choice
 
 HUGE = 1e300  # an infinite reward is taken to be so in a mean, which is then a number
@@ -101,7 +101,7 @@ class PolicyGradient:
         choices: Sequence[Choice],
         canonical: Callable[[Arch], Arch],
         seed: int,
-        features: Features | None = None,
+        knowledge: Knowledge = IGNORANCE,
     ) -> Learner:
         return Learner(choices, self, seed)
 

@@ -23,7 +23,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.samplers.strategy import Context, Features, Feedback, Settings, derived_seed
+from nas.samplers.strategy import IGNORANCE, Context, Feedback, Knowledge, Settings, derived_seed
 from nas.samplers.trials import arch_of, completion, fixed_in
 from searchspaces.space import Arch, Choice
 
@@ -48,10 +48,10 @@ class PreferenceSampler(BaseSampler):
         choices: Sequence[Choice],
         canonical: Callable[[Arch], Arch],
         simplified: Callable[[Arch], Arch] | None = None,
-        features: Features | None = None,
+        knowledge: Knowledge = IGNORANCE,
     ) -> None:
         self.settings, self.seed, self.choices = settings, seed, tuple(choices)
-        self.canonical, self.simplified, self.features = canonical, simplified or canonical, features
+        self.canonical, self.simplified, self.knowledge = canonical, simplified or canonical, knowledge
         self._space = {choice.name: CategoricalDistribution(choice.options) for choice in self.choices}
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -65,7 +65,7 @@ class PreferenceSampler(BaseSampler):
         others = [(t, arch) for t, arch in known if t.number != trial.number]
         told = [(t, arch) for t, arch in others if t.state == TrialState.COMPLETE and _can_be_scored(t.values)]
         told.sort(key=lambda pair: completion(pair[0]))
-        strategy = self.settings.start(self.choices, self.simplified, self.seed, self.features)
+        strategy = self.settings.start(self.choices, self.simplified, self.seed, self.knowledge)
         if told:
             rewards = scored(np.array([t.values for t, _ in told]), derived_seed(self.seed, trial.number))
             for (earlier, arch), reward in zip(told, rewards.tolist(), strict=True):

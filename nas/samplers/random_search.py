@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas.samplers.strategy import Context, Features, Feedback, Proposal, derived_seed
+from nas.samplers.strategy import IGNORANCE, Context, Feedback, Knowledge, Proposal, derived_seed
 from searchspaces.space import Arch, Choice
 
 TRIES = 200  # draws to find an architecture that is not a repeat
@@ -22,7 +22,7 @@ class RandomSearch:
         choices: Sequence[Choice],
         canonical: Callable[[Arch], Arch],
         seed: int,
-        features: Features | None = None,
+        knowledge: Knowledge = IGNORANCE,
     ) -> Sampled:
         return Sampled(choices, seed)
 

@@ -27,7 +27,8 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Annotated
 
 import numpy as np
@@ -35,11 +36,12 @@ import torch
 from numpy.typing import NDArray
 
 from nas.checks.limits import Number
+from nas.samplers.experience import Experience
 from nas.samplers.policy_gradient import PolicyGradient
 from nas.samplers.ranks import Ranks
 from nas.samplers.settings import Count, Share, Weight, check
 from nas.samplers.sight import SLOWER, Sight
-from nas.samplers.strategy import Context, Features, Feedback, Proposal, Update, derived_seed
+from nas.samplers.strategy import IGNORANCE, Context, Feedback, Knowledge, Proposal, Update, derived_seed
 from nas.samplers.surrogate import Array, GaussianProcess
 from searchspaces.space import Arch, Choice
 
@@ -50,6 +52,7 @@ MOST = 100_000  # architectures of a kind in a pool
 POOLS = 10  # that a random architecture is in
 SLOW_POOL = 60  # architectures of a pool, where to see one takes milliseconds
 CLIMBERS, NEIGHBOURS = 5, 120  # of a pool's best, and of those that differ from them in one choice
+STUDY = 60  # steps of gradient on what earlier searches found, before the first trial
 RANDOM = 7  # sets their draws apart from others'
 POLICY = PolicyGradient("reinforce", learning_rate=0.01, queue=10)
 
@@ -81,9 +84,10 @@ class Screened:
         choices: Sequence[Choice],
         canonical: Callable[[Arch], Arch],
         seed: int,
-        features: Features | None = None,
+        knowledge: Knowledge = IGNORANCE,
     ) -> ScreenedController:
-        return ScreenedController(choices, canonical, self, seed, features if self.features else None)
+        known = knowledge if self.features else dataclasses.replace(knowledge, features=None)
+        return ScreenedController(choices, canonical, self, seed, known)
 
 
 class ScreenedController:
@@ -99,17 +103,18 @@ class ScreenedController:
         canonical: Callable[[Arch], Arch],
         settings: Screened,
         seed: int,
-        features: Features | None = None,
+        knowledge: Knowledge = IGNORANCE,
     ) -> None:
         self.settings, self.canonical, self.seed = settings, canonical, seed
         self.learner = settings.policy.start(choices, canonical, seed)
-        self.sight = Sight(choices, canonical, features)
+        self.sight = Sight(choices, canonical, knowledge)
+        self._earlier = knowledge.earlier
         self._sizes = np.array([len(choice.options) for choice in choices])
         self._ranks = Ranks()
         self._told: list[tuple[float, Arch]] = []  # in order, canonical
         self._best: list[tuple[float, int]] = []  # positions among these, the best last
         self._randoms: dict[int, Pool] = {}  # by the number of the trial that they are new for
-        self._next = settings.initial  # how many results it takes until the surrogate learns again
+        self._next = 1 if self._earlier else settings.initial  # results that it takes until the surrogate learns again
 
     @property
     def updates(self) -> list[Update]:
@@ -120,17 +125,26 @@ class ScreenedController:
     def surrogate(self) -> GaussianProcess:
         return self.sight.process
 
+    @cached_property
+    def experience(self) -> Experience:
+        """What earlier searches found; the surrogate has learned of that before the first trial."""
+        experience = Experience(self._earlier, self.sight)
+        if self._earlier:
+            self.surrogate.learn(experience.codes, experience.targets, STUDY)
+        return experience
+
     def propose(self, context: Context) -> Proposal:
         """The most promising new architecture of a pool; the most promising one if none is new."""
-        if len(self._told) < self.settings.initial:
-            return self.learner.propose(context)
+        begins = len(self._told) < self.settings.initial
+        if begins and (not self._earlier or context.number % 2):
+            return dataclasses.replace(self.learner.propose(context), trust=self._trust)
         codes, targets = self.known()
         latest = context.running[-self.settings.remembered // 2 :]
         running = [self.canonical(arch) for arch in latest]
         self.surrogate.condition(codes, targets, self.sight.codes(running))
 
         rng = np.random.default_rng(derived_seed(self.seed, context.number))
-        best, pool = float(targets.max()), self._pool(context, rng)
+        best, pool = None if begins else float(self._targets().max()), self._pool(context, rng)
         pool = {arch: drawn for arch, drawn in pool.items() if arch not in running} or pool
         gains = self._gains(pool, best)
         for _ in range(self.settings.climbs):
@@ -140,12 +154,18 @@ class ScreenedController:
             pool |= near
             gains |= self._gains(near, best)
         ranked = [pool[arch] for arch in sorted(gains, key=gains.__getitem__, reverse=True)]
-        return Proposal(next(filter(context.is_new, ranked), ranked[0]))
+        return Proposal(next(filter(context.is_new, ranked), ranked[0]), trust=self._trust)
 
-    def _gains(self, pool: Pool, best: float) -> dict[Arch, float]:
-        """Expected improvements on `best`, by the canonical form."""
-        codes = self.sight.codes(list(pool))
-        return dict(zip(pool, expected_improvement(*self.surrogate.predict(codes), best).tolist(), strict=True))
+    @property
+    def _trust(self) -> tuple[float, ...]:
+        """In each earlier search."""
+        return tuple(self.surrogate.trust.tolist()) if self._earlier and self.experience else ()
+
+    def _gains(self, pool: Pool, best: float | None) -> dict[Arch, float]:
+        """Expected improvements on `best`, by the canonical form; without a best, what is expected."""
+        mean, deviation = self.surrogate.predict(self.sight.codes(list(pool)))
+        gains = mean if best is None else expected_improvement(mean, deviation, best)
+        return dict(zip(pool, gains.tolist(), strict=True))
 
     def tell(self, feedback: Feedback) -> None:
         settings, reward = self.settings, feedback.reward
@@ -167,13 +187,14 @@ class ScreenedController:
         drawn = self.learner.controller(settings.samples + settings.mutants, generator, fixed=context.fixed)
         draws = drawn.actions.numpy()
         lots = [draws[: settings.samples], self._mutants(draws[settings.samples :], settings.rate, rng)]
-        if context.number % 2:
+        if context.number % 2 and self._best:
             best = np.array([self._told[position][1] for _, position in self._best[-settings.parents :]])
             parents = best[rng.integers(len(best), size=int((self._sizes - 1).sum()))]
             # From one changed choice to half of them, the smaller numbers the likelier.
             rates = np.maximum(len(self._sizes) / 2, 1) ** rng.random((len(parents), 1)) / len(self._sizes)
             lots.append(self._mutants(parents, rates, rng))
         pool = self._distinct(np.concatenate(lots), context)
+        pool |= {self.canonical(arch): arch for arch in self.experience.archs if _agrees(arch, context.fixed)}
         for number in range(context.number - POOLS + 1, context.number + 1):
             pool |= self._random(number, context)
         if not self.sight.is_quick:
@@ -223,11 +244,26 @@ class ScreenedController:
         return np.where(changed, (parents + steps) % self._sizes, parents)
 
     def known(self) -> tuple[Array, Array]:
-        """What the surrogate remembers: codes `[n, R]` and targets `[n]`."""
+        """What the surrogate remembers: codes `[n, C]` and targets `[n]`, those of earlier searches first."""
+        codes, targets = self.sight.codes([arch for _, arch in self._remembered()]), self._targets()
+        if not self._earlier:
+            return codes, targets
+        return np.concatenate([self.experience.codes, codes]), np.concatenate([self.experience.targets, targets])
+
+    def _remembered(self) -> list[tuple[float, Arch]]:
+        """The latest results and the best, in order."""
         half = self.settings.remembered // 2
         latest = range(max(len(self._told) - half, 0), len(self._told))
-        kept = [self._told[i] for i in sorted({*latest, *(position for _, position in self._best[-half:])})]
-        return self.sight.codes([arch for _, arch in kept]), self._ranks.scores([reward for reward, _ in kept])
+        return [self._told[i] for i in sorted({*latest, *(position for _, position in self._best[-half:])})]
+
+    def _targets(self) -> Array:
+        """Of what is remembered, `[n]`."""
+        rewards = [reward for reward, _ in self._remembered()]
+        return self.experience.scores(rewards) if self._earlier else self._ranks.scores(rewards)
+
+
+def _agrees(arch: Arch, fixed: Mapping[int, int]) -> bool:
+    return all(arch[position] == option for position, option in fixed.items())
 
 
 def expected_improvement(mean: Array, deviation: Array, best: float) -> Array:

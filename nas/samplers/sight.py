@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.samplers.strategy import Features
+from nas.samplers.strategy import IGNORANCE, Knowledge
 from nas.samplers.surrogate import Array, GaussianProcess
 from searchspaces.space import Arch, Choice, Space
 
 REFERENCE = 200  # random architectures, by which features are measured
 SLOWER = 10  # times fewer architectures are looked at where features take long
 REMEMBERED = 50_000  # architectures
+FARTHEST = 4.0  # deviations
 TRIED = 5  # architectures, before a space is said to have no features
 
 
 class Sight:
-    """Of architectures of a space, by its `choices`; with `features` of their networks, too.
+    """Of architectures of a space, by its `choices`; by features of their networks, too, where these are known.
 
     Features are in units of their deviation among random architectures; those that do not differ there are left out.
     An architecture that has none (ValueError: there is no such network, say) counts as an average one; where most
@@ -27,21 +29,22 @@ class Sight:
     """
 
     def __init__(
-        self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], features: Features | None = None
+        self, choices: Sequence[Choice], canonical: Callable[[Arch], Arch], knowledge: Knowledge = IGNORANCE
     ) -> None:
         self._sizes = [len(choice.options) for choice in choices]
-        self._features, self._canonical = features, canonical
+        self._knowledge, self._canonical = knowledge, canonical
         self._codes: dict[Arch, Array] = {}  # of canonical architectures
 
     @property
     def is_quick(self) -> bool:
         """Whether thousands of architectures can be seen in a second."""
-        return self._features is None or self._features.quick
+        return self._knowledge.features is None or self._knowledge.quick
 
     @cached_property
     def process(self) -> GaussianProcess:
         """Of what is seen; nothing is known yet."""
-        return GaussianProcess(self._sizes, 0 if self._scale is None else len(self._scale[2]))
+        features = 0 if self._scale is None else len(self._scale[2])
+        return GaussianProcess(self._sizes, features, earlier=len(self._knowledge.earlier))
 
     def codes(self, archs: Sequence[Arch]) -> Array:
         """`[n, C]` of canonical architectures."""
@@ -53,25 +56,46 @@ class Sight:
         columns = self.process.columns
         return np.array([self._codes[arch] for arch in archs]).reshape(len(archs), columns)
 
+    def of_task(self, archs: Sequence[Arch], task: int) -> Array:
+        """`[n, C]` of canonical architectures that an earlier search had, which is `task` 1, 2, ..."""
+        codes = self.codes(archs)
+        codes[:, -1] = task
+        return codes
+
+    def of_others(self, features: Sequence[Sequence[float]], task: int) -> Array:
+        """`[n, C]` of networks of another space, which agree with none of this one in any choice.
+
+        Features that are far from all networks of this space are as far as `FARTHEST`.
+        """
+        seen = None
+        if self._scale is not None:
+            rows = [self._scaled(_fitted(row, 1 + self._scale[2].max())) for row in features]
+            seen = np.array(rows).clip(-FARTHEST, FARTHEST)
+        return self.process.joined(np.zeros((len(features), sum(self._sizes))), seen, task)
+
     def _seen(self, archs: Sequence[Arch]) -> Array | None:
         """Features `[n, F]` as they are told apart."""
         if self._scale is None:
             return None
+        return np.array([self._scaled(self._features_of(arch)) for arch in archs])
+
+    def _scaled(self, row: Array | None) -> Array:
+        """Of a network's features those that are told apart, in their units."""
+        assert self._scale is not None
         mean, deviation, kept = self._scale
-        rows = [self._features_of(arch) for arch in archs]
-        return np.array([np.zeros(len(kept)) if row is None else (row[kept] - mean) / deviation for row in rows])
+        return np.zeros(len(kept)) if row is None else np.nan_to_num((row[kept] - mean) / deviation)
 
     def _features_of(self, arch: Arch) -> Array | None:
-        assert self._features is not None
+        assert self._knowledge.features is not None
         try:
-            return np.asarray(self._features.of(arch), dtype=float)
+            return np.asarray(self._knowledge.features(arch), dtype=float)
         except (ValueError, NotImplementedError):
             return None
 
     @cached_property
     def _scale(self) -> tuple[Array, Array, NDArray[np.intp]] | None:
         """Mean and deviation of the features that differ, and which these are; None where there are none."""
-        if self._features is None:
+        if self._knowledge.features is None:
             return None
         number = REFERENCE if self.is_quick else REFERENCE // SLOWER
         archs = np.random.default_rng(0).integers(self._sizes, size=(number, len(self._sizes)))
@@ -82,6 +106,11 @@ class Sight:
         deviation = seen.std(axis=0)
         kept = np.flatnonzero(deviation > 1e-9 * (1 + abs(seen).max(axis=0)))
         return (seen.mean(axis=0)[kept], deviation[kept], kept) if len(kept) else None
+
+
+def _fitted(row: Sequence[float], columns: int) -> Array:
+    """Features of another space in so many `columns`: those that this space has beyond all spaces' are unknown."""
+    return np.array([*row[:columns], *[math.nan] * (columns - len(row))])
 
 
 def why_unseen(space: Space) -> str | None:

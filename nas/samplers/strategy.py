@@ -17,19 +17,38 @@ import numpy as np
 from searchspaces.space import Arch, Choice, Space
 
 
-@dataclass(frozen=True)
-class Features:
-    """What a surrogate may see of an architecture's network: `of` gives as many numbers for each (`Space.features`).
+@dataclass(frozen=True, eq=False)
+class Earlier:
+    """What an earlier search found: of each network that it trained how good that is, and what it looks like.
 
-    They are `quick` where thousands are to be had in a second. `of` raises ValueError where there is no such network.
+    `archs` are of the choices that are searched now; None where it had others, and its networks are known by `features`
+    alone, which are as those of `Knowledge`. `rewards` may be on any scale, the higher the better.
     """
 
-    of: Callable[[Arch], Sequence[float]]
+    name: str
+    rewards: Sequence[float]
+    archs: Sequence[Arch] | None = None
+    features: Sequence[Sequence[float]] = ()
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What a surrogate may know beside choices and results: features of a network, and what earlier searches found.
+
+    `features` gives as many numbers for each architecture (`Space.features`); None: there are none. They are `quick`
+    where thousands are to be had in a second. ValueError where there is no such network.
+    """
+
+    features: Callable[[Arch], Sequence[float]] | None = None
     quick: bool = True
+    earlier: Sequence[Earlier] = ()
 
     @classmethod
-    def of_space(cls, space: Space) -> Features:
-        return cls(space.features, space.quick_features)
+    def of_space(cls, space: Space, earlier: Sequence[Earlier] = ()) -> Knowledge:
+        return cls(space.features, space.quick_features, earlier)
+
+
+IGNORANCE = Knowledge()
 
 
 @dataclass(frozen=True)
@@ -52,10 +71,14 @@ class Context:
 
 @dataclass(frozen=True)
 class Proposal:
-    """An architecture, and for a policy the log-probability of each choice when it was drawn."""
+    """An architecture, and for a policy the log-probability of each choice when it was drawn.
+
+    `trust` is how far each earlier search was trusted then, 0..1.
+    """
 
     arch: Arch
     log_probs: tuple[float, ...] | None = None
+    trust: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,11 +137,11 @@ class Settings(Protocol):
         choices: Sequence[Choice],
         canonical: Callable[[Arch], Arch],
         seed: int,
-        features: Features | None = None,
+        knowledge: Knowledge = IGNORANCE,
     ) -> Strategy:
         """`canonical` merges architectures that are the same thing, all or some; the identity where none are.
 
-        `features` are what a surrogate may see of an architecture beside its choices; None: there are none.
+        `knowledge` is for a surrogate.
         """
 
 

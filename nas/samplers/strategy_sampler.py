@@ -24,9 +24,19 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.checks.schemas import LOG_PROBS, UPDATE_PREFIX
+from nas.checks.schemas import LOG_PROBS, TRUST, UPDATE_PREFIX
 from nas.samplers.screened import Screened
-from nas.samplers.strategy import Context, Features, Feedback, Learning, Settings, Strategy, Update, derived_seed
+from nas.samplers.strategy import (
+    IGNORANCE,
+    Context,
+    Feedback,
+    Knowledge,
+    Learning,
+    Settings,
+    Strategy,
+    Update,
+    derived_seed,
+)
 from nas.samplers.trials import Distributions, arch_of, completion, fixed_in
 from searchspaces.space import Arch, Choice
 
@@ -59,14 +69,14 @@ class StrategySampler(BaseSampler):
         choices: Sequence[Choice] | None = None,
         canonical: Callable[[Arch], Arch] | None = tuple,
         simplified: Callable[[Arch], Arch] | None = None,
-        features: Features | None = None,
+        knowledge: Knowledge = IGNORANCE,
     ) -> None:
         self.settings = settings
         self.seed = seed
         self.choices = tuple(choices or ())
         self.canonical = canonical
         self.simplified = simplified or canonical or tuple
-        self.features = features
+        self.knowledge = knowledge
         self._declared = {choice.name: CategoricalDistribution(choice.options) for choice in self.choices}
         self._inferred = IntersectionSearchSpace(include_pruned=True)
         self._lock = threading.Lock()  # `study.optimize(n_jobs=...)` asks from many threads
@@ -74,7 +84,8 @@ class StrategySampler(BaseSampler):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickled or copied sampler is its arguments: the ledger has the rest."""
-        return StrategySampler, (self.settings, self.seed, self.choices, self.canonical, self.simplified, self.features)
+        of_space = self.choices, self.canonical, self.simplified, self.knowledge
+        return StrategySampler, (self.settings, self.seed, *of_space)
 
     @property
     def strategy(self) -> Strategy | None:
@@ -110,6 +121,8 @@ class StrategySampler(BaseSampler):
         if proposal.log_probs is not None:
             log_probs = dict(zip(space, proposal.log_probs, strict=True))
             study._storage.set_trial_system_attr(trial._trial_id, LOG_PROBS, log_probs)
+        if proposal.trust:
+            study._storage.set_trial_system_attr(trial._trial_id, TRUST, [round(value, 3) for value in proposal.trust])
         chosen = zip(space.items(), proposal.arch, strict=True)
         return {name: distribution.to_external_repr(index) for (name, distribution), index in chosen}
 
@@ -134,7 +147,7 @@ class StrategySampler(BaseSampler):
         choices = [declared.get(name) or _choice(name, distribution) for name, distribution in space.items()]
         if len(space) < len(self.choices):  # part of one (a PartialFixedSampler has fixed the rest) stands for itself
             return _Known(study, space, tuple, self.settings.start(choices, tuple, self.seed))
-        strategy = self.settings.start(choices, self.simplified, self.seed, self.features)
+        strategy = self.settings.start(choices, self.simplified, self.seed, self.knowledge)
         return _Known(study, space, self.canonical or tuple, strategy)
 
 

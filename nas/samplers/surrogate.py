@@ -35,6 +35,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.samplers.tasks import OFFSET, Tasks
 from searchspaces.space import Arch
 
 Array = NDArray[np.float64]
@@ -121,25 +122,33 @@ class GaussianProcess:
     """A process over architectures of choices with `sizes` options each, whose networks have so many `features`.
 
     `shares` are what the choices and the features have of the variance at first. Targets should have mean 0 and
-    variance 1. `learn` takes gradient steps on the parameters from where they are;
+    variance 1. With results of `earlier` searches the last column of the codes says whose a result is, 0 or 1 to
+    `earlier`; see `nas.samplers.tasks`. `learn` takes gradient steps on the parameters from where they are;
     `condition` sets what is known.
     """
 
-    def __init__(self, sizes: Sequence[int], features: int = 0, shares: tuple[float, float] = SHARES) -> None:
+    def __init__(
+        self, sizes: Sequence[int], features: int = 0, shares: tuple[float, float] = SHARES, earlier: int = 0
+    ) -> None:
         of_choices = OfChoices(sizes, shares[0] if features else 1.0)
         self._of_choices = of_choices
         self.kernels: list[Kernel] = [of_choices]
         if features:
             self.kernels.append(OfFeatures(of_choices.columns.stop, features, shares[1]))
-        self._prior = np.concatenate([[math.log(NOISE)], *[kernel.prior for kernel in self.kernels]])
-        self.log = self._prior.copy()  # of v, then of each kernel
+        self._tasks = Tasks(earlier, NOISE) if earlier else None
+        of_tasks = [self._tasks.prior] if self._tasks else []
+        self._prior = np.concatenate([[math.log(NOISE)], *[kernel.prior for kernel in self.kernels], *of_tasks])
+        self._spread = np.full(len(self._prior), SPREAD)
+        if self._tasks:
+            self._spread[-len(self._tasks.spread) :] = self._tasks.spread
+        self.log = self._prior.copy()  # of v, then of each kernel, then of tasks
         self._moments = np.zeros((2, len(self.log)))  # Adam's
         self._steps = 0
 
     @property
     def columns(self) -> int:
         """C, of what architectures are coded by."""
-        return int(self.kernels[-1].columns.stop)
+        return int(self.kernels[-1].columns.stop) + (self._tasks is not None)
 
     @property
     def noise(self) -> float:
@@ -149,15 +158,48 @@ class GaussianProcess:
     @property
     def variance(self) -> float:
         """Of f, of any architecture."""
-        return float(sum(np.exp(log[0]) for _, log in self._parts()))
+        variance = float(sum(np.exp(log[0]) for _, log in self._parts()))
+        return variance if self._tasks is None else variance * self._tasks.alike(self._of_tasks)[0, 0] + OFFSET
 
-    def codes(self, archs: Sequence[Arch], features: Array | None = None) -> Array:
+    @property
+    def trust(self) -> Array:
+        """How far each earlier search is trusted, 0..1: how much one of its results, with its noise, goes along with
+        what the same network is worth here."""
+        if self._tasks is None:
+            return np.zeros(0)
+        variance = sum(np.exp(log[0]) for _, log in self._parts())
+        noises = self._tasks.noises(self._of_tasks, self.noise)[1:]
+        trust: Array = self._tasks.trust(self._of_tasks) * np.sqrt(variance / (variance + noises))
+        return trust
+
+    def codes(self, archs: Sequence[Arch], features: Array | None = None, task: int = 0) -> Array:
         """`[n, C]`: the one-hot codes of the choices, then the networks' `features` `[n, F]`."""
-        codes = self._of_choices.codes(archs)
-        return codes if features is None else np.concatenate([codes, features.reshape(len(archs), -1)], axis=1)
+        return self.joined(self._of_choices.codes(archs), features, task)
+
+    def joined(self, choices: Array, features: Array | None, task: int) -> Array:
+        """`[n, C]` of one-hot codes of `choices` `[n, R]` and of `features` `[n, F]`."""
+        parts = [choices] if features is None else [choices, features.reshape(len(choices), -1)]
+        return np.concatenate(parts if self._tasks is None else [*parts, np.full((len(choices), 1), task)], axis=1)
 
     def kernel(self, a: Array, b: Array) -> Array:
-        """k of each pair of two lots of codes, `[n, C]` and `[m, C]` -> `[n, m]`."""
+        """Covariances of f of each pair of two lots of codes, `[n, C]` and `[m, C]` -> `[n, m]`."""
+        kernel = self._shared(a, b)
+        if self._tasks is None:
+            return kernel
+        of_a, of_b = self._whose(a), self._whose(b)
+        kernel *= self._tasks.alike(self._of_tasks)[of_a[:, None], of_b]
+        kernel[np.ix_(of_a == 0, of_b == 0)] += OFFSET
+        return kernel
+
+    def noises(self, codes: Array) -> Array:
+        """Variances of what is seen of each, `[n]`."""
+        if self._tasks is None:
+            return np.full(len(codes), self.noise)
+        noises: Array = self._tasks.noises(self._of_tasks, self.noise)[self._whose(codes)]
+        return noises
+
+    def _shared(self, a: Array, b: Array) -> Array:
+        """k of each pair, whosever they are."""
         kernel = np.zeros((len(a), len(b)))
         for part, log in self._parts():
             kernel += part(log, a[:, part.columns], b[:, part.columns])
@@ -171,22 +213,38 @@ class GaussianProcess:
             for kernel, end in zip(self.kernels, ends[1:], strict=True)
         ]
 
+    @property
+    def _of_tasks(self) -> Array:
+        assert self._tasks is not None
+        return self.log[-len(self._tasks.prior) :]
+
+    def _whose(self, codes: Array) -> NDArray[np.intp]:
+        return codes[:, -1].astype(np.intp)
+
     def learn(self, codes: Array, y: Array, steps: int) -> None:
         """`steps` of Adam on the log-posterior of the parameters, given targets `y` `[n]` of `codes` `[n, C]`."""
         for _ in range(steps):
-            gradient = self.gradient(codes, y) - (self.log - self._prior) / SPREAD**2
+            gradient = self.gradient(codes, y) - (self.log - self._prior) / self._spread**2
             self._steps += 1
             self._moments += (1 - DECAYS) * (np.array([gradient, gradient**2]) - self._moments)
             mean, square = self._moments / (1 - DECAYS**self._steps)
             self.log += STEP * mean / (np.sqrt(square) + 1e-8)
 
     def gradient(self, codes: Array, y: Array) -> Array:
-        """Of log p(y) by the logarithms of v and of the kernels' parameters."""
-        inverse = np.linalg.inv(self.kernel(codes, codes) + self.noise * np.eye(len(y)))
+        """Of log p(y) by the logarithms of v and of the kernels' parameters, then by those of tasks."""
+        inverse = np.linalg.inv(self.kernel(codes, codes) + np.diag(self.noises(codes)))
         alpha = inverse @ y
         by_covariance = (np.outer(alpha, alpha) - inverse) / 2
-        by_kernels = [kernel.gradient(log, codes[:, kernel.columns], by_covariance) for kernel, log in self._parts()]
-        return np.concatenate([[self.noise * np.trace(by_covariance)], *by_kernels])
+        if self._tasks is None:
+            return np.concatenate([[self.noise * np.trace(by_covariance)], *self._by_kernels(codes, by_covariance)])
+        whose = self._whose(codes)
+        by_noise = (np.diag(by_covariance) * self.noises(codes))[whose == 0].sum()
+        by_shared = by_covariance * self._tasks.alike(self._of_tasks)[whose[:, None], whose]
+        by_tasks = self._tasks.gradient(self._of_tasks, self.noise, whose, self._shared(codes, codes), by_covariance)
+        return np.concatenate([[by_noise], *self._by_kernels(codes, by_shared), by_tasks])
+
+    def _by_kernels(self, codes: Array, weights: Array) -> list[Array]:
+        return [kernel.gradient(log, codes[:, kernel.columns], weights) for kernel, log in self._parts()]
 
     def condition(self, codes: Array, y: Array, running: Array) -> None:
         """What is known: targets `y` of `codes`, and that `running` will be known when a new result comes.
@@ -195,7 +253,7 @@ class GaussianProcess:
         (Desautels et al. 2014, arXiv 1206.6402).
         """
         self._codes = np.concatenate([codes, running])
-        covariance = self.kernel(self._codes, self._codes) + self.noise * np.eye(len(self._codes))
+        covariance = self.kernel(self._codes, self._codes) + np.diag(self.noises(self._codes))
         self._whiten = np.linalg.inv(np.linalg.cholesky(covariance))  # lower triangular, W C W' = I
         known = self._whiten[: len(y), : len(y)]  # the told architectures come first, so theirs is the corner
         self._alpha = known.T @ (known @ y)

@@ -19,6 +19,7 @@ from nas.files import is_taken
 from nas.ledger import repeats
 from nas.ledger.beside import usual_place
 from nas.ledger.config import Budget, Config, Final
+from nas.ledger.experience import Experience, choose_experience
 from nas.ledger.finals import FINALISTS
 from nas.ledger.names import as_name, check_name, check_room
 from nas.ledger.run import check_database
@@ -28,7 +29,7 @@ from nas.options.groups import ClusterOptions, DeviceOptions, GoalOptions, Space
 from nas.options.option import defaults_of, number
 from nas.pruning import NO_PRUNER, make_pruner
 from nas.reward import ACCURACY, LOSS, USUAL_W, Reward
-from nas.samplers import check_strategy, read_settings
+from nas.samplers import check_strategy, has_surrogate, read_settings
 from nas.searching.control import check_room as check_room_of_control
 from nas.searching.control import place as place_of_control
 from nas.searching.pareto import parse_objectives
@@ -156,6 +157,17 @@ def choose_config(
     if asked.table is not None:
         config = _answered_by(Path(asked.table), config)
     return _with_aim(config, asked)
+
+
+def read_experience(asked: SearchOptions) -> Experience:
+    """What a search begins from. Raises ValueError where there is no such run, or nobody would learn of it."""
+    if asked.experience is None:
+        return Experience()
+    if not has_surrogate(asked.strategy):
+        raise ValueError(f"--experience is for the strategy controller: {asked.strategy} has no use for it")
+    if _objectives(asked) is not None:
+        raise ValueError("--experience is of one reward: leave out --objectives, or give a --target-macs instead")
+    return choose_experience(asked.experience, asked.runs_dir, space_of_person(asked.space, **_settings(asked)))
 
 
 def choose_space(

@@ -34,6 +34,7 @@ from nas.text.units import format_points
 Rewards = NDArray[np.float64]
 
 RANDOM = "random"
+_WITHOUT: dict[str, Any] = {"experience": (), "experience_sha256": None}  # random search has no use for any
 TOP = 5
 RESAMPLES = 4000
 ENOUGH = 10  # networks of each: of fewer, resampling shows what they had in common, and no chance
@@ -51,7 +52,7 @@ FIGURES: dict[str, Callable[[Rewards], float]] = {
 
 def create(run: Run) -> Run:
     """The control of the new `run`, beside it, with its budget. Raises ValueError where there is something already."""
-    config = dataclasses.replace(run.config, strategy=RANDOM, strategy_settings={}, final=None)
+    config = dataclasses.replace(run.config, strategy=RANDOM, strategy_settings={}, final=None, **_WITHOUT)
     storage = run.database() if run.in_database else None
     return Run.create(place(run.path), config, run.budget, storage, of=run.identity.id)
 
@@ -96,7 +97,7 @@ def is_control(control: Config, search: Config) -> bool:
     """Whether `control` is of a random search that differs from `search` in strategy and seed alone."""
     if control.strategy != RANDOM or search.strategy == RANDOM:
         return False
-    apart = {"strategy": "", "strategy_settings": {}, "seed": 0, "final": None}
+    apart = {"strategy": "", "strategy_settings": {}, "seed": 0, "final": None, **_WITHOUT}
     first, second = (config.to_dict() | apart for config in (search, control))
     return not differences(first, second)
 

@@ -19,6 +19,7 @@ from nas.data.images import Dataset
 from nas.devices.place import PLACE, Places
 from nas.ledger.config import Budget
 from nas.ledger.drafts import Draft, Drafts
+from nas.ledger.experience import experience_of
 from nas.ledger.run import Run, TrialRow, best_of
 from nas.ledger.spent import ENDED_AFTER, busy_seconds
 from nas.network import Network
@@ -76,8 +77,9 @@ class Search:
         self.ended = ""  # why, once `ask` has given None
         objectives = len(self.config.directions)
         study.sampler = make_sampler(
-            self.config.strategy, self.config.space, self.config.seed, objectives, self.config.strategy_settings
-        )
+            self.config.strategy, self.config.space, self.config.seed, objectives, self.config.strategy_settings,
+            [earlier.for_search(self.config) for earlier in experience_of(run).runs],
+        )  # fmt: skip
         study.pruner = make_pruner(self.config.pruner, self.config.recipe.epochs)
 
         trials = study.get_trials(deepcopy=False)

@@ -18,6 +18,7 @@ from nas.data.images import Dataset
 from nas.data.judging import uncertainty
 from nas.data.targets import CLASSIFICATION
 from nas.ledger.config import Budget, Config, Final
+from nas.ledger.experience import Experience
 from nas.pruning import NO_PRUNER
 from nas.reward import ACCURACY
 from nas.samplers.sight import why_unseen
@@ -88,8 +89,8 @@ def has_width(space: Space) -> bool:
 
 
 def announce(
-    config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, folder: Path, output: Output,
-    control: bool = False,
+    config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, folder: Path, experience: Experience,
+    output: Output, control: bool = False,
 ) -> float:  # fmt: skip
     """Say what the search will do, before it does: the space, the proxy, how long, where the results go.
 
@@ -111,6 +112,8 @@ def announce(
     output.say(f"{wanted}; strategy {config.strategist}, seed {config.seed}")
     if config.strategy == "controller" and (why := why_unseen(space)):
         output.say(f"          which sees the choices alone, not the networks: {why}")
+    for number, earlier in enumerate(experience.runs):
+        output.say(f"{'' if number else 'earlier':10s}{earlier.in_words(space)}")
     began = time.monotonic()
     expected, seconds = _expected_time(config, budget, dataset, cluster, output)
     output.say(f"time      {expected}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from nas.samplers.screened import Screened, ScreenedController, expected_improvement
 from nas.samplers.sight import REFERENCE
-from nas.samplers.strategy import Context, Features, Feedback, Proposal
+from nas.samplers.strategy import IGNORANCE, Context, Feedback, Knowledge, Proposal
 from nas.searching.published import read
 from searchspaces import NASBenchMacro
 from searchspaces.space import Arch, Choice
@@ -175,7 +175,7 @@ def test_it_looks_at_few_networks_where_that_takes_long() -> None:
 
     looked_at = {}
     for quick in (False, True):
-        strategy = Screened().start(CHOICES, tuple, 0, Features(features, quick))
+        strategy = Screened().start(CHOICES, tuple, 0, Knowledge(features, quick))
         for number in range(12):
             proposal = strategy.propose(Context(number))
             strategy.tell(Feedback(proposal.arch, matches(proposal.arch)))
@@ -191,7 +191,7 @@ def test_features_help_where_the_reward_is_of_them() -> None:
     def parity(arch: Arch) -> float:
         return -abs(sum(arch) - 3.0) - abs(arch.count(0) - 5)
 
-    def best_of(features: Features | None) -> float:
+    def best_of(features: Knowledge) -> float:
         rewards = []
         for seed in range(3):
             strategy = Screened().start(CHOICES, tuple, seed, features)
@@ -201,5 +201,5 @@ def test_features_help_where_the_reward_is_of_them() -> None:
                 strategy.tell(Feedback(arch, rewards[-1]))
         return float(np.mean(rewards))
 
-    seen = Features(lambda arch: (float(sum(arch)), float(arch.count(0))))
-    assert best_of(seen) > best_of(None)
+    seen = Knowledge(lambda arch: (float(sum(arch)), float(arch.count(0))))
+    assert best_of(seen) > best_of(IGNORANCE)

@@ -10,7 +10,7 @@ import pytest
 from torch import nn
 
 from nas.samplers.sight import Sight, why_unseen
-from nas.samplers.strategy import Features
+from nas.samplers.strategy import IGNORANCE, Knowledge
 from searchspaces import get_space
 from searchspaces.space import Arch, Choice, Space
 
@@ -18,7 +18,7 @@ CHOICES = (Choice("a", (0, 1, 2)), Choice("b", (0, 1)))
 
 
 def test_features_are_in_units_of_their_deviation_and_constant_ones_left_out() -> None:
-    sight = Sight(CHOICES, tuple, Features(lambda arch: (100.0 * arch[0], 7.0)))
+    sight = Sight(CHOICES, tuple, Knowledge(lambda arch: (100.0 * arch[0], 7.0)))
     codes = sight.codes([(0, 0), (1, 0), (2, 1)])
     assert codes.shape == (3, 5 + 1)
     assert codes[2, -1] - codes[1, -1] == pytest.approx(codes[1, -1] - codes[0, -1])
@@ -32,7 +32,7 @@ def test_each_architecture_is_looked_at_once() -> None:
         seen.append(arch)
         return (float(sum(arch)),)
 
-    sight = Sight(CHOICES, tuple, Features(features))
+    sight = Sight(CHOICES, tuple, Knowledge(features))
     first = sight.codes([(0, 0), (1, 1), (0, 0)])
     number = len(seen)
     np.testing.assert_array_equal(sight.codes([(1, 1), (0, 0)]), first[[1, 0]])
@@ -48,10 +48,10 @@ def test_a_network_without_features_is_an_average_one_and_a_space_without_is_see
     def none(arch: Arch) -> tuple[float]:
         raise ValueError("there is no such network")
 
-    assert Sight(CHOICES, tuple, Features(some)).codes([(2, 1)])[0, -1] == 0
-    for features in (Features(none), Features(lambda arch: (1.0,)), None):
+    assert Sight(CHOICES, tuple, Knowledge(some)).codes([(2, 1)])[0, -1] == 0
+    for features in (Knowledge(none), Knowledge(lambda arch: (1.0,)), IGNORANCE):
         assert Sight(CHOICES, tuple, features).codes([(0, 0)]).shape == (1, 5)
-    assert Sight(CHOICES, tuple, None).codes([]).shape == (0, 5)
+    assert Sight(CHOICES, tuple).codes([]).shape == (0, 5)
 
 
 @dataclass(frozen=True)
