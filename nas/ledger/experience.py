@@ -63,7 +63,7 @@ class EarlierRun:
     recipe: Mapping[str, Any]
     seed: int
     results: tuple[Result, ...]
-    command: Sequence[str] = ()
+    command: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -80,7 +80,7 @@ class EarlierRun:
                 f"of {FEWEST} and more"
             )
         space, recipe = config.space, asdict(config.recipe)
-        command, versions = run.document.get("command", []), run.document["versions"]
+        command, versions = tuple(run.document.get("command", ())), run.document["versions"]
         return cls(
             run.name, space.reference, space.settings(), choices_of(space), config.data, recipe, config.seed, results,
             command, versions,
@@ -93,7 +93,8 @@ class EarlierRun:
             Result(**{**values, "arch": tuple(values["arch"]), "features": tuple(values["features"])})
             for values in values["results"]
         ]
-        return cls(**{**values, "results": tuple(results)})
+        command = tuple(values.get("command", ()))
+        return cls(**{**values, "results": tuple(results), "command": command})
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""

@@ -236,6 +236,7 @@ class Numbers:
             ],
             "importances": asdict(importances) if importances else None,
             "updates": [asdict(update) for update in self.updates],
+            "trust": [{"trial": number, "trust": of} for number, of in self.trust],
             "failures": dict(self.failures),
         }
 

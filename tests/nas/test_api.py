@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,23 @@ def test_a_control_stands_beside_its_search(pretended: None) -> None:
     assert run.control.control is None
 
 
+def test_a_search_begins_from_earlier_ones_and_goes_on_so(pretended: None, capfd: pytest.CaptureFixture[str]) -> None:
+    more: dict[str, Any] = QUICK | {"width": 0.1, "strategy": "controller"}
+    nas.search(trials=8, name="before", **QUICK | {"width": 0.2})
+    run = nas.search(trials=4, name="one", experience="before", progress="lines", control=True, **more)
+    assert "earlier   before: " in capfd.readouterr().out and run.config.experience == ("before",)
+    assert run.control is not None and run.control.config.experience == ()
+    trust = [trial.system_attrs["experience:trust"] for trial in run.study.trials]
+    assert len(trust) == 4 and all(0 <= value <= 1 for (value,) in trust)
+    whole = nas.search(trials=6, name="two", experience=["before"], **more)
+    shutil.rmtree("runs/before")
+    nas.open("one").resume(trials=6)
+    assert ledger(nas.open("one")) == ledger(whole)
+    Path("runs/one/experience.json").unlink()
+    with pytest.raises(ValueError, match=r"cannot read runs/one/experience.json"):
+        nas.open("one").resume(trials=7)
+
+
 def test_what_a_person_can_name_is_loaded(pretended: None, tmp_path: Path) -> None:
     run = nas.search(width=0.1, trials=2, name="one", **QUICK)
     best = nas.load("runs/one:best")
@@ -127,6 +145,9 @@ def test_what_a_person_can_name_is_loaded(pretended: None, tmp_path: Path) -> No
         ({"settings": {"layers": 3}}, "the space mnas has no layers"),
         ({"recipe": {"colour": 1}}, "a recipe has no 'colour'"),
         ({"strategy": "luck"}, "luck"),
+        ({"experience": "nope", "strategy": "controller"}, "no run called nope"),
+        ({"experience": "nope"}, "--experience is for the strategy controller: random has no use"),
+        ({"experience": "a", "strategy": "controller", "objectives": "accuracy,macs"}, "--experience is of one reward"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(mistake: dict[str, Any], words: str, tmp_path: Path) -> None:

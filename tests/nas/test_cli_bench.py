@@ -89,3 +89,22 @@ def test_evaluations_are_counted_until_a_search_has_found_what_is_good_enough(cl
     rows = json.loads(cli(*TABLE, *BOTH, "--within", "4", "--json")[1])
     assert rows[0]["reached"]["within"] == 4 and rows[0]["reached"]["evaluations"] == 30
     assert rows[0]["reached"] == rows[1]["reached"] and rows[0]["reached"]["quarter"] <= 30
+
+
+def test_a_search_may_be_played_before_on_another_table(cli: Cli) -> None:
+    Path("other.csv").write_text(Path("table.csv").read_text())
+    few = ("--strategy", "controller", "--strategy", "random", "--seeds", "2", "--evaluations", "1,3", "--played", "12")
+    code, out, err = cli(*TABLE, *few, "--experience", "other.csv", "--experience", "nasbench_macro:table.csv")
+    assert code == 0, err
+    rows = [line.partition("  ")[0] for line in out.splitlines()]
+    assert "controller after 12 elsewhere" in rows and "controller" in rows and "random" in rows
+    assert "Elsewhere: in other.csv and in table.csv, by the same strategy with another seed." in " ".join(out.split())
+    code, out, _ = cli(*TABLE, *few, "--experience", "other.csv", "--json")
+    with_it = [row for row in json.loads(out) if "played" in row]
+    assert [(row["strategy"], row["played"], row["experience"]) for row in with_it] == 2 * [
+        ("controller", 12, ["other.csv"])
+    ]
+    code, _, err = cli(*TABLE, "--strategy", "random", "--experience", "other.csv")
+    assert code == 2 and err == "nas: --experience is for the strategy controller: add --strategy controller\n"
+    code, _, err = cli(*TABLE, "--experience", "gone.csv")
+    assert code == 2 and "cannot read gone.csv" in err

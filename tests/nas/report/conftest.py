@@ -20,7 +20,7 @@ from typing import Any, Self
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.checks.schemas import LOG_PROBS
+from nas.checks.schemas import LOG_PROBS, TRUST
 from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
 from nas.samplers import distributions
@@ -68,6 +68,7 @@ def frozen(
     duplicate_of: int | None = None,
     refused: bool | None = None,
     single_steps: str | None = None,
+    trust: list[float] | None = None,
 ) -> FrozenTrial:
     """As a search would have left it; `ended` is in seconds after the beginning."""
     end = datetime(2026, 1, 1) + timedelta(seconds=10.0 * (number + 1) if ended is None else ended)
@@ -88,7 +89,10 @@ def frozen(
         params=config.space.options(arch),
         distributions=distributions(config.space),
         user_attrs={name: value for name, value in attrs.items() if value is not None},
-        system_attrs={} if log_prob is None else {LOG_PROBS: {c.name: log_prob for c in config.space.choices}},
+        system_attrs={
+            **({} if log_prob is None else {LOG_PROBS: {c.name: log_prob for c in config.space.choices}}),
+            **({} if trust is None else {TRUST: trust}),
+        },
         intermediate_values={},
     )
 
