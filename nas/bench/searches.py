@@ -28,6 +28,7 @@ import numpy as np
 from nas.reward import Reward
 from nas.samplers import check_strategy
 from nas.samplers.optuna_strategy import OptunaStrategy
+from nas.samplers.sight import Sight
 from nas.samplers.strategy import Context, Earlier, Feedback, Knowledge, Proposal, Settings, Strategy, derived_seed
 from nas.searching.published import Published
 from searchspaces import Arch, Space
@@ -116,7 +117,8 @@ def _played(task: Task, setup: Setup, seed: int, space: Space) -> Earlier:
     name, other = task.table.path.name, task.table.space
     if other.choices == space.choices:
         return Earlier(name, rewards, archs)
-    return Earlier(name, rewards, None, [other.features(arch) for arch in archs])
+    sight = Sight(other.choices, other.canonical, Knowledge.of_space(other))
+    return Earlier(name, rewards, None, sight.standings(archs).tolist())
 
 
 class _Search:

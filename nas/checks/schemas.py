@@ -198,11 +198,11 @@ EARLIER_RUN = Object(
                 {
                     "arch": ListOf(NATURAL, least=1),
                     "quality": SCORE,
-                    "features": ListOf(ANY_NUMBER),
+                    "standings": ListOf(ANY_NUMBER),
                     "loss": ANY_NUMBER,
                     **dict.fromkeys(("macs", "params", "latency"), Number(0)),
                 },
-                needed=("arch", "quality", "features"),
+                needed=("arch", "quality", "standings"),
             ),
             least=1,
         ),

@@ -1,8 +1,8 @@
 """What earlier searches found, for a new one to begin from: read from their ledgers, and kept beside its own.
 
 A run with experience has `experience.json`: of each earlier search the networks that it trained, what they were judged
-by, what they cost and their features. So it goes on as it began, whatever has become of the earlier runs since. The
-files that are in the package (`BUILTIN`) are of the same form, and so are those that a person keeps or passes on.
+by, what they cost, and how they stand in their space. So it goes on as it began, whatever has become of the earlier
+runs since. The files in the package (`BUILTIN`) are of the same form, and so are those that a person keeps or passes on.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from nas.ledger.config import Config
 from nas.ledger.run import Run, TrialRow, folder_of
 from nas.ledger.workload import SEARCH
 from nas.reward import LOSS, Reward
-from nas.samplers.strategy import Earlier
+from nas.samplers.sight import Sight
+from nas.samplers.strategy import Earlier, Knowledge
 from searchspaces import Space
 
 BUILTIN = "builtin"
 _PACKAGE = Path(__file__).parent / "builtin"
 FEWEST = 5  # networks that say anything
-_DIGITS = 5  # of a feature
+_DIGITS = 3  # behind the point, of a standing
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Result:
 
     arch: tuple[int, ...]
     quality: float
-    features: tuple[float, ...] = field(repr=False, default=())
+    standings: tuple[float, ...] = field(repr=False, default=())  # its features among those of its space
     loss: float | None = None
     macs: float | None = None
     params: float | None = None
@@ -73,12 +74,13 @@ class EarlierRun:
         if config.kind != SEARCH:
             raise ValueError(f"{run.name} is a {config.kind}, and --experience takes searches")
         rows = [row for row in run.rows() if row.reward is not None and row.quality is not None]
-        results = tuple(_result(row, config.space) for row in rows if row.duplicate_of is None)
-        if len(results) < FEWEST:
+        rows = [row for row in rows if row.duplicate_of is None]
+        if len(rows) < FEWEST:
             raise ValueError(
-                f"{run.name} has trained {len(results)} networks, which say too little: --experience takes searches "
-                f"of {FEWEST} and more"
+                f"{run.name} has trained {len(rows)} networks, which say too little: --experience takes searches of "
+                f"{FEWEST} and more"
             )
+        results = _results(rows, config.space)
         space, recipe = config.space, asdict(config.recipe)
         command, versions = tuple(run.document.get("command", ())), run.document["versions"]
         return cls(
@@ -90,7 +92,7 @@ class EarlierRun:
     def from_dict(cls, values: dict[str, Any]) -> EarlierRun:
         """Of `values` that are of `nas.checks.schemas.EARLIER_RUN`."""
         results = [
-            Result(**{**values, "arch": tuple(values["arch"]), "features": tuple(values["features"])})
+            Result(**{**values, "arch": tuple(values["arch"]), "standings": tuple(values["standings"])})
             for values in values["results"]
         ]
         command = tuple(values.get("command", ()))
@@ -111,7 +113,7 @@ class EarlierRun:
         if self.fits(config.space):
             archs = [config.space.simplified(result.arch) for result in self.results]
             return Earlier(self.name, rewards, archs)
-        return Earlier(self.name, rewards, None, [result.features for result in self.results])
+        return Earlier(self.name, rewards, None, [result.standings for result in self.results])
 
     def in_words(self, space: Space) -> str:
         """`c10: 120 networks of compact on cifar10`, and how they are seen from `space`."""
@@ -204,14 +206,13 @@ def builtin(space: Space) -> Sequence[EarlierRun]:
     return [run for run in runs if run.fits(space)] or runs
 
 
-def _result(row: TrialRow, space: Space) -> Result:
-    try:
-        features = tuple(float(f"{figure:.{_DIGITS}g}") for figure in space.features(row.arch))
-    except (ValueError, NotImplementedError):
-        features = ()
-    assert row.quality is not None
-    return Result(
-        tuple(row.arch), row.quality, features, macs=row.macs, params=row.params, latency=row.latency, loss=row.loss
+def _results(rows: Sequence[TrialRow], space: Space) -> tuple[Result, ...]:
+    sight = Sight(space.choices, space.simplified, Knowledge.of_space(space))
+    standings = sight.standings([space.simplified(row.arch) for row in rows]).round(_DIGITS).tolist()
+    return tuple(
+        Result(row.arch, quality, tuple(its), row.loss, row.macs, row.params, row.latency)
+        for row, its in zip(rows, standings, strict=True)
+        if (quality := row.quality) is not None
     )
 
 

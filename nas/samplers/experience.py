@@ -37,7 +37,7 @@ class Experience:
                 self.archs += archs
                 codes.append(sight.of_task(archs, task))
             else:
-                codes.append(sight.of_others([one.features[i] for i in kept], task))
+                codes.append(sight.of_others([one.standings[i] for i in kept], task))
             targets.append(_scores(rewards))
             units.append(_deviation(rewards))
         self.codes = np.concatenate(codes) if codes else np.zeros((0, sight.process.columns))

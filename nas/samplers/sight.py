@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from nas.samplers.strategy import IGNORANCE, Knowledge
 from nas.samplers.surrogate import Array, GaussianProcess
+from nas.samplers.tasks import LESS_TRUST, TRUST
 from searchspaces.space import Arch, Choice, Space
 
 REFERENCE = 200  # random architectures, by which features are measured
@@ -44,7 +44,8 @@ class Sight:
     def process(self) -> GaussianProcess:
         """Of what is seen; nothing is known yet."""
         features = 0 if self._scale is None else len(self._scale[2])
-        return GaussianProcess(self._sizes, features, earlier=len(self._knowledge.earlier))
+        trust = [LESS_TRUST if earlier.archs is None else TRUST for earlier in self._knowledge.earlier]
+        return GaussianProcess(self._sizes, features, trust=trust)
 
     def codes(self, archs: Sequence[Arch]) -> Array:
         """`[n, C]` of canonical architectures."""
@@ -62,28 +63,36 @@ class Sight:
         codes[:, -1] = task
         return codes
 
-    def of_others(self, features: Sequence[Sequence[float]], task: int) -> Array:
+    def of_others(self, standings: Sequence[Sequence[float]], task: int) -> Array:
         """`[n, C]` of networks of another space, which agree with none of this one in any choice.
 
-        Features that are far from all networks of this space are as far as `FARTHEST`.
+        As features they have their `standings`: what is deep there is taken for what is deep here. Measured on runs of
+        `compact` and `chain`, that orders networks of one by those of the other better than the figures as they are.
         """
         seen = None
         if self._scale is not None:
-            rows = [self._scaled(_fitted(row, 1 + self._scale[2].max())) for row in features]
-            seen = np.array(rows).clip(-FARTHEST, FARTHEST)
-        return self.process.joined(np.zeros((len(features), sum(self._sizes))), seen, task)
+            kept = self._scale[2]
+            rows = [_fitted(row, 1 + kept.max())[kept] for row in standings]
+            seen = np.array(rows).reshape(len(rows), len(kept)).clip(-FARTHEST, FARTHEST)
+        return self.process.joined(np.zeros((len(standings), sum(self._sizes))), seen, task)
+
+    def standings(self, archs: Sequence[Arch]) -> Array:
+        """`[n, F]` of canonical architectures: each feature by its distance from the mean of random networks, in their
+        deviations; 0 where these do not differ."""
+        if self._scale is None:
+            return np.zeros((len(archs), 0))
+        kept = self._scale[2]
+        standings = np.zeros((len(archs), 1 + kept.max()))
+        standings[:, kept] = self._seen(archs)
+        return standings
 
     def _seen(self, archs: Sequence[Arch]) -> Array | None:
         """Features `[n, F]` as they are told apart."""
         if self._scale is None:
             return None
-        return np.array([self._scaled(self._features_of(arch)) for arch in archs])
-
-    def _scaled(self, row: Array | None) -> Array:
-        """Of a network's features those that are told apart, in their units."""
-        assert self._scale is not None
         mean, deviation, kept = self._scale
-        return np.zeros(len(kept)) if row is None else np.nan_to_num((row[kept] - mean) / deviation)
+        rows = [self._features_of(arch) for arch in archs]
+        return np.array([np.zeros(len(kept)) if row is None else (row[kept] - mean) / deviation for row in rows])
 
     def _features_of(self, arch: Arch) -> Array | None:
         assert self._knowledge.features is not None
@@ -109,8 +118,8 @@ class Sight:
 
 
 def _fitted(row: Sequence[float], columns: int) -> Array:
-    """Features of another space in so many `columns`: those that this space has beyond all spaces' are unknown."""
-    return np.array([*row[:columns], *[math.nan] * (columns - len(row))])
+    """Features of another space in so many `columns`: those that this space has beyond all spaces' are average."""
+    return np.array([*row[:columns], *[0.0] * (columns - len(row))])
 
 
 def why_unseen(space: Space) -> str | None:

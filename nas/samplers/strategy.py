@@ -21,14 +21,14 @@ from searchspaces.space import Arch, Choice, Space
 class Earlier:
     """What an earlier search found: of each network that it trained how good that is, and what it looks like.
 
-    `archs` are of the choices that are searched now; None where it had others, and its networks are known by `features`
-    alone, which are as those of `Knowledge`. `rewards` may be on any scale, the higher the better.
+    `archs` are of the choices that are searched now; None where it had others, and its networks are known by their
+    `standings` alone, see `nas.samplers.sight`. `rewards` may be on any scale, the higher the better.
     """
 
     name: str
     rewards: Sequence[float]
     archs: Sequence[Arch] | None = None
-    features: Sequence[Sequence[float]] = ()
+    standings: Sequence[Sequence[float]] = ()
 
 
 @dataclass(frozen=True)

@@ -122,20 +122,20 @@ class GaussianProcess:
     """A process over architectures of choices with `sizes` options each, whose networks have so many `features`.
 
     `shares` are what the choices and the features have of the variance at first. Targets should have mean 0 and
-    variance 1. With results of `earlier` searches the last column of the codes says whose a result is, 0 or 1 to
-    `earlier`; see `nas.samplers.tasks`. `learn` takes gradient steps on the parameters from where they are;
+    variance 1. With results of earlier searches, each of which is given some `trust` before anything is known, the last
+    column of the codes says whose a result is, 0 or 1, 2, ...; see `nas.samplers.tasks`. `learn` takes gradient steps on the parameters from where they are;
     `condition` sets what is known.
     """
 
     def __init__(
-        self, sizes: Sequence[int], features: int = 0, shares: tuple[float, float] = SHARES, earlier: int = 0
+        self, sizes: Sequence[int], features: int = 0, shares: tuple[float, float] = SHARES, trust: Sequence[float] = ()
     ) -> None:
         of_choices = OfChoices(sizes, shares[0] if features else 1.0)
         self._of_choices = of_choices
         self.kernels: list[Kernel] = [of_choices]
         if features:
             self.kernels.append(OfFeatures(of_choices.columns.stop, features, shares[1]))
-        self._tasks = Tasks(earlier, NOISE) if earlier else None
+        self._tasks = Tasks(trust, NOISE) if trust else None
         of_tasks = [self._tasks.prior] if self._tasks else []
         self._prior = np.concatenate([[math.log(NOISE)], *[kernel.prior for kernel in self.kernels], *of_tasks])
         self._spread = np.full(len(self._prior), SPREAD)

@@ -8,9 +8,9 @@ Williams 2008, Multi-task Gaussian Process Prediction):
 
 Task 0 is the search at hand, and w_e, in 0..1, is how far earlier search e is trusted: the correlation of what networks
 are worth there with what they are worth here. Of each other, earlier searches know what they have in common with task 0
-alone. All w_e are learned with the rest of the process, from a prior with its median at `TRUST`: where the new results
-contradict an earlier search, or that search contradicts itself (its noise is its own), its trust goes and its results
-weigh nothing.
+alone. All w_e are learned with the rest of the process, from a prior with its median at `TRUST`, or at `LESS_TRUST` of a
+search of another space: where the new results contradict an earlier search, or that search contradicts itself (its
+noise is its own), its trust goes and its results weigh nothing.
 
 What is the mean of the rewards here, and how far apart they lie, no earlier search says. So the first task has a
 constant of its own, of a wide prior, and a scale that is learned, too.
@@ -19,28 +19,29 @@ constant of its own, of a wide prior, and a scale that is learned, too.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-TRUST, TRUST_SPREAD = 0.6, 2.5  # the median of w_e, and the standard deviation of its log-odds
+TRUST, LESS_TRUST, TRUST_SPREAD = 0.6, 0.3, 2.5  # medians of w_e, and the standard deviation of its log-odds
 SCALE_SPREAD = 0.5  # standard deviation of the logarithm of the first task's scale
 OFFSET = 4.0  # variance of the first task's mean, where rewards have 1
 
 
 class Tasks:
-    """B, of the first task and `earlier` ones, and their noises.
+    """B, of the first task and earlier ones, which have these medians of their `trust`, and their noises.
 
     Its parameters are the logarithm of the first task's scale, then the log-odds of each w_e, then the logarithm of the
     variance of each earlier task's noise.
     """
 
-    def __init__(self, earlier: int, noise: float) -> None:
-        self.earlier = earlier
-        odds = math.log(TRUST / (1 - TRUST))
-        self.prior = np.array([0.0, *[odds] * earlier, *[math.log(noise)] * earlier])
+    def __init__(self, trust: Sequence[float], noise: float) -> None:
+        self.earlier = earlier = len(trust)
+        odds = [math.log(median / (1 - median)) for median in trust]
+        self.prior = np.array([0.0, *odds, *[math.log(noise)] * earlier])
         self.spread = np.array([SCALE_SPREAD, *[TRUST_SPREAD] * earlier, *[1.0] * earlier])
 
     def trust(self, log: Array) -> Array:

@@ -49,7 +49,7 @@ def test_a_search_is_told_architectures_of_its_own_choices_and_features_of_other
     of_same = earlier().for_search(wider)
     assert of_same.archs is not None and len(of_same.archs) == 8 and list(of_same.rewards)[1] == pytest.approx(0.1 / 8)
     of_other = earlier(space=Chain()).for_search(wider)
-    assert of_other.archs is None and len(of_other.features) == 8
+    assert of_other.archs is None and len(of_other.standings) == 8
     assert earlier().in_words(wider.space) == "before: 8 networks of mnas on cifar10"
     assert earlier(space=Chain()).in_words(wider.space).endswith("chain on cifar10, seen by their features alone")
 
@@ -119,7 +119,7 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, change: dict[str, object], s
         ({"arch": [99] * len(SPACE.choices)}, "options, got index 99"),
         ({"arch": [0]}, "different numbers of choices"),
         ({"quality": 1.5}, "quality must be at most 1"),
-        ({"features": ["much"]}, "must be a number"),
+        ({"standings": ["much"]}, "must be a number"),
     ],
 )
 def test_results_that_cannot_be_are_one_line(tmp_path: Path, change: dict[str, object], said: str) -> None:

@@ -65,9 +65,10 @@ def test_an_earlier_search_that_misleads_is_found_out() -> None:
     assert best[-1] >= 6 / 7
 
 
-def test_networks_of_another_space_are_known_by_their_features() -> None:
+def test_networks_of_another_space_are_known_by_how_they_stand_there() -> None:
     archs = drawn()
-    experience = [Earlier("elsewhere", [worth(arch) for arch in archs], None, [features(arch) for arch in archs])]
+    standings = Sight(CHOICES, tuple, Knowledge(features)).standings(archs).tolist()
+    experience = [Earlier("elsewhere", [worth(arch) for arch in archs], None, standings)]
     best, _ = found(experience, 4, known=True)
     assert best[-1] > np.mean([found([], 4, seed, known=True)[0][-1] for seed in range(3)])
 
@@ -103,8 +104,8 @@ def test_of_much_experience_the_best_and_a_sample_of_the_rest_are_told(searches:
     assert max(archs.index(arch) for arch in experience.archs) > 600
 
 
-def test_features_that_are_far_from_all_of_this_space_are_cut_and_unknown_ones_average() -> None:
+def test_what_stands_far_out_is_cut_and_what_another_space_has_not_is_average() -> None:
     sight = Sight(CHOICES, tuple, Knowledge(features, True, [Earlier("before", [1.0], None, [(0.0,)])]))
-    far, near = sight.of_others([(1e9, 1e9), (1.0, 10.0)], 1)
-    assert list(far[28:30]) == [FARTHEST] * 2 and far[30] == near[30] == 0
+    far, near = sight.of_others([(1e9, -1e9), (1.0, 0.5)], 1)
+    assert list(far[28:31]) == [FARTHEST, -FARTHEST, 0] and list(near[28:31]) == [1, 0.5, 0]
     assert not far[:28].any() and far[-1] == 1

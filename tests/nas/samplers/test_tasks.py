@@ -14,7 +14,7 @@ SIZES = (4,) * 6
 def several(results: list[int], seed: int = 0) -> tuple[GaussianProcess, Array]:
     """A process, and codes of so many architectures of each task."""
     rng = np.random.default_rng(seed)
-    process = GaussianProcess(SIZES, 2, earlier=len(results) - 1)
+    process = GaussianProcess(SIZES, 2, trust=[0.6] * (len(results) - 1))
     lots = [
         process.codes([tuple(map(int, rng.integers(SIZES))) for _ in range(count)], rng.normal(size=(count, 2)), task)
         for task, count in enumerate(results)
@@ -42,7 +42,7 @@ def test_gradients_are_those_of_the_evidence() -> None:
 
 
 def test_tasks_are_alike_by_their_trust() -> None:
-    tasks = Tasks(2, 0.1)
+    tasks = Tasks([0.6, 0.3], 0.1)
     log = np.array([np.log(2.0), 0.0, np.log(3.0), *np.log([0.1, 0.4])])
     np.testing.assert_allclose(tasks.trust(log), [0.5, 0.75])
     np.testing.assert_allclose(tasks.alike(log), [[4, 1, 1.5], [1, 1, 0.375], [1.5, 0.375, 1]])
