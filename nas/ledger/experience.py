@@ -2,7 +2,7 @@
 
 A run with experience has `experience.json`: of each earlier search the networks that it trained, what they were judged
 by, what they cost, and how they stand in their space. So it goes on as it began, whatever has become of the earlier
-runs since. The files in the package (`BUILTIN`) are of the same form, and so are those that a person keeps or passes on.
+runs since. Files in the package (`BUILTIN`) are of the same form, and so are those that a person keeps or passes on.
 """
 
 from __future__ import annotations

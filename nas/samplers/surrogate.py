@@ -123,8 +123,8 @@ class GaussianProcess:
 
     `shares` are what the choices and the features have of the variance at first. Targets should have mean 0 and
     variance 1. With results of earlier searches, each of which is given some `trust` before anything is known, the last
-    column of the codes says whose a result is, 0 or 1, 2, ...; see `nas.samplers.tasks`. `learn` takes gradient steps on the parameters from where they are;
-    `condition` sets what is known.
+    column of the codes says whose a result is, 0 or 1, 2, ...; see `nas.samplers.tasks`. `learn` takes gradient steps
+    on the parameters from where they are; `condition` sets what is known.
     """
 
     def __init__(

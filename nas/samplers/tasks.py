@@ -8,9 +8,9 @@ Williams 2008, Multi-task Gaussian Process Prediction):
 
 Task 0 is the search at hand, and w_e, in 0..1, is how far earlier search e is trusted: the correlation of what networks
 are worth there with what they are worth here. Of each other, earlier searches know what they have in common with task 0
-alone. All w_e are learned with the rest of the process, from a prior with its median at `TRUST`, or at `LESS_TRUST` of a
-search of another space: where the new results contradict an earlier search, or that search contradicts itself (its
-noise is its own), its trust goes and its results weigh nothing.
+alone. All w_e are learned with the rest of the process, from a prior with its median at `TRUST`, or at `LESS_TRUST` for
+another space: where the new results contradict an earlier search, or that search contradicts itself (its noise is its
+own), its trust goes and its results weigh nothing.
 
 What is the mean of the rewards here, and how far apart they lie, no earlier search says. So the first task has a
 constant of its own, of a wide prior, and a scale that is learned, too.
