@@ -169,8 +169,9 @@ class _Search:
         arch = self.task.table.key(proposal.arch)
         canonical = self.space.canonical(proposal.arch)
         self.values[canonical] = self.task.seen[arch]
+        seconds = self.task.table.seconds.get(arch) if self.task.table.seconds else None
         for told in (proposal, *self.twins.pop(canonical, ())):
-            self._tell(told, self.task.seen[arch])
+            self._tell(told, self.task.seen[arch], seconds)
         return arch
 
     def _proposal(self) -> Proposal:
@@ -196,9 +197,11 @@ class _Search:
         canonical = self.space.canonical(arch)
         return canonical in self.values or canonical in self.twins
 
-    def _tell(self, proposal: Proposal, value: float) -> None:
+    def _tell(self, proposal: Proposal, value: float, seconds: float | None = None) -> None:
         began = time.perf_counter()
-        self.strategy.tell(Feedback(proposal.arch, value / 100, proposal.log_probs))  # as `nas search`: 0..1
+        self.strategy.tell(  # as `nas search`: 0..1
+            Feedback(proposal.arch, value / 100, proposal.log_probs, seconds=seconds)
+        )
         self.seconds += time.perf_counter() - began
 
     def _random_order(self) -> Iterator[Arch]:

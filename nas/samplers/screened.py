@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 
 from nas.checks.limits import Number
 from nas.samplers.experience import Experience
+from nas.samplers.haste import Pace
 from nas.samplers.policy_gradient import PolicyGradient
 from nas.samplers.ranks import Ranks
 from nas.samplers.settings import Count, Share, Weight, check
@@ -75,6 +76,7 @@ class Screened:
     steps: Annotated[int, Number(0, 1_000, whole=True)] = 5  # of gradient, whenever the surrogate learns
     growth: Weight = 0.05  # of the number of results, after which it learns again
     features: bool = True  # of the network, beside the choices
+    haste: Share = 0.0  # power of the expected seconds by which expected improvement is divided
 
     def __post_init__(self) -> None:
         check(self)
@@ -108,6 +110,7 @@ class ScreenedController:
         self.settings, self.canonical, self.seed = settings, canonical, seed
         self.learner = settings.policy.start(choices, canonical, seed)
         self.sight = Sight(choices, canonical, knowledge)
+        self._pace = Pace(self.sight)
         self._earlier = knowledge.earlier
         self._sizes = np.array([len(choice.options) for choice in choices])
         self._ranks = Ranks()
@@ -165,11 +168,15 @@ class ScreenedController:
         """Expected improvements on `best`, by the canonical form; without a best, what is expected."""
         mean, deviation = self.surrogate.predict(self.sight.codes(list(pool)))
         gains = mean if best is None else expected_improvement(mean, deviation, best)
+        if self.settings.haste and best is not None and pool:
+            gains = gains / self._pace.seconds(list(pool), self.settings.remembered) ** self.settings.haste
         return dict(zip(pool, gains.tolist(), strict=True))
 
     def tell(self, feedback: Feedback) -> None:
         settings, reward = self.settings, feedback.reward
         self.learner.tell(feedback)
+        if self.settings.haste and feedback.seconds is not None and not feedback.stopped:
+            self._pace.tell(self.canonical(feedback.arch), feedback.seconds)
         if feedback.stopped:  # the surrogate compares whole trainings, see docs/multi_fidelity.md
             return
         self._ranks.add(reward)

@@ -42,10 +42,13 @@ class Sight:
 
     @cached_property
     def process(self) -> GaussianProcess:
-        """Of what is seen; nothing is known yet."""
-        features = 0 if self._scale is None else len(self._scale[2])
+        """Of what is seen, here and in earlier searches; nothing is known yet."""
         trust = [LESS_TRUST if earlier.archs is None else TRUST for earlier in self._knowledge.earlier]
-        return GaussianProcess(self._sizes, features, trust=trust)
+        return self.new_process(trust)
+
+    def new_process(self, trust: Sequence[float] = ()) -> GaussianProcess:
+        """Of what is seen of any network; in what it is told of earlier searches it has this `trust` at first."""
+        return GaussianProcess(self._sizes, 0 if self._scale is None else len(self._scale[2]), trust=trust)
 
     def codes(self, archs: Sequence[Arch]) -> Array:
         """`[n, C]` of canonical architectures."""

@@ -94,6 +94,7 @@ class Feedback:
     fixed: frozenset[int] = frozenset()
     stopped: bool = False  # its training was, early: the reward is what it had shown by then
     shown: Sequence[float] = ()  # the rewards that its epochs showed, the last one's at the end, where they are known
+    seconds: float | None = None  # that its evaluation took, where that is known
 
 
 @dataclass(frozen=True)

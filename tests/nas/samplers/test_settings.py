@@ -46,7 +46,7 @@ def test_they_change_what_they_name_and_nothing_else() -> None:
         (
             "controller",
             {"nope": "1"},
-            r"the strategy controller has no setting 'nope'; it has algorithm=.*, growth=0.05, features=true$",
+            r"the strategy controller has no setting 'nope'; it has algorithm=.*, features=true, haste=0.0$",
         ),
         ("ppo", {"samples": "1"}, r"the strategy ppo has no setting 'samples'"),
         ("ppo", {"e": "1"}, r"'e' may be entropy_weight or epochs: write more of it"),
