@@ -194,16 +194,20 @@ def choices_of(space: Space) -> str:
 
 def _named(name: str, runs_dir: Path, space: Space) -> Sequence[EarlierRun]:
     if name == BUILTIN:
-        return builtin(space)
+        return builtin(space) or everything()
     if name.endswith(".json"):
         return Experience.read(Path(name)).runs
     return [EarlierRun.of(Run.open(folder_of(name, runs_dir)))]
 
 
 def builtin(space: Space) -> Sequence[EarlierRun]:
-    """The searches that are in the package: those of the choices of `space`, or all where there are none."""
-    runs = [run for path in sorted(_PACKAGE.glob("*.json")) for run in Experience.read(path).runs]
-    return [run for run in runs if run.fits(space)] or runs
+    """The searches in the package that are of the choices of `space`."""
+    return [run for run in everything() if run.fits(space)]
+
+
+def everything() -> Sequence[EarlierRun]:
+    """The searches in the package."""
+    return [run for path in sorted(_PACKAGE.glob("*.json")) for run in Experience.read(path).runs]
 
 
 def _results(rows: Sequence[TrialRow], space: Space) -> tuple[Result, ...]:

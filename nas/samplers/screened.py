@@ -18,6 +18,9 @@ what was trained, by REINFORCE, and from the best so far as from examples: prior
   space, where no pool of random architectures comes near the best, that is how the surrogate's own optimum is found.
 - The surrogate's targets are normal scores, as the policy's. It sees canonical architectures: their choices, and
   features of their networks, see `surrogate.py` and `searchspaces.summary`.
+- With results of earlier searches (`experience.py`) the surrogate knows something before the first trial: that is the
+  one that it expects most of, and the earlier searches' networks are in every pool.
+- In haste (`haste.py`), expected improvement is divided by a power of the seconds that a training is expected to take.
 - It remembers the best and the latest architectures only, so a proposal's cost stops growing: the next best is looked
   for near the best, and the latest are what the policy draws now.
 """
@@ -60,7 +63,7 @@ POLICY = PolicyGradient("reinforce", learning_rate=0.01, queue=10)
 
 @dataclasses.dataclass(frozen=True)
 class Screened:
-    """Settings of the default strategy. Numbers of architectures, but for the last three."""
+    """Settings of the default strategy. Numbers of architectures, but for the last five."""
 
     policy: PolicyGradient = POLICY
     initial: Count = 3  # trained before the surrogate says anything
@@ -110,7 +113,7 @@ class ScreenedController:
         self.settings, self.canonical, self.seed = settings, canonical, seed
         self.learner = settings.policy.start(choices, canonical, seed)
         self.sight = Sight(choices, canonical, knowledge)
-        self._pace = Pace(self.sight)
+        self._pace = Pace(self.sight, settings.remembered)
         self._earlier = knowledge.earlier
         self._sizes = np.array([len(choice.options) for choice in choices])
         self._ranks = Ranks()
@@ -169,16 +172,16 @@ class ScreenedController:
         mean, deviation = self.surrogate.predict(self.sight.codes(list(pool)))
         gains = mean if best is None else expected_improvement(mean, deviation, best)
         if self.settings.haste and best is not None and pool:
-            gains = gains / self._pace.seconds(list(pool), self.settings.remembered) ** self.settings.haste
+            gains = gains / self._pace.seconds(list(pool)) ** self.settings.haste
         return dict(zip(pool, gains.tolist(), strict=True))
 
     def tell(self, feedback: Feedback) -> None:
         settings, reward = self.settings, feedback.reward
         self.learner.tell(feedback)
-        if self.settings.haste and feedback.seconds is not None and not feedback.stopped:
-            self._pace.tell(self.canonical(feedback.arch), feedback.seconds)
         if feedback.stopped:  # the surrogate compares whole trainings, see docs/multi_fidelity.md
             return
+        if settings.haste and feedback.seconds is not None:
+            self._pace.tell(self.canonical(feedback.arch), feedback.seconds)
         self._ranks.add(reward)
         bisect.insort(self._best, (reward, len(self._told)))
         self._best = self._best[-max(settings.remembered // 2, settings.parents) :]
@@ -186,6 +189,7 @@ class ScreenedController:
         if len(self._told) >= self._next:
             self._next = len(self._told) + max(1, int(settings.growth * len(self._told)))
             self.surrogate.learn(*self.known(), settings.steps)
+            self._pace.learn(settings.steps)
 
     def _pool(self, context: Context, rng: np.random.Generator) -> Pool:
         """Candidates, with what is fixed already."""
@@ -201,13 +205,12 @@ class ScreenedController:
             rates = np.maximum(len(self._sizes) / 2, 1) ** rng.random((len(parents), 1)) / len(self._sizes)
             lots.append(self._mutants(parents, rates, rng))
         pool = self._distinct(np.concatenate(lots), context)
-        pool |= {self.canonical(arch): arch for arch in self.experience.archs if _agrees(arch, context.fixed)}
         for number in range(context.number - POOLS + 1, context.number + 1):
             pool |= self._random(number, context)
         if not self.sight.is_quick:
             drawn = list(pool.items())
             pool = dict(drawn[i] for i in rng.permutation(len(drawn))[:SLOW_POOL])
-        return pool
+        return pool | {arch: arch for arch in self.experience.archs if _agrees(arch, context.fixed)}
 
     def _random(self, number: int, context: Context) -> Pool:
         """Those that are new in the pool of trial `number`, and stay for some others: what is seen of them is known."""

@@ -18,9 +18,10 @@ from nas.data.images import Dataset
 from nas.data.judging import uncertainty
 from nas.data.targets import CLASSIFICATION
 from nas.ledger.config import Budget, Config, Final
-from nas.ledger.experience import Experience
+from nas.ledger.experience import BUILTIN, Experience, builtin
 from nas.pruning import NO_PRUNER
 from nas.reward import ACCURACY
+from nas.samplers import has_surrogate
 from nas.samplers.sight import why_unseen
 from nas.searching.control import RANDOM
 from nas.searching.progress import Output
@@ -112,8 +113,8 @@ def announce(
     output.say(f"{wanted}; strategy {config.strategist}, seed {config.seed}")
     if config.strategy == "controller" and (why := why_unseen(space)):
         output.say(f"          which sees the choices alone, not the networks: {why}")
-    for number, earlier in enumerate(experience.runs):
-        output.say(f"{'' if number else 'earlier':10s}{earlier.in_words(space)}")
+    for number, words in enumerate(_before(config, experience)):
+        output.say(f"{'' if number else 'earlier':10s}{words}")
     began = time.monotonic()
     expected, seconds = _expected_time(config, budget, dataset, cluster, output)
     output.say(f"time      {expected}")
@@ -122,6 +123,16 @@ def announce(
     then = f", then of random search with an equal budget in {folder}-{RANDOM}/" if control else ""
     output.say(f"results   {folder}/{then}\n")
     return time.monotonic() - began
+
+
+def _before(config: Config, experience: Experience) -> list[str]:
+    """The earlier searches that it begins from; where there are none, those in the package that it might."""
+    if experience.runs:
+        return [run.in_words(config.space) for run in experience.runs]
+    if not has_surrogate(config.strategy) or config.objectives or config.table is not None:
+        return []
+    there = [run.in_words(config.space) for run in builtin(config.space) if run.data != config.data]
+    return [f"none; --experience {BUILTIN} would begin from {', '.join(there)}"] if there else []
 
 
 def _size(config: Config) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nas.samplers.haste import Pace
-from nas.samplers.screened import Screened
+from nas.samplers.screened import Screened, ScreenedController
 from nas.samplers.sight import Sight
 from nas.samplers.strategy import Context, Feedback
 from searchspaces.space import Arch, Choice
@@ -18,21 +18,45 @@ def seconds(arch: Arch) -> float:
 
 
 def test_seconds_are_expected_in_units_of_their_mean() -> None:
-    pace = Pace(Sight(CHOICES, tuple))
-    assert list(pace.seconds([(0,) * 6], 400)) == [1.0], "nothing is known"
+    pace = Pace(Sight(CHOICES, tuple), 400)
+    pace.learn(5)
+    assert list(pace.seconds([(0,) * 6])) == [1.0], "nothing is known"
     for row in np.random.default_rng(0).integers(3, size=(40, 6)).tolist():
         pace.tell(tuple(row), seconds(tuple(row)))
-        pace.seconds([tuple(row)], 400)
-    quick, slow = pace.seconds([(0, 1, 1, 1, 1, 1), (2, 1, 1, 1, 1, 1)], 400)
+        pace.learn(5)
+    quick, slow = pace.seconds([(0, 1, 1, 1, 1, 1), (2, 1, 1, 1, 1, 1)])
     assert 5 < slow / quick < 13, "it is 9"
-    assert pace.seconds([], 400).shape == (0,)
+    assert pace.seconds([]).shape == (0,)
+
+
+def test_the_latest_are_remembered() -> None:
+    pace = Pace(Sight(CHOICES, tuple), 3)
+    for number in range(9):
+        pace.tell((number % 3,) * 6, 10.0**number)
+    assert np.allclose([log for _, log in pace._told], np.log(10) * np.array([6, 7, 8]))
 
 
 def test_equal_seconds_change_nothing() -> None:
-    pace = Pace(Sight(CHOICES, tuple))
+    pace = Pace(Sight(CHOICES, tuple), 400)
     for number in range(5):
         pace.tell((number % 3,) * 6, 0.0)
-    assert np.allclose(pace.seconds([(0,) * 6, (2,) * 6], 400), 1.0)
+        pace.learn(5)
+    assert np.allclose(pace.seconds([(0,) * 6, (2,) * 6]), 1.0)
+
+
+def test_a_proposal_depends_on_what_was_told_alone() -> None:
+    def begun() -> ScreenedController:
+        return Screened(haste=0.5).start(CHOICES, tuple, 0)
+
+    lived, told = begun(), list[Feedback]()
+    for number in range(12):
+        arch = lived.propose(Context(number)).arch
+        told.append(Feedback(arch, float(np.mean(arch)), seconds=seconds(arch)))
+        lived.tell(told[-1])
+    told_again = begun()
+    for feedback in told:
+        told_again.tell(feedback)
+    assert told_again.propose(Context(12)) == lived.propose(Context(12))
 
 
 def spent(haste: float, seed: int) -> float:
