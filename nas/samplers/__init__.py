@@ -64,6 +64,7 @@ def make_sampler(
     objectives: int = 1,
     settings: Mapping[str, Any] | None = None,
     earlier: Sequence[Earlier] = (),
+    losses: bool = False,
 ) -> BaseSampler:
     """The sampler of `strategy` for a whole study of `space`: `study.sampler = make_sampler("ppo", space, seed)`.
 
@@ -77,7 +78,7 @@ def make_sampler(
     chosen = check_strategy(strategy, settings)
     if isinstance(chosen, Settings):
         sampler = StrategySampler if objectives == 1 else PreferenceSampler
-        knowledge = Knowledge.of_space(space, earlier)
+        knowledge = Knowledge.of_space(space, earlier, losses)
         return sampler(chosen, seed, space.choices, space.canonical, space.simplified, knowledge)
     return PerTrial(chosen, seed, {choice.name: CategoricalDistribution(choice.options) for choice in space.choices})
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nas.samplers.ranks import Ranks
+from nas.samplers.ranks import normal_scores
 from nas.samplers.sight import Sight
 from nas.samplers.strategy import Earlier
 from nas.samplers.surrogate import Array
@@ -38,7 +38,7 @@ class Experience:
                 codes.append(sight.of_task(archs, task))
             else:
                 codes.append(sight.of_others([one.standings[i] for i in kept], task))
-            targets.append(_scores(rewards))
+            targets.append(normal_scores(rewards))
             units.append(_deviation(rewards))
         self.codes = np.concatenate(codes) if codes else np.zeros((0, sight.process.columns))
         self.targets = np.concatenate(targets) if targets else np.zeros(0)
@@ -59,13 +59,6 @@ def _kept(rewards: Sequence[float], most: int) -> list[int]:
     half = most // 2
     rest = order[half:]
     return order[:half] + rest[:: max(1, -(-len(rest) // half))]
-
-
-def _scores(rewards: Sequence[float]) -> Array:
-    ranks = Ranks()
-    for reward in rewards:
-        ranks.add(reward)
-    return ranks.scores(rewards)
 
 
 def _deviation(rewards: Sequence[float]) -> float:

@@ -35,6 +35,14 @@ class Ranks:
         return scores
 
 
+def normal_scores(values: Sequence[float]) -> NDArray[np.float64]:
+    """Of each among all `values`, `[n]`."""
+    ranks = Ranks()
+    for value in values:
+        ranks.add(value)
+    return ranks.scores(values)
+
+
 class Powers:
     """Rewards to a power, their signs kept, so that of two the better one has the better score.
 

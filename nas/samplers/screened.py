@@ -42,7 +42,7 @@ from nas.checks.limits import Number
 from nas.samplers.experience import Experience
 from nas.samplers.haste import Pace
 from nas.samplers.policy_gradient import PolicyGradient
-from nas.samplers.ranks import Ranks
+from nas.samplers.ranks import Ranks, normal_scores
 from nas.samplers.settings import Count, Share, Weight, check
 from nas.samplers.sight import SLOWER, Sight
 from nas.samplers.strategy import IGNORANCE, Context, Feedback, Knowledge, Proposal, Update, derived_seed
@@ -118,6 +118,7 @@ class ScreenedController:
         self._sizes = np.array([len(choice.options) for choice in choices])
         self._ranks = Ranks()
         self._told: list[tuple[float, Arch]] = []  # in order, canonical
+        self._losses: dict[int, float] | None = {} if knowledge.losses else None  # of these, as far as they are known
         self._best: list[tuple[float, int]] = []  # positions among these, the best last
         self._randoms: dict[int, Pool] = {}  # by the number of the trial that they are new for
         self._next = 1 if self._earlier else settings.initial  # results that it takes until the surrogate learns again
@@ -165,7 +166,7 @@ class ScreenedController:
     @property
     def _trust(self) -> tuple[float, ...]:
         """In each earlier search."""
-        return tuple(self.surrogate.trust.tolist()) if self._earlier and self.experience else ()
+        return tuple(self.surrogate.trust[: len(self._earlier)].tolist()) if self._earlier and self.experience else ()
 
     def _gains(self, pool: Pool, best: float | None) -> dict[Arch, float]:
         """Expected improvements on `best`, by the canonical form; without a best, what is expected."""
@@ -185,6 +186,8 @@ class ScreenedController:
         self._ranks.add(reward)
         bisect.insort(self._best, (reward, len(self._told)))
         self._best = self._best[-max(settings.remembered // 2, settings.parents) :]
+        if self._losses is not None and feedback.loss is not None:
+            self._losses[len(self._told)] = feedback.loss
         self._told.append((reward, self.canonical(feedback.arch)))
         if len(self._told) >= self._next:
             self._next = len(self._told) + max(1, int(settings.growth * len(self._told)))
@@ -254,21 +257,25 @@ class ScreenedController:
         return np.where(changed, (parents + steps) % self._sizes, parents)
 
     def known(self) -> tuple[Array, Array]:
-        """What the surrogate remembers: codes `[n, C]` and targets `[n]`, those of earlier searches first."""
-        codes, targets = self.sight.codes([arch for _, arch in self._remembered()]), self._targets()
-        if not self._earlier:
-            return codes, targets
-        return np.concatenate([self.experience.codes, codes]), np.concatenate([self.experience.targets, targets])
+        """What the surrogate remembers, codes `[n, C]` and targets `[n]`: earlier searches, this one, its losses."""
+        kept = self._remembered()
+        known = [(self.sight.codes([self._told[i][1] for i in kept]), self._targets())]
+        if self._earlier:
+            known.insert(0, (self.experience.codes, self.experience.targets))
+        if losses := {i: loss for i, loss in (self._losses or {}).items() if i in set(kept)}:
+            lost = self.sight.of_task([self._told[i][1] for i in losses], 1 + len(self._earlier))
+            known.append((lost, normal_scores([-loss for loss in losses.values()])))
+        return np.concatenate([codes for codes, _ in known]), np.concatenate([targets for _, targets in known])
 
-    def _remembered(self) -> list[tuple[float, Arch]]:
-        """The latest results and the best, in order."""
+    def _remembered(self) -> list[int]:
+        """Positions of the latest results and the best, in order."""
         half = self.settings.remembered // 2
         latest = range(max(len(self._told) - half, 0), len(self._told))
-        return [self._told[i] for i in sorted({*latest, *(position for _, position in self._best[-half:])})]
+        return sorted({*latest, *(position for _, position in self._best[-half:])})
 
     def _targets(self) -> Array:
         """Of what is remembered, `[n]`."""
-        rewards = [reward for reward, _ in self._remembered()]
+        rewards = [self._told[i][0] for i in self._remembered()]
         return self.experience.scores(rewards) if self._earlier else self._ranks.scores(rewards)
 
 

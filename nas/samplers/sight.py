@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nas.samplers.strategy import IGNORANCE, Knowledge
 from nas.samplers.surrogate import Array, GaussianProcess
-from nas.samplers.tasks import LESS_TRUST, TRUST
+from nas.samplers.tasks import LESS_TRUST, LOSS_TRUST, TRUST
 from searchspaces.space import Arch, Choice, Space
 
 REFERENCE = 200  # random architectures, by which features are measured
@@ -44,7 +44,7 @@ class Sight:
     def process(self) -> GaussianProcess:
         """Of what is seen, here and in earlier searches; nothing is known yet."""
         trust = [LESS_TRUST if earlier.archs is None else TRUST for earlier in self._knowledge.earlier]
-        return self.new_process(trust)
+        return self.new_process([*trust, LOSS_TRUST] if self._knowledge.losses else trust)
 
     def new_process(self, trust: Sequence[float] = ()) -> GaussianProcess:
         """Of what is seen of any network; in what it is told of earlier searches it has this `trust` at first."""

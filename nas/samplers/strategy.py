@@ -36,16 +36,18 @@ class Knowledge:
     """What a surrogate may know beside choices and results: features of a network, and what earlier searches found.
 
     `features` gives as many numbers for each architecture (`Space.features`); None: there are none. They are `quick`
-    where thousands are to be had in a second. ValueError where there is no such network.
+    where thousands are to be had in a second. ValueError where there is no such network. With `losses` it learns from
+    the loss of a training, too: where few images judge, that says more than they do.
     """
 
     features: Callable[[Arch], Sequence[float]] | None = None
     quick: bool = True
     earlier: Sequence[Earlier] = ()
+    losses: bool = False
 
     @classmethod
-    def of_space(cls, space: Space, earlier: Sequence[Earlier] = ()) -> Knowledge:
-        return cls(space.features, space.quick_features, earlier)
+    def of_space(cls, space: Space, earlier: Sequence[Earlier] = (), losses: bool = False) -> Knowledge:
+        return cls(space.features, space.quick_features, earlier, losses)
 
 
 IGNORANCE = Knowledge()
@@ -95,6 +97,7 @@ class Feedback:
     stopped: bool = False  # its training was, early: the reward is what it had shown by then
     shown: Sequence[float] = ()  # the rewards that its epochs showed, the last one's at the end, where they are known
     seconds: float | None = None  # that its evaluation took, where that is known
+    loss: float | None = None  # of its training, likewise
 
 
 @dataclass(frozen=True)

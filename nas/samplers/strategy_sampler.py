@@ -206,7 +206,8 @@ class _Known:
         fixed = frozenset(fixed_in(trial, self.space))
         shown = tuple(self._sign * v for _, v in sorted(trial.intermediate_values.items()) if not math.isnan(v))
         seconds = None if "duplicate_of" in trial.user_attrs else trial.user_attrs.get("seconds")
-        self.strategy.tell(Feedback(arch, self._sign * value, known, fixed, stopped, shown, seconds))
+        loss = trial.user_attrs.get("loss")
+        self.strategy.tell(Feedback(arch, self._sign * value, known, fixed, stopped, shown, seconds, loss))
         if isinstance(self.strategy, Learning) and len(self.strategy.updates) > len(self._completed_by):
             self._completed_by.append(trial.number)
 

@@ -12,6 +12,9 @@ alone. All w_e are learned with the rest of the process, from a prior with its m
 another space: where the new results contradict an earlier search, or that search contradicts itself (its noise is its
 own), its trust goes and its results weigh nothing.
 
+The losses of the trainings of the search at hand may be one task more: a second signal of the same networks, with a
+noise of its own. Its trust begins at `LOSS_TRUST`.
+
 What is the mean of the rewards here, and how far apart they lie, no earlier search says. So the first task has a
 constant of its own, of a wide prior, and a scale that is learned, too.
 """
@@ -26,7 +29,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-TRUST, LESS_TRUST, TRUST_SPREAD = 0.6, 0.3, 2.5  # medians of w_e, and the standard deviation of its log-odds
+TRUST, LESS_TRUST, LOSS_TRUST = 0.6, 0.3, 0.9  # medians of w_e
+TRUST_SPREAD = 2.5  # standard deviation of its log-odds
 SCALE_SPREAD = 0.5  # standard deviation of the logarithm of the first task's scale
 OFFSET = 4.0  # variance of the first task's mean, where rewards have 1
 

@@ -79,6 +79,7 @@ class Search:
         study.sampler = make_sampler(
             self.config.strategy, self.config.space, self.config.seed, objectives, self.config.strategy_settings,
             [earlier.for_search(self.config) for earlier in experience_of(run).runs],
+            self.config.learns_from_losses,
         )  # fmt: skip
         study.pruner = make_pruner(self.config.pruner, self.config.recipe.epochs)
 

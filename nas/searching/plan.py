@@ -113,6 +113,9 @@ def announce(
     output.say(f"{wanted}; strategy {config.strategist}, seed {config.seed}")
     if config.strategy == "controller" and (why := why_unseen(space)):
         output.say(f"          which sees the choices alone, not the networks: {why}")
+    if config.learns_from_losses and has_surrogate(config.strategy):
+        images = sum((config.validation or {}).values())
+        output.say(f"          which learns from training losses, too, as {images:,} validation images tell little")
     for number, words in enumerate(_before(config, experience)):
         output.say(f"{'' if number else 'earlier':10s}{words}")
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""A search that begins from earlier ones: it goes to what was good there, and is not misled for long."""
+"""What a surrogate knows beside rewards: earlier searches, which mislead it for a short time at most, and losses."""
 
 from __future__ import annotations
 
@@ -109,3 +109,44 @@ def test_what_stands_far_out_is_cut_and_what_another_space_has_not_is_average() 
     far, near = sight.of_others([(1e9, -1e9), (1.0, 0.5)], 1)
     assert list(far[28:31]) == [FARTHEST, -FARTHEST, 0] and list(near[28:31]) == [1, 0.5, 0]
     assert not far[:28].any() and far[-1] == 1
+
+
+def noisy(seed: int, losses: bool) -> float:
+    """How good the network of the best expectation is, where rewards are mostly noise and losses are not."""
+    rng, archs = np.random.default_rng(seed), drawn(40, seed)
+    strategy = Screened().start(CHOICES, tuple, seed, Knowledge(losses=losses))
+    for arch in archs:
+        reward = worth(arch) + 0.3 * rng.normal()
+        strategy.tell(Feedback(arch, reward, loss=2 - worth(arch) + 0.02 * rng.normal()))
+    codes, targets = strategy.known()
+    strategy.surrogate.condition(codes, targets, codes[:0])
+    mean, _ = strategy.surrogate.predict(strategy.sight.codes(archs))
+    return float(np.corrcoef(mean, [worth(arch) for arch in archs])[0, 1])
+
+
+def test_losses_are_a_second_signal() -> None:
+    with_them, without = (np.mean([noisy(seed, losses) for seed in range(3)]) for losses in (True, False))
+    assert with_them > without + 0.05
+
+
+def test_losses_that_are_not_known_are_missed_by_nobody() -> None:
+    def proposed(loss: float | None) -> list[Arch]:
+        strategy = Screened().start(CHOICES, tuple, 0, Knowledge(losses=True))
+        archs = []
+        for number in range(6):
+            archs.append(strategy.propose(Context(number)).arch)
+            strategy.tell(Feedback(archs[-1], worth(archs[-1]), loss=loss if number % 2 else None))
+        return archs
+
+    assert len(proposed(None)) == len(proposed(1.0)) == 6
+
+
+def test_earlier_searches_and_losses_go_together() -> None:
+    archs = drawn()
+    earlier = [Earlier("before", [worth(arch) for arch in archs], archs)]
+    strategy = Screened().start(CHOICES, tuple, 0, Knowledge(None, True, earlier, losses=True))
+    for number in range(5):
+        proposal = strategy.propose(Context(number))
+        assert len(proposal.trust) == 1, "of the earlier search, not of losses"
+        strategy.tell(Feedback(proposal.arch, worth(proposal.arch), loss=1 - worth(proposal.arch)))
+    assert set(strategy.known()[0][:, -1]) == {0.0, 1.0, 2.0}
