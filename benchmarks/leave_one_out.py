@@ -16,8 +16,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from nas.cli.tables import table
-from nas.ledger.run import Run
-from nas.samplers.ranks import Ranks
+from nas.ledger.run import Run, TrialRow
+from nas.samplers.ranks import normal_scores
 from nas.samplers.sight import Sight
 from nas.samplers.strategy import Knowledge
 from nas.samplers.surrogate import Array, GaussianProcess
@@ -33,14 +33,16 @@ def predictions(process: GaussianProcess, codes: Array, y: Array) -> Array:
     return predicted
 
 
+def results(run: Run) -> tuple[list[TrialRow], Array]:
+    """The trials that were trained to the end, and the normal scores of their rewards `[n]`."""
+    rows = [row for row in run.rows() if row.state == "complete" and row.reward is not None]
+    return rows, normal_scores([float(row.reward) for row in rows if row.reward is not None])
+
+
 def correlations(run: Run) -> list[tuple[str, ...]]:
     """A row for each way to see the networks of `run`."""
     space = run.config.space
-    rows = [row for row in run.rows() if row.state == "complete" and row.reward is not None]
-    ranks, rewards = Ranks(), [float(row.reward) for row in rows if row.reward is not None]
-    for reward in rewards:
-        ranks.add(reward)
-    y = ranks.scores(rewards)
+    rows, y = results(run)
     sight = Sight(space.choices, space.simplified, Knowledge.of_space(space))
     codes = sight.codes([space.simplified(row.arch) for row in rows])
     sizes = [len(choice.options) for choice in space.choices]

@@ -16,13 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from leave_one_out import STEPS, predictions
+from leave_one_out import STEPS, predictions, results
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from nas import data
 from nas.ledger.run import Run
-from nas.samplers.ranks import Ranks
 from nas.samplers.sight import Sight
 from nas.samplers.strategy import Knowledge
 from nas.samplers.surrogate import Array, GaussianProcess
@@ -67,11 +66,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     run = Run.open(parser.parse_args().run)
     space = run.config.space
-    rows = [row for row in run.rows() if row.state == "complete" and row.reward is not None]
-    ranks, rewards = Ranks(), [float(row.reward) for row in rows if row.reward is not None]
-    for reward in rewards:
-        ranks.add(reward)
-    y = ranks.scores(rewards)
+    rows, y = results(run)
     images = data.load(run.config.data).train.pixels[:BATCH].float().permute(0, 3, 1, 2)
     images = (images - images.mean()) / images.std()
     codes = Sight(space.choices, space.simplified, Knowledge.of_space(space)).codes(
