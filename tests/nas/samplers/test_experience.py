@@ -118,9 +118,9 @@ def noisy(seed: int, losses: bool) -> float:
     for arch in archs:
         reward = worth(arch) + 0.3 * rng.normal()
         strategy.tell(Feedback(arch, reward, loss=2 - worth(arch) + 0.02 * rng.normal()))
-    codes, targets = strategy.known()
-    strategy.surrogate.condition(codes, targets, codes[:0])
-    mean, _ = strategy.surrogate.predict(strategy.sight.codes(archs))
+    codes, targets = strategy.beliefs[0].known()
+    strategy.beliefs[0].process.condition(codes, targets, codes[:0])
+    mean, _ = strategy.beliefs[0].process.predict(strategy.beliefs[0].sight.codes(archs))
     return float(np.corrcoef(mean, [worth(arch) for arch in archs])[0, 1])
 
 
@@ -149,4 +149,4 @@ def test_earlier_searches_and_losses_go_together() -> None:
         proposal = strategy.propose(Context(number))
         assert len(proposal.trust) == 1, "of the earlier search, not of losses"
         strategy.tell(Feedback(proposal.arch, worth(proposal.arch), loss=1 - worth(proposal.arch)))
-    assert set(strategy.known()[0][:, -1]) == {0.0, 1.0, 2.0}
+    assert set(strategy.beliefs[0].known()[0][:, -1]) == {0.0, 1.0, 2.0}

@@ -117,16 +117,16 @@ def test_choices_without_effect_are_merged_before_the_surrogate_sees_them() -> N
 
     strategy, found = search(60, canonical=canonical)
     assert len({canonical(arch) for arch in found}) == 60
-    codes, _ = strategy.known()
+    codes, _ = strategy.beliefs[0].known()
     assert len(np.unique(codes, axis=0)) == 60
 
 
 def test_it_remembers_the_best_and_the_latest() -> None:
     settings = dataclasses.replace(Screened(), remembered=20)
     strategy, found = search(60, settings=settings)
-    codes, targets = strategy.known()
+    codes, targets = strategy.beliefs[0].known()
     assert 10 <= len(codes) <= 20
-    held = {tuple(code) for code in strategy.surrogate.codes([*found[-10:], max(found, key=matches)]).tolist()}
+    held = {tuple(code) for code in strategy.beliefs[0].process.codes([*found[-10:], max(found, key=matches)]).tolist()}
     assert held <= {tuple(code) for code in codes.tolist()}
     assert len(targets) == len(codes) and targets.max() > 1.5
 
@@ -134,7 +134,7 @@ def test_it_remembers_the_best_and_the_latest() -> None:
 def test_infinite_and_equal_rewards_break_nothing() -> None:
     strategy, found = search(40, reward=lambda arch: -math.inf if arch[0] == 0 else 1.0)
     assert np.mean([arch[0] == 0 for arch in found[20:]]) < 0.15
-    assert np.isfinite(strategy.surrogate.log).all()
+    assert np.isfinite(strategy.beliefs[0].process.log).all()
 
 
 def test_a_space_is_searched_to_its_end_and_beyond() -> None:
@@ -162,7 +162,7 @@ def test_a_stopped_training_teaches_the_policy_alone() -> None:
     for _ in range(told.settings.policy.batch):
         told.tell(Feedback((2,) * 4, 0.5, stopped=True))
     assert told.learner.updates and not untold.learner.updates
-    assert all((a == b).all() for a, b in zip(told.known(), untold.known(), strict=True))
+    assert all((a == b).all() for a, b in zip(told.beliefs[0].known(), untold.beliefs[0].known(), strict=True))
 
 
 def test_it_looks_at_few_networks_where_that_takes_long() -> None:
