@@ -7,14 +7,26 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nas.files import EXPERIENCE
 from nas.ledger.config import Budget, Config
-from nas.ledger.experience import EarlierRun, Experience, Result, builtin, choices_of, choose_experience, experience_of
+from nas.ledger.experience import (
+    EarlierRun,
+    Experience,
+    Result,
+    builtin,
+    choices_of,
+    choose_experience,
+    everything,
+    experience_of,
+)
 from nas.ledger.run import Run
 from nas.reward import Reward
-from searchspaces import Chain, Mnas, Space
+from nas.samplers.sight import Sight
+from nas.samplers.strategy import Knowledge
+from searchspaces import Chain, Mnas, NASBench201, Space, get_space
 
 SPACE = Mnas(width=0.1, image_size=16)
 
@@ -132,6 +144,15 @@ def test_results_that_cannot_be_are_one_line(tmp_path: Path, change: dict[str, o
 
 
 def test_what_is_in_the_package_is_of_the_choices_of_the_space() -> None:
-    for run in builtin(SPACE):
-        assert run.data == "cifar10" and len(run.results) > 20 and run.command[:2] == ("nas", "search")
-        assert run.fits(SPACE)
+    assert [run.space for run in builtin(SPACE)] == ["mnas"]
+    assert choose_experience("builtin", "nowhere", NASBench201()).names == ("c10-chain", "c10-compact", "c10-mnas")
+
+
+@pytest.mark.parametrize("run", everything(), ids=lambda run: run.name)
+def test_what_is_in_the_package_is_of_the_spaces_and_features_of_this_version(run: EarlierRun) -> None:
+    space = get_space(run.space, **run.settings)
+    assert run.fits(space) and run.data == "cifar10" and len(run.results) > 30
+    assert run.command[:2] == ("nas", "search") and run.seed == 0 and len(set(run.results)) == len(run.results)
+    sight = Sight(space.choices, space.simplified, Knowledge.of_space(space))
+    now = sight.standings([space.simplified(result.arch) for result in run.results[:3]])
+    np.testing.assert_allclose(now, [result.standings for result in run.results[:3]], atol=2e-3)
