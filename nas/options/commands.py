@@ -87,6 +87,7 @@ class SearchOptions(
     TrainingOptions,
     MachineOptions,
     OutputOptions,
+    TrustOptions,
 ):
     """Of `nas search` and `nas.search`."""
 

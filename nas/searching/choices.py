@@ -23,10 +23,10 @@ from nas.ledger.experience import Experience, choose_experience
 from nas.ledger.finals import FINALISTS
 from nas.ledger.names import as_name, check_name, check_room
 from nas.ledger.run import check_database
-from nas.ledger.trust import class_of_person, space_of_person
+from nas.ledger.trust import class_of_person, space_of_person, trust
 from nas.options.commands import SearchOptions, TrainOptions
 from nas.options.groups import ClusterOptions, DeviceOptions, GoalOptions, SpaceOptions, StepOptions, StrategyOptions
-from nas.options.option import defaults_of, number
+from nas.options.option import defaults_of, number, several
 from nas.pruning import NO_PRUNER, make_pruner
 from nas.reward import ACCURACY, LOSS, USUAL_W, Reward
 from nas.samplers import check_strategy, has_surrogate, read_settings
@@ -167,6 +167,7 @@ def read_experience(asked: SearchOptions) -> Experience:
         raise ValueError(f"--experience is for the strategy controller: {asked.strategy} has no use for it")
     if _objectives(asked) is not None:
         raise ValueError("--experience is of one reward: leave out --objectives, or give a --target-macs instead")
+    trust([str(name) for name in several(asked.trust_space)])
     return choose_experience(asked.experience, asked.runs_dir, space_of_person(asked.space, **_settings(asked)))
 
 
