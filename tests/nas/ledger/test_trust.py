@@ -64,6 +64,7 @@ LOOKS = [
     ("resume", "theirs"),
     ("train", "training"),
     ("compare", "--report", "theirs"),
+    ("search", "--experience", "theirs"),
 ]
 
 
@@ -100,6 +101,12 @@ def test_it_is_opened_where_a_person_says_so(there: Path, how: str, monkeypatch:
         monkeypatch.setenv("NAS_TRUST_SPACE", NAME)
     done = call("top", "theirs", *options)
     assert done.returncode == 0, done.stderr
+    assert (there / "it ran").exists()
+
+
+def test_an_earlier_search_is_opened_where_a_person_says_so(there: Path) -> None:
+    done = call("search", "--experience", "theirs", "--trust-space", NAME)
+    assert done.returncode == 2 and "theirs has trained 0 networks" in done.stderr
     assert (there / "it ran").exists()
 
 
