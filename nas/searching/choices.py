@@ -161,13 +161,13 @@ def choose_config(
 
 def read_experience(asked: SearchOptions) -> Experience:
     """What a search begins from. Raises ValueError where there is no such run, or nobody would learn of it."""
+    trust([str(name) for name in several(asked.trust_space)])
     if asked.experience is None:
         return Experience()
     if not has_surrogate(asked.strategy):
         raise ValueError(f"--experience is for the strategy controller: {asked.strategy} has no use for it")
     if _objectives(asked) is not None:
         raise ValueError("--experience is of one reward: leave out --objectives, or give a --target-macs instead")
-    trust([str(name) for name in several(asked.trust_space)])
     return choose_experience(asked.experience, asked.runs_dir, space_of_person(asked.space, **_settings(asked)))
 
 
