@@ -4,10 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-# CIFAR-10 where $NAS_DATA says it is, else the built-in image set, from what a search on CIFAR-10 had found.
-# DATA=cifar10 without it downloads CIFAR-10.
+# CIFAR-10 where $NAS_DATA says it is, else the built-in image set. DATA=cifar10 without it downloads CIFAR-10.
 DATA ?= $(if $(NAS_DATA),cifar10,shapes2)
-ARGS ?= --budget 10m --workers 2 $(if $(filter shapes2,$(DATA)),--max-macs 4M --experience builtin,--max-macs 8M)
+ARGS ?= --budget 10m --workers 2 --max-macs $(if $(filter shapes2,$(DATA)),4M,8M)
 
 .PHONY: search test slow check lint types docs clean
 

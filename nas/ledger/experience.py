@@ -26,7 +26,7 @@ from nas.samplers.sight import Sight
 from nas.samplers.strategy import Earlier, Knowledge
 from searchspaces import Space
 
-BUILTIN = "builtin"
+BUILTIN, NONE = "builtin", "none"
 _PACKAGE = Path(__file__).parent / "builtin"
 FEWEST = 5  # networks that say anything
 _DIGITS = 3  # behind the point, of a standing

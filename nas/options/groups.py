@@ -126,8 +126,9 @@ class StrategyOptions(Options):
         Option(
             Optional(Several(LINE, 1)),
             "Earlier searches to begin from, on whatever data: their results count as far as the trials here bear them "
-            "out. Names of runs, experience.json files, or builtin: what is in the package.",
+            "out. Names of runs, experience.json files, builtin: what is in the package; or none.",
             panels.SEARCHING,
+            usual="builtin, where that has the space on other data",
             metavar="RUN,RUN",
             completes="runs",
         ),

@@ -19,7 +19,7 @@ from nas.files import is_taken
 from nas.ledger import repeats
 from nas.ledger.beside import usual_place
 from nas.ledger.config import Budget, Config, Final
-from nas.ledger.experience import Experience, choose_experience
+from nas.ledger.experience import NONE, Experience, builtin, choose_experience
 from nas.ledger.finals import FINALISTS
 from nas.ledger.names import as_name, check_name, check_room
 from nas.ledger.run import check_database
@@ -159,16 +159,23 @@ def choose_config(
     return _with_aim(config, asked)
 
 
-def read_experience(asked: SearchOptions) -> Experience:
-    """What a search begins from. Raises ValueError where there is no such run, or nobody would learn of it."""
+def read_experience(asked: SearchOptions, data: str) -> Experience:
+    """What a search on `data` begins from; where nobody says, what the package has of the same choices on other data.
+
+    Raises ValueError where there is no such run, or nobody would learn of it.
+    """
     trust([str(name) for name in several(asked.trust_space)])
+    space = space_of_person(asked.space, **_settings(asked))
     if asked.experience is None:
+        of_use = has_surrogate(asked.strategy) and _objectives(asked) is None and asked.table is None
+        return Experience(tuple(run for run in builtin(space) if of_use and run.data != data))
+    if asked.experience == NONE:
         return Experience()
     if not has_surrogate(asked.strategy):
         raise ValueError(f"--experience is for the strategy controller: {asked.strategy} has no use for it")
     if _objectives(asked) is not None:
         raise ValueError("--experience is of one reward: leave out --objectives, or give a --target-macs instead")
-    return choose_experience(asked.experience, asked.runs_dir, space_of_person(asked.space, **_settings(asked)))
+    return choose_experience(asked.experience, asked.runs_dir, space)
 
 
 def choose_space(

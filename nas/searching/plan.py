@@ -18,7 +18,7 @@ from nas.data.images import Dataset
 from nas.data.judging import uncertainty
 from nas.data.targets import CLASSIFICATION
 from nas.ledger.config import Budget, Config, Final
-from nas.ledger.experience import BUILTIN, Experience, builtin
+from nas.ledger.experience import NONE, Experience, builtin
 from nas.pruning import NO_PRUNER
 from nas.reward import ACCURACY
 from nas.samplers import has_surrogate
@@ -129,13 +129,13 @@ def announce(
 
 
 def _before(config: Config, experience: Experience) -> list[str]:
-    """The earlier searches that it begins from; where there are none, those in the package that it might."""
-    if experience.runs:
-        return [run.in_words(config.space) for run in experience.runs]
-    if not has_surrogate(config.strategy) or config.objectives or config.table is not None:
-        return []
-    there = [run.in_words(config.space) for run in builtin(config.space) if run.data != config.data]
-    return [f"none; --experience {BUILTIN} would begin from {', '.join(there)}"] if there else []
+    """The earlier searches that it begins from; those of the package may not have been asked for."""
+    packaged = builtin(config.space) if experience.runs else []
+    words = [run.in_words(config.space) for run in experience.runs]
+    return [
+        f"{said}, in the package (none: --experience {NONE})" if run in packaged else said
+        for said, run in zip(words, experience.runs, strict=True)
+    ]
 
 
 def _size(config: Config) -> str:

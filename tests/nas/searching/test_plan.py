@@ -9,7 +9,9 @@ import pytest
 
 from nas.ledger.config import Config
 from nas.ledger.experience import EarlierRun, Experience, Result, choices_of
+from nas.options.commands import SearchOptions
 from nas.reward import Reward
+from nas.searching.choices import read_experience
 from nas.searching.plan import _before, fit_width, typical_macs
 from searchspaces import Mnas, NASBench201, Space
 
@@ -22,28 +24,40 @@ def test_the_fitted_width_brings_a_random_network_to_the_target(target: float) -
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("asked", "data", "names"),
     [
-        ({}, ["none; --experience builtin would begin from c10: 6 networks of mnas on cifar10"]),
-        ({"data": "cifar10"}, []),
-        ({"strategy": "random"}, []),
-        ({"objectives": ("accuracy", "macs")}, []),
+        ({}, "flowers", ("c10",)),
+        ({}, "cifar10", ()),
+        ({"experience": "none"}, "flowers", ()),
+        ({"experience": "builtin"}, "cifar10", ("c10",)),
+        ({"strategy": "random"}, "flowers", ()),
+        ({"objectives": "accuracy,macs"}, "flowers", ()),
+        ({"space": "compact"}, "flowers", ()),
     ],
 )
-def test_what_a_search_might_begin_from_is_said_where_it_is_of_use(
-    change: dict[str, object], said: list[str], config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_search_begins_from_what_the_package_has_of_its_space_on_other_data(
+    asked: dict[str, str], data: str, names: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def file(name: str, space: Space) -> Experience:
-        results = tuple(Result((0,) * len(space.choices), 0.5) for _ in range(6))
-        run = EarlierRun(name, space.reference, {}, choices_of(space), "cifar10", {}, 0, results)
-        (tmp_path / f"{name}.json").write_text(Experience((run,)).text or "")
-        return Experience((run,))
-
+    for name, space in (("c10", Mnas()), ("other", NASBench201())):
+        (tmp_path / f"{name}.json").write_text(earlier(name, space).text or "")
     monkeypatch.setattr("nas.ledger.experience._PACKAGE", tmp_path)
-    of_mnas, _ = file("c10", config.space), file("other", NASBench201())
-    search = dataclasses.replace(config, **({"strategy": "controller"} | change))  # type: ignore[arg-type]
-    assert _before(search, Experience()) == said
-    assert _before(search, of_mnas) == ["c10: 6 networks of mnas on cifar10"]
+    options = SearchOptions(**asked)  # type: ignore[arg-type]
+    assert read_experience(options, data).names == names
+
+
+def test_what_a_search_begins_from_is_said(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.ledger.experience._PACKAGE", tmp_path)
+    assert _before(config, Experience()) == []
+    assert _before(config, earlier("c10", config.space)) == ["c10: 6 networks of mnas on cifar10"]
+    (tmp_path / "c10.json").write_text(earlier("c10", config.space).text or "")
+    assert _before(config, earlier("c10", config.space)) == [
+        "c10: 6 networks of mnas on cifar10, in the package (none: --experience none)"
+    ]
+
+
+def earlier(name: str, space: Space) -> Experience:
+    results = tuple(Result((0,) * len(space.choices), 0.5) for _ in range(6))
+    return Experience((EarlierRun(name, space.reference, {}, choices_of(space), "cifar10", {}, 0, results),))
 
 
 def test_a_strategy_learns_from_losses_where_few_images_judge(config: Config) -> None:
