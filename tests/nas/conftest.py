@@ -39,6 +39,12 @@ class Watcher(Silent):
         self.rows.append(row)
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_packaged(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches begin from nothing, so that no test depends on the ledgers in the package, but for those of them."""
+    monkeypatch.setattr("nas.ledger.experience._PACKAGE", tmp_path_factory.getbasetemp() / "nothing")
+
+
 def pretend(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) -> Generator[Epoch, None, TrialResult]:
     """A training whose accuracy is a function of the architecture; one in eleven fails."""
     assert isinstance(spec.network, Found)

@@ -124,6 +124,19 @@ def test_a_search_begins_from_earlier_ones_and_goes_on_so(pretended: None, capfd
         nas.open("one").resume(trials=7)
 
 
+def test_a_search_begins_from_what_is_in_the_package(
+    tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nas.data.load", lambda name, place=None, **how: tiny)
+    quick: dict[str, Any] = QUICK | {"space": "compact", "max_macs": "200k", "strategy": "controller", "trials": 1}
+    run = nas.search(**quick, progress="lines")
+    assert run.config.experience == ("c10-compact",)
+    assert "earlier   c10-compact: 99 networks of compact on cifar10, in the package" in capfd.readouterr().out
+    assert nas.search(**quick, experience="none").config.experience == ()
+
+
 def test_what_a_person_can_name_is_loaded(pretended: None, tmp_path: Path) -> None:
     run = nas.search(width=0.1, trials=2, name="one", **QUICK)
     best = nas.load("runs/one:best")
