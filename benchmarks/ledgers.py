@@ -23,11 +23,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("runs", nargs="+", type=Path)
     for path in parser.parse_args().runs:
-        run = EarlierRun.of(Run.open(path))
+        opened = Run.open(path)
+        run = EarlierRun.of(opened)
         text = Experience((run,)).text
         assert text is not None
         write_atomically(BUILTIN / f"{run.name}.json", text)
-        print(f"{run.in_words(Run.open(path).config.space)}: {len(text) / 1000:.0f} kB")
+        print(f"{run.in_words(opened.config.space)}: {len(text) / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ class Belief:
         known = [(self.sight.codes([self._told[i][1] for i in kept]), self.targets())]
         if self._earlier:
             known.insert(0, (self.experience.codes, self.experience.targets))
-        if losses := {i: loss for i, loss in (self._losses or {}).items() if i in set(kept)}:
+        if losses := {i: self._losses[i] for i in kept if i in self._losses} if self._losses else {}:
             lost = self.sight.of_task([self._told[i][1] for i in losses], 1 + len(self._earlier))
             known.append((lost, normal_scores([-loss for loss in losses.values()])))
         return np.concatenate([codes for codes, _ in known]), np.concatenate([targets for _, targets in known])

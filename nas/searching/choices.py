@@ -167,8 +167,9 @@ def read_experience(asked: SearchOptions, data: str) -> Experience:
     trust([str(name) for name in several(asked.trust_space)])
     space = space_of_person(asked.space, **_settings(asked))
     if asked.experience is None:
-        of_use = has_surrogate(asked.strategy) and _objectives(asked) is None and asked.table is None
-        return Experience(tuple(run for run in builtin(space) if of_use and run.data != data))
+        if not has_surrogate(asked.strategy) or _objectives(asked) is not None or asked.table is not None:
+            return Experience()
+        return Experience(tuple(run for run in builtin(space) if run.data != data))
     if asked.experience == NONE:
         return Experience()
     if not has_surrogate(asked.strategy):

@@ -111,7 +111,7 @@ def announce(
     for line in [*place_lines(dataset, recipe), *judging_lines(dataset, recipe)]:
         output.say(line)
     output.say(f"{wanted}; strategy {config.strategist}, seed {config.seed}")
-    if config.strategy == "controller" and (why := why_unseen(space)):
+    if has_surrogate(config.strategy) and (why := why_unseen(space)):
         output.say(f"          which sees the choices alone, not the networks: {why}")
     if config.learns_from_losses and has_surrogate(config.strategy):
         images = sum((config.validation or {}).values())
