@@ -73,8 +73,7 @@ def search(asked: SearchOptions) -> Run:
     if asked.subset is None and asked.table is None and "subset" not in (asked.recipe or {}):
         recipe = replace(recipe, subset=choices.usual_images(dataset))
     config = choices.choose_config(asked, dataset, source, recipe, reward, where)
-    choices.check_latency(config, cluster)
-    config = choices.within_reach(config, dataset, output)
+    choices.check_costs(config, dataset, cluster, output)
     final = choices.choose_final(asked, recipe, dataset, cluster.at_once if cluster else 1, limit)
     config = replace(config, final=final, experience=experience.names, experience_sha256=experience.sha256)
     limit = choices.without_final(limit, final)

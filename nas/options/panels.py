@@ -12,6 +12,7 @@ SHAPE = "Classes and pixels"
 DATA = "Data"
 SEARCHING = "How to search"
 GOAL = "What to optimise"
+MEASURING = "What a network costs on a device"
 TRAINING = "How to train"
 START = "Which weights to start from"
 COMPARISON = "What else to compare"
@@ -20,8 +21,8 @@ OPENING = "What a file may do"
 OUTPUT = "Output"
 
 ORDER = (
-    SPACE, NETWORKS, FORMATS, GROWTH, COEFFICIENTS, SHAPE, CHANGES, SEARCHING, LENGTHS, COMPARISON, DATA, GOAL, GRID,
-    TRAINING, START, MACHINE, OPENING, OUTPUT,
+    SPACE, NETWORKS, FORMATS, GROWTH, COEFFICIENTS, SHAPE, CHANGES, SEARCHING, LENGTHS, COMPARISON, DATA, GOAL,
+    MEASURING, GRID, TRAINING, START, MACHINE, OPENING, OUTPUT,
 )  # fmt: skip
 """As they stand below one another; those of a command's own stand before them."""
 

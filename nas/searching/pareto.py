@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas.checks.schemas import COSTS
+from nas.checks.costs import COSTS, check_name
 from nas.ledger.run import TrialRow
 from nas.text.units import parse_names
 
@@ -18,7 +18,7 @@ def front(rows: Sequence[TrialRow], objectives: Sequence[str] = ACCURACY_AND_MAC
     The first objective is high where it is good, the others low. Rows without one of them are left out, and so are
     those that are not complete. Of equals the first stays.
     """
-    known = [row for row in rows if row.reward is not None and all(getattr(row, n) is not None for n in objectives)]
+    known = [row for row in rows if row.reward is not None and all(n in row.costs for n in objectives[1:])]
     return [known[number] for number in unbeaten([_figures(row, objectives) for row in known])]
 
 
@@ -39,12 +39,12 @@ def parse_objectives(text: str) -> tuple[str, ...]:
     """`accuracy,macs`: accuracy, which comes first, and costs. Raises ValueError for anything else."""
     names = parse_names(text)
     costs = [name for name in names if name != ACCURACY]
-    if ACCURACY not in names or not costs or len(set(names)) != len(names) or not set(costs) <= set(COSTS):
+    if ACCURACY not in names or not costs or len(set(names)) != len(names):
         raise ValueError(f"--objectives are accuracy and some of {', '.join(COSTS)}, as in accuracy,macs; not {text!r}")
-    return ACCURACY, *costs
+    return ACCURACY, *(check_name(cost) for cost in costs)
 
 
 def _figures(row: TrialRow, objectives: Sequence[str]) -> tuple[float, ...]:
     """Low where they are good: the costs, then the accuracy."""
     assert row.quality is not None
-    return (*(getattr(row, name) for name in objectives[1:]), -row.quality)
+    return (*(row.costs[name] for name in objectives[1:]), -row.quality)
