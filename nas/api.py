@@ -158,9 +158,10 @@ def compare(asked: CompareOptions) -> Run:
         ValueError: For a mistake, with what to do, before anything is trained.
     """
     from nas.comparison.announcement import announce
-    from nas.comparison.candidates import check_starts, matched, named, source_of
+    from nas.comparison.candidates import check_starts, costs_of, matched, named, source_of
     from nas.comparison.design import ComparisonSpace
     from nas.comparison.experiment import check_free, comparison_config, create
+    from nas.devices.measuring import Measuring
     from nas.results import Run
     from nas.searching import choices, driver
     from nas.searching.progress import Output
@@ -187,7 +188,11 @@ def compare(asked: CompareOptions) -> Run:
         candidates, *shape, asked.seeds, asked.equal_seconds, asked.ensemble, dataset.channels, fresh, tuning
     )
     starts = check_starts(comparison, dataset, recipe)
-    config = comparison_config(comparison, dataset, source, recipe, where, asked.threads)
+    costs = choices.choose_costs(asked), choices.choose_measuring(asked)
+    if asked.costs is None and costs[1] == Measuring():
+        costs = costs_of(targets, home)
+    costs[1].check(costs[0])
+    config = comparison_config(comparison, dataset, source, recipe, where, asked.threads, *costs)
     dataset = choices.with_test(dataset, config.source.again(), output)
     if asked.progress != "none":  # it takes a few trainings in miniature
         announce(comparison, source, why, dataset, recipe, where, cluster, folder, output, asked.preset, starts)

@@ -66,7 +66,7 @@ def kind_of(name: str) -> CostKind:
     return KINDS.get(name) or _own(name)
 
 
-def check_name(name: str) -> str:
+def check_cost(name: str) -> str:
     """`name`, of any cost. Raises ValueError where none can be called that."""
     if name in KINDS:
         return name
@@ -105,7 +105,7 @@ class Figures:
     def checked(self, name: str, value: object) -> dict[str, float]:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
             raise ValueError(f'{name} must be figures by the names of costs, as in {{"memory": "64kB"}}, not {value!r}')
-        return {check_name(of): self._checked(f"{name} {of}", of, figure) for of, figure in value.items()}
+        return {check_cost(of): self._checked(f"{name} {of}", of, figure) for of, figure in value.items()}
 
     def _checked(self, name: str, of: str, figure: str | float) -> float:
         try:

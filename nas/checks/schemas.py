@@ -149,6 +149,7 @@ CONFIG = Object(
         "device": TEXT,
         "threads": THREADS,
         "limits": Figures(),
+        "also": TEXTS,
         "max_macs": Optional(Number(0, above=True)),  # of older runs
         "measuring": Object(
             {

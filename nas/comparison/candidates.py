@@ -9,10 +9,12 @@ from math import floor
 from pathlib import Path
 
 from nas.baselines.zoo import with_width
+from nas.checks.costs import in_order
 from nas.comparison.design import Candidate, ComparisonSpace
 from nas.data.download import Log
 from nas.data.images import Dataset
 from nas.data.source import DataSource
+from nas.devices.measuring import Measuring
 from nas.files import CONFIG, WEIGHTS
 from nas.ledger.names import is_network
 from nas.ledger.run import Run, folder_of, rank
@@ -144,6 +146,14 @@ def source_of(
     chosen = source_for(names, usual, asked, log)
     why = f"as {usual.words} has it" if usual and chosen.same_images(usual.data) else ""
     return chosen, why, usual.recipe if usual else None
+
+
+def costs_of(targets: Sequence[str], runs_dir: Path) -> tuple[tuple[str, ...], Measuring]:
+    """The costs that the runs of `targets` asked for, and how the first of them that measured some did it."""
+    folders = [folder_of(target.partition(":")[0], runs_dir) for target in targets if not file_of(target)]
+    configs = [Run.open(folder).config for folder in dict.fromkeys(folders) if folder.is_dir()]
+    asked = in_order(cost for config in configs for cost in config.costs)
+    return asked, next((config.measuring for config in configs if "latency" in config.costs), Measuring())
 
 
 def _grouped_otherwise(one: DataSource, other: DataSource, asked: groups.DataOptions) -> bool:

@@ -66,6 +66,7 @@ class Config:
     device: str = "cpu"
     threads: int = 1  # of the CPU, for one trial; the last digits of sums depend on it
     limits: Mapping[str, float] = field(default_factory=dict)  # of costs: networks that cost more are not trained
+    also: tuple[str, ...] = ()  # costs that are found out of each network, and are no more than columns
     measuring: Measuring = field(default_factory=Measuring)
     table: str | None = None  # file of published results that answer the trials; None: they are trained
     table_sha256: str | None = None  # of its content
@@ -133,8 +134,8 @@ class Config:
 
     @property
     def costs(self) -> tuple[str, ...]:
-        """All that a network of it is asked for: targets, objectives, limits, and what its commands tell beside."""
-        return in_order([*self.reward.targets, *self.objectives[1:], *self.limits, *self.measuring.told])
+        """All that are found out of each network: targets, objectives, limits, and what is told beside."""
+        return in_order([*self.reward.targets, *self.objectives[1:], *self.limits, *self.also, *self.measuring.told])
 
     @property
     def times_networks(self) -> bool:
@@ -183,6 +184,7 @@ class Config:
             "limits": limits_of(values),
             "measuring": Measuring(**values.get("measuring", {})),
             "objectives": tuple(values.get("objectives", ())),
+            "also": tuple(values.get("also", ())),
             "experience": tuple(values.get("experience", ())),
             "final": Final.from_dict(values["final"]) if values.get("final") else None,
         }

@@ -169,7 +169,9 @@ class TrainOptions(DataOptions, StartOptions, TrainingOptions, JudgingOptions, D
 
 
 @dataclass(frozen=True)
-class CompareOptions(DataOptions, TuningOptions, TrainingOptions, JudgingOptions, MachineOptions, OutputOptions):
+class CompareOptions(
+    MeasuringOptions, DataOptions, TuningOptions, TrainingOptions, JudgingOptions, MachineOptions, OutputOptions
+):
     """Of `nas compare` and `nas.compare`."""
 
     networks: Networks

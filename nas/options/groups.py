@@ -304,7 +304,16 @@ class GoalOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuringOptions(Options):
-    """How costs are found out that a network's layers do not tell."""
+    """Which costs are found out, beside those that are asked for, and how, where a network's layers do not tell."""
+
+    costs: Annotated[
+        str | Sequence[str] | None,
+        Option(
+            Optional(Several(LINE, 1)),
+            "Further costs to find out of each network, as columns alone: memory,flash,latency.",
+            panels.MEASURING,
+        ),
+    ] = None
 
     cost_commands: Annotated[
         Texts | None,

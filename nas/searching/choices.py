@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nas import data
-from nas.checks.costs import COSTS, Figures, in_order, kind_of
+from nas.checks.costs import COSTS, Figures, check_cost, in_order, kind_of
 from nas.checks.schemas import METRICS_OF
 from nas.data import short_name
 from nas.data.images import RGB, Dataset
@@ -51,7 +51,7 @@ from nas.searching.plan import fit_width, has_width
 from nas.searching.progress import Output
 from nas.searching.published import read
 from nas.searching.reach import check_reach
-from nas.text.units import format_seconds
+from nas.text.units import format_seconds, parse_names
 from nas.training.metrics import check_metric, weights_of_classes
 from nas.training.presets import PRESETS
 from nas.training.recipe import Recipe
@@ -174,7 +174,7 @@ def choose_config(
     config = Config(
         choose_space(asked, dataset, recipe, reward, limits, fits=asked.table is None), dataset.name, recipe, reward,
         asked.strategy, asked.seed, device=device, threads=asked.threads, limits=limits,
-        measuring=choose_measuring(asked), strategy_settings=of_strategy,
+        also=choose_costs(asked), measuring=choose_measuring(asked), strategy_settings=of_strategy,
     ).on(source, dataset)  # fmt: skip
     if asked.table is not None:
         config = _answered_by(Path(asked.table), config)
@@ -338,7 +338,7 @@ def check_ahead(asked: SearchOptions) -> None:
     reward = choose_reward(asked)
     limits, objectives = choose_limits(asked, reward), _objectives(asked)
     wanted = parse_objectives(objectives)[1:] if objectives is not None else ()
-    choose_measuring(asked).check(in_order([*reward.targets, *limits, *wanted]))
+    choose_measuring(asked).check(in_order([*reward.targets, *limits, *wanted, *choose_costs(asked)]))
     repeats.check(asked.seeds, asked.control)
 
 
@@ -359,6 +359,12 @@ def choose_limits(goal: GoalOptions, reward: Reward) -> dict[str, float]:
                 "lower it"
             )
     return limits
+
+
+def choose_costs(asked: MeasuringOptions) -> tuple[str, ...]:
+    """Further costs, as columns alone. Raises ValueError where one can be none."""
+    given = asked.costs or ()
+    return in_order(check_cost(name) for name in (parse_names(given) if isinstance(given, str) else given))
 
 
 def choose_measuring(asked: MeasuringOptions) -> Measuring:
@@ -446,7 +452,7 @@ def _sized(
     """
     if target_macs is not None and has_width(space):
         return fit_width(space, target_macs, space.settings().get("image_size", image_size), dataset.channels)
-    counted = {f"max_{cost}": int(limit) for cost, limit in limits.items() if kind_of(cost).counted}
+    counted = {f"max_{cost}": int(limit) for cost, limit in limits.items() if hasattr(space, f"max_{cost}")}
     if counted and isinstance(space, ScaledSpace):
         classes = None if dataset.num_classes == 10 else dataset.num_classes
         channels = None if dataset.channels == RGB else dataset.channels

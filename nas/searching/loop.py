@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from nas.checks.costs import OF_LAYERS, above_limit
+from nas.checks.costs import OF_LAYERS, above_limit, kind_of, option
 from nas.data.images import Dataset
 from nas.devices.command import Unmeasured
 from nas.devices.place import PLACE, Places
@@ -110,6 +110,8 @@ class Search:
         clock = Clock(self.config.measuring.runtime, self.config.limits.get("latency"))
         self._clock = clock if self.config.times_networks else None
         self._failures = 0  # in a row, in this process
+        self._refusals = 0  # likewise
+        self._least: dict[str, tuple[float, int]] = {}  # of the costs by which networks were refused, and the trial
         self._began = time.monotonic()
         self._pace = Pace()
 
@@ -149,7 +151,8 @@ class Search:
             if spec is not None and self._is_affordable(spec, arch):
                 return spec
         too_large = " or too large" if self.config.limits else ""
-        self.ended = f"the strategy proposed {MAX_DUPLICATES} trained{too_large} networks in a row: it has nothing new"
+        said = f"the strategy proposed {MAX_DUPLICATES} trained{too_large} networks in a row: it has nothing new"
+        self.ended = f"{said}{self._least_refused()}"
         return None
 
     def stepped(self, spec: TrialSpec, epoch: int, step: int, steps: int) -> None:
@@ -210,6 +213,7 @@ class Search:
                 if not self._ended(twin):
                     self._tell_duplicate(twin, frozen)
         self._failures = self._failures + 1 if result.state == State.FAILED else 0
+        self._refusals = self._refusals if result.refused else 0
         self.progress.finished(row, self.best, self.seconds_left())
 
     def note_end(self) -> None:
@@ -280,9 +284,20 @@ class Search:
             self.ended = "that is all that --trials allows"
         elif self.budget.seconds is not None and self._would_end_late(self.budget.seconds):
             self.ended = "the time budget is spent"
+        elif self._refusals >= MAX_DUPLICATES:
+            self.ended = f"none of the last {MAX_DUPLICATES} networks was within the limits{self._least_refused()}"
         elif self._failures >= MAX_FAILURES:
             self.ended = f"the last {MAX_FAILURES} of them all failed, which `nas top {self.run.name}` explains"
         return bool(self.ended)
+
+    def _least_refused(self) -> str:
+        """Of the costs by which networks were refused, the least that was found, and where."""
+        said = [
+            f"the least {kind_of(cost).title} refused was {kind_of(cost).format(figure)} (trial {number}), and "
+            f"{option('max', cost)} is {kind_of(cost).format(self.config.limits[cost])}"
+            for cost, (figure, number) in self._least.items()
+        ]
+        return f"; {'; '.join(said)}" if said and self._best is None else ""
 
     def _would_end_late(self, budget: float) -> bool:
         """A trial started now would end after the budget, judged by the median trial; the first one may.
@@ -400,12 +415,14 @@ class Search:
         if not above:
             return False
         del self._running[trial.number], self._being_trained[self.config.space.canonical(arch)]
-        self._note_refusal(trial, above_limit(above[0], costs[above[0]], self.config.limits[above[0]]))
+        self._note_refusal(trial, above[0], costs[above[0]])
         self._remember(self.study.tell(trial, state=TrialState.PRUNED))
         return True
 
-    def _note_refusal(self, trial: Trial, reason: str) -> None:
-        trial.set_user_attr("reason", reason)
+    def _note_refusal(self, trial: Trial, cost: str, figure: float) -> None:
+        self._refusals += 1
+        self._least[cost] = min((figure, trial.number), self._least.get(cost, (figure, trial.number)))
+        trial.set_user_attr("reason", above_limit(cost, figure, self.config.limits[cost]))
         trial.set_user_attr("refused", True)
         if not self.config.objectives:
             trial.report(0.0, 0)
@@ -445,7 +462,8 @@ class Search:
         if result.curve:
             trial.set_user_attr("curve", [asdict(point) for point in result.curve])
         if result.refused:
-            self._note_refusal(trial, result.reason)
+            assert result.latency is not None
+            self._note_refusal(trial, "latency", result.latency)
         if result.state == State.COMPLETE:
             assert result.quality is not None
             return self.study.tell(trial, self._values(trial, result.quality, result.loss, result.latency))

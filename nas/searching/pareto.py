@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas.checks.costs import COSTS, check_name
+from nas.checks.costs import COSTS, check_cost
 from nas.ledger.run import TrialRow
 from nas.text.units import parse_names
 
@@ -41,7 +41,7 @@ def parse_objectives(text: str) -> tuple[str, ...]:
     costs = [name for name in names if name != ACCURACY]
     if ACCURACY not in names or not costs or len(set(names)) != len(names):
         raise ValueError(f"--objectives are accuracy and some of {', '.join(COSTS)}, as in accuracy,macs; not {text!r}")
-    return ACCURACY, *(check_name(cost) for cost in costs)
+    return ACCURACY, *(check_cost(cost) for cost in costs)
 
 
 def _figures(row: TrialRow, objectives: Sequence[str]) -> tuple[float, ...]:

@@ -24,7 +24,7 @@ from nas.searching.loop import MAX_FAILURES, MAX_STARTS, Search, busy_seconds
 from nas.searching.progress import Silent
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch, OnStep
-from nas.training.trial import State, TrialResult, TrialSpec
+from nas.training.trial import Clock, State, TrialResult, TrialSpec
 from searchspaces import SPACES, Arch, Chain, Choice, Space
 from searchspaces.layers import conv, head, network
 
@@ -463,7 +463,7 @@ def test_the_measured_time_counts_in_what_an_epoch_showed(tmp_path: Path, config
     with run.driving() as study:
         search = Search(run, study, run.budget, Silent(), tiny)
         spec = search.ask()
-        assert spec and spec.measure_latency
+        assert spec and spec.clock == Clock("pytorch")
         search.report(spec, Epoch(1, 1.0, 0.5, 100, 1.0, latency=0.002))
         assert study.get_trials()[0].intermediate_values == {1: pytest.approx(config.reward(0.5, {"latency": 0.002}))}
 
