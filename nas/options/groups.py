@@ -46,7 +46,7 @@ from nas.checks.limits import (
     Optional,
     Word,
 )
-from nas.checks.schemas import ALPHA, METRICS, METRICS_OF, POLICIES, TASKS
+from nas.checks.schemas import ALPHA, METRICS, METRICS_OF, POLICIES, RUNTIMES, TASKS
 from nas.options import names, panels
 from nas.options.option import Option, Options
 from nas.text.settings import by_name, parse_settings
@@ -336,12 +336,12 @@ class MeasuringOptions(Options):
     latency_runtime: Annotated[
         str,
         Option(
-            Word(names.RUNTIMES),
-            f"What latency is measured by on this machine: {', '.join(names.RUNTIMES)}.",
+            Word(RUNTIMES),
+            f"What latency is measured by on this machine: {', '.join(RUNTIMES)}.",
             panels.MEASURING,
             metavar="NAME",
         ),
-    ] = names.RUNTIMES[0]
+    ] = RUNTIMES[0]
     latency_table: Annotated[
         Path | str | None,
         Option(MAYBE_PLACE, "The table of a device, by `nas latency-table`: latency is predicted.", panels.MEASURING),

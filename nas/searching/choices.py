@@ -440,7 +440,7 @@ def check_costs(config: Config, dataset: Dataset, cluster: Cluster | None, outpu
             found = gauge.check()
         said = ", ".join(f"{kind_of(name).title} {kind_of(name).format(found[name])}" for name in in_order(found))
         took = format_seconds(time.monotonic() - began)
-        output.say(f"device    {said} of a random network, measured in {took}, as each is before it is trained")
+        output.say(f"device    {said} of a very small network, in {took}; so each is measured before it is trained")
 
 
 def _sized(

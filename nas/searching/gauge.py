@@ -3,44 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 from nas.data.images import Dataset
-from nas.devices.command import CostCommand
+from nas.devices.command import CostCommand, Unmeasured
 from nas.devices.measuring import Measuring
 from nas.devices.remote import RemoteDevice
 from nas.ledger.config import Config
-from nas.network import Found, Network
-from searchspaces import Space
-from searchspaces.images import RGB
-
-PROBES = 50  # random networks of a space, of which the first that can be built is the probe
+from nas.network import Network
 
 
 class Gauge:
-    """Measures networks of `space` for images of a `shape`, `(classes, pixels)`, and so many `channels`.
+    """Measures networks for images of a `shape`: (classes, pixels a side, channels), each once.
 
     Each is made a file of, with random weights: what a network costs does not depend on them. Where the device is gone
-    it waits, and `say` hears of that. To be closed: it keeps the files of one network that the device can measure.
+    it waits, and `say` hears of that. To be closed: it keeps the files of a network that any device can measure.
     """
 
-    def __init__(
-        self, measuring: Measuring, space: Space, shape: tuple[int, int], channels: int = RGB,
-        say: Callable[[str], None] = print,
-    ) -> None:  # fmt: skip
+    def __init__(self, measuring: Measuring, shape: tuple[int, int, int], say: Callable[[str], None]) -> None:
         self.names = frozenset(measuring.told)
-        self._space, self._shape, self._channels, self._say = space, shape, channels, say
+        self._shape, self._say = shape, say
+        self._known: dict[str, dict[str, float]] = {}  # by the network's text: a comparison has several seeds of each
         self._open = ExitStack()
         self._commands = [
             CostCommand.parse(f"{names}={command}", measuring.timeout, measuring.attempts)
             for names, command in measuring.commands.items()
         ]
-        self._devices: list[RemoteDevice] | None = None  # known once one network was measured
 
     def __enter__(self) -> Self:
         return self
@@ -49,34 +42,39 @@ class Gauge:
         self._open.close()
 
     def measure(self, network: Network) -> dict[str, float]:
-        """The costs of it that commands tell. Raises Unmeasured where it, and no other, cannot be measured."""
-        found: dict[str, float] = {}
-        for device in self.devices():
-            with self._files(device.command, network) as files:
-                found |= device.measure_patiently(files, self._say)
-        return found
+        """The costs of it that commands tell. Raises Unmeasured where it, and not every other, cannot be measured."""
+        if network.text not in self._known:
+            found: dict[str, float] = {}
+            for device in self._devices:
+                with self._files(device.command, network) as files:
+                    found |= device.measure_patiently(files, self._say)
+            self._known[network.text] = found
+        return self._known[network.text]
 
     def check(self) -> dict[str, float]:
-        """The costs of the probe. Raises Unmeasured where a command does not tell them: it never will."""
-        return {name: cost for device in self.devices() for name, cost in device.check().items()}
+        """The costs of the smallest network. Raises Unmeasured where a command does not tell them: it never will."""
+        return {name: cost for device in self._devices for name, cost in device.check().items()}
 
-    def devices(self) -> list[RemoteDevice]:
-        """Each command with a network that tells whether its device is there."""
-        if self._devices is None:
-            probe = _probe(self._space, self._shape, self._channels)
-            self._devices = [
-                RemoteDevice(command, self._open.enter_context(self._files(command, probe)))
-                for command in self._commands
-            ]
-        return self._devices
+    @cached_property
+    def _devices(self) -> list[RemoteDevice]:
+        """What each command measures on, with the files of a network that tells whether that is there."""
+        from nas.exports.measured import probe_files  # of a floor above
+
+        return [RemoteDevice(command, probe_files(command, *self._shape, self._folder())) for command in self._commands]
+
+    def _folder(self) -> Path:
+        return Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="nas-")))
 
     @contextlib.contextmanager
     def _files(self, command: CostCommand, network: Network) -> Iterator[dict[str, Path]]:
         from nas.exports.measured import files_for  # of a floor above
 
         with tempfile.TemporaryDirectory(prefix="nas-") as folder:
-            module = network.build(*self._shape, self._channels)
-            yield files_for(command.formats, network, module, self._shape, self._channels, Path(folder))
+            try:
+                files = files_for(command, network, *self._shape, Path(folder))
+            except ValueError as error:
+                raise Unmeasured(str(error)) from error
+            yield files
 
 
 @contextlib.contextmanager
@@ -85,17 +83,6 @@ def gauge_of(config: Config, dataset: Dataset, say: Callable[[str], None]) -> It
     if not config.measuring.told:
         yield None
         return
-    shape = dataset.num_classes, config.recipe.size_on(dataset)
-    with Gauge(config.measuring, config.space, shape, dataset.channels, say) as gauge:
+    shape = dataset.num_classes, config.recipe.size_on(dataset), dataset.channels
+    with Gauge(config.measuring, shape, say) as gauge:
         yield gauge
-
-
-def _probe(space: Space, shape: tuple[int, int], channels: int) -> Network:
-    """A network of `space` that can be built. Raises ValueError where none is found."""
-    rng = random.Random(0)
-    for _ in range(PROBES):
-        network = Found(space, space.sample(rng))
-        with contextlib.suppress(ValueError, RuntimeError):
-            network.build(*shape, channels)
-            return network
-    raise ValueError(f"none of {PROBES} random networks of {space.name} can be built: `nas show` says why")

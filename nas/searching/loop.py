@@ -395,7 +395,6 @@ class Search:
         trial = self._running[spec.number]
         if self.gauge is not None and not self.gauge.names <= _costs_in(trial.user_attrs).keys():
             try:
-                self.progress.waiting(f"measuring the network of trial {spec.number}")
                 found = self.gauge.measure(spec.network)
                 self.config.reward.check(found)
             except Unmeasured as error:

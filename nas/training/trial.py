@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from nas.checks.costs import above_limit
 from nas.data.images import Dataset
 from nas.devices.device import out_of_memory, raise_fault
-from nas.devices.latency import latency
+from nas.devices.latency import latency, measure_latency
 from nas.devices.place import Place
 from nas.network import Network
 from nas.training.evaluation import judged, predict
@@ -156,8 +156,8 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
 
 def _timed(network: nn.Module, clock: Clock, dataset: Dataset) -> float:
     """Seconds for one image."""
-    device, size = dataset.train.pixels.device, dataset.image_size
-    return latency(network, size, device, channels=dataset.channels)
+    device, threads = dataset.train.pixels.device, torch.get_num_threads()
+    return measure_latency(network, dataset.image_size, clock.runtime, threads, device, dataset.channels).seconds
 
 
 def _test(network: nn.Module, dataset: Dataset, recipe: Recipe, last: Epoch) -> Tested:
