@@ -120,7 +120,7 @@ def _of_limit(
 
 def _remedy(space: Space) -> str:
     """What else than a higher limit would help."""
-    fixed = isinstance(space, ScaledSpace) and space.max_macs is None and "width" in space.settings()
+    fixed = isinstance(space, ScaledSpace) and not space.limited and "width" in space.settings()
     return "leave out --width, or " if fixed and space.settings()["width"] != 1 else ""
 
 

@@ -28,7 +28,7 @@ def test_no_wider_network_is_within_the_limit(name: str) -> None:
     space, rng = scaled(name), random.Random(0)
     for arch in (space.sample(rng) for _ in range(3)):
         step = space.step_of(arch)
-        macs = [space.macs_at(arch, space.width_at(s)) for s in (step, step + 1)]
+        macs = [space.costs_at(arch, space.width_at(s))["macs"] for s in (step, step + 1)]
         assert macs[0] <= 3_000_000 < macs[1]
         with shapes_only():
             assert cost(space.build(arch), 16).macs == macs[0]
@@ -52,7 +52,8 @@ def test_a_layer_is_costed_as_the_network_that_it_is_in() -> None:
     assert isinstance(space, RowSpace)
     arch = space.sample(random.Random(0))
     by_rows = macs_of(space.rows(arch, 0.5, 10, 16), 16)
-    assert by_rows == space.macs_at(arch, 0.5) == ScaledSpace.macs_at(space, arch, 0.5)
+    assert by_rows == space.costs_at(arch, 0.5, ("macs",))["macs"]
+    assert space.costs_at(arch, 0.5) == ScaledSpace.costs_at(space, arch, 0.5)
 
 
 @pytest.mark.parametrize("limit", [0, 5, 100, 5_000, 123_456, 10**9])
