@@ -46,7 +46,7 @@ from nas.samplers import check_strategy, has_surrogate, read_settings
 from nas.searching.control import check_room as check_room_of_control
 from nas.searching.control import place as place_of_control
 from nas.searching.gauge import gauge_of
-from nas.searching.pareto import parse_objectives
+from nas.searching.pareto import REWARD, parse_objectives
 from nas.searching.plan import fit_width, has_width
 from nas.searching.progress import Output
 from nas.searching.published import read
@@ -405,10 +405,6 @@ def _objectives(goal: GoalOptions) -> str | None:
 def _with_aim(config: Config, asked: SearchOptions) -> Config:
     """`config` with several objectives, or with what stops trainings early. Raises ValueError where it has no use."""
     objectives, pruner = _objectives(asked), asked.pruner
-    if objectives is not None and config.reward.targets:
-        raise ValueError(
-            "a target makes one reward of accuracy and cost, --objectives keep them apart: give one of both"
-        )
     if config.reward.signal == LOSS and objectives is not None:
         raise ValueError("--objectives are accuracy and costs: leave out --signal loss, which makes one reward")
     if config.reward.signal == LOSS and config.table is not None:
@@ -420,7 +416,17 @@ def _with_aim(config: Config, asked: SearchOptions) -> Config:
     if pruner != NO_PRUNER and config.recipe.seconds is not None:
         raise ValueError("--pruner compares networks after equal epochs, not seconds: leave out one of them")
     make_pruner(pruner, config.recipe.epochs)
-    return replace(config, objectives=() if objectives is None else parse_objectives(objectives), pruner=pruner)
+    return replace(config, objectives=_bent(objectives, config.reward), pruner=pruner)
+
+
+def _bent(objectives: str | None, reward: Reward) -> tuple[str, ...]:
+    """`objectives`, of which the first is the reward where costs have targets. Raises ValueError where it has none."""
+    if objectives is None:
+        return ()
+    first, *costs = parse_objectives(objectives)
+    if first == REWARD and not reward.targets:
+        raise ValueError("--objectives reward needs a target, as --target-macs 10M: give accuracy instead")
+    return (REWARD if reward.targets else first, *costs)
 
 
 def check_costs(config: Config, dataset: Dataset, cluster: Cluster | None, output: Output) -> None:

@@ -443,7 +443,8 @@ class Search:
         reward = self.config.reward
         costs = _costs_in(trial.user_attrs) | ({} if latency is None else {"latency": latency})
         if self.config.objectives:
-            return [({"accuracy": quality} | costs)[name] for name in self.config.objectives]
+            bent = reward(quality, costs) if reward.targets else quality
+            return [bent, *(costs[name] for name in self.config.objectives[1:])]
         return [reward(reward.quality(quality, loss), costs)]
 
     def _tell_result(self, trial: Trial, result: TrialResult) -> FrozenTrial:

@@ -101,7 +101,7 @@ def announce(
     """
     space, recipe = config.space, config.recipe
     reward = f"reward    {config.reward_in_words}"
-    wanted = f"objectives {', '.join(config.objectives)}" if config.objectives else reward
+    wanted = f"objectives {_objectives(config)}" if config.objectives else reward
     image_size = recipe.size_on(dataset)
     with output.passing("counting multiply-adds"):
         typical = typical_macs(space, image_size, channels=dataset.channels)
@@ -153,6 +153,12 @@ def _size(config: Config) -> str:
         said = f", width {settings['width']:g}"
     others = [cost for cost in config.limits if cost not in by_width]
     return said + (f", of up to {_amounts(config.limits, others)}" if others else "")
+
+
+def _objectives(config: Config) -> str:
+    """`accuracy, macs`, or with a target `reward = accuracy x (memory / 64 kB) ^ -0.07, macs`."""
+    first, *costs = config.objectives
+    return ", ".join([f"{first} = {config.reward_in_words}" if config.reward.targets else first, *costs])
 
 
 def _amounts(limits: Mapping[str, float], costs: Sequence[str]) -> str:
