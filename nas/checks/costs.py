@@ -53,10 +53,11 @@ COSTS = tuple(KINDS)
 OF_LAYERS = ("macs", "params", "activations")  # found with every network, see `searchspaces.cost`
 FIGURE = Number(0, 1e18)
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _TAKEN = {
     "accuracy", "score", "loss", "reward", "quality", "seconds", "time", "number", "trial", "state", "id", "arch",
-    "architecture", "reason", "seed", "curve", "costs", "place", "starts", "images", "bytes", "inference",
+    "architecture", "reason", "seed", "curve", "costs", "place", "starts", "images", "bytes", "inference", "auc",
+    "top5",
 }  # fmt: skip
 """What a ledger says of a trial by other names."""
 

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from nas.checks.costs import KINDS
-
-PYTORCH = "pytorch"
-TIMEOUT = 120.0  # seconds
-ATTEMPTS = 3
+from nas.checks.schemas import RUNTIMES
+from nas.devices.command import ATTEMPTS, TIMEOUT
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class Measuring:
     commands: Mapping[str, str] = field(default_factory=dict, hash=False)
     timeout: float = TIMEOUT
     attempts: int = ATTEMPTS
-    runtime: str = PYTORCH
+    runtime: str = RUNTIMES[0]
     table: str | None = None  # its file
     table_sha256: str | None = None
 
