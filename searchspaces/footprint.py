@@ -1,6 +1,6 @@
 """What a network needs on a microcontroller: bytes of flash and of memory, by its declaration alone.
 
-`flash` is the size of its int8 .tflite file and `memory` that of the arena which TensorFlow Lite Micro needs to run it,
+`flash` is the size of its int8 .tflite file, and `memory` that of the arena which TensorFlow Lite Micro needs to run it
 on a processor with pointers of four bytes. Both follow from the file's operators (`searchspaces.tflite`), which are
 found by a forward on shapes: no weights are made and no file is written. See docs/microcontrollers.md for what is
 counted, and how far it is from real files.
@@ -22,8 +22,8 @@ from searchspaces.cost import check_counted, counted
 from searchspaces.counting import Counter
 from searchspaces.tflite import IMAGE, WEIGHTED, Operator, Recorder, written
 
-ALIGNMENT = 16  # bytes, of tensors in the arena
-POINTER = 4  # bytes
+ALIGNMENT = 16  # bytes, of what is in the arena
+POINTER = 4  # bytes, on a microcontroller
 
 # Of a .tflite file that nas writes, fitted to twenty: what is there beside the numbers themselves
 FILE = 700
@@ -31,11 +31,12 @@ FILE_OPERATOR = 150  # with the tensor that it puts out
 FILE_CONSTANT = 133  # weights, biases, or other numbers that are the same for every image
 FILE_CHANNEL = 4 + 2 * (4 + 8)  # a bias, and the scale and zero point of it and of the channel's weights
 
-# Of TensorFlow Lite Micro's structures, with pointers of four bytes; with eight the first three are twice as large
-ARENA = 368
-ARENA_NODE = 32
-ARENA_TENSOR = 12  # of any tensor, constants too
-ARENA_OPERATOR = {
+# Of the structures that TensorFlow Lite Micro keeps in the arena, in pointers
+ARENA = 92
+ARENA_OPERATOR = 8
+ARENA_TENSOR = 3  # a constant, too
+# And what its kernels keep of an operator, in bytes: as tflite-micro says on a computer, whose pointers have eight
+KERNELS = {
     "CONV_2D": 108,
     "DEPTHWISE_CONV_2D": 108,
     "FULLY_CONNECTED": 112,
@@ -61,7 +62,7 @@ ARENA_OPERATOR = {
     "TANH": 16,
     "QUANTIZE": 32,
 }
-ARENA_OTHER = 64
+OTHER_KERNEL = 64
 
 Before = tuple[str, bool]  # the kind of the operator that a part's input comes from, and whether it has an activation
 FIRST: Before = (IMAGE, True)
@@ -86,12 +87,14 @@ class Buffer(NamedTuple):
 class Part(NamedTuple):
     """What some operators need that read one tensor and put out one: a network, or one of its rows.
 
-    Of the `operators` the first is at position 1; what comes in is there at 0, and `read` last. `constants` are those
-    that operators share.
+    `kernels`: bytes of what they keep. `tensors`: those that they put out, and of constants those that they do not
+    share as they do `constants`. Of so many `operators` the first is at position 1; what comes in is there at 0, and
+    `read` last.
     """
 
     flash: int
-    persistent: int
+    kernels: int
+    tensors: int
     constants: frozenset[tuple[int, ...]]
     operators: int
     read: int
@@ -100,12 +103,14 @@ class Part(NamedTuple):
     out: int  # which of the buffers it puts out; -1: what comes in
 
 
-def footprint(module: nn.Module, image_size: int, channels: int = 3) -> Footprint:
+def footprint(module: nn.Module, image_size: int, channels: int = 3, pointer: int = POINTER) -> Footprint:
     """Of `module` for images `[1, channels, image_size, image_size]`, in evaluation mode.
 
-    A few milliseconds, whatever the network's size. Errors are those of `searchspaces.cost.cost`.
+    Some milliseconds, whatever the network's size. `pointer` is how many bytes one has. Errors are those of
+    `searchspaces.cost.cost`.
     """
-    return footprint_of_parts([part_of(*operators_of(module, image_size, channels))], channels * image_size**2)
+    part = part_of(*operators_of(module, image_size, channels))
+    return footprint_of_parts([part], channels * image_size**2, pointer)
 
 
 def operators_of(
@@ -134,39 +139,40 @@ def part_of_row(module: nn.Module, pixels: int, channels: int, before: Before) -
 
 def part_of(operators: Sequence[Operator], outs: Sequence[int]) -> Part:
     """What `operators` need; those at `outs` put out what is wanted, of which the last is handed on."""
-    flash = persistent = 0
+    flash = kernels = tensors = 0
     last = [*range(len(operators))]
-    for position, operator in enumerate(operators):
+    for position, operator in enumerate(operators[1:], start=1):
         for read in operator.reads:
             last[read] = position
-        if position:
-            flash += FILE_OPERATOR + operator.weights
-            persistent += ARENA_NODE + ARENA_TENSOR + ARENA_OPERATOR.get(operator.kind, ARENA_OTHER)
         constants = 1 if operator.weights else 0
-        if operator.kind in WEIGHTED and position:
+        flash += FILE_OPERATOR + operator.weights
+        kernels += KERNELS.get(operator.kind, OTHER_KERNEL)
+        if operator.kind in WEIGHTED:
             constants, c = 2, operator.shape[0]
             flash += c * FILE_CHANNEL
-            persistent += 2 * _aligned(4 * c)  # multipliers and shifts
+            kernels += 2 * _aligned(4 * c)  # multipliers and shifts
         flash += constants * FILE_CONSTANT
-        persistent += constants * ARENA_TENSOR
+        tensors += 1 + constants
     for out in outs[:-1]:
         last[out] = len(operators) - 1
     buffers = [Buffer(_aligned(op.elements), i, last[i]) for i, op in enumerate(operators)]
     scratch = [Buffer(size, i, i) for i, operator in enumerate(operators) for size in _scratch(operator)]
     shared = frozenset(numbers for operator in operators for numbers in operator.constants)
     return Part(
-        flash, persistent, shared, len(operators) - 1, last[0], tuple(buffers[1:]), tuple(scratch), outs[-1] - 1
+        *(flash, kernels, tensors, shared, len(operators) - 1, last[0]),
+        *(tuple(buffers[1:]), tuple(scratch), outs[-1] - 1 if outs else -1),
     )
 
 
-def footprint_of_parts(parts: Sequence[Part], elements: int) -> Footprint:
+def footprint_of_parts(parts: Sequence[Part], elements: int, pointer: int = POINTER) -> Footprint:
     """Of a network of `parts`, each of which reads what the one before puts out; the first an image of `elements`."""
     buffers, scratch = [Buffer(_aligned(elements), 0, 0)], list[Buffer]()
-    flash, persistent, start, handed = FILE, ARENA, 0, 0
+    flash, kernels, tensors, start, handed = FILE, 0, 0, 0, 0
     constants = frozenset[tuple[int, ...]]().union(*(part.constants for part in parts))
     for part in parts:
         flash += part.flash
-        persistent += part.persistent
+        kernels += part.kernels
+        tensors += part.tensors
         if part.read:
             buffers[handed] = buffers[handed]._replace(last=max(buffers[handed].last, start + part.read))
         handed = len(buffers) + part.out if part.out >= 0 else handed
@@ -175,8 +181,9 @@ def footprint_of_parts(parts: Sequence[Part], elements: int) -> Footprint:
         start += part.operators
     buffers[handed] = buffers[handed]._replace(last=start)
     flash += sum(FILE_CONSTANT + 4 * len(numbers) for numbers in constants)
-    persistent += len(constants) * ARENA_TENSOR
-    return Footprint(flash, persistent + planned([*buffers, *scratch]))
+    tensors += len(constants)
+    structures = pointer * (ARENA + ARENA_OPERATOR * start + ARENA_TENSOR * tensors)
+    return Footprint(flash, structures + kernels + planned([*buffers, *scratch]))
 
 
 def planned(buffers: Sequence[Buffer]) -> int:

@@ -106,7 +106,8 @@ class Recorder(Following[int]):
 
     def positions(self, out: Any) -> list[int]:
         """Of the tensors among what a module gives; what does not come from the image has none."""
-        return [self.known(tensor) for tensor in tensors_in((out,)) if id(tensor) in self._known]
+        outs = out.values() if isinstance(out, Mapping) else (out,)
+        return [self.known(tensor) for tensor in tensors_in(outs) if id(tensor) in self._known]
 
     def shape(self, position: int) -> tuple[int, ...]:
         return self.operators[position].shape
