@@ -1,7 +1,7 @@
 """Networks as LiteRT's (TensorFlow Lite's) .tflite files in int8, for phones and microcontrollers.
 
-A file takes one image, channels last, [1, H, W, C], and gives logits [1, num_classes]. All of it is int8: the image, the
-logits, the activations, and the weights, with a scale for each channel. litert-torch writes the graph,
+A file takes one image, channels last, [1, H, W, C], and gives logits [1, num_classes]. All of it is int8: the image,
+the logits, the activations, and the weights, with a scale for each channel. litert-torch writes the graph,
 ai-edge-quantizer rounds it, ai-edge-litert runs it. What memory a microcontroller needs is asked of tflite-micro.
 """
 
@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 
 from nas.exports.formats import NOTHING, Logits, Metadata, quietly
 
+TFLITE = "tflite"
 TFLITE_METADATA = "nas"  # what a file's metadata, JSON, are called among its buffers
 ALIGNMENT = 16  # bytes: what TensorFlow Lite's schema demands of the buffers that have the weights
 SIGNATURE, INPUT = "serving_default", "args_0"  # what litert-torch calls them
@@ -54,6 +56,17 @@ def tflite_bytes(
     return _packed(model)
 
 
+def check_installed() -> None:
+    """Raises ValueError where what writes .tflite files is not installed."""
+    if find_spec("litert_torch") is None:
+        raise ValueError("tflite needs litert-torch, the extra `tflite`: pip install 'nas[tflite]'")
+
+
+def has_micro() -> bool:
+    """Whether tflite-micro is installed, for `arena_bytes`."""
+    return find_spec("tflite_micro") is not None
+
+
 @dataclass(frozen=True)
 class _Libraries:
     """Modules: litert-torch, the quantiser and its recipes, and what reads the files of both as objects."""
@@ -65,13 +78,11 @@ class _Libraries:
 
 
 def _libraries() -> _Libraries:
-    try:
-        with quietly(), _silently():
-            import litert_torch
-            from ai_edge_litert.tools import flatbuffer_utils
-            from ai_edge_quantizer import quantizer, recipe
-    except ModuleNotFoundError:
-        raise ValueError("tflite needs litert-torch: pip install litert-torch") from None
+    check_installed()
+    with quietly(), _silently():
+        import litert_torch
+        from ai_edge_litert.tools import flatbuffer_utils
+        from ai_edge_quantizer import quantizer, recipe
     litert_torch.config.show_progress = False
     return _Libraries(litert_torch, quantizer, recipe, flatbuffer_utils)
 
@@ -227,13 +238,13 @@ def arena_bytes(content: bytes) -> int:
 
     Raises ValueError without tflite-micro, and where it lacks an operation of the network, which it names.
     """
+    if not has_micro():
+        raise ValueError("what memory a microcontroller needs is asked of tflite-micro: pip install tflite-micro")
     # In a process of its own: it says what it used on the standard error alone, and a failure may end the process
     done = subprocess.run([sys.executable, "-c", _MICRO], input=content, capture_output=True, check=False)
     said = done.stderr.decode(errors="replace")
     if used := re.search(r"Arena allocation total (\d+) bytes", said):
         return int(used[1])
-    if "No module named 'tflite_micro'" in said:
-        raise ValueError("the memory on a microcontroller is asked of tflite-micro: pip install tflite-micro")
     lines = [line for line in said.splitlines() if line.strip()]
     missing = re.search(r"Didn't find op for builtin opcode '(\w+)'", said)
     reason = f"it has no {missing[1]}" if missing else lines[-1] if lines else f"it ended with {done.returncode}"
