@@ -232,7 +232,7 @@ def export(asked: ExportOptions) -> Exported:
     output.say(describe(source))
     formats = with_weights(formats, source)
     images = loaded = tested = None
-    measured = asked.data is not None or asked.test or changes.needs_images
+    measured = asked.data is not None or asked.test or changes.needs_images(formats)
     if not measured and asked.changed("data_dir", "skip_unreadable", "group_by", "task", "labels"):
         raise ValueError(
             "--data-dir, --skip-unreadable, --group-by, --task and --labels are of images to measure by: add --data, "

@@ -219,7 +219,7 @@ class ExportOptions(DataOptions, ThreadOptions, OutputOptions):
         str | Sequence[str],
         Option(
             Several(LINE, 1),
-            "Formats, joined by commas: standalone (a Python file, and its weights), state_dict, onnx, pt2.",
+            "Formats, joined by commas: standalone (a Python file, and its weights), state_dict, onnx, pt2, tflite.",
             panels.FORMATS,
         ),
     ] = "standalone,state_dict"
@@ -260,7 +260,7 @@ class ExportOptions(DataOptions, ThreadOptions, OutputOptions):
             "Measure accuracy and speed on its validation images.",
             panels.DATA,
             GIVEN,
-            usual="what it was trained on, where --test or --quantize static need images",
+            usual="what it was trained on, where --test, --quantize static or tflite need images",
             completes="data",
         ),
     ] = None
@@ -275,7 +275,7 @@ class PredictOptions(ThreadOptions, RunsOptions):
         Path | str,
         Option(
             NAMED,
-            "What was trained: RUN:best or RUN:17, nas train's folder, an exported .onnx or .pt2 file.",
+            "What was trained: RUN:best or RUN:17, nas train's folder, an exported .onnx, .pt2 or .tflite file.",
             metavar="NETWORK",
             completes="networks",
             by_place=True,
