@@ -148,9 +148,9 @@ def part_of(operators: Sequence[Operator], outs: Sequence[int]) -> Part:
         flash += FILE_OPERATOR + operator.weights
         kernels += KERNELS.get(operator.kind, OTHER_KERNEL)
         if operator.kind in WEIGHTED:
-            constants, c = 2, operator.shape[0]
-            flash += c * FILE_CHANNEL
-            kernels += 2 * _aligned(4 * c)  # multipliers and shifts
+            constants = 2
+            flash += operator.channels * FILE_CHANNEL
+            kernels += 2 * _aligned(4 * operator.channels)  # multipliers and shifts
         flash += constants * FILE_CONSTANT
         tensors += 1 + constants
     for out in outs[:-1]:
