@@ -148,9 +148,9 @@ def part_of(operators: Sequence[Operator], outs: Sequence[int]) -> Part:
         flash += FILE_OPERATOR + operator.weights
         kernels += KERNELS.get(operator.kind, OTHER_KERNEL)
         if operator.kind in WEIGHTED:
-            constants, c = 2, operator.shape[0]
-            flash += c * FILE_CHANNEL
-            kernels += 2 * _aligned(4 * c)  # multipliers and shifts
+            constants = 2
+            flash += operator.channels * FILE_CHANNEL
+            kernels += 2 * _aligned(4 * operator.channels)  # multipliers and shifts
         flash += constants * FILE_CONSTANT
         tensors += 1 + constants
     for out in outs[:-1]:
@@ -166,7 +166,7 @@ def part_of(operators: Sequence[Operator], outs: Sequence[int]) -> Part:
 
 def footprint_of_parts(parts: Sequence[Part], elements: int, pointer: int = POINTER) -> Footprint:
     """Of a network of `parts`, each of which reads what the one before puts out; the first an image of `elements`."""
-    buffers, scratch = [Buffer(_aligned(elements), 0, 0)], list[Buffer]()
+    buffers, scratch = [(_aligned(elements), 0, 0)], list[tuple[int, int, int]]()
     flash, kernels, tensors, start, handed = FILE, 0, 0, 0, 0
     constants = frozenset[tuple[int, ...]]().union(*(part.constants for part in parts))
     for part in parts:
@@ -174,30 +174,33 @@ def footprint_of_parts(parts: Sequence[Part], elements: int, pointer: int = POIN
         kernels += part.kernels
         tensors += part.tensors
         if part.read:
-            buffers[handed] = buffers[handed]._replace(last=max(buffers[handed].last, start + part.read))
+            size, first, last = buffers[handed]
+            buffers[handed] = size, first, max(last, start + part.read)
         handed = len(buffers) + part.out if part.out >= 0 else handed
-        buffers += [Buffer(size, start + first, start + last) for size, first, last in part.buffers]
-        scratch += [Buffer(size, start + first, start + last) for size, first, last in part.scratch]
+        buffers += [(size, start + first, start + last) for size, first, last in part.buffers]
+        scratch += [(size, start + first, start + last) for size, first, last in part.scratch]
         start += part.operators
-    buffers[handed] = buffers[handed]._replace(last=start)
+    buffers[handed] = (*buffers[handed][:2], start)
     flash += sum(FILE_CONSTANT + 4 * len(numbers) for numbers in constants)
     tensors += len(constants)
     structures = pointer * (ARENA + ARENA_OPERATOR * start + ARENA_TENSOR * tensors)
     return Footprint(flash, structures + kernels + planned([*buffers, *scratch]))
 
 
-def planned(buffers: Sequence[Buffer]) -> int:
+def planned(buffers: Sequence[tuple[int, int, int]]) -> int:
     """The bytes in which TensorFlow Lite Micro's GreedyMemoryPlanner places `buffers`.
 
-    The largest first, of equal ones the last, each into the first gap among those placed that are needed at the same
-    time. It may need more than the most that are needed at one time: of random networks of `compact` a third do.
+    Each is its size, and the first and the last position that need it. The largest is placed first, of equal ones the
+    last, each into the first gap among those placed that are needed at the same time. That may be more than is needed
+    at any one time: of random networks of `compact` for a third.
     """
     placed: list[list[tuple[int, int]]] = [[] for _ in range(1 + max(last for _, _, last in buffers))]
     most = 0
-    by_size = sorted(range(len(buffers)), key=lambda i: (buffers[i].size, i), reverse=True)
-    for size, first, last in (buffers[i] for i in by_size):
+    none = frozenset[tuple[int, int]]()
+    by_size = sorted(((size, i, first, last) for i, (size, first, last) in enumerate(buffers)), reverse=True)
+    for size, _, first, last in by_size:
         start = 0
-        for begin, end in sorted({span for at in placed[first : last + 1] for span in at}):
+        for begin, end in sorted(none.union(*placed[first : last + 1])):
             if begin - start >= size:
                 break
             start = max(start, end)

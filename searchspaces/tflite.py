@@ -65,6 +65,10 @@ class Operator(NamedTuple):
     def elements(self) -> int:
         return math.prod(self.shape)
 
+    @property
+    def channels(self) -> int:
+        return self.shape[-1] if self.kind == "FULLY_CONNECTED" else self.shape[0]
+
 
 class Recorder(Following[int]):
     """Records the operators of a forward while it is entered, as they are called.
@@ -111,6 +115,11 @@ class Recorder(Following[int]):
 
     def shape(self, position: int) -> tuple[int, ...]:
         return self.operators[position].shape
+
+    def constants(self, call: Call) -> int:
+        """The elements of the tensors that a function is given and that do not come from the image."""
+        given = tensors_in((*call.args, *call.kwargs.values()))
+        return sum(tensor.numel() for tensor in given if id(tensor) not in self._known)
 
 
 class Call(NamedTuple):
@@ -267,18 +276,21 @@ def _nothing(to: Recorder, call: Call) -> int:
 
 
 def _simple(kind: str) -> Writer:
-    """An operator that reads what the function is given, and a number if that is one thing and the function has two."""
+    """An operator that reads what the function is given: tensors of the image, others, and numbers."""
 
     def write(to: Recorder, call: Call) -> int:
         numbers = tuple(arg for arg in call.args[1:] if isinstance(arg, int | float))
-        return to.add(kind, call.reads, call.shape, weights=len(numbers[:1]), options=numbers)
+        weights = to.constants(call)
+        own = (len(to.operators),) if weights else numbers
+        return to.add(kind, call.reads, call.shape, weights=weights or len(numbers[:1]), options=own)
 
     return write
 
 
 def _other(to: Recorder, call: Call) -> int:
-    """Of a function of which nothing more is known."""
-    return to.add(call.name.upper(), call.reads, call.shape, options=(len(to.operators),))
+    """Of a function of which nothing more is known: an operator that has its weights, with one scale."""
+    kind, own = call.name.strip("_").upper(), (len(to.operators),)
+    return to.add(kind, call.reads, call.shape, weights=to.constants(call), options=own)
 
 
 def _range(part: Tensor) -> tuple[tuple[int, ...], ...]:
@@ -312,6 +324,7 @@ WRITERS: Mapping[Any, Writer] = {
     **_each(_joined, torch.cat, torch.concat),
     **_each(_simple("ADD"), Tensor.add, Tensor.add_, torch.add, Tensor.__add__, Tensor.__radd__, Tensor.__iadd__),
     **_each(_simple("MUL"), Tensor.mul, Tensor.mul_, torch.mul, Tensor.__mul__, Tensor.__rmul__, Tensor.__imul__),
+    **_each(_simple("SUB"), Tensor.sub, Tensor.sub_, torch.sub, Tensor.__sub__, Tensor.__rsub__, Tensor.__isub__),
     **_each(_simple("RELU"), F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_),
     **_each(_simple("RELU6"), F.relu6),
     **_each(_clamped, F.hardtanh),
@@ -322,7 +335,7 @@ WRITERS: Mapping[Any, Writer] = {
     **_each(_sigmoid_weighted, F.silu),
     **_each(_nothing, F.dropout, F.dropout2d, Tensor.contiguous, Tensor.clone, Tensor.detach),
 }
-IN_PLACE = (Tensor.__iadd__, Tensor.__imul__)
+IN_PLACE = (Tensor.__iadd__, Tensor.__imul__, Tensor.__isub__)
 
 
 # ---------------------------------------------------------------------------- what of it stands in the file

@@ -143,6 +143,25 @@ def test_all_outputs_stay() -> None:
     assert tensors(Both(), 8, 16) == 3 * 8 * 8 * 16
 
 
+class Mixer(nn.Module):
+    """Weights that no layer has, a layer that no writer knows, and a linear layer on `[B, T, C]`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.along, self.linear = nn.Parameter(torch.ones(64, 64)), nn.Conv1d(3, 3, 5), nn.Linear(60, 7)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.linear(self.along(x.flatten(2) @ self.weight))
+        return out
+
+
+def test_no_weights_are_left_out() -> None:
+    module = Mixer()
+    found = footprint(module, 8)
+    weights = 64 * 64 + (3 * 3 * 5 + 3) + 7 * (60 + 4 + 24)
+    assert found.flash == weights + 700 + 4 * 150 + 5 * 133 + 4 * 3  # reshaped to so many numbers
+
+
 @pytest.mark.parametrize(
     "module",
     [
