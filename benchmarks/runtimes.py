@@ -3,8 +3,8 @@
     python benchmarks/runtimes.py
 
 Random networks of `compact`, one image at a time, on one thread of this CPU. All are timed in turns, round by round, so
-that other programs slow all of them down alike; a network's time is the median over rounds. How well the rounds of even
-and odd numbers agree is as much as the agreement of two runtimes could show.
+that other programs slow all of them down alike, and by the time that they have the CPU; a network's time is the median
+over rounds. How well the rounds of even and odd numbers agree is as much as the agreement of two runtimes could show.
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ from __future__ import annotations
 import argparse
 import itertools
 import random
+import time
+from collections.abc import Callable
 from statistics import median
 
 import torch
 from scipy.stats import spearmanr
+from torch import Tensor
 
 from nas.cli.tables import table
-from nas.devices.latency import CALIBRATION, Effort, Measured, measure_latency, onnx_latency
+from nas.devices.latency import CALIBRATION, Effort, Measured, timed
+from nas.devices.onnx_runtime import onnx_session
 from nas.exports.steps import int8_bytes, program_bytes
 from searchspaces import Compact
 from searchspaces.cost import cost
@@ -32,18 +36,23 @@ class Timed:
 
     def __init__(self, space: Compact, number: int) -> None:
         torch.manual_seed(number)
-        arch = space.sample(random.Random(number))
-        self.network = space.build(arch, 10, SIZE).eval()
-        self.macs = cost(self.network, SIZE).macs
-        shown = [torch.randn(CALIBRATION, 3, SIZE, SIZE)]
-        self._float32 = program_bytes(self.network, SIZE, "onnx")
-        (self._int8,) = int8_bytes(self.network, SIZE, ["onnx"], shown)
-        self.turns: dict[str, list[Measured]] = {"pytorch": [], "onnxruntime": [], "onnxruntime-int8": []}
+        network = space.build(space.sample(random.Random(number)), 10, SIZE).eval()
+        self.macs = cost(network, SIZE).macs
+        float32 = program_bytes(network, SIZE, "onnx", one_image=True)
+        shown = torch.randn(CALIBRATION, 3, SIZE, SIZE)
+        (int8,) = int8_bytes(network, SIZE, ["onnx"], shown.split(1), one_image=True)
+        network = network.to(memory_format=torch.channels_last)
+        image = shown[:1].contiguous(memory_format=torch.channels_last)
+        self.works: dict[str, Callable[[], object]] = {
+            "pytorch": lambda: network(image),
+            "onnxruntime": onnx_work(float32, shown[:1]),
+            "onnxruntime-int8": onnx_work(int8, shown[:1]),
+        }
+        self.turns: dict[str, list[Measured]] = {runtime: [] for runtime in self.works}
 
     def take_a_turn(self) -> None:
-        self.turns["pytorch"].append(measure_latency(self.network, SIZE, effort=TURN))
-        self.turns["onnxruntime"].append(onnx_latency(self._float32, SIZE, effort=TURN))
-        self.turns["onnxruntime-int8"].append(onnx_latency(self._int8, SIZE, effort=TURN))
+        for runtime, work in self.works.items():
+            self.turns[runtime].append(timed(work, TURN, clock=time.process_time))
 
     def seconds(self, runtime: str, rounds: slice = slice(None)) -> float:
         return median(turn.seconds for turn in self.turns[runtime][rounds])
@@ -51,6 +60,12 @@ class Timed:
     def spread(self, runtime: str) -> float:
         """Within a turn."""
         return median(turn.spread for turn in self.turns[runtime])
+
+
+def onnx_work(content: bytes, images: Tensor) -> Callable[[], object]:
+    session = onnx_session(content, threads=1)
+    given = {"images": images.numpy()}
+    return lambda: session.run(None, given)
 
 
 def agreement(networks: list[Timed]) -> list[tuple[str, ...]]:
@@ -68,6 +83,7 @@ def agreement(networks: list[Timed]) -> list[tuple[str, ...]]:
     return rows
 
 
+@torch.no_grad()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", type=int, default=12)

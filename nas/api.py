@@ -190,7 +190,7 @@ def compare(asked: CompareOptions) -> Run:
     starts = check_starts(comparison, dataset, recipe)
     costs = choices.choose_costs(asked), choices.choose_measuring(asked)
     if asked.costs is None and costs[1] == Measuring():
-        costs = costs_of(targets, home)
+        costs = costs_of(targets, home, asked.trust_commands, output.say)
     costs[1].check(costs[0])
     config = comparison_config(comparison, dataset, source, recipe, where, asked.threads, *costs)
     dataset = choices.with_test(dataset, config.source.again(), output)

@@ -35,6 +35,15 @@ class Measuring:
         """Whether a command or the table tells it."""
         return cost in self.told
 
+    def check_trusted(self, run: str, trusted: bool) -> None:
+        """Raises ValueError where it has commands that nobody allowed: the file of a `run` named them, not a person."""
+        if self.commands and not trusted:
+            said = "; ".join(f"{names}={command}" for names, command in self.commands.items())
+            raise ValueError(
+                f"{run} measures costs by a command, which its file names, and running it may do anything: where you "
+                f"trust it ({said}), add --trust-commands"
+            )
+
     def check(self, wanted: Iterable[str]) -> None:
         """Raises ValueError where nobody can tell a cost that is `wanted`."""
         for name in wanted:

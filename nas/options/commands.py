@@ -41,6 +41,7 @@ from nas.options.groups import (
     Table,
     ThreadOptions,
     TimeBudget,
+    TrustCommands,
     TrainingOptions,
     Trials,
     TrustOptions,
@@ -135,6 +136,7 @@ class ResumeOptions(ClusterOptions, PrintOptions):
     data: DataAgain = None
     data_dir: DataDir = None
     table: Table = None
+    trust_commands: TrustCommands = False
     on_trial: OnTrial = None
 
 
@@ -207,6 +209,7 @@ class CompareOptions(
     ] = False
     seeds: Annotated[int, Option(SEEDS, "Trainings of each network, seeds 0, 1, ...", panels.TRAINING)] = 3
     name: Annotated[str | None, Option(MAYBE_LINE, "Of the run.", panels.OUTPUT, usual="compare-1, -2, ...")] = None
+    trust_commands: TrustCommands = False
 
 
 @dataclass(frozen=True)

@@ -666,6 +666,16 @@ class MachineOptions(DeviceOptions, ClusterOptions):
 # ------------------------------------------------------------------- what a file may do
 
 
+TrustCommands = Annotated[
+    bool,
+    Option(
+        FLAG,
+        "Measure costs by the --cost-command that the run names, which is run by the shell.",
+        panels.OPENING,
+    ),
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrustOptions(Options):
     """What a person may allow where runs and networks are opened, which others may have written."""

@@ -37,7 +37,8 @@ def to_the_end(
     DeviceFault where the device is broken.
     """
     prepare()
-    goes_on = f"`nas resume {repeats.name_of(run)}{run.permissions}` continues"
+    trust = " --trust-commands" if run.config.measuring.commands else ""
+    goes_on = f"`nas resume {repeats.name_of(run)}{run.permissions}{trust}` continues"
     try:
         with resumable(run.path, goes_on):
             if run.config.workload.is_over(run, budget):

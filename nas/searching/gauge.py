@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cached_property
@@ -28,6 +29,7 @@ class Gauge:
     def __init__(self, measuring: Measuring, shape: tuple[int, int, int], say: Callable[[str], None]) -> None:
         self.names = frozenset(measuring.told)
         self._shape, self._say = shape, say
+        self.waited = 0.0  # seconds for a device that was gone
         self._known: dict[str, dict[str, float]] = {}  # by the network's text: a comparison has several seeds of each
         self._open = ExitStack()
         self._commands = [
@@ -47,9 +49,13 @@ class Gauge:
             found: dict[str, float] = {}
             for device in self._devices:
                 with self._files(device.command, network) as files:
-                    found |= device.measure_patiently(files, self._say)
+                    found |= device.measure_patiently(files, self._say, self._sleep)
             self._known[network.text] = found
         return self._known[network.text]
+
+    def _sleep(self, seconds: float) -> None:
+        self.waited += seconds
+        time.sleep(seconds)
 
     def check(self) -> dict[str, float]:
         """The costs of the smallest network. Raises Unmeasured where a command does not tell them: it never will."""

@@ -263,8 +263,9 @@ class Search:
 
     @property
     def seconds_spent(self) -> float:
-        """Time spent on this run by this process and those before it."""
-        return self._seconds_before + time.monotonic() - self._began
+        """Time spent on this run by this process and those before it, but for what a device was waited for."""
+        waited = self.gauge.waited if self.gauge else 0.0
+        return self._seconds_before + time.monotonic() - self._began - waited
 
     def seconds_left(self) -> float | None:
         """Until the budget is spent, as far as one can tell; None before the first trial is done."""
