@@ -148,9 +148,7 @@ def source_of(
     return chosen, why, usual.recipe if usual else None
 
 
-def costs_of(
-    targets: Sequence[str], runs_dir: Path, trusted: bool, say: Say
-) -> tuple[tuple[str, ...], Measuring]:
+def costs_of(targets: Sequence[str], runs_dir: Path, trusted: bool, say: Say) -> tuple[tuple[str, ...], Measuring]:
     """The costs that the runs of `targets` asked for, and how the first of them that measured some did it.
 
     What a run measured by a command is left out, of which `say` hears, where nobody `trusted` that.
@@ -160,7 +158,9 @@ def costs_of(
     asked = in_order(cost for config in configs for cost in config.costs)
     measuring = next((config.measuring for config in configs if config.measuring != Measuring()), Measuring())
     if measuring.commands and not trusted:
-        say(f"left out: {', '.join(measuring.told)}, measured by a command in the run; with --trust-commands it is run\n")
+        say(
+            f"left out: {', '.join(measuring.told)}, measured by a command in the run; with --trust-commands it is run\n"
+        )
         return tuple(cost for cost in asked if not measuring.knows(cost)), Measuring()
     return asked, measuring
 

@@ -41,9 +41,9 @@ from nas.options.groups import (
     Table,
     ThreadOptions,
     TimeBudget,
-    TrustCommands,
     TrainingOptions,
     Trials,
+    TrustCommands,
     TrustOptions,
     TuningOptions,
 )
