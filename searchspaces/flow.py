@@ -76,8 +76,8 @@ class _Flow(TorchFunctionMode):
         if func in KEEPS_SHAPE and len(given) == 1:
             return given[0]
         reads = tuple(end for tensor in given for end in self._ends[id(tensor)])
-        if len(given) > 1 or func in _POOLS:
-            reads = (self._add(POOL if func in _POOLS else NOTHING, reads),)
+        if len(given) > 1 or func in POOLS:
+            reads = (self._add(POOL if func in POOLS else NOTHING, reads),)
         return self._noted(self._run(func, args, kwargs), reads)
 
     def _weighted(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
@@ -144,4 +144,4 @@ def _tensors(values: Any) -> list[Tensor]:
 
 
 _SCALES = {Tensor.mul, Tensor.mul_, torch.mul, Tensor.__mul__, Tensor.__rmul__, Tensor.__imul__}
-_POOLS = {F.max_pool2d, F.avg_pool2d, torch.max_pool2d, torch._C._nn.avg_pool2d, F.adaptive_avg_pool2d}
+POOLS = {F.max_pool2d, F.avg_pool2d, torch.max_pool2d, torch._C._nn.avg_pool2d, F.adaptive_avg_pool2d}
