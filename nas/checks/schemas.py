@@ -41,6 +41,7 @@ SCHEDULES = ("onecycle", "cosine", "constant")
 POLICIES = ("none", "trivialaugment", "randaugment")  # of augmentation
 COSTS = ("macs", "params", "latency")
 SIGNALS = ("accuracy", "loss")
+RUNTIMES = ("pytorch", "onnxruntime", "onnxruntime-int8")  # by which a network's latency is measured
 SELECTIONS = ("last", "best")
 TASKS = ("classification", "multilabel", "regression")  # see `nas.data.targets`
 METRICS_OF = {

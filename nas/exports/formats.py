@@ -14,12 +14,13 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from nas.devices.onnx_runtime import onnx_packages, onnx_session
 from nas.exports.inspected import checked_pt2
 from searchspaces.images import RGB
 
@@ -87,7 +88,7 @@ def onnx_bytes(program: torch.export.ExportedProgram, metadata: Metadata = NOTHI
 
     Raises ValueError without the packages that it needs.
     """
-    onnx, _ = _onnx()
+    onnx, _ = onnx_packages()
     with quietly():
         exported = torch.onnx.export(
             program, dynamo=True, input_names=["images"], output_names=["logits"], verbose=False
@@ -117,7 +118,7 @@ def _name_batch(model: Any) -> None:
 
 def run_onnx(content: bytes) -> Logits:
     """What the content of a .onnx file computes, by onnxruntime on the CPU, with as many threads as PyTorch has."""
-    session = _session(content)
+    session = onnx_session(content, torch.get_num_threads())
 
     def logits(images: Tensor) -> Tensor:
         return torch.from_numpy(session.run(None, {"images": images.contiguous().numpy()})[0])
@@ -127,27 +128,7 @@ def run_onnx(content: bytes) -> Logits:
 
 def onnx_metadata(content: bytes) -> dict[str, str]:
     """What the content of a .onnx file says of the network."""
-    return dict(_session(content).get_modelmeta().custom_metadata_map)
-
-
-def _session(content: bytes) -> Any:
-    _, onnxruntime = _onnx()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3  # errors
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-
-def _onnx() -> tuple[ModuleType, ModuleType]:
-    try:
-        import onnx
-        import onnxruntime
-        import onnxscript  # noqa: F401
-    except ModuleNotFoundError:
-        raise ValueError(
-            "ONNX needs onnx, onnxscript and onnxruntime: pip install onnx onnxscript onnxruntime"
-        ) from None
-    return onnx, onnxruntime
+    return dict(onnx_session(content, threads=1).get_modelmeta().custom_metadata_map)
 
 
 @contextlib.contextmanager

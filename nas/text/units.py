@@ -1,4 +1,4 @@
-"""Numbers as people write them: `10M` multiply-adds, `20m` of time."""
+"""Numbers as people write them: `10M` multiply-adds, `20m` of time, `1.3mJ` of energy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ N = TypeVar("N", int, float)
 
 _COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9}
 _BYTES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2.0**10, "mi": 2.0**20, "gi": 2.0**30, "ti": 2.0**40}
-_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_JOULES = {"nJ": 1e-9, "uJ": 1e-6, "µJ": 1e-6, "μJ": 1e-6, "mJ": 1e-3, "J": 1.0, "kJ": 1e3}  # mJ is no MJ
 
 
 def parse_count(text: str | float) -> float:
@@ -37,13 +38,13 @@ def parse_whole(text: str | float) -> int:
 
 
 def parse_seconds(text: str | float) -> float:
-    """`20m` -> 1200, `1h30m` -> 5400, `5ms` -> 0.005; what is no text is seconds. Raises ValueError for anything else.
+    """`20m` -> 1200, `1h30m` -> 5400, `5ms` -> 0.005, `850us` -> 0.00085; what is no text is seconds.
 
-    A text without a unit is none: who types 20 may mean minutes.
+    Raises ValueError for anything else. A text without a unit is none: who types 20 may mean minutes.
     """
     if not isinstance(text, str):
         return _finite(text)
-    parts = re.findall(r"([0-9.]+)\s*([a-zA-Z]*)", text)
+    parts = re.findall(r"([0-9.]+)\s*([a-zA-Zµμ]*)", text)
     if not parts or "".join(n + u for n, u in parts) != text.replace(" ", ""):
         raise ValueError(f"{text!r} is not a time: write 90s, 20m, 1h30m or 5ms")
     if any((u.lower() or "s") not in _SECONDS or not is_number(n) for n, u in parts):
@@ -61,6 +62,16 @@ def parse_bytes(text: str | float) -> float:
     if not match or match[2].lower() not in _BYTES or not is_number(match[1]):
         raise ValueError(f"{text!r} is not an amount of memory: write 500MB, 2GB or 1.5GiB")
     return _finite(float(match[1]) * _BYTES[match[2].lower()])
+
+
+def parse_joules(text: str | float) -> float:
+    """`1.3mJ` -> 0.0013; what is no text is joules. Raises ValueError for anything else."""
+    if not isinstance(text, str):
+        return _finite(text)
+    match = re.fullmatch(r"([0-9.]+)\s*([a-zA-Zµμ]+)", text.strip())
+    if not match or match[2] not in _JOULES or not is_number(match[1]):
+        raise ValueError(f"{text!r} is not an energy: write 850uJ, 1.3mJ or 2J")
+    return _finite(float(match[1]) * _JOULES[match[2]])
 
 
 def parse_names(text: str) -> tuple[str, ...]:
@@ -84,6 +95,14 @@ def format_bytes(count: float) -> str:
         if count >= size:
             return f"{count / size:.3g} {unit}" if count < 999.5 * size else f"{count / size:.0f} {unit}"
     return f"{count:g} B"
+
+
+def format_joules(joules: float) -> str:
+    """0.0013 -> `1.3 mJ`."""
+    for size, unit in ((1e3, "kJ"), (1.0, "J"), (1e-3, "mJ"), (1e-6, "uJ")):
+        if joules >= size:
+            return f"{joules / size:.3g} {unit}" if joules < 999.5 * size else f"{joules / size:.0f} {unit}"
+    return f"{joules * 1e9:.3g} nJ"
 
 
 def format_seconds(seconds: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
@@ -9,7 +10,8 @@ import torch
 from torch import nn
 
 from nas import baselines
-from nas.devices.latency import latency
+from nas.checks.schemas import RUNTIMES
+from nas.devices.latency import Effort, latency, measure_latency, onnx_latency, timed
 from nas.devices.recording import RECORDERS, CannotRecord, Work
 from nas.devices.tensor_program import TensorPrograms
 
@@ -62,3 +64,94 @@ def test_what_cannot_be_recorded_is_timed_as_it_is(refuses: bool, monkeypatch: p
     network = Calls(reads=not refuses)
     assert latency(network, 8, repeats=30) > 0
     assert network.calls == 2 + 40
+
+
+# ---------------------------------------------------------------------------- one timing loop
+
+
+class Waits:
+    """Takes as many milliseconds as `times` says, over and over."""
+
+    def __init__(self, *times: float) -> None:
+        self.times, self.calls = times, 0
+
+    def __call__(self) -> None:
+        time.sleep(self.times[self.calls % len(self.times)] / 1000)
+        self.calls += 1
+
+
+def test_median_and_spread() -> None:
+    found = timed(Waits(8, 8, 8, 40), Effort.of(9), images=2)
+    assert found.repeats == 9 and 0.004 <= found.seconds < 0.012
+    assert timed(Waits(2), Effort.of(1)).spread == 0
+    assert timed(Waits(2, 40), Effort.of(8)).spread > timed(Waits(20), Effort.of(8)).spread
+
+
+def test_a_fast_network_is_timed_more_often() -> None:
+    effort = Effort(least=4, most=1000, seconds=0.2)
+    fast, slow = Waits(1), Waits(300)
+    assert 6 < timed(fast, effort).repeats < 200
+    assert timed(slow, effort).repeats == 4 and slow.calls == 5  # one to warm up
+    assert timed(Waits(0), Effort(least=4, most=10, seconds=5)).repeats == 10
+
+
+# ---------------------------------------------------------------------------- other runtimes
+
+LITTLE = Effort(least=5, most=20, seconds=0.02)
+
+
+def small() -> nn.Module:
+    torch.manual_seed(0)
+    return baselines.build("resnet8@0.5", 10, 32)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_every_runtime_measures(runtime: str) -> None:
+    if runtime != "pytorch":
+        pytest.importorskip("onnxruntime")
+    if runtime == "onnxruntime-int8":
+        pytest.importorskip("torchao")
+    found = measure_latency(small(), 32, runtime, threads=1, effort=LITTLE)
+    assert 1e-6 < found.seconds < 1 and found.spread >= 0 and 5 <= found.repeats <= 20
+
+
+def test_an_exported_network_is_as_it_was() -> None:
+    pytest.importorskip("onnxruntime")
+    network = small().train()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    state = torch.random.get_rng_state()
+    measure_latency(network, 32, "onnxruntime", effort=LITTLE)
+    assert network.training and torch.equal(state, torch.random.get_rng_state())
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def test_images_of_other_channels() -> None:
+    pytest.importorskip("onnxruntime")
+    network = nn.Sequential(nn.Conv2d(2, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    assert measure_latency(network, 8, "onnxruntime", channels=2, effort=LITTLE).seconds > 0
+
+
+def test_threads_are_those_asked_for_and_only_then() -> None:
+    seen = set()
+
+    class Notes(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.add(torch.get_num_threads())
+            return x
+
+    before = torch.get_num_threads()
+    measure_latency(Notes(), 8, threads=2, effort=LITTLE)
+    assert seen == {2} and torch.get_num_threads() == before
+
+
+def test_another_runtime_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match="--latency-runtime is one of pytorch, onnxruntime, onnxruntime-int8, not 'tvm'"
+    ):
+        measure_latency(small(), 32, "tvm")
+
+
+def test_a_missing_package_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ValueError, match="pip install onnx onnxscript onnxruntime"):
+        onnx_latency(b"", 32)

@@ -8,10 +8,12 @@ from nas.cli.tables import table
 from nas.text.units import (
     format_bytes,
     format_count,
+    format_joules,
     format_percent,
     format_seconds,
     parse_bytes,
     parse_count,
+    parse_joules,
     parse_seconds,
     parse_whole,
 )
@@ -23,7 +25,18 @@ def test_counts(text: str, count: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("20m", 1200), ("1h30m", 5400), (90, 90), ("5ms", 0.005), ("1.5h", 5400), ("2d", 172800)]
+    ("text", "seconds"),
+    [
+        ("20m", 1200),
+        ("1h30m", 5400),
+        (90, 90),
+        ("5ms", 0.005),
+        ("1.5h", 5400),
+        ("2d", 172800),
+        ("850us", 85e-5),
+        ("850 µs", 85e-5),
+        ("7ns", 7e-9),
+    ],
 )
 def test_times(text: str | float, seconds: float) -> None:
     assert parse_seconds(text) == pytest.approx(seconds)
@@ -74,6 +87,19 @@ def test_what_is_no_amount_of_memory_is_refused(text: str) -> None:
         parse_bytes(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "joules"), [("1.3mJ", 0.0013), ("2 J", 2), ("850uJ", 85e-5), ("850µJ", 85e-5), ("3kJ", 3e3), (0.5, 0.5)]
+)
+def test_energies(text: str | float, joules: float) -> None:
+    assert parse_joules(text) == pytest.approx(joules)
+
+
+@pytest.mark.parametrize("text", ["", "some", "-2mJ", "2", "2MJ", "mJ", "2mj", "2mW"])
+def test_what_is_no_energy_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an energy: write"):
+        parse_joules(text)
+
+
 def test_formats() -> None:
     assert [format_bytes(n) for n in (0, 999, 1420, 999_900_000, 2.345e9)] == [
         "0 B", "999 B", "1.42 kB", "1000 MB", "2.35 GB",
@@ -84,6 +110,7 @@ def test_formats() -> None:
     assert [format_seconds(s) for s in (None, 0.0051, 3.14, 59.7, 75, 3700)] == [
         "-", "5.1ms", "3.1s", "1m00s", "1m15s", "1h01m",
     ]  # fmt: skip
+    assert [format_joules(j) for j in (0, 2e-9, 0.0013, 2.5, 3e3)] == ["0 nJ", "2 nJ", "1.3 mJ", "2.5 J", "3 kJ"]
     assert format_percent(0.6123) == "61.2 %" and format_percent(None) == "-"
 
 
