@@ -98,22 +98,26 @@ def onnx_latency(
     return timed(lambda: session.run(None, {"images": images}), effort)
 
 
-def timed(compute: Callable[[], object], effort: Effort, images: int = 1) -> Measured:
-    """How long `compute`, which is of so many `images`, takes for one."""
-    _times(compute, effort.least // 3, effort.most // 3, effort.seconds / 3)
-    times = _times(compute, effort.least, effort.most, effort.seconds)
+def timed(
+    compute: Callable[[], object], effort: Effort, images: int = 1, clock: Callable[[], float] = time.perf_counter
+) -> Measured:
+    """How long `compute`, which is of so many `images`, takes for one, in seconds of `clock`."""
+    _times(compute, effort.least // 3, effort.most // 3, effort.seconds / 3, clock)
+    times = _times(compute, effort.least, effort.most, effort.seconds, clock)
     median = statistics.median(times)
     first, _, third = statistics.quantiles(times, n=4, method="inclusive") if len(times) > 1 else (median,) * 3
     return Measured(median / images, (third - first) / median, len(times))
 
 
-def _times(compute: Callable[[], object], least: int, most: int, seconds: float) -> list[float]:
+def _times(
+    compute: Callable[[], object], least: int, most: int, seconds: float, clock: Callable[[], float]
+) -> list[float]:
     times: list[float] = []
-    begin = time.perf_counter()
-    while len(times) < least or (len(times) < most and time.perf_counter() - begin < seconds):
-        start = time.perf_counter()
+    begin = clock()
+    while len(times) < least or (len(times) < most and clock() - begin < seconds):
+        start = clock()
         compute()
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return times
 
 
@@ -170,15 +174,15 @@ def _threads(count: int) -> Iterator[None]:
 
 
 def _exported(network: nn.Module, image_size: int, channels: int, int8: bool) -> bytes:
-    """The content of a .onnx file of `network`, which stays where it is and in its mode."""
+    """The content of a .onnx file of `network` for one image; `network` stays where it is and in its mode."""
     from nas.exports.formats import NOTHING  # exports are above us: who measures by PyTorch needs none of it
     from nas.exports.steps import int8_bytes, program_bytes
 
     module = deepcopy(network).cpu().eval()
     if not int8:
-        return program_bytes(module, image_size, "onnx", NOTHING, channels)
-    batches = [_random_images(CALIBRATION, channels, image_size)]
-    (content,) = int8_bytes(module, image_size, ["onnx"], batches, NOTHING, channels)
+        return program_bytes(module, image_size, "onnx", NOTHING, channels, one_image=True)
+    batches = [image.unsqueeze(0) for image in _random_images(CALIBRATION, channels, image_size)]
+    (content,) = int8_bytes(module, image_size, ["onnx"], batches, NOTHING, channels, one_image=True)
     return content
 
 

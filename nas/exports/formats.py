@@ -30,14 +30,20 @@ NOTHING: Metadata = MappingProxyType({})
 PT2_METADATA = "metadata.json"  # among the extra files of a .pt2
 
 
-def to_program(module: nn.Module, image_size: int, channels: int = RGB) -> torch.export.ExportedProgram:
-    """`module`, in evaluation mode, as `torch.export` traces it. Raises ValueError where it cannot."""
+def to_program(
+    module: nn.Module, image_size: int, channels: int = RGB, one_image: bool = False
+) -> torch.export.ExportedProgram:
+    """`module`, in evaluation mode, as `torch.export` traces it. Raises ValueError where it cannot.
+
+    With `one_image` it takes batches of one image alone, and is traced and exported in half the time.
+    """
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), None)
     # Of one image the batch's size would be taken for a constant
-    images = torch.zeros(2, channels, image_size, image_size, dtype=dtype)
+    images = torch.zeros(1 if one_image else 2, channels, image_size, image_size, dtype=dtype)
+    open_axis = None if one_image else ({0: torch.export.Dim("batch")},)
     try:
         with quietly():
-            return torch.export.export(module, (images,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+            return torch.export.export(module, (images,), dynamic_shapes=open_axis)
     except Exception as error:  # the tracer's many ways
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(

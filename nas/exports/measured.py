@@ -1,7 +1,7 @@
 """The files of a network that a device measures, see `nas.devices.command`: its cost does not wait for its training.
 
 So its weights are random, the same ones each time. The time that a network takes hardly depends on them, its memory and
-flash do not at all.
+flash do not at all. The files are for one image at a time.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _written(
 def _content(name: str, module: nn.Module, title: str, num_classes: int, image_size: int, channels: int) -> str | bytes:
     """Of the file in the format of that `name`."""
     if name in PROGRAMS:
-        return PROGRAMS[name].to_bytes(to_program(module, image_size, channels), {})
+        return PROGRAMS[name].to_bytes(to_program(module, image_size, channels, one_image=True), {})
     if name == "standalone":
         return standalone_source(module, title, image_size, num_classes, channels=channels)
     if name == "state_dict":

@@ -65,10 +65,15 @@ def _evaluate(logits: Logits, images: Images, data: Dataset) -> tuple[float, flo
 
 
 def program_bytes(
-    module: nn.Module, image_size: int, form: str, metadata: Metadata = NOTHING, channels: int = RGB
+    module: nn.Module,
+    image_size: int,
+    form: str,
+    metadata: Metadata = NOTHING,
+    channels: int = RGB,
+    one_image: bool = False,
 ) -> bytes:
-    """`module` as a file's content in the format `form`."""
-    return PROGRAMS[form].to_bytes(to_program(module.eval(), image_size, channels), metadata)
+    """`module` as a file's content in the format `form`, see `to_program`."""
+    return PROGRAMS[form].to_bytes(to_program(module.eval(), image_size, channels, one_image), metadata)
 
 
 def int8_bytes(
@@ -78,14 +83,18 @@ def int8_bytes(
     batches: Sequence[Tensor],
     metadata: Metadata = NOTHING,
     channels: int = RGB,
+    one_image: bool = False,
 ) -> Iterator[bytes]:
-    """`module` in int8 in each of `forms`. Calibrated by `batches`; without any, dynamically quantised."""
+    """`module` in int8 in each of `forms`, see `to_program`.
+
+    Calibrated by `batches`, each of one image where the program is for `one_image`; without any, dynamically quantised.
+    """
     dynamic = not batches
-    program = to_program(module.eval(), image_size, channels)
-    shown = batches or [torch.zeros(2, channels, image_size, image_size)]
+    program = to_program(module.eval(), image_size, channels, one_image)
+    shown = batches or [torch.zeros(1 if one_image else 2, channels, image_size, image_size)]
     quantized = quantize(program, shown, dynamic)
     for form in forms:
-        yield PROGRAMS[form].to_bytes(to_program(quantized, image_size, channels), metadata)
+        yield PROGRAMS[form].to_bytes(to_program(quantized, image_size, channels, one_image), metadata)
 
 
 def calibration_batches(data: Dataset) -> list[Tensor]:

@@ -11,7 +11,7 @@ from torch import nn
 
 from nas import baselines
 from nas.checks.schemas import RUNTIMES
-from nas.devices.latency import Effort, latency, measure_latency, onnx_latency, timed
+from nas.devices.latency import Effort, Measured, latency, measure_latency, onnx_latency, timed
 from nas.devices.recording import RECORDERS, CannotRecord, Work
 from nas.devices.tensor_program import TensorPrograms
 
@@ -69,30 +69,33 @@ def test_what_cannot_be_recorded_is_timed_as_it_is(refuses: bool, monkeypatch: p
 # ---------------------------------------------------------------------------- one timing loop
 
 
-class Waits:
-    """Takes as many milliseconds as `times` says, over and over."""
+class Pretended:
+    """Something to compute that takes as long as `times` says, over and over, and the clock that says so."""
 
     def __init__(self, *times: float) -> None:
-        self.times, self.calls = times, 0
+        self.times, self.calls, self.now = times, 0, 0.0
 
     def __call__(self) -> None:
-        time.sleep(self.times[self.calls % len(self.times)] / 1000)
+        self.now += self.times[self.calls % len(self.times)]
         self.calls += 1
+
+    def timed(self, effort: Effort, images: int = 1) -> Measured:
+        return timed(self, effort, images, clock=lambda: self.now)
 
 
 def test_median_and_spread() -> None:
-    found = timed(Waits(8, 8, 8, 40), Effort.of(9), images=2)
-    assert found.repeats == 9 and 0.004 <= found.seconds < 0.012
-    assert timed(Waits(2), Effort.of(1)).spread == 0
-    assert timed(Waits(2, 40), Effort.of(8)).spread > timed(Waits(20), Effort.of(8)).spread
+    work = Pretended(1.0, 2.0, 3.0, 4.0, 90.0)
+    assert work.timed(Effort.of(5), images=2) == Measured(1.5, pytest.approx(2 / 3), 5)
+    assert work.calls == 6  # one to warm up
+    assert Pretended(2.0).timed(Effort.of(1)) == Measured(2.0, 0.0, 1)
 
 
 def test_a_fast_network_is_timed_more_often() -> None:
-    effort = Effort(least=4, most=1000, seconds=0.2)
-    fast, slow = Waits(1), Waits(300)
-    assert 6 < timed(fast, effort).repeats < 200
-    assert timed(slow, effort).repeats == 4 and slow.calls == 5  # one to warm up
-    assert timed(Waits(0), Effort(least=4, most=10, seconds=5)).repeats == 10
+    effort = Effort(least=4, most=50, seconds=1.0)
+    fast, slow, instant = Pretended(0.05), Pretended(3.0), Pretended(0.001)
+    assert fast.timed(effort).repeats == pytest.approx(20, abs=1) and fast.calls == pytest.approx(27, abs=1)
+    assert slow.timed(effort).repeats == 4 and slow.calls == 5
+    assert instant.timed(effort).repeats == 50
 
 
 # ---------------------------------------------------------------------------- other runtimes
