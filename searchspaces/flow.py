@@ -67,8 +67,8 @@ class _Flow(Following[tuple[int, ...]]):
         if func in KEEPS_SHAPE and len(given) == 1:
             return given[0]
         reads = tuple(end for tensor in given for end in self.known(tensor))
-        if len(given) > 1 or func in _POOLS:
-            reads = (self._add(POOL if func in _POOLS else NOTHING, reads),)
+        if len(given) > 1 or func in POOLS:
+            reads = (self._add(POOL if func in POOLS else NOTHING, reads),)
         return self._noted(self._run(func, args, kwargs), reads)
 
     def _weighted(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
@@ -124,4 +124,4 @@ class _Flow(Following[tuple[int, ...]]):
 
 
 _SCALES = {Tensor.mul, Tensor.mul_, torch.mul, Tensor.__mul__, Tensor.__rmul__, Tensor.__imul__}
-_POOLS = {F.max_pool2d, F.avg_pool2d, torch.max_pool2d, torch._C._nn.avg_pool2d, F.adaptive_avg_pool2d}
+POOLS = {F.max_pool2d, F.avg_pool2d, torch.max_pool2d, torch._C._nn.avg_pool2d, F.adaptive_avg_pool2d}

@@ -232,6 +232,41 @@ EXPERIENCE = Object(
 )
 """What earlier searches found, for a new one: see `nas.ledger.experience`."""
 
+LATENCY_TABLE_FORMAT = 1
+LATENCY_TABLE = Object(
+    {
+        "format": COUNT,
+        "space": Object({"name": TEXT, "settings": ANYTHING}, needed=("name", "settings")),
+        "images": Object(
+            {"image_size": PIXELS, "channels": CHANNELS, "classes": CLASSES},
+            needed=("image_size", "channels", "classes"),
+        ),
+        "target": Object(
+            {"runtime": TEXT, "threads": THREADS, "place": TEXT, "command": Optional(TEXT), "name": TEXT},
+            needed=("runtime", "threads", "place"),
+        ),
+        "seed": SEED,
+        "wanted": ListOf(NATURAL, least=2, most=2),
+        "error": OrNull(Object({"mape": TIME, "spearman": Number(-1, 1)}, needed=("mape", "spearman"))),
+        "versions": MapOf(TEXT),
+        "command": TEXTS,
+        "measured": ListOf(
+            Object(
+                {
+                    "arch": ListOf(NATURAL, least=1),
+                    "part": NATURAL,
+                    "macs": NATURAL,
+                    "seconds": ListOf(Number(0, above=True), least=1),
+                },
+                needed=("arch", "macs", "seconds"),
+            )
+        ),
+    },
+    needed=("format", "space", "images", "target", "seed", "wanted", "versions", "command", "measured"),
+    format=LATENCY_TABLE_FORMAT,
+)
+"""What networks of a space took on a device: see `nas.latencies.table`."""
+
 COMPARISON_SETTINGS = Object(
     {
         "names": ListOf(TEXT, least=1),

@@ -158,9 +158,8 @@ def costs_of(targets: Sequence[str], runs_dir: Path, trusted: bool, say: Say) ->
     asked = in_order(cost for config in configs for cost in config.costs)
     measuring = next((config.measuring for config in configs if config.measuring != Measuring()), Measuring())
     if measuring.commands and not trusted:
-        say(
-            f"left out: {', '.join(measuring.told)}, measured by a command in the run; with --trust-commands it is run\n"
-        )
+        told = ", ".join(measuring.told)
+        say(f"left out: {told}, measured by a command that the run names; --trust-commands runs it\n")
         return tuple(cost for cost in asked if not measuring.knows(cost)), Measuring()
     return asked, measuring
 
