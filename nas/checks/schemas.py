@@ -160,6 +160,7 @@ CONFIG = Object(
                 "runtime": TEXT,
                 "table": Optional(TEXT),
                 "table_sha256": Optional(TEXT),
+                "table_error": Optional(Number(0)),
             }
         ),
         "table": Optional(TEXT),

@@ -16,6 +16,7 @@ from nas.data.images import Dataset
 from nas.data.source import DataSource
 from nas.devices.measuring import Measuring
 from nas.files import CONFIG, WEIGHTS
+from nas.latencies.table import LatencyTable
 from nas.ledger.names import is_network
 from nas.ledger.run import Run, folder_of, rank
 from nas.network import Designed, Found, Network
@@ -161,7 +162,17 @@ def costs_of(targets: Sequence[str], runs_dir: Path, trusted: bool, say: Say) ->
         told = ", ".join(measuring.told)
         say(f"left out: {told}, measured by a command that the run names; --trust-commands runs it\n")
         return tuple(cost for cost in asked if not measuring.knows(cost)), Measuring()
-    return asked, measuring
+    return asked, _for_real(measuring, trusted)
+
+
+def _for_real(measuring: Measuring, trusted: bool) -> Measuring:
+    """`measuring`, but that latency which a table predicts is measured as the table was; here, if by a command."""
+    if measuring.table is None:
+        return measuring
+    target = LatencyTable.read(measuring.table).target
+    if target.command is None:
+        return Measuring(runtime=target.runtime)
+    return Measuring({"latency": target.command}) if trusted else Measuring()
 
 
 def _grouped_otherwise(one: DataSource, other: DataSource, asked: groups.DataOptions) -> bool:

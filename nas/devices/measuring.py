@@ -24,6 +24,7 @@ class Measuring:
     runtime: str = RUNTIMES[0]
     table: str | None = None  # its file
     table_sha256: str | None = None
+    table_error: float | None = None  # of its predictions, as a share of the latency, on average
 
     @property
     def told(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from nas.devices.command import CostCommand
 from nas.devices.device import choose_device
 from nas.devices.measuring import Measuring
 from nas.files import is_taken
+from nas.latencies.table import LatencyTable
 from nas.ledger import repeats
 from nas.ledger.beside import usual_place
 from nas.ledger.config import Budget, Config, Final
@@ -45,7 +46,7 @@ from nas.reward import ACCURACY, LOSS, USUAL_W, Reward
 from nas.samplers import check_strategy, has_surrogate, read_settings
 from nas.searching.control import check_room as check_room_of_control
 from nas.searching.control import place as place_of_control
-from nas.searching.gauge import gauge_of
+from nas.searching.gauge import gauge_of, sha256_of
 from nas.searching.pareto import REWARD, parse_objectives
 from nas.searching.plan import fit_width, has_width
 from nas.searching.progress import Output
@@ -384,12 +385,14 @@ def choose_measuring(asked: MeasuringOptions) -> Measuring:
         raise ValueError(f"{' and '.join(ways)} both say how latency is found out: give one of them")
     assert asked.cost_timeout is not None
     table = None if asked.latency_table is None else Path(asked.latency_table).expanduser().resolve()
+    read = None if table is None else LatencyTable.read(table)
     return Measuring(
         {",".join(command.costs): command.template for command in commands.values()},
         number(asked.cost_timeout),
         runtime=asked.latency_runtime,
         table=None if table is None else str(table),
-        table_sha256=None if table is None else "",
+        table_sha256=None if table is None else sha256_of(table),
+        table_error=None if read is None or read.error is None else read.error.mape,
     )
 
 

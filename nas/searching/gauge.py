@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +16,10 @@ from nas.data.images import Dataset
 from nas.devices.command import CostCommand, Unmeasured
 from nas.devices.measuring import Measuring
 from nas.devices.remote import RemoteDevice
+from nas.latencies.table import LatencyTable
 from nas.ledger.config import Config
 from nas.network import Network
+from searchspaces import Arch, Space
 
 
 class Gauge:
@@ -26,9 +29,12 @@ class Gauge:
     it waits, and `say` hears of that. To be closed: it keeps the files of a network that any device can measure.
     """
 
-    def __init__(self, measuring: Measuring, shape: tuple[int, int, int], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, measuring: Measuring, space: Space, shape: tuple[int, int, int], say: Callable[[str], None]
+    ) -> None:
         self.names = frozenset(measuring.told)
-        self._shape, self._say = shape, say
+        self._space, self._shape, self._say = space, shape, say
+        self._table = _table_of(measuring, space, shape)
         self.waited = 0.0  # seconds for a device that was gone
         self._known: dict[str, dict[str, float]] = {}  # by the network's text: a comparison has several seeds of each
         self._open = ExitStack()
@@ -43,10 +49,13 @@ class Gauge:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def measure(self, network: Network) -> dict[str, float]:
-        """The costs of it that commands tell. Raises Unmeasured where it, and not every other, cannot be measured."""
+    def measure(self, network: Network, arch: Arch) -> dict[str, float]:
+        """What is told of `network`, of that `arch` of the space.
+
+        Raises Unmeasured where it, and not every other, cannot be measured.
+        """
         if network.text not in self._known:
-            found: dict[str, float] = {}
+            found = {} if self._table is None else {"latency": self._table.predict(self._space, arch).seconds}
             for device in self._devices:
                 with self._files(device.command, network) as files:
                     found |= device.measure_patiently(files, self._say, self._sleep)
@@ -90,5 +99,26 @@ def gauge_of(config: Config, dataset: Dataset, say: Callable[[str], None]) -> It
         yield None
         return
     shape = dataset.num_classes, config.recipe.size_on(dataset), dataset.channels
-    with Gauge(config.measuring, shape, say) as gauge:
+    with Gauge(config.measuring, config.space, shape, say) as gauge:
         yield gauge
+
+
+def _table_of(measuring: Measuring, space: Space, shape: tuple[int, int, int]) -> LatencyTable | None:
+    """Raises ValueError where the table is gone, another one, or not of such networks."""
+    if measuring.table is None:
+        return None
+    file = Path(measuring.table)
+    table = LatencyTable.read(file)
+    if sha256_of(file) != measuring.table_sha256:
+        raise ValueError(f"{file} is not the table of latencies that the run began with: restore that")
+    classes, pixels, channels = shape
+    table.check(space, pixels, channels, classes)
+    return table
+
+
+def sha256_of(file: Path) -> str:
+    """Of what it has. Raises ValueError where it cannot be read."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ValueError(f"cannot read {file}: {error.strerror}") from None

@@ -396,7 +396,7 @@ class Search:
         trial = self._running[spec.number]
         if self.gauge is not None and not self.gauge.names <= _costs_in(trial.user_attrs).keys():
             try:
-                found = self.gauge.measure(spec.network)
+                found = self.gauge.measure(spec.network, arch)
                 self.config.reward.check(found)
             except Unmeasured as error:
                 self.tell(spec, TrialResult(State.FAILED, 0.0, reason=str(error)))

@@ -29,7 +29,7 @@ from nas.searching.control import RANDOM
 from nas.searching.progress import Output
 from nas.searching.published import Benchmark, benchmark_of
 from nas.searching.timing import NETWORKS, Allowance, estimate_trial_seconds
-from nas.text.units import format_about, format_count, format_seconds
+from nas.text.units import format_about, format_count, format_percent, format_seconds
 from nas.training.announcement import (
     channels_said,
     judged_by,
@@ -120,6 +120,9 @@ def announce(
         output.say(f"          which learns from training losses, too, as {images:,} validation images tell little")
     if config.times_networks:
         output.say(f"latency   by {config.measuring.runtime} where a network is trained, one image at a time")
+    if config.measuring.table is not None:
+        off = format_percent(config.measuring.table_error)
+        output.say(f"latency   predicted by {config.measuring.table}, ± {off} on networks that it had not seen")
     for names, command in config.measuring.commands.items():
         output.say(f"{names.replace(',', ' and '):9s} by `{command}`")
     for number, words in enumerate(_before(config, experience)):
