@@ -66,9 +66,7 @@ def built(table: LatencyTable, space: Space, arch: Arch) -> list[Built]:
     return parts_of(space, arch, images.classes, images.image_size, images.channels)
 
 
-def _rows(
-    table: LatencyTable, space: Space, wanted: int, networks: dict[Arch, None], rng: random.Random
-) -> list[Job]:
+def _rows(table: LatencyTable, space: Space, wanted: int, networks: dict[Arch, None], rng: random.Random) -> list[Job]:
     """Rows of architectures that are not among `networks`, no two of them alike."""
     pool: dict[Part, Job] = {}
     for _ in range(TRIES * wanted):
@@ -141,7 +139,9 @@ def measure_all(
             except ValueError as error:
                 problem, failed = str(error), failed + 1
                 if failed == FAILURES:
-                    raise ValueError(f"{failed} measurements failed one after the other, the last by this: {error}") from None
+                    raise ValueError(
+                        f"{failed} measurements failed one after the other, the last by this: {error}"
+                    ) from None
             else:
                 failed = 0
                 before = found[job].seconds if job in found else ()

@@ -6,6 +6,7 @@ GROWTH = "How large"
 COEFFICIENTS = "What alpha, beta and gamma are"
 GRID = "The grid of --search"
 LENGTHS = "Trainings to compare"
+MEASURING = "What to measure"
 FORMATS = "What to write"
 CHANGES = "Smaller and faster"
 SHAPE = "Classes and pixels"
@@ -20,7 +21,8 @@ OPENING = "What a file may do"
 OUTPUT = "Output"
 
 ORDER = (
-    SPACE, NETWORKS, FORMATS, GROWTH, COEFFICIENTS, SHAPE, CHANGES, SEARCHING, LENGTHS, COMPARISON, DATA, GOAL, GRID,
+    SPACE, NETWORKS, FORMATS, GROWTH, COEFFICIENTS, SHAPE, CHANGES, SEARCHING, LENGTHS, MEASURING,
+    COMPARISON, DATA, GOAL, GRID,
     TRAINING, START, MACHINE, OPENING, OUTPUT,
 )  # fmt: skip
 """As they stand below one another; those of a command's own stand before them."""
