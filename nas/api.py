@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING
 from nas.options.commands import (
     CompareOptions,
     ExportOptions,
+    LatencyTableOptions,
     LoadOptions,
     OpenOptions,
     PredictOptions,
     SearchOptions,
     TrainOptions,
 )
-from nas.options.option import path, several, takes
+from nas.options.option import number, path, several, takes
 
 if TYPE_CHECKING:
     from nas.exports.classifier import Prediction
     from nas.exports.job import Exported
+    from nas.latencies.table import LatencyTable
     from nas.results import Blueprint, Run, Trained
 
 
@@ -270,6 +272,30 @@ def predict(asked: PredictOptions) -> list[Prediction]:
     check_target(str(asked.network))
     files, _ = image_files(several(asked.images))
     return list(Classifier.load(str(asked.network), asked.runs_dir, weights).predict(files))
+
+
+@takes(LatencyTableOptions)
+def latency_table(asked: LatencyTableOptions) -> LatencyTable:
+    """Measure rows and networks of a space on a target, so that the latency of any other is predicted in milliseconds.
+
+    The table is in a file, which a search takes, and `LatencyTable.read` of `nas.latencies.table`. Its `predict` gives
+    a network's seconds, and how far such figures were off for networks that it had not seen. The file is written as
+    measurements come: with the same arguments it is gone on with, after a KeyboardInterrupt, too.
+
+    Raises:
+        ValueError: For a mistake, with what to do; where measurements fail one after the other.
+    """
+    from nas.latencies import job
+    from nas.latencies.measuring import jobs_of
+    from nas.searching.progress import Output
+
+    output = Output(asked.progress)
+    space, target, out = job.choose_space(asked), job.choose_target(asked), job.choose_file(asked)
+    table = job.begun(job.new_table(asked, space, target), out)
+    measure = job.choose_measure(asked, target, table.images.classes)
+    with output.busy("drawing networks"):
+        jobs = jobs_of(table, space)
+    return job.run(table, space, jobs, measure, out, None if asked.budget is None else number(asked.budget), output)
 
 
 @takes(OpenOptions)

@@ -117,9 +117,7 @@ def part_of(module: nn.Module, channels: int, side: int) -> Part:
         for inner, training in modes:
             inner.training = training
     out = out[-1] if isinstance(out, tuple | list) else out
-    return Part(
-        tuple(seen.kernels), seen.calls, channels, side, out.shape[1], out.shape[-1] if out.ndim == 4 else 1
-    )
+    return Part(tuple(seen.kernels), seen.calls, channels, side, out.shape[1], out.shape[-1] if out.ndim == 4 else 1)
 
 
 def _children(module: nn.Module, build: Callable[[], nn.Module], channels: int, side: int) -> list[Built]:
@@ -180,9 +178,7 @@ class _Seen(TorchFunctionMode):
             kind = "depthwise"
         else:
             kind = "pointwise" if size == 1 else "conv"
-        self.kernels.append(
-            Kernel(kind, size, c_in, c_out, side_in, side_out, weight.numel(), math.prod(shape) * macs)
-        )
+        self.kernels.append(Kernel(kind, size, c_in, c_out, side_in, side_out, weight.numel(), math.prod(shape) * macs))
         return torch.empty(shape, device="meta")
 
 

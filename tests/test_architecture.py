@@ -18,7 +18,7 @@ FLOORS = (  # of `nas`, from the ground up: rooms, and files that stand by thems
     {"checks", "drawing", "network"},
     {"options"},
     {"data", "devices", "reward", "samplers"},
-    {"training"},
+    {"latencies", "training"},
     {"engines", "ledger"},
     {"references", "searching"},
     {"bench", "comparison", "exports", "proxies", "report"},

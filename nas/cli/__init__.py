@@ -19,6 +19,7 @@ from nas.cli import (
     bench,
     compare,
     export,
+    latency_table,
     predict,
     proxy_study,
     repair,
@@ -36,7 +37,7 @@ from nas.cli.help import Command, Group, Stopped, examples, prose
 from nas.cli.mistakes import UsageError, in_a_line, shortened
 from nas.devices import process
 from nas.devices.halted import Halted
-from nas.options.commands import ExportOptions, SearchOptions, TrainOptions
+from nas.options.commands import ExportOptions, LatencyTableOptions, SearchOptions, TrainOptions
 from nas.options.groups import OutputOptions
 
 app = typer.Typer(
@@ -99,6 +100,10 @@ COMMANDS: dict[str, dict[Callable[..., None], tuple[str, ...]]] = {
         ),
         command(proxy_study.ProxyStudyOptions, proxy_study.proxy_study): (
             "nas proxy-study --space compact --networks 12 --full 50k",
+        ),
+        command(LatencyTableOptions, latency_table.latency_table, opens=False): (
+            "nas latency-table --space compact --max-macs 8M --out here.json",
+            "nas latency-table --space compact --cost-command latency='ssh pi ./bench {onnx}' --out pi.json",
         ),
     },
 }

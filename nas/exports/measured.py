@@ -39,7 +39,7 @@ def files_for(
     """
     with _same_weights():
         module = network.build(num_classes, image_size, channels)
-    return _written(command, module, network.text, (num_classes, image_size, channels), folder)
+    return written(command, module, network.text, (num_classes, image_size, channels), folder)
 
 
 def probe_files(
@@ -48,13 +48,16 @@ def probe_files(
     """The same of a network that any device can measure, since hardly one is smaller: `RemoteDevice.probe`."""
     with _same_weights(), for_images_of(channels):
         module = chained(conv(8, stride=2), head(num_classes))
-    return _written(command, module, PROBE, (num_classes, image_size, channels), folder)
+    return written(command, module, PROBE, (num_classes, image_size, channels), folder)
 
 
-def _written(
+def written(
     command: CostCommand, module: nn.Module, title: str, shape: tuple[int, int, int], folder: Path
 ) -> dict[str, Path]:
-    """`shape`: classes, pixels a side, channels of an image."""
+    """Write `module`, which is any that takes images, to `folder` in the formats that `command` takes: their paths.
+
+    `shape`: classes, pixels a side, channels of an image. Raises ValueError as `files_for` does.
+    """
     files = {name: folder / NAMES[name] for name in command.formats}
     for name, path in files.items():
         write_atomically(path, _content(name, module.eval(), title, *shape))

@@ -227,7 +227,9 @@ class LatencyTable:
 
     def _timed(self, space: Space) -> tuple[list[Timed], list[Timed]]:
         """The rows and the networks, followed anew. Raises ValueError where these are no longer what was measured."""
-        images, rows, networks = self.images, [], []
+        images = self.images
+        rows: list[Timed] = []
+        networks: list[Timed] = []
         for measured in self.measured:
             whole = parts_of(space, space.check(measured.arch), images.classes, images.image_size, images.channels)
             chosen = whole if measured.part is None else whole[measured.part : measured.part + 1]
@@ -269,7 +271,7 @@ _ANEW = "measure a table for this by nas latency-table"
 
 
 def _left_out(x: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """What a line through `x` `[n, F]`, by relative errors, says of each network that it is not drawn through, `[n]`."""
+    """What a line through `x` `[n, F]`, by relative errors, says of each network that it has not seen: `[n]`."""
     found = np.zeros(len(x))
     x = np.c_[x / np.maximum(x.mean(0), 1e-12), np.ones(len(x))]
     for number in range(len(x)):

@@ -7,8 +7,9 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, Several, SomeData
+from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, TARGET, TIME, Several, SomeData
 from nas.checks.limits import CHANNELS, CLASSES, PIXELS, SEED, SEEDS, SHARE, Number, Optional, Word
+from nas.checks.schemas import RUNTIMES
 from nas.options import names, panels
 from nas.options.groups import (
     GIVEN,
@@ -317,3 +318,57 @@ class LoadOptions(TrustOptions, RunsOptions):
     """Of `nas.load`."""
 
     target: Annotated[Path | str, NETWORK]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyTableOptions(SpaceOptions, DeviceOptions, PrintOptions):
+    """Of `nas latency-table` and `nas.latency_table`."""
+
+    max_macs: Annotated[
+        float | str | None,
+        Option(
+            TARGET,
+            "The --max-macs of the search that the table is for, as in 10M: each network is as wide as that allows.",
+            panels.SPACE,
+        ),
+    ] = None
+    image_size: Annotated[int, Option(PIXELS, "Pixels a side of the images of that search.", panels.SHAPE)] = 32
+    channels: Annotated[int, Option(CHANNELS, "Channels of an image: 1 of grey ones.", panels.SHAPE)] = 3
+    classes: Annotated[int, Option(CLASSES, "How many classes.", panels.SHAPE)] = 10
+    rows: Annotated[
+        int, Option(Number(0, 10_000, whole=True), "Rows of networks to measure, once each.", panels.MEASURING)
+    ] = 200
+    networks: Annotated[
+        int, Option(Number(8, 10_000, whole=True), "Whole networks to measure, twice each.", panels.MEASURING)
+    ] = 60
+    budget: Annotated[
+        float | str | None,
+        Option(TIME, "Stop after so long: 20m, 1h30m.", panels.MEASURING, "Or seconds.", usual="measure all"),
+    ] = None
+    seed: Annotated[int, Option(SEED, "By which networks and rows are drawn.", panels.MEASURING)] = 0
+    latency_runtime: Annotated[
+        str,
+        Option(
+            Word(RUNTIMES),
+            f"What runs the networks here: {', '.join(RUNTIMES)}.",
+            panels.MACHINE,
+        ),
+    ] = "pytorch"
+    cost_command: Annotated[
+        str | None,
+        Option(
+            MAYBE_LINE,
+            "Measure on a device by a command of your own, as in latency='ssh pi ./bench {onnx}'.",
+            panels.MACHINE,
+            metavar="NAME=COMMAND",
+        ),
+    ] = None
+    out: Annotated[
+        Path | str | None,
+        Option(
+            MAYBE_PLACE,
+            "File of the table. One that is not finished is gone on with.",
+            panels.OUTPUT,
+            usual="SPACE-latency.json",
+        ),
+    ] = None
