@@ -107,8 +107,8 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "network.onnx").write_text("mine")
     with pytest.raises(ValueError, match=r"has network\.onnx already"):
         check_new(tmp_path, ["standalone", "onnx"])
-    with pytest.raises(ValueError, match="not 'tflite'"):
-        check_new(tmp_path, ["tflite"])
+    with pytest.raises(ValueError, match="not 'gguf'"):
+        check_new(tmp_path, ["gguf"])
 
 
 def test_weights_keep_what_they_are_of(tmp_path: Path) -> None:
