@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -21,7 +22,7 @@ def test_their_multiply_adds_are_the_network_s(name: str) -> None:
         parts = [built.part for built in parts_of(space, arch, 10, 32)]
         assert sum(part.macs for part in parts) == cost_of(lambda a=arch: space.build(a, 10, 32), 32).macs
         assert parts[-1].c_out == 10
-        for before, after in zip(parts, parts[1:], strict=False):
+        for before, after in itertools.pairwise(parts):
             assert (before.c_out, before.side_out) == (after.c_in, after.side_in)
 
 
