@@ -396,8 +396,7 @@ class Search:
         trial = self._running[spec.number]
         if self.gauge is not None and not self.gauge.names <= _costs_in(trial.user_attrs).keys():
             try:
-                found = self.gauge.measure(spec.network, arch)
-                self.config.reward.check(found)
+                found = self._told(spec.network, arch)
             except Unmeasured as error:
                 self.tell(spec, TrialResult(State.FAILED, 0.0, reason=str(error)))
                 return False
@@ -408,6 +407,16 @@ class Search:
                     return False
         self.progress.started(spec, size_in(trial.user_attrs))
         return True
+
+    def _told(self, network: Network, arch: Arch) -> dict[str, float]:
+        """What is told of a network. Raises Unmeasured where it cannot be measured, or has no reward with that."""
+        assert self.gauge is not None
+        found = self.gauge.measure(network, arch)
+        try:
+            self.config.reward.check(found)
+        except ValueError as error:
+            raise Unmeasured(str(error)) from None
+        return found
 
     def _is_refused(self, trial: Trial, arch: Arch, costs: Mapping[str, float]) -> bool:
         """End `trial` untrained where its network costs more than is allowed. The strategy learns a reward of 0."""
