@@ -14,6 +14,7 @@ from nas.comparison.design import Candidate, ComparisonSpace
 from nas.data.download import Log
 from nas.data.images import Dataset
 from nas.data.source import DataSource
+from nas.devices.command import CostCommand
 from nas.devices.measuring import Measuring
 from nas.files import CONFIG, WEIGHTS
 from nas.latencies.table import LatencyTable
@@ -166,13 +167,17 @@ def costs_of(targets: Sequence[str], runs_dir: Path, trusted: bool, say: Say) ->
 
 
 def _for_real(measuring: Measuring, trusted: bool) -> Measuring:
-    """`measuring`, but that latency which a table predicts is measured as the table was; here, if by a command."""
+    """`measuring`, but that latency which a table predicts is measured as the table was; here, if by a command.
+
+    That is run where somebody `trusted` it.
+    """
     if measuring.table is None:
         return measuring
     target = LatencyTable.read(measuring.table).target
     if target.command is None:
         return Measuring(runtime=target.runtime)
-    return Measuring({"latency": target.command}) if trusted else Measuring()
+    command = CostCommand.parse(target.command)
+    return Measuring({",".join(command.costs): command.template}) if trusted else Measuring()
 
 
 def _grouped_otherwise(one: DataSource, other: DataSource, asked: groups.DataOptions) -> bool:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from searchspaces.footprint import footprint
 from torch import nn
 
 from nas.checks.costs import OF_LAYERS
 from searchspaces.cost import Cost, cost_of, shapes_only
+from searchspaces.footprint import footprint
 from searchspaces.images import for_images_of
 
 
