@@ -155,7 +155,7 @@ def test_it_is_gone_on_with(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         measure_all(NEW, SPACE, jobs, Stopping(), path)
-    with pytest.raises(ValueError, match="it has 20 measurements of 64|it has 1. measurements"):
+    with pytest.raises(ValueError, match=r"is not finished: it has 1?[0-9]+ measurements of 64"):
         LatencyTable.read(path)
     begun = LatencyTable.read_unfinished(path)
     assert begun.measurements == 20 and left(begun, jobs) == jobs[20:]
