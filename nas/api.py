@@ -75,8 +75,7 @@ def search(asked: SearchOptions) -> Run:
     if asked.subset is None and asked.table is None and "subset" not in (asked.recipe or {}):
         recipe = replace(recipe, subset=choices.usual_images(dataset))
     config = choices.choose_config(asked, dataset, source, recipe, reward, where)
-    choices.check_latency(config, cluster)
-    config = choices.within_reach(config, dataset, output)
+    choices.check_costs(config, dataset, cluster, output)
     final = choices.choose_final(asked, recipe, dataset, cluster.at_once if cluster else 1, limit)
     config = replace(config, final=final, experience=experience.names, experience_sha256=experience.sha256)
     limit = choices.without_final(limit, final)
@@ -161,9 +160,10 @@ def compare(asked: CompareOptions) -> Run:
         ValueError: For a mistake, with what to do, before anything is trained.
     """
     from nas.comparison.announcement import announce
-    from nas.comparison.candidates import check_starts, matched, named, source_of
+    from nas.comparison.candidates import check_starts, costs_of, matched, named, source_of
     from nas.comparison.design import ComparisonSpace
     from nas.comparison.experiment import check_free, comparison_config, create
+    from nas.devices.measuring import Measuring
     from nas.results import Run
     from nas.searching import choices, driver
     from nas.searching.progress import Output
@@ -190,7 +190,11 @@ def compare(asked: CompareOptions) -> Run:
         candidates, *shape, asked.seeds, asked.equal_seconds, asked.ensemble, dataset.channels, fresh, tuning
     )
     starts = check_starts(comparison, dataset, recipe)
-    config = comparison_config(comparison, dataset, source, recipe, where, asked.threads)
+    costs = choices.choose_costs(asked), choices.choose_measuring(asked)
+    if asked.costs is None and costs[1] == Measuring():
+        costs = costs_of(targets, home, asked.trust_commands, output.say)
+    costs[1].check(costs[0])
+    config = comparison_config(comparison, dataset, source, recipe, where, asked.threads, *costs)
     dataset = choices.with_test(dataset, config.source.again(), output)
     if asked.progress != "none":  # it takes a few trainings in miniature
         announce(comparison, source, why, dataset, recipe, where, cluster, folder, output, asked.preset, starts)
@@ -230,7 +234,7 @@ def export(asked: ExportOptions) -> Exported:
     output.say(describe(source))
     formats = with_weights(formats, source)
     images = loaded = tested = None
-    measured = asked.data is not None or asked.test or changes.needs_images
+    measured = asked.data is not None or asked.test or changes.needs_images(formats)
     if not measured and asked.changed("data_dir", "skip_unreadable", "group_by", "task", "labels"):
         raise ValueError(
             "--data-dir, --skip-unreadable, --group-by, --task and --labels are of images to measure by: add --data, "

@@ -18,6 +18,7 @@ from nas.text.units import format_count, parse_count
 from searchspaces import Arch, Space
 from searchspaces.bounded import bounded
 from searchspaces.images import for_images_of
+from searchspaces.scaled import ScaledSpace
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ class Found:
         """What a person can type for it: `mnas:...`, or `mnas@0.25:...` at a width multiplier.
 
         Other settings have their names: `compact@max_macs=8M:...`. The image size that was searched at is only said
-        where it decides the network, which is with `max_macs`; what is built is for the images that it is built for.
+        where it decides the network, which is with a limit; what is built is for the images that it is built for.
         """
         changed = self.space.changed_settings()
-        if "max_macs" not in changed:
+        if not (isinstance(self.space, ScaledSpace) and self.space.limited):
             changed.pop("image_size", None)
         said = [_value(v) if name == "width" else f"{name}={_value(v)}" for name, v in changed.items()]
         return f"{self.space.reference}{'@' if said else ''}{','.join(said)}:{self.space.format(self.arch)}"

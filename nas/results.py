@@ -204,6 +204,7 @@ class Run(run.Run):
             ValueError: Where another process drives it, or its data are no longer the same.
         """
         output, limit = Output(asked.progress), self.budget
+        self.config.measuring.check_trusted(self.name, asked.trust_commands)
         if asked.trials is not None or asked.budget is not None:
             limit = Budget(asked.trials, None if asked.budget is None else number(asked.budget), limit.timing)
         cluster = choices.choose_cluster(asked, self.config.threads)

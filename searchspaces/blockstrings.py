@@ -129,10 +129,11 @@ def _to_mnas(space: Mnas, blocks: Sequence[BlockString]) -> Arch:
         if space.step_of(same) in steps:
             return space.canonical(same)
     for number, (block, row) in enumerate(zip(blocks, mnas.SKELETON, strict=True), start=1):
-        if space.max_macs is None:
+        if not space.limited:
             channels = [space.channels(row[1] * factor, space.width) for factor in mnas.FILTERS]
             _index(channels, block.c, number, "number of channels", block)
-    raise ValueError(f"mnas: at no width that max_macs={space.max_macs} allows do the blocks have these channels")
+    limits = ", ".join(f"max_{cost}={limit}" for cost, limit in space.limits.items())
+    raise ValueError(f"mnas: at no width that {limits} allows do the blocks have these channels")
 
 
 def _of_compact(space: Compact, arch: Arch) -> list[BlockString]:

@@ -61,15 +61,20 @@ def cost(module: nn.Module, image_size: int, channels: int = 3) -> Cost:
 
     def whole(module: nn.Module, image: Tensor, counter: Counter) -> Cost:
         module(image)
-        if not counter.macs and counter.passed_over:
-            raise Uncountable(
-                f"the {type(module).__name__}",
-                f"all that it multiplies are numbers of an image with each other ({', '.join(counter.passed_over)}), "
-                "and multiply-adds are counted of layers with weights",
-            )
+        check_counted(module, counter)
         return _cost_of(module, counter)
 
-    return _counted(module, image_size, channels, whole)
+    return counted(module, image_size, channels, whole)
+
+
+def check_counted(module: nn.Module, counter: Counter) -> None:
+    """Raises ValueError where all that `module` multiplied is not counted."""
+    if not counter.macs and counter.passed_over:
+        raise Uncountable(
+            f"the {type(module).__name__}",
+            f"all that it multiplies are numbers of an image with each other ({', '.join(counter.passed_over)}), "
+            "and multiply-adds are counted of layers with weights",
+        )
 
 
 def largest_output(module: nn.Module, image_size: int, channels: int = 3) -> int:
@@ -79,7 +84,7 @@ def largest_output(module: nn.Module, image_size: int, channels: int = 3) -> int
         module(image)
         return counter.largest
 
-    return _counted(module, image_size, channels, largest)
+    return counted(module, image_size, channels, largest)
 
 
 def costs_by_row(network: nn.Sequential, image_size: int, channels: int = 3) -> list[RowCost]:
@@ -94,7 +99,7 @@ def costs_by_row(network: nn.Sequential, image_size: int, channels: int = 3) -> 
             rows.append(RowCost(name, tuple(last.shape[1:]), _cost_of(child, counter)))
         return rows
 
-    return _counted(network, image_size, channels, by_row)
+    return counted(network, image_size, channels, by_row)
 
 
 def _cost_of(module: nn.Module, counter: Counter) -> Cost:
@@ -118,8 +123,11 @@ _T = TypeVar("_T")
 _Run = Callable[[nn.Module, Tensor, Counter], _T]
 
 
-def _counted(module: nn.Module, image_size: int, channels: int, run: _Run[_T]) -> _T:
-    """What `run` says of `module`, an image without content, and the counter that sees what it does with that."""
+def counted(module: nn.Module, image_size: int, channels: int, run: _Run[_T]) -> _T:
+    """What `run` says of `module`, an image without content, and the counter that sees what it does with that.
+
+    Raises ValueError as `cost` does.
+    """
     try:
         return _counted_once(module, image_size, channels, run, careful=False)
     except ReshapedInPlace:

@@ -10,14 +10,13 @@ space says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
+from searchspaces.following import Following, tensors_in
 from searchspaces.shapes import KEEPS_SHAPE, SHAPES, UNCOUNTED
 from searchspaces.summary import NOTHING, POOL, Part, Summary, operation, through
 
@@ -45,37 +44,29 @@ def traced(module: nn.Module, channels: int, side: int, image_side: int | None =
     return summary, out.shape[1], out.shape[-1] if out.ndim == 4 else 1
 
 
-class _Flow(TorchFunctionMode):
-    """Follows tensors without numbers through a forward: which operation reads which."""
+class _Flow(Following[tuple[int, ...]]):
+    """Follows tensors without numbers through a forward: which operation reads which. What is known of a tensor: of
+    which parts it is the sum."""
 
     def __init__(self, image_side: int) -> None:
         super().__init__()
         self.parts: list[Part] = []
         self.image_side = image_side
-        self._ends: dict[int, tuple[int, ...]] = {}  # what a tensor, by its id, is the sum of
-        self._kept: list[Any] = []  # so that no other gets its id
 
     def begin(self, image: Tensor) -> Tensor:
-        self._noted(image, (-1,))
-        return image
+        return self.know(image, (-1,))
 
     def ends_of(self, tensor: Tensor) -> tuple[int, ...]:
-        return self._ends.get(id(tensor), ())
+        return self._known.get(id(tensor), ())
 
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        given = [t for t in _tensors((*args, *kwargs.values())) if id(t) in self._ends]
-        if not given or getattr(func, "__name__", "") == "__get__":  # a property, such as a shape
-            return func(*args, **kwargs)
+    def called(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], given: list[Tensor]) -> Any:
         if func in SHAPES:
             return self._weighted(func, args, kwargs)
         if func in _SCALES:
             return self._scaled(func, args, kwargs, given)
         if func in KEEPS_SHAPE and len(given) == 1:
             return given[0]
-        reads = tuple(end for tensor in given for end in self._ends[id(tensor)])
+        reads = tuple(end for tensor in given for end in self.known(tensor))
         if len(given) > 1 or func in POOLS:
             reads = (self._add(POOL if func in POOLS else NOTHING, reads),)
         return self._noted(self._run(func, args, kwargs), reads)
@@ -100,18 +91,18 @@ class _Flow(TorchFunctionMode):
             params=float(weight.numel()),
             activations=float(math.prod(shape)),
         )
-        self._noted(out, (self._add(part, self._ends[id(given)]),))
+        self._noted(out, (self._add(part, self.known(given)),))
         return out
 
     def _scaled(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Tensor]) -> Any:
         """A product: by zero nothing gets through, and of two tensors the smaller one is a gate of the other."""
         if len(tensors) == 2:
             larger, gate = sorted(tensors, key=lambda t: -t.numel())
-            number = self._add(operation("gate"), self._ends[id(larger)], self._ends[id(gate)])
+            number = self._add(operation("gate"), self.known(larger), self.known(gate))
             return self._noted(torch.empty(larger.shape, device="meta"), (number,))
         if any(isinstance(arg, int | float) and not arg for arg in args):
             return self._noted(torch.empty(args[0].shape, device="meta"), ())
-        return self._noted(self._run(func, args, kwargs), self._ends[id(tensors[0])] if tensors else ())
+        return self._noted(self._run(func, args, kwargs), self.known(tensors[0]) if tensors else ())
 
     def _add(self, summary: Summary, reads: tuple[int, ...], beside: tuple[int, ...] = ()) -> int:
         self.parts.append(Part(summary, reads, beside))
@@ -124,23 +115,12 @@ class _Flow(TorchFunctionMode):
             return func(*args, **kwargs)
 
     def _noted(self, out: Any, ends: tuple[int, ...]) -> Any:
-        self._kept.append(out)
-        for tensor in _tensors((out,)):
-            self._ends[id(tensor)] = ends
+        for tensor in tensors_in((out,)):
+            self.know(tensor, ends)
         return out
 
     def _side(self, out: Tensor) -> float:
         return self.image_side / max(out.shape[-1], 1) if out.ndim == 4 else float(self.image_side)
-
-
-def _tensors(values: Any) -> list[Tensor]:
-    found: list[Tensor] = []
-    for value in values:
-        if isinstance(value, Tensor):
-            found.append(value)
-        elif isinstance(value, tuple | list):
-            found += _tensors(value)
-    return found
 
 
 _SCALES = {Tensor.mul, Tensor.mul_, torch.mul, Tensor.__mul__, Tensor.__rmul__, Tensor.__imul__}

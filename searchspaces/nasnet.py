@@ -183,8 +183,8 @@ class NASNet(ScaledSpace):
         return body + summary_of_row(Row(head, (self.num_classes or 10,)), c, side, size)[0]
 
     def _filters(self, stage: int, width: float) -> int:
-        """Twice those of the stage before; with `max_macs` but for rounding, so that it can be met closely."""
-        if self.max_macs is None:
+        """Twice those of the stage before; with a limit but for rounding, so that it can be met closely."""
+        if not self.limited:
             return max(2, round(self.filters * width)) << stage
         return max(2, round((self.filters << stage) * width))
 

@@ -4,6 +4,8 @@ Of two architectures that are to be compared at 8M multiply-adds, each is built 
 loses by its size, and a search is about shapes alone. With `max_macs` the width is no longer a setting and not a choice
 either, but follows from the architecture: the widest, in small steps, that costs at most so much at the space's
 `image_size` and `num_classes`. Built for other images or classes the network keeps that width, and its weights' shapes.
+Parameters, activations, and a microcontroller's flash and memory (`searchspaces.footprint`) are limited in the same
+way: with several limits each architecture is as wide as all of them allow.
 
 A space whose networks are one layer after the other gives these as values (`RowSpace`), which makes widths cheap to
 find: each layer is costed once. For others a few networks are built as shapes alone.
@@ -15,17 +17,18 @@ import itertools
 import math
 from abc import abstractmethod
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 
 from torch import nn
 
 from searchspaces.bounded import check_settings
-from searchspaces.cost import cost_of, costs_by_row, shapes_only
+from searchspaces.cost import Cost, cost, costs_by_row, shapes_only
 from searchspaces.flow import traced
-from searchspaces.images import MOST_CHANNELS, RGB, image_channels
+from searchspaces.footprint import FIRST, Before, Footprint, Part, footprint, footprint_of_parts, part_of_row
+from searchspaces.images import MOST_CHANNELS, RGB, for_images_of, image_channels
 from searchspaces.layers import Layer, chain, network, round_channels
 from searchspaces.space import Arch, Space
 from searchspaces.summary import Summary, series
@@ -33,20 +36,28 @@ from searchspaces.summary import Summary, series
 WIDEST = 100
 LARGEST_IMAGE = 16_384  # pixels a side
 GUESSES = 8  # by interpolation, before an interval is halved
+COSTS = ("macs", "params", "activations", "flash", "memory")  # that can be limited, by `max_macs` and so on
+_ON_DEVICE = ("flash", "memory")
+FLASH, MEMORY = 1.2, 0.5  # bytes per parameter and activation; in forty of `compact` 1.26, 0.65, of `mnas` 1.15, 0.4
 
 
 @dataclass(frozen=True)
 class ScaledSpace(Space):
     """A space whose channels all scale: subclasses give the `network_at` a width.
 
-    `width` is that of every architecture. With `max_macs` each has its own instead, see above; where even the
-    narrowest costs more it is built so, which `nas search` refuses to train. `max_macs` counts a classifier for
-    `num_classes`, 10 if not given, and a first layer for `image_channels`, 3 if not given.
+    `width` is that of every architecture. With `max_macs`, or another limit, each has its own instead, see above; where
+    even the narrowest costs more it is built so, which `nas search` refuses to train. Limits count a classifier for
+    `num_classes`, 10 if not given, and a first layer for `image_channels`, 3 if not given. `max_flash` and `max_memory`
+    are in bytes.
     """
 
     image_size: int = 32
     width: float = 1.0
     max_macs: int | None = None
+    max_params: int | None = None
+    max_activations: int | None = None
+    max_flash: int | None = None
+    max_memory: int | None = None
     num_classes: int | None = None
     image_channels: int | None = None
 
@@ -54,18 +65,18 @@ class ScaledSpace(Space):
         check_settings(self.name, self.bounds())
         if not 0 < self.width <= WIDEST:
             raise ValueError(f"{self.name}: width must be above 0 and at most {WIDEST}, not {self.width:g}")
-        if self.max_macs is not None and self.width != 1.0:
-            raise ValueError(f"{self.name}: max_macs decides the width: give no width with it")
-        if self.num_classes is not None and self.max_macs is None:
-            raise ValueError(f"{self.name}: num_classes goes with max_macs, which counts them: give both")
-        if self.image_channels is not None and self.max_macs is None:
-            raise ValueError(f"{self.name}: image_channels goes with max_macs, which counts them: give both")
+        if self.limited and self.width != 1.0:
+            (limit, *_) = self.limits
+            raise ValueError(f"{self.name}: max_{limit} decides the width: give no width with it")
+        for counted in ("num_classes", "image_channels"):
+            if getattr(self, counted) is not None and not self.limited:
+                raise ValueError(f"{self.name}: {counted} goes with max_macs, which counts them: give both")
 
     def bounds(self) -> dict[str, tuple[float, float, float]]:
         """Of settings that are whole numbers: (value, least, most). What is more takes all of anybody's time."""
         return {
             "image_size": (self.image_size, 1, LARGEST_IMAGE),
-            "max_macs": (1 if self.max_macs is None else self.max_macs, 1, 10**18),
+            **{f"max_{cost}": (1 if limit is None else limit, 1, 10**18) for cost, limit in self._given.items()},
             "num_classes": (1 if self.num_classes is None else self.num_classes, 1, 1_000_000),
             "image_channels": (1 if self.image_channels is None else self.image_channels, 1, MOST_CHANNELS),
         }
@@ -77,17 +88,48 @@ class ScaledSpace(Space):
         No layer gets cheaper, and there are not fewer, as these grow.
         """
 
-    def macs_at(self, arch: Arch, width: float) -> int:
-        """The multiply-adds that `max_macs` is about."""
-        build = partial(self.network_at, arch, width, self.num_classes or 10, self.image_size)
-        return cost_of(build, self.image_size, self.image_channels or RGB).macs
+    @property
+    def _given(self) -> dict[str, int | None]:
+        return {cost: getattr(self, f"max_{cost}") for cost in COSTS}
+
+    @cached_property
+    def limits(self) -> dict[str, int]:
+        """The most that a network may cost, by the names of `COSTS`; those that are given."""
+        return {cost: limit for cost, limit in self._given.items() if limit is not None}
+
+    @cached_property
+    def limited(self) -> bool:
+        """Whether each architecture has its own width."""
+        return bool(self.limits)
+
+    def costs_at(self, arch: Arch, width: float, costs: Collection[str] = COSTS) -> dict[str, int]:
+        """What limits are about: those `costs`, by the names of `COSTS`, of the network of `arch` at `width`."""
+        channels = self.image_channels or RGB
+        with for_images_of(channels), shapes_only():
+            network = self.network_at(arch, width, self.num_classes or 10, self.image_size)
+        found: dict[str, int] = {}
+        if not set(costs) <= set(_ON_DEVICE):
+            found |= asdict(cost(network, self.image_size, channels))
+        if not set(costs).isdisjoint(_ON_DEVICE):
+            found |= asdict(footprint(network, self.image_size, channels))
+        return {name: found[name] for name in costs}
 
     def summary(self, arch: Arch) -> Summary:
-        """With `max_macs` that of width 1, as if it were wider: to find the width takes a hundred times as long."""
-        if self.max_macs is None:
+        """With a limit that of width 1, as if it were wider: to find the width takes a hundred times as long.
+
+        Flash and memory are taken for what they typically are of parameters and activations: their exact figures would
+        take twice the time of all else that is summarised.
+        """
+        if not self.limited:
             return self.summary_at(arch, self.width)
         nominal = self.summary_at(arch, 1.0)
-        return nominal.widened(self.max_macs / max(nominal.sums[0], 1.0))
+        costs = dict(zip(("macs", "params", "activations"), nominal.sums.tolist(), strict=False))
+        costs |= {"flash": FLASH * costs["params"], "memory": MEMORY * costs["activations"]}
+        ratios = (  # the others go with the square of the width
+            (limit / max(costs[name], 1.0)) ** (2 if name in ("activations", "memory") else 1)
+            for name, limit in self.limits.items()
+        )
+        return nominal.widened(min(ratios))
 
     def summary_at(self, arch: Arch, width: float) -> Summary:
         """Of the network of `arch` at `width`; it is built, as shapes alone, where a space knows nothing quicker."""
@@ -104,10 +146,11 @@ class ScaledSpace(Space):
         return self.network_at(arch, self.width_of(arch) * width, num_classes, image_size or self.image_size, depth)
 
     def simplified(self, arch: Arch) -> Arch:
-        """With `max_macs`, what is merged is the same network at any width, and no width has to be found for that."""
-        if self.max_macs is None:
+        """With a limit, what is merged is the same network at any width, and no width has to be found for that."""
+        if not self.limited:
             return self.canonical(arch)
-        return replace(self, max_macs=None, num_classes=None, image_channels=None, width=float(WIDEST)).canonical(arch)
+        unlimited: dict[str, Any] = dict.fromkeys(["num_classes", "image_channels", *map("max_{}".format, self.limits)])
+        return replace(self, width=float(WIDEST), **unlimited).canonical(arch)
 
     def width_of(self, arch: Arch) -> float:
         """The width multiplier at which `arch` is built."""
@@ -117,34 +160,39 @@ class ScaledSpace(Space):
 
     @property
     def fineness(self) -> int:
-        """Steps up to a width of 1, with `max_macs`."""
+        """Steps up to a width of 1, with a limit."""
         return 256
 
     @property
     def steps(self) -> range:
-        """The widths that there are: one, or with `max_macs` many."""
-        return range(1) if self.max_macs is None else range(1, WIDEST * self.fineness + 1)
+        """The widths that there are: one, or with a limit many."""
+        return range(1, WIDEST * self.fineness + 1) if self.limited else range(1)
 
     def width_at(self, step: int) -> float:
-        return self.width if self.max_macs is None else step / self.fineness
+        return step / self.fineness if self.limited else self.width
 
     def step_of(self, arch: Arch) -> int:
         """The step at which `arch` is built."""
-        return self.steps[0] if self.max_macs is None else _widest_step(self, arch)
+        return _widest_step(self, arch) if self.limited else self.steps[0]
 
     def is_built_in(self, arch: Arch, steps: range) -> bool:
-        """Whether `step_of(arch)` is one of `steps`, some in a row: two looks tell."""
+        """Whether `step_of(arch)` is one of `steps`, some in a row: two looks tell, as costs do not fall.
+
+        But for memory, which in rare cases is less at a greater width, see docs/microcontrollers.md.
+        """
+        if self.max_memory is not None:
+            return self.step_of(arch) in steps
         return (steps[-1] == self.steps[-1] or not self._fits(arch, steps[-1] + 1)) and (
             steps[0] == self.steps[0] or self._fits(arch, steps[0])
         )
 
     def _fits(self, arch: Arch, step: int) -> bool:
-        assert self.max_macs is not None
-        return self.macs_at(arch, self.width_at(step)) <= self.max_macs
+        costs = self.costs_at(arch, self.width_at(step), self.limits)
+        return all(costs[name] <= limit for name, limit in self.limits.items())
 
     def channels(self, nominal: float, width: float) -> int:
-        """`nominal` channels at `width`: a multiple of 8, or with `max_macs` of 2, so that it can be met closely."""
-        return round_channels(nominal * width, 8 if self.max_macs is None else 2)
+        """`nominal` channels at `width`: a multiple of 8, or with a limit of 2, so that it can be met closely."""
+        return round_channels(nominal * width, 2 if self.limited else 8)
 
     def steps_giving(self, channels: int, nominal: float, among: range) -> range:
         """The steps of `among` at which `nominal` channels are `channels`: by it `canonical` knows equal networks."""
@@ -157,29 +205,38 @@ class ScaledSpace(Space):
 
 @lru_cache(maxsize=1 << 14)
 def _widest_step(space: ScaledSpace, arch: Arch) -> int:
-    """The last step at which `arch` costs at most `max_macs`; the first where none does."""
-    assert space.max_macs is not None
-    return last_within(
-        space.max_macs, space.steps, space.fineness, lambda step: space.macs_at(arch, space.width_at(step))
-    )
+    """The last step at which `arch` is within all limits; the first where none is.
 
-
-def last_within(limit: int, steps: range, start: int, macs_at: Callable[[int], int]) -> int:
-    """The last of `steps` with at most `limit` multiply-adds, the first where all have more; looking at `start` first.
-
-    Multiply-adds must not fall from one step to the next. They are nearly a w^2 + b w in the width w, so that two looks
-    tell where the limit is, but for rounded channels: some five are enough, where halving needs fifteen.
+    One limit after the other: what is beyond one need not be looked at for the next, which often is kept there anyway.
     """
-    low, high = steps[0], steps[-1] + 1  # has at most the limit, or is the first; has more
-    guess, far = start, (0, 0.0)  # a step, and its multiply-adds divided by it
+    steps, start = space.steps, space.fineness
+    for name, limit in space.limits.items():
+        start = last_within(limit, steps, start, partial(_cost_at, space, arch, name))
+        steps = range(steps[0], start + 1)
+    return steps[-1]
+
+
+def _cost_at(space: ScaledSpace, arch: Arch, name: str, step: int) -> int:
+    return space.costs_at(arch, space.width_at(step), (name,))[name]
+
+
+def last_within(limit: int, steps: range, start: int, cost_at: Callable[[int], int]) -> int:
+    """The last of `steps` that costs at most `limit`, the first where all cost more; looking at `start` first.
+
+    Costs must not fall from one step to the next; where they do, it is one after which comes one above the limit. They
+    are nearly a w^2 + b w in the width w, so that two looks tell where the limit is, but for rounded channels: some
+    five are enough, where halving needs fifteen.
+    """
+    low, high = steps[0], steps[-1] + 1  # costs at most the limit, or is the first; costs more
+    guess, far = start, (0, 0.0)  # a step, and its cost divided by it
     for number in itertools.count():
         if high - low <= 1:
             break
         step = min(max(guess if number < GUESSES else (low + high) // 2, low + 1), high - 1)
-        macs = macs_at(step)
-        low, high = (step, high) if macs <= limit else (low, step)
-        guess = _step_of(limit, far, (step, macs / step))
-        far = far if number else (step, macs / step)
+        found = cost_at(step)
+        low, high = (step, high) if found <= limit else (low, step)
+        guess = _step_of(limit, far, (step, found / step))
+        far = far if number else (step, found / step)
     return low
 
 
@@ -227,9 +284,17 @@ class RowSpace(ScaledSpace):
     def network_at(self, arch: Arch, width: float, num_classes: int, image_size: int, depth: float = 1.0) -> nn.Module:
         return network(*[row.layer() for row in self.rows(arch, width, num_classes, image_size, depth)])
 
-    def macs_at(self, arch: Arch, width: float) -> int:
+    def costs_at(self, arch: Arch, width: float, costs: Collection[str] = COSTS) -> dict[str, int]:
         rows = self.rows(arch, width, self.num_classes or 10, self.image_size)
-        return macs_of(rows, self.image_size, self.image_channels or RGB)
+        channels = self.image_channels or RGB
+        if tuple(costs) == ("macs",):
+            return {"macs": macs_of(rows, self.image_size, channels)}
+        found: dict[str, int] = {}
+        if not set(costs) <= set(_ON_DEVICE):
+            found |= asdict(cost_of_rows(rows, self.image_size, channels))
+        if not set(costs).isdisjoint(_ON_DEVICE):
+            found |= asdict(footprint_of(rows, self.image_size, channels))
+        return {name: found[name] for name in costs}
 
     @property
     def quick_features(self) -> bool:
@@ -246,21 +311,47 @@ def macs_of(rows: Sequence[Row | Rows], image_size: int, channels: int = RGB) ->
     Each row is costed once in a process, for one shape that goes in.
     """
     total, pixels = 0, image_size
-    for part in rows:
-        for row in part.rows if isinstance(part, Rows) else (part,):
-            macs, channels, pixels = _cost_of(row, channels, pixels)
-            total += macs
+    for row in _flat(rows):
+        found, channels, pixels = _cost_of(row, channels, pixels)
+        total += found.macs
     return total
+
+
+def cost_of_rows(rows: Sequence[Row | Rows], image_size: int, channels: int = RGB) -> Cost:
+    """As `macs_of`, and parameters and activations."""
+    params = macs = activations = 0
+    pixels = image_size
+    for row in _flat(rows):
+        found, channels, pixels = _cost_of(row, channels, pixels)
+        params, macs, activations = params + found.params, macs + found.macs, activations + found.activations
+    return Cost(params, macs, activations)
+
+
+def footprint_of(rows: Sequence[Row | Rows], image_size: int, channels: int = RGB) -> Footprint:
+    """What a network of `rows` needs on a microcontroller; each row is looked at once, as in `macs_of`."""
+    parts, elements = list[Part](), channels * image_size**2
+    pixels, before = image_size, FIRST
+    for row in _flat(rows):
+        part, channels, pixels, before = _part_of(row, channels, pixels, before)
+        parts.append(part)
+    return footprint_of_parts(parts, elements)
 
 
 def summary_of(rows: Sequence[Row | Rows], image_size: int, channels: int = RGB) -> Summary:
     """Of a network of `rows`, each of which is followed once in a process, as in `macs_of`."""
     parts, pixels = [], image_size
-    for part in rows:
-        for row in part.rows if isinstance(part, Rows) else (part,):
-            summary, channels, pixels = summary_of_row(row, channels, pixels, image_size)
-            parts.append(summary)
+    for row in _flat(rows):
+        summary, channels, pixels = summary_of_row(row, channels, pixels, image_size)
+        parts.append(summary)
     return series(parts)
+
+
+def _flat(rows: Sequence[Row | Rows]) -> Iterator[Row]:
+    for row in rows:
+        if isinstance(row, Rows):
+            yield from row.rows
+        else:
+            yield row
 
 
 @lru_cache(maxsize=1 << 17)
@@ -273,9 +364,18 @@ def summary_of_row(row: Row, channels: int, pixels: int, image_size: int) -> tup
 
 
 @lru_cache(maxsize=1 << 17)
-def _cost_of(row: Row, channels: int, pixels: int) -> tuple[int, int, int]:
-    """Multiply-adds, and the channels and pixels that come out."""
+def _cost_of(row: Row, channels: int, pixels: int) -> tuple[Cost, int, int]:
+    """Its cost, and the channels and pixels that come out."""
     with shapes_only():
         module, c = row.layer()(channels)
     (found,) = costs_by_row(nn.Sequential(module), pixels, channels)
-    return found.cost.macs, c, found.output[-1]
+    return found.cost, c, found.output[-1]
+
+
+@lru_cache(maxsize=1 << 17)
+def _part_of(row: Row, channels: int, pixels: int, before: Before) -> tuple[Part, int, int, Before]:
+    """What it needs on a microcontroller, and the channels and pixels that come out, and from what operator."""
+    with shapes_only():
+        module, c = row.layer()(channels)
+    part, output, after = part_of_row(module, pixels, channels, before)
+    return part, c, output[-1], after

@@ -42,7 +42,8 @@ class Report:
         title = f"{self.task.table.space.name}, {self.task.table.path.name}" if known is ANYONES else known.on
         if self.task.reward is None:
             return title
-        return f"{title}, accuracy x (MACs / {format_count(self.task.reward.target)}) ^ {self.task.reward.w_above:g}"
+        target, w = self.task.reward.targets["macs"], self.task.reward.w_above
+        return f"{title}, accuracy x (MACs / {format_count(target)}) ^ {w:g}"
 
     @property
     def unit(self) -> str:

@@ -32,9 +32,9 @@ def choose_task(table: Published, reward: str, target_macs: float | None, w: flo
             raise ValueError("--target-macs is of --reward mnas: add that")
         return Task(table, table.observed, table.reported)
     macs = macs_of(table, say)
-    mnas = Reward("macs", float(median(macs.values())) if target_macs is None else target_macs, w, w)
+    mnas = Reward({"macs": float(median(macs.values())) if target_macs is None else target_macs}, w, w)
     seen, judged = (
-        {arch: mnas(accuracy, macs[arch]) for arch, accuracy in accuracies.items()}
+        {arch: mnas(accuracy, {"macs": macs[arch]}) for arch, accuracy in accuracies.items()}
         for accuracies in (table.observed, table.reported)
     )
     return Task(table, seen, judged, mnas)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.checks.limits import IMAGES, MACS, SECONDS, Checks, Flag, Number, Optional, Text, quoted
-from nas.text.units import parse_count, parse_seconds, parse_whole, parsed
+from nas.text.units import parse_bytes, parse_count, parse_joules, parse_seconds, parse_whole, parsed
 
 LONGEST_PATH = 4096  # characters, as Linux has it
 
@@ -137,6 +137,8 @@ FLAG = Flag()
 PLACE = Place()
 TARGET = Optional(Amount(MACS, parse_count))  # multiply-adds, parameters
 TIME = Optional(Amount(SECONDS, parse_seconds))
+BYTES = Optional(Amount(Number(0, 1e18, above=True), parse_bytes))
+JOULES = Optional(Amount(Number(0, 1e18, above=True), parse_joules))
 SUBSET = Or("all", Amount(IMAGES, parse_whole))
 GROWTH = Optional(Number(1, 10))  # alpha, beta and gamma
 

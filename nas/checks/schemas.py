@@ -8,6 +8,7 @@ folder of runs without it.
 from __future__ import annotations
 
 from nas.checks.class_weights import ClassWeights
+from nas.checks.costs import Figures
 from nas.checks.limits import (
     BATCH,
     CHANNELS,
@@ -39,7 +40,6 @@ from nas.checks.schema import ANYTHING, ListOf, MapOf, Object, OrNull, Real
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("onecycle", "cosine", "constant")
 POLICIES = ("none", "trivialaugment", "randaugment")  # of augmentation
-COSTS = ("macs", "params", "latency")
 SIGNALS = ("accuracy", "loss")
 RUNTIMES = ("pytorch", "onnxruntime", "onnxruntime-int8")  # by which a network's latency is measured
 SELECTIONS = ("last", "best")
@@ -98,7 +98,8 @@ RECIPE = Object(RECIPE_FIELDS, renamed={"resolution": "image_size"})
 
 REWARD = Object(
     {
-        "cost": Word(COSTS),
+        "targets": Figures(),
+        "cost": Word(("macs", "params", "latency")),  # with its target: of older runs, which had one
         "target": Optional(Number(0, above=True)),
         "w_below": Number(most=0),
         "w_above": Number(most=0),
@@ -148,7 +149,20 @@ CONFIG = Object(
         "data_dir": Optional(TEXT),
         "device": TEXT,
         "threads": THREADS,
-        "max_macs": Optional(Number(0, above=True)),
+        "limits": Figures(),
+        "also": TEXTS,
+        "max_macs": Optional(Number(0, above=True)),  # of older runs
+        "measuring": Object(
+            {
+                "commands": MapOf(TEXT),
+                "timeout": SECONDS,
+                "attempts": COUNT,
+                "runtime": TEXT,
+                "table": Optional(TEXT),
+                "table_sha256": Optional(TEXT),
+                "table_error": Optional(Number(0)),
+            }
+        ),
         "table": Optional(TEXT),
         "table_sha256": Optional(TEXT),
         "data_sha256": Optional(TEXT),
@@ -202,6 +216,7 @@ EARLIER_RUN = Object(
                     "standings": ListOf(ANY_NUMBER),
                     "loss": ANY_NUMBER,
                     **dict.fromkeys(("macs", "params", "latency"), Number(0)),
+                    "costs": Figures(above=False),
                 },
                 needed=("arch", "quality", "standings"),
             ),
@@ -311,6 +326,7 @@ TRIAL = Object(
         "macs": NATURAL,
         "params": NATURAL,
         "activations": NATURAL,
+        "costs": Figures(above=False),
         "seconds": TIME,
         "id": TEXT,
         "architecture": TEXT,

@@ -27,8 +27,11 @@ def export(asked: ExportOptions) -> None:
         checked = f"  max logit difference {file.difference:.2g}" if file.difference is not None else ""
         original = f" ({file.from_original:.2g} from the original)" if file.from_original is not None else ""
         largest = f" of logits up to {file.largest:.2g}" if (file.difference or file.from_original) else ""
-        common.to_stdout(f"wrote {file.path}  {format_bytes(file.bytes)}{checked}{original}{largest}")
+        micro = f"  {file.arena:,} bytes of memory in tflite-micro" if file.arena is not None else ""
+        micro += f"  {file.reason}" if file.reason else ""
+        common.to_stdout(f"wrote {file.path}  {format_bytes(file.bytes)}{checked}{original}{largest}{micro}")
     if done.steps:
-        form = "onnxruntime" if "onnx" in asked.to else "PyTorch"
         common.to_stdout(f"\n{steps_table(done.steps)}\n")
-        common.to_stdout(f"accuracy and images/s by {form}, batches of 100, on {asked.threads} CPU thread(s)")
+        form = "onnxruntime" if "onnx" in asked.to else "PyTorch"
+        lite = "; those of tflite by LiteRT, image by image" if "tflite" in asked.to else ""
+        common.to_stdout(f"accuracy and images/s by {form}, batches of 100, on {asked.threads} CPU thread(s){lite}")

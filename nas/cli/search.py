@@ -136,6 +136,7 @@ def top(asked: TopOptions) -> None:
     from nas.ledger.trials_csv import trials_csv
     from nas.searching.pareto import ACCURACY_AND_MACS, front
     from nas.searching.published import benchmark_of
+    from nas.text.units import format_percent
 
     opened = Run.open(folder_of(asked.run, Path(asked.runs_dir)))
     trials = opened.study.get_trials(deepcopy=False)
@@ -152,7 +153,9 @@ def top(asked: TopOptions) -> None:
     config = opened.config
     accuracy = benchmark_of(config.space, Path(config.table)).observed if config.table else "validation"
     say = common.say(asked.as_json)
-    say(f"\nMACs: multiply-adds of convolutions and linear layers for one image. accuracy: {accuracy}.")
+    off = config.measuring.table_error
+    predicted = "" if off is None else f" latency: predicted by a table, ± {format_percent(off)}."
+    say(f"\nMACs: multiply-adds of convolutions and linear layers for one image. accuracy: {accuracy}.{predicted}")
     if asked.pareto:
         say(f"{len(rows)} of {len(ranked)} trials: no other is as good in {', '.join(objectives)} and better in one.")
     elif rows and rows[0].reward is not None:

@@ -7,9 +7,10 @@ from typing import Any
 
 from nas.baselines.listing import Listed
 from nas.baselines.zoo import find
+from nas.checks.costs import kind_of
 from nas.exports.classifier import Prediction
 from nas.ledger.repeats import Summary, spread_of
-from nas.ledger.run import TrialRow
+from nas.ledger.run import TrialRow, costs_shown
 from nas.network import Found, Scaled
 from nas.references.show import Shown, choices_by_group, format_size
 from nas.text.columns import table
@@ -19,12 +20,11 @@ from searchspaces.layers import SMALL_IMAGE
 
 
 def trials_table(rows: Sequence[TrialRow]) -> str:
-    """What `nas top` prints. There is a column for latency where it was measured."""
-    latency = any(row.latency is not None for row in rows)
-    sizes = ("MACs", "params", "latency") if latency else ("MACs", "params")
+    """What `nas top` prints. There is a column for each cost that was found out, but for activations."""
+    costs = costs_shown(rows)
     metric = next((row.metric for row in rows if row.score is not None), "")
     judged = ("accuracy", *filter(None, [metric]))
-    header = ("trial", "state", *judged, "reward", *sizes, "time", "id", "reason")
+    header = ("trial", "state", *judged, "reward", *(kind_of(name).title for name in costs), "time", "id", "reason")
     return table(
         header,
         [
@@ -34,9 +34,7 @@ def trials_table(rows: Sequence[TrialRow]) -> str:
                 format_percent(row.accuracy),
                 *([format_quality(metric, row.score)] if metric else []),
                 format_reward(row.reward),
-                format_count(row.macs),
-                format_count(row.params),
-                *([format_seconds(row.latency)] if latency else []),
+                *(kind_of(name).format(row.costs.get(name)) for name in costs),
                 format_seconds(row.seconds),
                 row.id,
                 row.reason if row.duplicate_of is None else f"the network of trial {row.duplicate_of}",

@@ -9,11 +9,15 @@ from math import floor
 from pathlib import Path
 
 from nas.baselines.zoo import with_width
+from nas.checks.costs import in_order
 from nas.comparison.design import Candidate, ComparisonSpace
 from nas.data.download import Log
 from nas.data.images import Dataset
 from nas.data.source import DataSource
+from nas.devices.command import CostCommand
+from nas.devices.measuring import Measuring
 from nas.files import CONFIG, WEIGHTS
+from nas.latencies.table import LatencyTable
 from nas.ledger.names import is_network
 from nas.ledger.run import Run, folder_of, rank
 from nas.network import Designed, Found, Network
@@ -144,6 +148,36 @@ def source_of(
     chosen = source_for(names, usual, asked, log)
     why = f"as {usual.words} has it" if usual and chosen.same_images(usual.data) else ""
     return chosen, why, usual.recipe if usual else None
+
+
+def costs_of(targets: Sequence[str], runs_dir: Path, trusted: bool, say: Say) -> tuple[tuple[str, ...], Measuring]:
+    """The costs that the runs of `targets` asked for, and how the first of them that measured some did it.
+
+    What a run measured by a command is left out, of which `say` hears, where nobody `trusted` that.
+    """
+    folders = [folder_of(target.partition(":")[0], runs_dir) for target in targets if not file_of(target)]
+    configs = [Run.open(folder).config for folder in dict.fromkeys(folders) if folder.is_dir()]
+    asked = in_order(cost for config in configs for cost in config.costs)
+    measuring = next((config.measuring for config in configs if config.measuring != Measuring()), Measuring())
+    if measuring.commands and not trusted:
+        told = ", ".join(measuring.told)
+        say(f"left out: {told}, measured by a command that the run names; --trust-commands runs it\n")
+        return tuple(cost for cost in asked if not measuring.knows(cost)), Measuring()
+    return asked, _for_real(measuring, trusted)
+
+
+def _for_real(measuring: Measuring, trusted: bool) -> Measuring:
+    """`measuring`, but that latency which a table predicts is measured as the table was; here, if by a command.
+
+    That is run where somebody `trusted` it.
+    """
+    if measuring.table is None:
+        return measuring
+    target = LatencyTable.read(measuring.table).target
+    if target.command is None:
+        return Measuring(runtime=target.runtime)
+    command = CostCommand.parse(target.command)
+    return Measuring({",".join(command.costs): command.template}) if trusted else Measuring()
 
 
 def _grouped_otherwise(one: DataSource, other: DataSource, asked: groups.DataOptions) -> bool:

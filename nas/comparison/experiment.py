@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from nas.comparison.design import COMPARISON, Candidate, ComparisonSpace, compar
 from nas.comparison.results import ComparisonResults, results
 from nas.data.images import Dataset, Images
 from nas.data.source import DataSource
+from nas.devices.measuring import Measuring
 from nas.files import is_taken
 from nas.ledger import beside
 from nas.ledger.config import Budget, Config
@@ -63,8 +64,10 @@ def comparison_config(
     recipe: Recipe,
     device: str = "cpu",
     threads: int = 1,
+    costs: Sequence[str] = (),
+    measuring: Measuring = Measuring(),  # noqa: B008
 ) -> Config:
-    """The run that trains `comparison` on `dataset`, which `source` loads.
+    """The run that trains `comparison` on `dataset`, which `source` loads, and finds out `costs` beside the usual ones.
 
     Raises ValueError where a network does not take the data's images.
     """
@@ -72,7 +75,7 @@ def comparison_config(
     choices.check_recipe(recipe, dataset)
     config = Config(
         comparison, dataset.name, replace(recipe, image_size=comparison.image_size), Reward(), EXHAUSTIVE, 0,
-        device=device, threads=threads, kind=COMPARISON,
+        device=device, threads=threads, kind=COMPARISON, also=tuple(costs), measuring=measuring,
     )  # fmt: skip
     return config.on(source, dataset)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from nas.checks.costs import kind_of
 from nas.comparison.ensembles import Ensemble
 from nas.comparison.results import ComparisonResults, NetworkResult, Verdict
 from nas.data.targets import CLASSIFICATION
@@ -29,6 +30,7 @@ HEADER = (
     "network", "test accuracy", "validation", "MACs", "params", "activations", "on disk", "trained on", "images/s",
     "inference/s", "n",
 )  # fmt: skip
+SIZES = 6  # of these columns are up to where further costs stand
 
 
 def results_table(found: ComparisonResults) -> str:
@@ -43,15 +45,14 @@ def results_table(found: ComparisonResults) -> str:
 
 
 def _header(found: ComparisonResults) -> tuple[str, ...]:
-    return (HEADER[0], f"test {found.recipe.metric}", *HEADER[2:])
+    costs = [kind_of(cost).title for cost in found.costs]
+    return (HEADER[0], f"test {found.recipe.metric}", *HEADER[2:SIZES], *costs, *HEADER[SIZES:])
 
 
 def _groups(found: ComparisonResults) -> list[tuple[str, list[tuple[str, ...]]]]:
     """The rows under what stands above them."""
-    groups = [(_title(found, limit), [_cells(r, found.recipe.metric) for r in rows]) for limit, rows in found.groups]
-    return groups + (
-        [("ensembles", [_voting(e, found.recipe.metric) for e in found.ensembles])] if found.ensembles else []
-    )
+    groups = [(_title(found, limit), [_cells(r, found) for r in rows]) for limit, rows in found.groups]
+    return groups + ([("ensembles", [_voting(e, found) for e in found.ensembles])] if found.ensembles else [])
 
 
 def _title(found: ComparisonResults, limit: int | None) -> str:
@@ -60,8 +61,10 @@ def _title(found: ComparisonResults, limit: int | None) -> str:
     return "larger" if any(result.found for result in found.all) else ""
 
 
-def _cells(result: NetworkResult, metric: str) -> tuple[str, ...]:
-    sizes = tuple(format_count(size) for size in (result.size.macs, result.size.params, result.size.activations))
+def _cells(result: NetworkResult, found: ComparisonResults) -> tuple[str, ...]:
+    metric = found.recipe.metric
+    sizes = [format_count(size) for size in (result.size.macs, result.size.params, result.size.activations)]
+    sizes += [kind_of(cost).format(result.costs.get(cost)) for cost in found.costs]
     n = f"{len(result.trainings)}" + (f", {len(result.failures)} failed" if result.failures else "")
     if not result.trainings:
         return (result.called, "-", "-", *sizes, "-", "-", "-", "-", n)
@@ -78,8 +81,10 @@ def _cells(result: NetworkResult, metric: str) -> tuple[str, ...]:
     )
 
 
-def _voting(ensemble: Ensemble, metric: str) -> tuple[str, ...]:
-    sizes = (format_count(size) for size in (ensemble.size.macs, ensemble.size.params, ensemble.size.activations))
+def _voting(ensemble: Ensemble, found: ComparisonResults) -> tuple[str, ...]:
+    metric = found.recipe.metric
+    sizes = [format_count(size) for size in (ensemble.size.macs, ensemble.size.params, ensemble.size.activations)]
+    sizes += ["-"] * len(found.costs)
     accuracies = (format_qualities(metric, each) for each in (ensemble.test_accuracies, ensemble.val_accuracies))
     return (ensemble.name, *accuracies, *sizes, *["-"] * 4, f"{len(ensemble.test_accuracies)}")
 
@@ -269,7 +274,7 @@ def to_markdown(read: Sequence[ComparisonResults]) -> str:
     for found in read:
         parts += [f"## {heading(found).capitalize()}"] if len(read) > 1 else []
         for title, rows in _groups(found):
-            lines = [_header(found), ("---",) * len(HEADER), *rows]
+            lines = [_header(found), ("---",) * len(_header(found)), *rows]
             parts += [f"### {title[0].upper()}{title[1:]}"] if title else []
             parts.append("\n".join(f"| {' | '.join(cells)} |" for cells in lines))
         parts.append("\n".join(f"- {line}" for line in [*in_words(found), *legend(found)]))
@@ -303,7 +308,7 @@ def to_json(found: ComparisonResults) -> dict[str, Any]:
 def _json_row(limit: int | None, result: NetworkResult) -> dict[str, Any]:
     row: dict[str, Any] = {"network": result.name, "architecture": result.text, "found": result.found}
     row |= {"start": result.start} if result.start else {}
-    row |= {"macs_budget": limit, **asdict(result.size)}
+    row |= {"macs_budget": limit, **asdict(result.size), "costs": dict(result.costs)}
     trained = bool(result.trainings)
     for name, values in (("test_accuracy", result.test_accuracies), ("val_accuracy", result.val_accuracies)):
         row |= {name: mean(values) if trained else None, f"{name}_deviation": stdev(values) if values[1:] else None}

@@ -7,15 +7,17 @@ images among those of no more multiply-adds. Nothing else is tested.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import mean
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import mean, median
 
+from nas.checks.costs import in_order
 from nas.comparison.candidates import budgets
 from nas.comparison.design import comparison_of, kind_of
 from nas.comparison.ensembles import Ensemble, ensembles
 from nas.data.targets import CLASSIFICATION, MULTILABEL
-from nas.ledger.run import Run
+from nas.ledger.run import Run, costs_shown
 from nas.searching.pareto import unbeaten
 from nas.statistics.differences import LEARNED, Fit, Interval
 from nas.training.recipe import Recipe
@@ -51,6 +53,7 @@ class NetworkResult:
     trainings: dict[int, Training]
     failures: dict[int, str]  # the reasons
     start: str = ""  # the file of the weights that it starts from; "": random ones
+    costs: Mapping[str, float] = field(default_factory=dict, hash=False)  # others, by their names; medians over seeds
 
     @property
     def kind(self) -> str:
@@ -130,6 +133,11 @@ class ComparisonResults:
     all: tuple[NetworkResult, ...]
     ensembles: tuple[Ensemble, ...] = ()
     kind: str = CLASSIFICATION  # the task, see `nas.data.targets`
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """Those that were found out beside every network's multiply-adds, parameters and activations."""
+        return in_order(cost for result in self.all for cost in result.costs)
 
     @property
     def trained(self) -> list[NetworkResult]:
@@ -226,11 +234,14 @@ def results(run: Run) -> ComparisonResults:
     comparison = comparison_of(run)
     trainings: dict[str, dict[int, Training]] = {name: {} for name in comparison.names}
     failures: dict[str, dict[int, str]] = {name: {} for name in comparison.names}
+    costs: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in comparison.names}
     for trial in run.study.get_trials(deepcopy=False):
         row = run.row(trial)
         if not row.arch or row.state == State.RUNNING:
             continue
         seed, name = comparison.seed_of(row.arch), comparison.names[row.arch[1]]
+        for cost in costs_shown([row])[2:]:
+            costs[name][cost].append(row.costs[cost])
         of = trial.user_attrs
         scored = {"test_accuracy"} if "test_score" in of else set()  # which regression has alone
         missing = [figure for figure in FIGURES if figure not in {*of, *scored}]
@@ -249,6 +260,7 @@ def results(run: Run) -> ComparisonResults:
             dict(sorted(trainings[candidate.name].items())),
             dict(sorted(failures[candidate.name].items())),
             candidate.start,
+            {cost: median(figures) for cost, figures in costs[candidate.name].items()},
         )
         for candidate, size in zip(comparison.candidates, comparison.sizes, strict=True)
     )

@@ -14,6 +14,7 @@ from nas.data.images import Dataset
 from nas.files import make_folder, write_atomically
 from nas.ledger.config import Budget
 from nas.ledger.run import Run
+from nas.searching.gauge import Gauge
 from nas.searching.loop import Progress, Search
 from nas.searching.published import Published
 from nas.training.trial import TrialResult, TrialSpec, describe
@@ -36,8 +37,9 @@ class Trainings(Search):
         progress: Progress,
         dataset: Dataset,
         table: Published | None = None,
+        gauge: Gauge | None = None,
     ) -> None:
-        super().__init__(run, study, budget, progress, dataset, table)
+        super().__init__(run, study, budget, progress, dataset, table, gauge)
         assert dataset.test is not None
         comparison = comparison_of(run)
         for number in range(len(comparison.names)):

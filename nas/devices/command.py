@@ -21,30 +21,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from nas.checks.costs import OF_LAYERS, check_cost, kind_of
 from nas.checks.limits import COUNT, SECONDS, quoted
-from nas.checks.schemas import METRICS
 from nas.devices.shell import Ended, run_shell
-from nas.text.units import format_seconds, is_number, parse_bytes, parse_joules, parse_names, parse_seconds
+from nas.text.units import format_seconds, is_number, parse_names
 from nas.text.visible import visible_in_line
 
 FORMATS = ("onnx", "pt2", "standalone", "state_dict", "tflite")
 """What a command may ask for, by the names of `nas export --to`. `nas.exports.measured` makes them."""
-TIMEOUT, ATTEMPTS = 120.0, 3
+TIMEOUT, ATTEMPTS = 120.0, 3  # seconds; with a network
 
-COMPUTED = ("macs", "params", "activations")
-"""Costs that are counted of a network, so that no device is asked for them."""
-_OTHERS = ("loss", "reward", "seconds", "score", *METRICS)  # what else a trial has by its name
-_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _IN_BRACES = re.compile(r"(?P<literal>\{\{\w+\}\})|(?<!\$)\{(?P<format>\w+)\}")  # ${HOME} is the shell's
 _LONGEST = 200  # characters of a line that somebody else wrote
 
-_UNITS: dict[str, tuple[Callable[[str | float], float], str]] = {
-    "latency": (parse_seconds, "of seconds, or 3.2ms"),
-    "memory": (parse_bytes, "of bytes, or 64kB"),
-    "flash": (parse_bytes, "of bytes, or 64kB"),
-    "energy": (parse_joules, "of joules, or 1.3mJ"),
-}
-"""What reads a cost's figure with its unit, by the cost's name, and how such figures are written."""
+_WRITTEN = {
+    "latency": "of seconds, or 3.2ms", "memory": "of bytes, or 64kB", "flash": "of bytes, or 64kB",
+    "energy": "of joules, or 1.3mJ",
+}  # fmt: skip
+"""How the figures of a cost are written that have a unit."""
 
 
 class Unmeasured(ValueError):
@@ -145,12 +139,12 @@ def _word(files: Mapping[str, Path], match: re.Match[str]) -> str:
 
 def _check_name(option: str, name: str) -> None:
     """Raises ValueError where no cost of a command can be called that."""
-    if name in COMPUTED:
+    if name in OF_LAYERS:
         raise ValueError(f"{option}: {name} is counted of every network, and needs no command: leave it out")
-    if name in _OTHERS:
-        raise ValueError(f"{option}: every trial has a figure called {name}: give the cost another name")
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"{option}: a cost's name is one word, of a-z, 0-9, _ and -, not {quoted(name)}")
+    try:
+        check_cost(name)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
 
 
 def _formats() -> str:
@@ -193,7 +187,7 @@ def _figures(costs: Sequence[str], line: str) -> dict[str, float]:
 
 def _figure(cost: str, value: Any) -> float:
     """The figure that a line has for `cost`, a number or a text. Raises Unmeasured where it can be none."""
-    kind = f"{cost} must be a number {_UNITS[cost][1] if cost in _UNITS else ''}".rstrip()
+    kind = f"{cost} must be a number {_WRITTEN.get(cost, '')}".rstrip()
     try:
         number = _number(cost, value)
     except (ValueError, OverflowError):
@@ -212,6 +206,6 @@ def _number(cost: str, value: Any) -> float:
         raise ValueError
     if is_number(value) and "_" not in value:  # Python's 2026_11_28 is a number
         return float(value)
-    if cost not in _UNITS:
+    if cost not in _WRITTEN:
         raise ValueError
-    return _UNITS[cost][0](value)
+    return kind_of(cost).parse(value)

@@ -15,7 +15,8 @@ from nas.data.listing import Passed, images_below
 from nas.data.splits import no_images
 from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, THRESHOLD
 from nas.data.task import Task
-from nas.exports.formats import PROGRAMS, Logits
+from nas.exports.formats import Logits
+from nas.exports.runnable import RUNNABLE
 from nas.exports.target import read_source
 from nas.files import ARCHITECTURE
 
@@ -58,12 +59,12 @@ class Classifier:
 
     @classmethod
     def load(cls, target: str, runs_dir: str | Path = "runs", weights: str | Path | None = None) -> Classifier:
-        """A trial that was trained (`RUN:best`), the folder of a training, an exported `.onnx` or `.pt2`.
+        """A trial that was trained (`RUN:best`), the folder of a training, an exported `.onnx`, `.pt2` or `.tflite`.
 
         With `weights` any network. Raises ValueError where it is untrained, or nothing says what it was trained for.
         """
         path = Path(target)
-        if path.suffix[1:] in PROGRAMS:
+        if path.suffix[1:] in RUNNABLE:
             return cls._of_program(path)
         check_target(target)
         source = read_source(target, Path(weights) if weights else None, Path(runs_dir))
@@ -84,7 +85,7 @@ class Classifier:
 
     @classmethod
     def _of_program(cls, path: Path) -> Classifier:
-        program = PROGRAMS[path.suffix[1:]]
+        program = RUNNABLE[path.suffix[1:]]
         try:
             content = program.checked(path.read_bytes())
             task, logits = Task.from_metadata(program.metadata(content)), program.run(content)
@@ -184,7 +185,7 @@ def check_target(target: str) -> None:
 
 
 def _check_path(path: Path) -> None:
-    programs = [path / f"network.{form}" for form in PROGRAMS if (path / f"network.{form}").is_file()]
+    programs = [path / f"network.{form}" for form in RUNNABLE if (path / f"network.{form}").is_file()]
     if programs and not (path / ARCHITECTURE).is_file():
         raise ValueError(f"{path} is a folder: name the file in it, {programs[0]}")
     if not path.is_file():

@@ -19,6 +19,7 @@ from nas.devices.memory import check_room, shape_of
 from nas.exports.formats import PROGRAMS, largest_difference, to_program
 from nas.exports.photographs import CLASSIFY, check_classify, check_network, classify_source
 from nas.exports.standalone import logits_of, standalone_source
+from nas.exports.tflite import TFLITE
 from nas.files import ARCHITECTURE, WEIGHTS, write_all, write_atomically
 from nas.network import Network
 from nas.references.origin import document_of
@@ -29,6 +30,7 @@ FILES = {
     "standalone": ("network.py",),
     "onnx": ("network.onnx",),
     "pt2": ("network.pt2",),
+    TFLITE: ("network.tflite",),
 }
 TOLERANCE = 1e-3  # of the largest logit: what another library's order of sums may change
 CHECKED = 3  # images; traced with two, so that it shows whether the batch's size is open
@@ -38,7 +40,9 @@ CHECKED = 3  # images; traced with two, so that it shows whether the batch's siz
 class Written:
     """A file, and the largest difference of the logits that it gives from the network's, which are up to `largest`.
 
-    Where the network was changed before it was written, `from_original` is the difference from what it was.
+    Where the network was changed before it was written, `from_original` is the difference from what it was. `arena`
+    are the bytes of memory that a microcontroller needs to run it, by tflite-micro; or it cannot, for a `reason`. Both
+    are of a .tflite file alone, where tflite-micro is installed.
     """
 
     path: Path
@@ -46,6 +50,8 @@ class Written:
     difference: float | None = None
     largest: float | None = None
     from_original: float | None = None
+    arena: int | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,7 @@ def export(
     data: DataSource | None = None,
     channels: int = RGB,
 ) -> Iterator[Written]:
-    """Write `module` to `folder` in `formats`, each checked first; yields what was written.
+    """Write `module` to `folder` in those of `formats` that keep it exact, each checked first; yields what was written.
 
     `changed`: its modules are no longer those that `network` builds, so its weights are without an architecture.json.
     `original`: what `module` was made of, if it is not as it was. `data`, `channels`: as of `write_network`. Raises

@@ -161,17 +161,28 @@ def largest_difference(one: Tensor, other: Tensor) -> float:
     return (one - other).abs().max().item()
 
 
-@dataclass(frozen=True)
-class Program:
-    """How a format's files are made, run and asked what the network in them is for."""
+def unchecked(content: bytes) -> bytes:
+    """`content` as it is, of a format in which nothing can be harmful."""
+    return content
 
-    to_bytes: Callable[[torch.export.ExportedProgram, Metadata], bytes]
+
+@dataclass(frozen=True)
+class Runnable:
+    """How a format's files are run, and asked what the network in them is for."""
+
     run: Callable[[bytes], Logits]
     metadata: Callable[[bytes], dict[str, str]]
     checked: Callable[[bytes], bytes]  # of a file that anybody may have written, before it is run or asked
 
 
+@dataclass(frozen=True)
+class Program(Runnable):
+    """Also how they are made."""
+
+    to_bytes: Callable[[torch.export.ExportedProgram, Metadata], bytes]
+
+
 PROGRAMS = {
-    "onnx": Program(onnx_bytes, run_onnx, onnx_metadata, lambda content: content),
-    "pt2": Program(pt2_bytes, run_pt2, pt2_metadata, checked_pt2),
+    "onnx": Program(run_onnx, onnx_metadata, unchecked, onnx_bytes),
+    "pt2": Program(run_pt2, pt2_metadata, checked_pt2, pt2_bytes),
 }

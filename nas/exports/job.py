@@ -12,8 +12,10 @@ from nas.data.download import Log
 from nas.data.images import Dataset, Images
 from nas.data.preprocessing import Preprocessing
 from nas.data.source import DataSource, choose_source
+from nas.exports import tflite
 from nas.exports.compress import prune
 from nas.exports.files import (
+    FILES,
     Original,
     Written,
     check_new,
@@ -26,8 +28,10 @@ from nas.exports.fold import fold_batch_norms
 from nas.exports.formats import PROGRAMS, largest_difference
 from nas.exports.photographs import CLASSIFY
 from nas.exports.readme import beginning, lines_there, write_readme
+from nas.exports.runnable import RUNNABLE
 from nas.exports.steps import ExportStep, calibration_batches, int8_bytes, measure, program_bytes
 from nas.exports.target import Source
+from nas.exports.tflite import TFLITE
 from nas.files import new_folder, write_atomically
 from nas.options import groups
 
@@ -40,9 +44,8 @@ class Changes:
     prune: float | None = None
     quantize: str | None = None
 
-    @property
-    def needs_images(self) -> bool:
-        return self.quantize == "static"
+    def needs_images(self, formats: Sequence[str]) -> bool:
+        return self.quantize == "static" or TFLITE in formats
 
     def check(self, formats: Sequence[str]) -> None:
         """Raises ValueError where something is asked for that cannot be had with these `formats`."""
@@ -53,7 +56,10 @@ class Changes:
         if self.quantize == "dynamic" and "onnx" in formats:
             raise ValueError("--quantize dynamic has no ONNX form in PyTorch: leave onnx out of --to, or use static")
         if self.quantize and not set(formats) & set(PROGRAMS):
-            raise ValueError("--quantize writes network.int8.onnx or network.int8.pt2: add onnx or pt2 to --to")
+            int8 = "; network.tflite is int8 without it" if TFLITE in formats else ""
+            raise ValueError(f"--quantize writes network.int8.onnx or network.int8.pt2: add onnx or pt2 to --to{int8}")
+        if TFLITE in formats:
+            tflite.check_installed()
         if self.fold_bn and "state_dict" in formats and "standalone" not in formats:
             raise ValueError(
                 "with --fold-bn the weights fit no architecture of ours: add standalone to --to, the file that they fit"
@@ -80,7 +86,8 @@ def run(
 ) -> Exported:
     """Write everything to `folder`.
 
-    `data` and `test` are at the network's image size. Steps are of the first of ONNX and .pt2 that is written.
+    `data` and `test` are at the network's image size. Steps are of the first of ONNX and .pt2 that is written, else of
+    .pt2; the last is of the .tflite file, if one is written.
     """
     changes.check(formats)
     forms, pixels = [name for name in formats if name in PROGRAMS], source.shape[1]
@@ -129,9 +136,11 @@ def _written(
             source.channels,
         )
     )
-    if not forms or changes == Changes():
+    rounded = TFLITE in formats
+    if not rounded and (not forms or changes == Changes()):
         return Exported(source.trained, written, [])
-    form, ends = forms[0], {0, len(stages) - (0 if changes.quantize else 1)}  # the test set is seen at the two ends
+    form = forms[0] if forms else "pt2"
+    ends = {0, len(stages) - (0 if changes.quantize or rounded else 1)}  # the test set is seen at the two ends
     steps = [
         measure(
             name,
@@ -142,16 +151,21 @@ def _written(
         )
         for number, (name, stage) in enumerate(stages)
     ]
+    batches = calibration_batches(data) if changes.needs_images(formats) and data is not None else []
+    exact, before = example_logits(module, pixels, source.channels), None if original is None else logits
+    examples = example_images(pixels, source.channels)
     if changes.quantize:
-        batches = calibration_batches(data) if changes.quantize == "static" and data is not None else []
-        contents = list(int8_bytes(module, pixels, forms, batches, metadata, source.channels))
-        examples = example_images(pixels, source.channels)
-        exact = example_logits(module, pixels, source.channels)
+        shown = batches if changes.quantize == "static" else []
+        contents = list(int8_bytes(module, pixels, forms, shown, metadata, source.channels))
         written += [
-            _int8(folder / name, content, exact, None if original is None else logits, examples)
-            for name, content in zip(int8, contents, strict=True)
+            _int8(folder / name, content, exact, before, examples) for name, content in zip(int8, contents, strict=True)
         ]
         steps.append(measure(f"int8, {changes.quantize}", contents[0], form, data, test))
+    if rounded:
+        content = tflite.tflite_bytes(module, pixels, source.channels, batches, metadata)
+        file = _int8(folder / FILES[TFLITE][0], content, exact, before, examples)
+        written.append(_on_a_microcontroller(file, content))
+        steps.append(measure(f"int8, {TFLITE}", content, TFLITE, data, test))
     return Exported(source.trained, written, steps)
 
 
@@ -174,10 +188,20 @@ def _stages(
 
 def _int8(path: Path, content: bytes, logits: Tensor, original: Tensor | None, examples: Tensor) -> Written:
     """Write a quantised network, whose logits differ from those that it is of; by how much is only said."""
-    found = PROGRAMS[path.suffix[1:]].run(content)(examples)
+    found = RUNNABLE[path.suffix[1:]].run(content)(examples)
     write_atomically(path, content)
     from_original = None if original is None else largest_difference(found, original)
     return Written(path, len(content), largest_difference(found, logits), logits.abs().max().item(), from_original)
+
+
+def _on_a_microcontroller(file: Written, content: bytes) -> Written:
+    """The .tflite `file` with the memory that it needs there, or why it does not run; as it is without tflite-micro."""
+    if not tflite.has_micro():
+        return file
+    try:
+        return replace(file, arena=tflite.arena_bytes(content))
+    except ValueError as error:
+        return replace(file, reason=str(error))
 
 
 def with_weights(formats: Sequence[str], source: Source) -> list[str]:
@@ -195,7 +219,8 @@ def source_of_images(source: Source, asked: groups.DataOptions, log: Log = print
     """
     if asked.data is None and source.data is None:
         raise ValueError(
-            "--test and --quantize static need images, and nothing says on which the network was trained: give --data"
+            "--test, --quantize static and --to tflite need images, and nothing says on which the network was trained: "
+            "give --data"
         )
     chosen = choose_source(source.data, replace(asked, image_size=None, channels=source.channels), log)
     return replace(chosen, image_size=source.shape[1])

@@ -38,6 +38,7 @@ NEEDS = {
     "network.pt2": "nas",
     "network.int8.onnx": "ONNX Runtime, NumPy and Pillow",
     "network.int8.pt2": "nas",
+    "network.tflite": "nas and LiteRT",
 }
 """What must be installed where a file classifies a photograph as `_photograph` says; the order of the lines."""
 
@@ -120,15 +121,29 @@ def _code(text: str) -> str:
     return f"`{visible_in_line(text).replace('`', chr(39))}`"
 
 
-def uses(names: Sequence[str], source: Source) -> list[str]:
-    """A line for each of the files `names` that is used by itself: what it needs, and what to call."""
-    lines = []
-    for name in (name for name in NEEDS if name in names):
-        how = _photograph(name, ARCHITECTURE in names) if source.task else _tensors(name, WEIGHTS in names)
+def uses(files: Sequence[Written], source: Source) -> list[str]:
+    """A line for each of the `files` that is used by itself: what it needs, and what to call."""
+    lines, there = [], {file.path.name: file for file in files}
+    for name in (name for name in NEEDS if name in there):
+        how = _photograph(name, ARCHITECTURE in there) if source.task else _tensors(name, WEIGHTS in there)
         needs = f" needs {NEEDS[name]}" if source.task else ""
         if how:
-            lines.append(f"{USE}`{name}`{needs}: {how}")
+            lines.append(f"{USE}`{name}`{needs}: {how}{_on_devices(there[name], source)}")
     return lines
+
+
+def _on_devices(file: Written, source: Source) -> str:
+    """Of a .tflite file what a program on a device has to know."""
+    if file.path.suffix != ".tflite":
+        return ""
+    pixels, channels = source.shape[1], source.channels
+    said = (
+        f". It takes one image [1, {pixels}, {pixels}, {channels}], normalised, channels last, and gives logits. Both "
+        "are int8, for (int8 - zero point) * scale; the file has the zero point and the scale of each"
+    )
+    if file.arena is not None:
+        said += f". A microcontroller needs {file.arena:,} bytes of memory to run it, by tflite-micro"
+    return f"{said}. On a microcontroller: {file.reason}" if file.reason else said
 
 
 def _photograph(name: str, architecture: bool) -> str:
@@ -153,6 +168,8 @@ def _tensors(name: str, weights: bool) -> str:
         return f"`safetensors.torch.load_file('{WEIGHTS}')` has its tensors by their names"
     if name.endswith(".onnx"):
         return f"`onnxruntime.InferenceSession('{name}').run(None, {{'images': images}})`"
+    if name.endswith(".tflite"):
+        return f"`ai_edge_litert.interpreter.Interpreter('{name}')` runs it"
     int8 = "import torch.ao.quantization.fx._decomposed; " if ".int8." in name else ""
     return f"`{int8}torch.export.load('{name}').module()(images)`"
 
@@ -181,7 +198,7 @@ def write_readme(
     names = [file.path.name for file in files]
     if source.task:
         _check(folder, names, module, source.task)
-    lines = dict.fromkeys([*there, *uses(names, source)])
+    lines = dict.fromkeys([*there, *uses(files, source)])
     text = "\n".join([start, *lines, "", f"Written by nas {version('nas')}.", ""])
     path = folder / README
     write_atomically(path, text)

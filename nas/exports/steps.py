@@ -15,6 +15,7 @@ from nas.data.batches import eval_batches
 from nas.data.images import RGB, Dataset, Images
 from nas.exports.compress import quantize
 from nas.exports.formats import NOTHING, PROGRAMS, Logits, Metadata, to_program
+from nas.exports.runnable import RUNNABLE
 from nas.text.columns import table
 from nas.text.units import format_bytes, format_quality
 from nas.training.metrics import ACCURACY, score
@@ -44,7 +45,7 @@ def measure(name: str, content: bytes, form: str, data: Dataset | None, test: Im
     coded = len(gzip.compress(content, 9))
     if data is None:
         return ExportStep(name, len(content), coded)
-    logits = PROGRAMS[form].run(content)
+    logits = RUNNABLE[form].run(content)
     val, rate = _evaluate(logits, data.val, data)
     tested = _evaluate(logits, test, data)[0] if test is not None else None
     return ExportStep(name, len(content), coded, val, tested, rate, METRICS_OF[data.kind][0])

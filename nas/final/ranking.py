@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from nas.checks.schemas import FINALISTS as SETTINGS
+from nas.devices.measuring import Measuring
 from nas.ledger import beside, finals
 from nas.ledger.config import Budget, Config, Final
 from nas.ledger.run import Run, TrialRow, rank
@@ -169,7 +170,8 @@ def config_of(run: Run, planned: Plan) -> Config:
     _, pixels = run.config.shape_of(networks[0])
     space = Finalists(tuple(row.number for row in planned.rows), tuple(n.text for n in networks), pixels)
     return replace(
-        run.config, space=space, recipe=planned.recipe, strategy=EXHAUSTIVE, strategy_settings={}, max_macs=None,
+        run.config, space=space, recipe=planned.recipe, strategy=EXHAUSTIVE, strategy_settings={}, limits={},
+        measuring=Measuring(),
         pruner=NO_PRUNER, kind=finals.FINAL_RANKING, final=None,
     )  # fmt: skip
 

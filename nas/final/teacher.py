@@ -10,7 +10,7 @@ from nas.data.preprocessing import Preprocessing
 from nas.data.targets import CLASSIFICATION
 from nas.data.task import Task
 from nas.devices.memory import check_room, shape_of
-from nas.exports.formats import PROGRAMS
+from nas.exports.runnable import RUNNABLE
 from nas.exports.target import module_of
 from nas.network import Network
 from nas.options.commands import TrainOptions
@@ -47,7 +47,7 @@ class Teacher:
 
         Raises ValueError where there is no such network, or it is not trained.
         """
-        if Path(target).suffix[1:] in PROGRAMS:
+        if Path(target).suffix[1:] in RUNNABLE:
             raise ValueError(
                 f"--teacher {target}: an exported file cannot teach; give the folder of nas train, or RUN:best"
             )

@@ -10,12 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from nas.checks.costs import in_order
 from nas.checks.limits import COUNT, SEED, Optional
 from nas.data import shape_of
 from nas.data.images import RGB, Dataset
 from nas.data.judging import validation_of
 from nas.data.source import DataSource
 from nas.data.targets import CLASSIFICATION
+from nas.devices.measuring import Measuring
 from nas.ledger.trust import space_of_file
 from nas.ledger.workload import SEARCH, Job, Workload, kind_of, workload_of
 from nas.network import Network, Scaled
@@ -63,7 +65,9 @@ class Config:
     data_dir: str | None = None  # where the images were; None: the default place
     device: str = "cpu"
     threads: int = 1  # of the CPU, for one trial; the last digits of sums depend on it
-    max_macs: float | None = None  # networks that cost more are not trained
+    limits: Mapping[str, float] = field(default_factory=dict)  # of costs: networks that cost more are not trained
+    also: tuple[str, ...] = ()  # costs that are found out of each network, and are no more than columns
+    measuring: Measuring = field(default_factory=Measuring)
     table: str | None = None  # file of published results that answer the trials; None: they are trained
     table_sha256: str | None = None  # of its content
     data_sha256: str | None = None  # of what files the images of a folder are from, see `Dataset`
@@ -129,8 +133,14 @@ class Config:
         return self.reward.by(self.recipe.metric)
 
     @property
-    def measures_latency(self) -> bool:
-        return "latency" in self.objectives or (self.reward.target is not None and self.reward.cost == "latency")
+    def costs(self) -> tuple[str, ...]:
+        """All that are found out of each network: targets, objectives, limits, and what is told beside."""
+        return in_order([*self.reward.targets, *self.objectives[1:], *self.limits, *self.also, *self.measuring.told])
+
+    @property
+    def times_networks(self) -> bool:
+        """Whether a trial measures the time of its network, where that is trained."""
+        return "latency" in self.costs and not self.measuring.knows("latency")
 
     @property
     def learns_from_losses(self) -> bool:
@@ -159,7 +169,7 @@ class Config:
         """As JSON values; `from_dict` is its inverse."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         space = {"name": self.space.reference, "settings": self.space.settings()}
-        parts = {name: dataclasses.asdict(values[name]) for name in ("recipe", "reward")}
+        parts = {name: dataclasses.asdict(values[name]) for name in ("recipe", "reward", "measuring")}
         final = None if self.final is None else dataclasses.asdict(self.final)
         return values | {"space": space, "final": final} | parts
 
@@ -170,14 +180,24 @@ class Config:
             "space": space_of_file(values["space"]["name"], **values["space"]["settings"]),
             "kind": kind_of(values),
             "recipe": Recipe(**values["recipe"]),
-            "reward": Reward(**values["reward"]),
+            "reward": Reward.from_dict(values["reward"]),
+            "limits": limits_of(values),
+            "measuring": Measuring(**values.get("measuring", {})),
             "objectives": tuple(values.get("objectives", ())),
+            "also": tuple(values.get("also", ())),
             "experience": tuple(values.get("experience", ())),
             "final": Final.from_dict(values["final"]) if values.get("final") else None,
         }
-        config = cls(**(values | parts))
+        config = cls(**({name: value for name, value in values.items() if name != "max_macs"} | parts))
         _ = config.workload  # which it has where its kind and its space fit together
         return config
+
+
+def limits_of(values: Mapping[str, Any]) -> dict[str, float]:
+    """Of a configuration's JSON; older runs have one limit, by its own name."""
+    if values.get("max_macs") is not None:
+        return {"macs": values["max_macs"]}
+    return dict(values.get("limits", {}))
 
 
 @dataclass(frozen=True)

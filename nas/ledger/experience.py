@@ -43,13 +43,20 @@ class Result:
     macs: float | None = None
     params: float | None = None
     latency: float | None = None
+    costs: Mapping[str, float] = field(default_factory=dict, hash=False)  # others, by their names
 
     def reward(self, reward: Reward) -> float:
         """What it would have been by `reward`; its quality, where that asks for what was not measured."""
-        judged, cost = max(0.0, self.quality), getattr(self, reward.cost)
+        judged, costs = max(0.0, self.quality), self.figures
         if reward.signal == LOSS and self.loss is not None:
             judged = reward.quality(self.quality, self.loss)
-        return judged if reward.target is None or not cost else reward(judged, cost)
+        return reward(judged, costs) if all(costs.get(name) for name in reward.targets) else judged
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Of all costs that are known."""
+        known = {"macs": self.macs, "params": self.params, "latency": self.latency}
+        return {name: figure for name, figure in known.items() if figure is not None} | dict(self.costs)
 
 
 @dataclass(frozen=True)
@@ -214,11 +221,11 @@ def _results(rows: Sequence[TrialRow], space: Space) -> tuple[Result, ...]:
     sight = Sight(space.choices, space.simplified, Knowledge.of_space(space))
     standings = sight.standings([space.simplified(row.arch) for row in rows]).round(_DIGITS).tolist()
     return tuple(
-        Result(row.arch, quality, tuple(its), row.loss, row.macs, row.params, row.latency)
+        Result(row.arch, quality, tuple(its), row.loss, row.macs, row.params, row.latency, row.others)
         for row, its in zip(rows, standings, strict=True)
         if (quality := row.quality) is not None
     )
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
+    return {name: value for name, value in values.items() if value is not None and value != {}}

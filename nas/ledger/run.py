@@ -14,7 +14,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +27,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.checks import schema, schemas
+from nas.checks.costs import in_order
 from nas.files import BEGINNING, CONFIG, EXPERIENCE, JOURNAL, is_left_behind, write_atomically, write_new
 from nas.ledger.config import Budget, Config, differences
 from nas.ledger.database import has_secret, named, opened, public, without_secrets
@@ -67,11 +68,20 @@ class TrialRow:
     score: float | None = dataclasses.field(default=None, kw_only=True)  # by the metric, at most 1; None: accuracy
     metric: str = dataclasses.field(default="accuracy", kw_only=True)
     loss: float | None = dataclasses.field(default=None, kw_only=True)  # of its training, in the last epoch
+    others: Mapping[str, float] = dataclasses.field(
+        default_factory=dict, hash=False, kw_only=True
+    )  # costs, by their names
 
     @property
     def quality(self) -> float | None:
         """What it is judged by, at most 1: its accuracy, or the recipe's metric."""
         return self.accuracy if self.score is None else self.score
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """The figures of all costs that are known, by their names."""
+        own = {name: getattr(self, name) for name in ("macs", "params", "activations", "latency")}
+        return {name: figure for name, figure in own.items() if figure is not None} | dict(self.others)
 
     @property
     def judged(self) -> str:
@@ -89,7 +99,14 @@ class TrialRow:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(TrialRow) if f.name != "arch"}
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(TrialRow) if f.name not in ("arch", "others")}
+        return own | {"costs": self.costs}
+
+
+def costs_shown(rows: Iterable[TrialRow]) -> tuple[str, ...]:
+    """The costs that a table of `rows` has columns for: MACs and parameters, and all others found but activations."""
+    found = {name for row in rows for name in row.costs} - {"activations"}
+    return in_order({"macs", "params"} | found)
 
 
 class Run:
@@ -387,6 +404,7 @@ class Run:
             score=attrs.get("score"),
             metric=self.config.recipe.metric,
             loss=attrs.get("loss"),
+            others=attrs.get("costs", {}),
         )
 
     def best_row(self) -> TrialRow:

@@ -26,6 +26,7 @@ from nas.options.groups import (
     GoalOptions,
     JudgingOptions,
     MachineOptions,
+    MeasuringOptions,
     Network,
     OnTrial,
     OpeningOptions,
@@ -43,6 +44,7 @@ from nas.options.groups import (
     TimeBudget,
     TrainingOptions,
     Trials,
+    TrustCommands,
     TrustOptions,
     TuningOptions,
 )
@@ -83,6 +85,7 @@ class SearchOptions(
     SpaceOptions,
     StrategyOptions,
     GoalOptions,
+    MeasuringOptions,
     JudgingOptions,
     DataOptions,
     TrainingOptions,
@@ -134,6 +137,7 @@ class ResumeOptions(ClusterOptions, PrintOptions):
     data: DataAgain = None
     data_dir: DataDir = None
     table: Table = None
+    trust_commands: TrustCommands = False
     on_trial: OnTrial = None
 
 
@@ -168,7 +172,9 @@ class TrainOptions(DataOptions, StartOptions, TrainingOptions, JudgingOptions, D
 
 
 @dataclass(frozen=True)
-class CompareOptions(DataOptions, TuningOptions, TrainingOptions, JudgingOptions, MachineOptions, OutputOptions):
+class CompareOptions(
+    MeasuringOptions, DataOptions, TuningOptions, TrainingOptions, JudgingOptions, MachineOptions, OutputOptions
+):
     """Of `nas compare` and `nas.compare`."""
 
     networks: Networks
@@ -204,6 +210,7 @@ class CompareOptions(DataOptions, TuningOptions, TrainingOptions, JudgingOptions
     ] = False
     seeds: Annotated[int, Option(SEEDS, "Trainings of each network, seeds 0, 1, ...", panels.TRAINING)] = 3
     name: Annotated[str | None, Option(MAYBE_LINE, "Of the run.", panels.OUTPUT, usual="compare-1, -2, ...")] = None
+    trust_commands: TrustCommands = False
 
 
 @dataclass(frozen=True)
@@ -216,7 +223,7 @@ class ExportOptions(DataOptions, ThreadOptions, OutputOptions):
         str | Sequence[str],
         Option(
             Several(LINE, 1),
-            "Formats, joined by commas: standalone (a Python file, and its weights), state_dict, onnx, pt2.",
+            "Formats, joined by commas: standalone (a Python file, and its weights), state_dict, onnx, pt2, tflite.",
             panels.FORMATS,
         ),
     ] = "standalone,state_dict"
@@ -257,7 +264,7 @@ class ExportOptions(DataOptions, ThreadOptions, OutputOptions):
             "Measure accuracy and speed on its validation images.",
             panels.DATA,
             GIVEN,
-            usual="what it was trained on, where --test or --quantize static need images",
+            usual="what it was trained on, where --test, --quantize static or tflite need images",
             completes="data",
         ),
     ] = None
@@ -272,7 +279,7 @@ class PredictOptions(ThreadOptions, RunsOptions):
         Path | str,
         Option(
             NAMED,
-            "What was trained: RUN:best or RUN:17, nas train's folder, an exported .onnx or .pt2 file.",
+            "What was trained: RUN:best or RUN:17, nas train's folder, an exported .onnx, .pt2 or .tflite file.",
             metavar="NETWORK",
             completes="networks",
             by_place=True,

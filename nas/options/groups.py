@@ -12,7 +12,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from nas.checks.class_weights import ClassWeights
-from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, SUBSET, TARGET, TIME, ASpace, ByName, Function, Several, SomeData
+from nas.checks.kinds import (
+    BYTES,
+    FLAG,
+    JOULES,
+    LINE,
+    NAMED,
+    PLACE,
+    SUBSET,
+    TARGET,
+    TIME,
+    ASpace,
+    ByName,
+    Function,
+    Several,
+    SomeData,
+)
 from nas.checks.limits import (
     BATCH,
     CHANNELS,
@@ -31,7 +46,7 @@ from nas.checks.limits import (
     Optional,
     Word,
 )
-from nas.checks.schemas import ALPHA, METRICS, METRICS_OF, POLICIES, TASKS
+from nas.checks.schemas import ALPHA, METRICS, METRICS_OF, POLICIES, RUNTIMES, TASKS
 from nas.options import names, panels
 from nas.options.option import Option, Options
 from nas.text.settings import by_name, parse_settings
@@ -39,6 +54,8 @@ from nas.text.settings import by_name, parse_settings
 Texts = Mapping[str, Any]
 """Values by their names; those that are texts are read as on the command line."""
 Progress = Literal["none", "lines", "json"]
+
+TIMEOUT = 120.0  # seconds
 
 MAYBE_LINE = Optional(LINE)
 MAYBE_PLACE = Optional(PLACE)
@@ -188,17 +205,81 @@ class GoalOptions(Options):
             panels.GOAL,
         ),
     ] = None
+    max_params: Annotated[
+        float | str | None, Option(TARGET, "The same for parameters, as in 500k; limits work together.", panels.GOAL)
+    ] = None
+    max_activations: Annotated[
+        float | str | None, Option(TARGET, "For elements that layers put out for an image.", panels.GOAL)
+    ] = None
+    max_memory: Annotated[
+        float | str | None,
+        Option(BYTES, "For the RAM that int8 inference takes on a microcontroller, as in 64kB.", panels.GOAL),
+    ] = None
+    max_flash: Annotated[
+        float | str | None, Option(BYTES, "For the flash that the int8 network takes, as in 256kB.", panels.GOAL)
+    ] = None
+    max_latency: Annotated[
+        float | str | None,
+        Option(
+            TIME,
+            "Limit on the time of one image, as in 20ms: measured before a network is trained, here or as "
+            "--cost-command, --latency-runtime and --latency-table say.",
+            panels.GOAL,
+        ),
+    ] = None
+    max_energy: Annotated[
+        float | str | None, Option(JOULES, "On its energy, as in 1.5mJ: see --cost-command.", panels.GOAL)
+    ] = None
+    limits: Annotated[
+        Texts | None,
+        Option(
+            Optional(ByName()),
+            "Limit on a cost of your own, see --cost-command.",
+            panels.GOAL,
+            'Limits of any costs by their names: {"memory": "64kB"}.',
+            flags=("--max",),
+            typed=list[str],
+            read=by_name,
+            metavar="COST=VALUE",
+        ),
+    ] = None
     target_macs: Annotated[
         float | str | None,
         Option(
             TARGET,
-            "Wanted multiply-adds, as in 10M: not a limit as --max-macs is, but a preference, by --w.",
+            "Wanted multiply-adds, as in 10M: not a limit as --max-macs is, but a preference, by --w. Several targets "
+            "each have their factor in the reward.",
             panels.GOAL,
         ),
     ] = None
     target_params: Annotated[float | str | None, Option(TARGET, "Wanted parameters, as in 500k.", panels.GOAL)] = None
-    target_latency: Annotated[
-        float | str | None, Option(TIME, "Wanted time an image here, as in 5ms.", panels.GOAL)
+    target_activations: Annotated[
+        float | str | None, Option(TARGET, "Wanted elements that layers put out.", panels.GOAL)
+    ] = None
+    target_memory: Annotated[
+        float | str | None, Option(BYTES, "Wanted RAM on a microcontroller, as in 64kB.", panels.GOAL)
+    ] = None
+    target_flash: Annotated[
+        float | str | None, Option(BYTES, "Wanted flash on a microcontroller, as in 256kB.", panels.GOAL)
+    ] = None
+    target_latency: Annotated[float | str | None, Option(TIME, "Wanted time of one image, as in 5ms.", panels.GOAL)] = (
+        None
+    )
+    target_energy: Annotated[
+        float | str | None, Option(JOULES, "Wanted energy of one image, as in 1.5mJ.", panels.GOAL)
+    ] = None
+    targets: Annotated[
+        Texts | None,
+        Option(
+            Optional(ByName()),
+            "Wanted figure of a cost of your own, see --cost-command.",
+            panels.GOAL,
+            'Those of any costs by their names: {"macs": "10M"}.',
+            flags=("--target",),
+            typed=list[str],
+            read=by_name,
+            metavar="COST=VALUE",
+        ),
     ] = None
     w: Annotated[float, Option(EXPONENT, "Exponent of cost / target in the reward.", panels.GOAL)] = -0.07
     hard: Annotated[bool, Option(FLAG, "Cost nothing below the target, exponent -1 above it.", panels.GOAL)] = False
@@ -206,7 +287,7 @@ class GoalOptions(Options):
         str | Sequence[str] | None,
         Option(
             Optional(Several(LINE, 1)),
-            "Instead of one reward, as in accuracy,macs: search for all of a front. Also params, latency.",
+            "Instead of one reward, as in accuracy,macs: search for all of a front. Any costs: params, memory, ...",
             panels.GOAL,
         ),
     ] = None
@@ -219,6 +300,52 @@ class GoalOptions(Options):
             panels.GOAL,
         ),
     ] = "accuracy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuringOptions(Options):
+    """Which costs are found out, beside those that are asked for, and how, where a network's layers do not tell."""
+
+    costs: Annotated[
+        str | Sequence[str] | None,
+        Option(
+            Optional(Several(LINE, 1)),
+            "Further costs to find out of each network, as columns alone: memory,flash,latency.",
+            panels.MEASURING,
+        ),
+    ] = None
+
+    cost_commands: Annotated[
+        Texts | None,
+        Option(
+            Optional(ByName()),
+            "A command that measures a cost, as in latency='ssh pi ./bench {onnx}': it is given a network's file, "
+            "{onnx}, {pt2}, {standalone} or {tflite}, and the last line that it prints is the figure; that of "
+            "latency,energy=... is a JSON object of both. See docs/device.md.",
+            panels.MEASURING,
+            'All of them by the names of costs: {"latency": "ssh pi ./bench {onnx}"}.',
+            flags=("--cost-command",),
+            typed=list[str],
+            read=by_name,
+            metavar="COST=COMMAND",
+        ),
+    ] = None
+    cost_timeout: Annotated[
+        float | str | None, Option(TIME, "How long such a command may take with one network.", panels.MEASURING)
+    ] = TIMEOUT
+    latency_runtime: Annotated[
+        str,
+        Option(
+            Word(RUNTIMES),
+            f"What latency is measured by on this machine: {', '.join(RUNTIMES)}.",
+            panels.MEASURING,
+            metavar="NAME",
+        ),
+    ] = RUNTIMES[0]
+    latency_table: Annotated[
+        Path | str | None,
+        Option(MAYBE_PLACE, "The table of a device, by `nas latency-table`: latency is predicted.", panels.MEASURING),
+    ] = None
 
 
 # ------------------------------------------------------------------- the images
@@ -537,6 +664,16 @@ class MachineOptions(DeviceOptions, ClusterOptions):
 
 
 # ------------------------------------------------------------------- what a file may do
+
+
+TrustCommands = Annotated[
+    bool,
+    Option(
+        FLAG,
+        "Measure costs by the --cost-command that the run names, which is run by the shell.",
+        panels.OPENING,
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)

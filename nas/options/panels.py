@@ -6,13 +6,13 @@ GROWTH = "How large"
 COEFFICIENTS = "What alpha, beta and gamma are"
 GRID = "The grid of --search"
 LENGTHS = "Trainings to compare"
-MEASURING = "What to measure"
 FORMATS = "What to write"
 CHANGES = "Smaller and faster"
 SHAPE = "Classes and pixels"
 DATA = "Data"
 SEARCHING = "How to search"
 GOAL = "What to optimise"
+MEASURING = "What a network costs on a device"
 TRAINING = "How to train"
 START = "Which weights to start from"
 COMPARISON = "What else to compare"
@@ -21,9 +21,8 @@ OPENING = "What a file may do"
 OUTPUT = "Output"
 
 ORDER = (
-    SPACE, NETWORKS, FORMATS, GROWTH, COEFFICIENTS, SHAPE, CHANGES, SEARCHING, LENGTHS, MEASURING,
-    COMPARISON, DATA, GOAL, GRID,
-    TRAINING, START, MACHINE, OPENING, OUTPUT,
+    SPACE, NETWORKS, FORMATS, GROWTH, COEFFICIENTS, SHAPE, CHANGES, SEARCHING, LENGTHS, COMPARISON, DATA, GOAL,
+    MEASURING, GRID, TRAINING, START, MACHINE, OPENING, OUTPUT,
 )  # fmt: skip
 """As they stand below one another; those of a command's own stand before them."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from nas.checks.costs import in_order, kind_of
 from nas.data.targets import MULTILABEL, REGRESSION
-from nas.ledger.run import TrialRow
+from nas.ledger.run import TrialRow, costs_shown
 from nas.report import alike
 from nas.report.alike import Coloured
 from nas.report.charts import Axis, Point, Series, chart, stairs, time_text
@@ -27,14 +28,29 @@ def facts(numbers: Numbers) -> list[tuple[str, str, str]]:
     spent = max(numbers.seconds.values(), default=0.0)
     facts = [
         *_judged(numbers),
-        ("MACs", format_count(best.macs if best else None), f"limit {format_count(config.max_macs)}"),
-        ("Parameters", format_count(best.params if best else None), ""),
+        *_costs(numbers),
         ("Networks tried", f"{len(numbers.trained):,}", " ".join(ends)),
         ("Time", format_seconds(spent), " ".join(allowed)),
     ]
     if not config.reward.is_quality:
         facts.insert(1, ("Reward", format_reward(best.reward if best else None), config.reward_in_words))
     return [(name, value, "" if value == "-" or "limit -" in remark else remark) for name, value, remark in facts]
+
+
+def _costs(numbers: Numbers) -> list[tuple[str, str, str]]:
+    """What the best network costs, with the limits."""
+    best, limits = numbers.best, numbers.run.config.limits
+    known = best.costs if best else {}
+    names = {"macs": "MACs", "params": "Parameters"}
+    shown = [name for name in in_order([*names, *known]) if name in names or name != "activations" or name in limits]
+    return [
+        (
+            names.get(name, kind_of(name).title.capitalize()),
+            kind_of(name).format(known.get(name)),
+            f"limit {kind_of(name).format(limits.get(name))}",
+        )
+        for name in shown
+    ]
 
 
 def _judged(numbers: Numbers) -> list[tuple[str, str, str]]:
@@ -121,17 +137,30 @@ def _costs_of(group: Coloured, runs: int, apart: bool) -> list[Markup]:
     """Of runs whose accuracies may be compared: those, their rewards, and the front of all."""
     macs, whose = Axis("multiply-adds (MACs)", format_count), f": {alike.names(group)}" if apart else ""
     metric = group[0][1].run.config.recipe.metric
-    qualities = [_against_macs(n, c, lambda row: row.quality, n.front) for c, n in group]
+    qualities = [_against(n, c, "macs", lambda row: row.quality, n.front) for c, n in group]
     title = f"{metric.capitalize()} and the Pareto front{whose}"
     figures = [figure(title, chart(qualities, macs, Axis(metric, _written(metric))))]
     by_reward = [[group[at] for at, _ in same] for same in alike.by_reward([numbers for _, numbers in group])]
     for same in by_reward:
         if not same[0][1].run.config.reward.is_quality and any(numbers.rewarded for _, numbers in same):
-            rewards = [_against_macs(n, c, lambda row: row.reward, _best(n), line=False) for c, n in same]
+            rewards = [_against(n, c, "macs", lambda row: row.reward, _best(n), line=False) for c, n in same]
             title = f"Reward{_whose(same, by_reward) or whose}"
             figures.append(figure(title, chart(rewards, macs, reward_axis(same))))
     title = "The front" if runs == 1 else f"The front of {alike.names(group) if apart else 'all'}"
-    return [*figures, figure(title, _front([numbers for _, numbers in group]))]
+    dear = [_by_cost(cost, group, whose) for cost in in_order(c for _, n in group for c in n.run.config.costs)]
+    return [*figures, figure(title, _front([numbers for _, numbers in group])), *filter(None, dear)]
+
+
+def _by_cost(cost: str, group: Coloured, whose: str) -> Markup | None:
+    """What was reached at what other cost than multiply-adds, where that was asked for and found out."""
+    if cost == "macs" or not any(cost in row.costs for _, numbers in group for row in numbers.rewarded):
+        return None
+    metric, kind = group[0][1].run.config.recipe.metric, kind_of(cost)
+    fronts = [front(numbers.rewarded, ("accuracy", cost)) for _, numbers in group]
+    series = [_against(n, c, cost, lambda row: row.quality, f) for (c, n), f in zip(group, fronts, strict=True)]
+    title = f"{metric.capitalize()} and {kind.title}{whose}"
+    x, y = Axis(f"{kind.title} ({kind.unit})", kind.format), Axis(metric, _written(metric))
+    return figure(title, chart(series, x, y))
 
 
 def _best(numbers: Numbers) -> list[TrialRow]:
@@ -141,16 +170,22 @@ def _best(numbers: Numbers) -> list[TrialRow]:
 def _front(several: Sequence[Numbers]) -> Markup:
     fronts = [(row, f"{numbers.run.name}:{row.number}") for numbers in several for row in numbers.front]
     together = front([replace(row, number=i) for i, (row, _) in enumerate(fronts)])
+    macs, *others = costs_shown(together)
+
+    def figure_of(row: TrialRow, cost: str) -> str:
+        return kind_of(cost).format(row.costs.get(cost))
+
     rows = [
         [
-            format_count(row.macs),
+            figure_of(row, macs),
             format_quality(row.metric, row.quality),
-            format_count(row.params),
+            *(figure_of(row, cost) for cost in others),
             fronts[row.number][1],
         ]
         for row in together
     ]
-    return text_table(["MACs", several[0].run.config.recipe.metric, "params", "name"], rows[-TRIALS:], (0, 1, 2))
+    titles = ["MACs", several[0].run.config.recipe.metric, *(kind_of(cost).title for cost in others)]
+    return text_table([*titles, "name"], rows[-TRIALS:], range(len(titles)))
 
 
 def trials_axis() -> Axis:
@@ -183,14 +218,16 @@ def _progress(numbers: Numbers, colour: int, at: dict[int, float] | dict[int, in
     return Series(colour, points, marked, line)
 
 
-def _against_macs(
+def _against(
     numbers: Numbers,
     colour: int,
+    cost: str,
     value: Callable[[TrialRow], float | None],
     marked: Sequence[TrialRow],
     line: bool = True,
 ) -> Series:
-    points = {r.number: Point(r.macs or 0, value(r) or 0.0, _named(r)) for r in numbers.rewarded if r.macs is not None}
+    known = [(row, row.costs[cost]) for row in numbers.rewarded if cost in row.costs]
+    points = {row.number: Point(at, value(row) or 0.0, _named(row)) for row, at in known}
     stand_out = [points[row.number] for row in marked if row.number in points]
     places = stairs([(p.x, p.y) for p in stand_out], 0.0) if line else []
     return Series(colour, list(points.values()), stand_out, places)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from nas.ledger.run import TrialRow, rank
+from nas.checks.costs import kind_of
+from nas.ledger.run import TrialRow, costs_shown, rank
 from nas.report.charts import option_colour, strip
 from nas.report.markup import Markup, join, tag
 from nas.report.numbers import ENOUGH, SHUFFLES, Numbers, Proposed
 from nas.report.parts import TRIALS, judged, measured, note, section, text_table
-from nas.text.units import format_count, format_quality, format_reward, format_seconds
+from nas.text.units import format_quality, format_reward, format_seconds
 
 BARS = 15  # choices, by their importance
 
@@ -120,14 +122,18 @@ def trials(numbers: Numbers) -> Markup:
         parts += [tag("h3", None, title), text_table(["trials", "reason"], rows, (0,))] if rows else []
     best = [row for row in rank(numbers.trained) if row.reward is not None][:TRIALS]
     if best:
-        header = ["trial", "id", numbers.run.config.recipe.metric, "reward", "MACs", "params", "time"]
-        parts += [tag("h3", None, "The best"), text_table(header, [_cells(row) for row in best], (0, 2, 3, 4, 5, 6))]
+        costs = costs_shown(best)
+        titles = [kind_of(name).title for name in costs]
+        header = ["trial", "id", numbers.run.config.recipe.metric, "reward", *titles, "time"]
+        cells = [_cells(row, costs) for row in best]
+        parts += [tag("h3", None, "The best"), text_table(header, cells, (0, *range(2, len(header))))]
     return section("Trials", *parts)
 
 
-def _cells(row: TrialRow) -> list[str]:
-    counts = format_count(row.macs), format_count(row.params), format_seconds(row.seconds)
-    return [str(row.number), row.id, format_quality(row.metric, row.quality), format_reward(row.reward), *counts]
+def _cells(row: TrialRow, costs: Sequence[str]) -> list[str]:
+    figures = [kind_of(name).format(row.costs.get(name)) for name in costs]
+    judged = format_quality(row.metric, row.quality), format_reward(row.reward)
+    return [str(row.number), row.id, *judged, *figures, format_seconds(row.seconds)]
 
 
 def how(numbers: Numbers) -> Markup:

@@ -249,7 +249,8 @@ def _alike(reasons: Iterable[str]) -> Counter[str]:
 
 def summary(row: TrialRow) -> dict[str, Any]:
     """A network in short, as JSON values."""
-    return {name: getattr(row, name) for name in ("number", "id", "accuracy", "reward", "macs", "params")}
+    own = {name: getattr(row, name) for name in ("number", "id", "accuracy", "reward", "macs", "params")}
+    return own | {"costs": row.costs}
 
 
 def _busy(spans: Iterable[tuple[float, float]]) -> Callable[[float], float]:

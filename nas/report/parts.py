@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Collection
 from pathlib import Path
 
 from nas.data.judging import uncertainty, without
@@ -30,7 +31,7 @@ def picture(kind: str, data: bytes, alt: str) -> Markup:
     return tag("img", {"src": f"data:{kind};base64,{base64.b64encode(data).decode()}", "alt": alt})
 
 
-def text_table(header: list[str], rows: list[list[str]], numbers: tuple[int, ...] = ()) -> Markup:
+def text_table(header: list[str], rows: list[list[str]], numbers: Collection[int] = ()) -> Markup:
     """A table in a frame of its own that scrolls where it is too wide; columns `numbers` are set to the right."""
 
     def cells(name: str, row: list[str]) -> Markup:

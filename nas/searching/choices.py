@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nas import data
+from nas.checks.costs import COSTS, Figures, check_cost, in_order, kind_of
 from nas.checks.schemas import METRICS_OF
 from nas.data import short_name
 from nas.data.images import RGB, Dataset
 from nas.data.source import DataSource
 from nas.data.targets import CLASSIFICATION, REGRESSION
+from nas.devices.command import CostCommand
 from nas.devices.device import choose_device
+from nas.devices.measuring import Measuring
 from nas.files import is_taken
+from nas.latencies.table import LatencyTable
 from nas.ledger import repeats
 from nas.ledger.beside import usual_place
 from nas.ledger.config import Budget, Config, Final
@@ -25,19 +31,28 @@ from nas.ledger.names import as_name, check_name, check_room
 from nas.ledger.run import check_database
 from nas.ledger.trust import class_of_person, space_of_person, trust
 from nas.options.commands import SearchOptions, TrainOptions
-from nas.options.groups import ClusterOptions, DeviceOptions, GoalOptions, SpaceOptions, StepOptions, StrategyOptions
+from nas.options.groups import (
+    ClusterOptions,
+    DeviceOptions,
+    GoalOptions,
+    MeasuringOptions,
+    SpaceOptions,
+    StepOptions,
+    StrategyOptions,
+)
 from nas.options.option import defaults_of, number, several
 from nas.pruning import NO_PRUNER, make_pruner
 from nas.reward import ACCURACY, LOSS, USUAL_W, Reward
 from nas.samplers import check_strategy, has_surrogate, read_settings
 from nas.searching.control import check_room as check_room_of_control
 from nas.searching.control import place as place_of_control
-from nas.searching.pareto import parse_objectives
+from nas.searching.gauge import gauge_of, sha256_of
+from nas.searching.pareto import REWARD, parse_objectives
 from nas.searching.plan import fit_width, has_width
 from nas.searching.progress import Output
 from nas.searching.published import read
 from nas.searching.reach import check_reach
-from nas.text.units import format_count
+from nas.text.units import format_seconds, parse_names
 from nas.training.metrics import check_metric, weights_of_classes
 from nas.training.presets import PRESETS
 from nas.training.recipe import Recipe
@@ -127,20 +142,28 @@ def check_has_classes(dataset: Dataset, what: str) -> None:
 def choose_reward(goal: GoalOptions) -> Reward:
     """The reward that --signal and the --target options describe. Raises ValueError where they disagree."""
     w, hard, signal = goal.w, goal.hard, goal.signal
-    targets = {"macs": goal.target_macs, "params": goal.target_params, "latency": goal.target_latency}
-    given = {cost: number(target) for cost, target in targets.items() if target is not None}
-    if len(given) > 1:
-        raise ValueError("give one of --target-macs, --target-params and --target-latency, not several")
+    given = _figures_of_costs(goal, "target", goal.targets)
     if w != USUAL_W and (hard or not given):
         raise ValueError(
             "--w is the exponent of cost / target: it goes with a target, such as --target-macs, not --hard"
         )
-    below, above = (0.0, -1.0) if hard else (w, w)
-    for cost, target in given.items():
-        return Reward(cost, target, below, above, signal)
-    if hard:
+    if hard and not given:
         raise ValueError("--hard needs a target: add --target-macs 10M, say")
-    return Reward(w_below=below, w_above=above, signal=signal)
+    below, above = (0.0, -1.0) if hard else (w, w)
+    return Reward(given, below, above, signal)
+
+
+def _figures_of_costs(goal: GoalOptions, kind: str, others: Mapping[str, Any] | None) -> dict[str, float]:
+    """What the options --target-COST, or --max-COST, say, and those of any cost by its name.
+
+    Raises ValueError where one is given twice, or is none.
+    """
+    own = {cost: getattr(goal, f"{kind}_{cost}") for cost in COSTS}
+    given = {cost: number(figure) for cost, figure in own.items() if figure is not None}
+    more = Figures().checked(f"--{kind}", others or {})
+    if twice := given.keys() & more.keys():
+        raise ValueError(f"--{kind}-{min(twice)} and --{kind} {min(twice)}=... are the same: give one of them")
+    return {cost: (given | more)[cost] for cost in in_order(given | more)}
 
 
 def choose_config(
@@ -148,11 +171,11 @@ def choose_config(
 ) -> Config:
     """The search's configuration; `dataset` is what `source` loads. Raises ValueError where there can be none."""
     of_strategy = read_settings(asked.strategy, asked.strategy_settings or {})
-    max_macs = choose_limit(asked, reward)
+    limits = choose_limits(asked, reward)
     config = Config(
-        choose_space(asked, dataset, recipe, reward, max_macs, fits=asked.table is None), dataset.name, recipe, reward,
-        asked.strategy, asked.seed, device=device, threads=asked.threads, max_macs=max_macs,
-        strategy_settings=of_strategy,
+        choose_space(asked, dataset, recipe, reward, limits, fits=asked.table is None), dataset.name, recipe, reward,
+        asked.strategy, asked.seed, device=device, threads=asked.threads, limits=limits,
+        also=choose_costs(asked), measuring=choose_measuring(asked), strategy_settings=of_strategy,
     ).on(source, dataset)  # fmt: skip
     if asked.table is not None:
         config = _answered_by(Path(asked.table), config)
@@ -180,10 +203,10 @@ def read_experience(asked: SearchOptions, data: str) -> Experience:
 
 
 def choose_space(
-    asked: SpaceOptions, dataset: Dataset, recipe: Recipe, reward: Reward = Reward(), max_macs: float | None = None,  # noqa: B008
-    fits: bool = True,
+    asked: SpaceOptions, dataset: Dataset, recipe: Recipe, reward: Reward = Reward(),  # noqa: B008
+    limits: Mapping[str, float] = MappingProxyType({}), fits: bool = True,
 ) -> Space:  # fmt: skip
-    """The space for the images of `dataset`. Without a width, that is what the limit or the reward's target allows.
+    """The space for the images of `dataset`. Without a width, that is what the limits or the reward's target allow.
 
     Where nothing `fits` it, as where published results are of networks at their own width, that is 1.
     """
@@ -194,8 +217,7 @@ def choose_space(
     chosen = space_of_person(asked.space, **given)
     if "width" in given or not fits:
         return chosen
-    target = reward.target if reward.cost == "macs" else None
-    return _sized(chosen, target, max_macs, dataset, recipe.size_on(dataset))
+    return _sized(chosen, reward.targets.get("macs"), limits, dataset, recipe.size_on(dataset))
 
 
 def choose_place(cluster: Cluster | None, asked: DeviceOptions) -> str:
@@ -213,7 +235,7 @@ def place_alone(device: str, cluster: Cluster | None, threads: int) -> str:
 
 def check_latency(config: Config, cluster: Cluster | None) -> None:
     """Raises ValueError where a network's time is asked for, and trials that share a GPU would be measured."""
-    if config.measures_latency and cluster is not None and cluster.gpus_per_trial < 1:
+    if config.times_networks and cluster is not None and cluster.gpus_per_trial < 1:
         raise ValueError(
             f"latency is measured where networks are trained, and with --gpus-per-trial {cluster.gpus_per_trial:g} "
             "others train on that GPU at the same time: leave out --gpus-per-trial, or ask for --target-macs instead"
@@ -313,10 +335,11 @@ def check_ahead(asked: SearchOptions) -> None:
     _check_evaluator(asked)
     check_strategy(asked.strategy, asked.strategy_settings or {})
     check_space(asked)
-    if (objectives := _objectives(asked)) is not None:
-        parse_objectives(objectives)
     make_pruner(asked.pruner, max(asked.epochs, 2))  # whether it has enough of them, `_with_aim` says
-    choose_limit(asked, choose_reward(asked))
+    reward = choose_reward(asked)
+    limits, objectives = choose_limits(asked, reward), _objectives(asked)
+    wanted = parse_objectives(objectives)[1:] if objectives is not None else ()
+    choose_measuring(asked).check(in_order([*reward.targets, *limits, *wanted, *choose_costs(asked)]))
     repeats.check(asked.seeds, asked.control)
 
 
@@ -327,16 +350,50 @@ def check_space(asked: SpaceOptions) -> None:
     space_of_person(asked.space, **_settings(asked))
 
 
-def choose_limit(goal: GoalOptions, reward: Reward) -> float | None:
-    """The multiply-adds that no network may exceed. Raises ValueError where `reward` wants more than these."""
-    if goal.max_macs is None:
-        return None
-    limit = number(goal.max_macs)
-    if reward.cost == "macs" and reward.target is not None and reward.target > limit:
-        raise ValueError(
-            f"--target-macs is above --max-macs {format_count(limit)}, which no network may exceed: lower it"
-        )
-    return limit
+def choose_limits(goal: GoalOptions, reward: Reward) -> dict[str, float]:
+    """The costs that no network may exceed. Raises ValueError where `reward` wants more than these."""
+    limits = _figures_of_costs(goal, "max", goal.limits)
+    for cost, limit in limits.items():
+        if reward.targets.get(cost, 0) > limit:
+            raise ValueError(
+                f"--target-{cost} is above --max-{cost} {kind_of(cost).format(limit)}, which no network may exceed: "
+                "lower it"
+            )
+    return limits
+
+
+def choose_costs(asked: MeasuringOptions) -> tuple[str, ...]:
+    """Further costs, as columns alone. Raises ValueError where one can be none."""
+    given = asked.costs or ()
+    return in_order(check_cost(name) for name in (parse_names(given) if isinstance(given, str) else given))
+
+
+def choose_measuring(asked: MeasuringOptions) -> Measuring:
+    """How costs are measured. Raises ValueError for commands that are none, and for what disagrees."""
+    commands = {names: CostCommand.parse(f"{names}={text}") for names, text in (asked.cost_commands or {}).items()}
+    told = [name for command in commands.values() for name in command.costs]
+    for name in told:
+        if told.count(name) > 1:
+            raise ValueError(f"--cost-command tells {name} twice: leave out one of them")
+    usual = defaults_of(MeasuringOptions)
+    if asked.cost_timeout != usual["cost_timeout"] and not commands:
+        raise ValueError("--cost-timeout is of --cost-command: add that, or leave it out")
+    by_runtime = asked.latency_runtime != usual["latency_runtime"]
+    ways = ["--cost-command latency"] * ("latency" in told) + ["--latency-table"] * (asked.latency_table is not None)
+    ways += ["--latency-runtime"] * by_runtime
+    if len(ways) > 1:
+        raise ValueError(f"{' and '.join(ways)} both say how latency is found out: give one of them")
+    assert asked.cost_timeout is not None
+    table = None if asked.latency_table is None else Path(asked.latency_table).expanduser().resolve()
+    read = None if table is None else LatencyTable.read(table)
+    return Measuring(
+        {",".join(command.costs): command.template for command in commands.values()},
+        number(asked.cost_timeout),
+        runtime=asked.latency_runtime,
+        table=None if table is None else str(table),
+        table_sha256=None if table is None else sha256_of(table),
+        table_error=None if read is None or read.error is None else read.error.mape,
+    )
 
 
 def _settings(asked: SpaceOptions) -> dict[str, Any]:
@@ -351,10 +408,6 @@ def _objectives(goal: GoalOptions) -> str | None:
 def _with_aim(config: Config, asked: SearchOptions) -> Config:
     """`config` with several objectives, or with what stops trainings early. Raises ValueError where it has no use."""
     objectives, pruner = _objectives(asked), asked.pruner
-    if objectives is not None and config.reward.target is not None:
-        raise ValueError(
-            "a target makes one reward of accuracy and cost, --objectives keep them apart: give one of both"
-        )
     if config.reward.signal == LOSS and objectives is not None:
         raise ValueError("--objectives are accuracy and costs: leave out --signal loss, which makes one reward")
     if config.reward.signal == LOSS and config.table is not None:
@@ -366,24 +419,53 @@ def _with_aim(config: Config, asked: SearchOptions) -> Config:
     if pruner != NO_PRUNER and config.recipe.seconds is not None:
         raise ValueError("--pruner compares networks after equal epochs, not seconds: leave out one of them")
     make_pruner(pruner, config.recipe.epochs)
-    return replace(config, objectives=() if objectives is None else parse_objectives(objectives), pruner=pruner)
+    return replace(config, objectives=_bent(objectives, config.reward), pruner=pruner)
 
 
-def within_reach(config: Config, dataset: Dataset, output: Output) -> Config:
-    """`config`; where few networks meet its limit or target, that is said. Raises ValueError where none does."""
+def _bent(objectives: str | None, reward: Reward) -> tuple[str, ...]:
+    """`objectives`, of which the first is the reward where costs have targets. Raises ValueError where it has none."""
+    if objectives is None:
+        return ()
+    first, *costs = parse_objectives(objectives)
+    if first == REWARD and not reward.targets:
+        raise ValueError("--objectives reward needs a target, as --target-macs 10M: give accuracy instead")
+    return (REWARD if reward.targets else first, *costs)
+
+
+def check_costs(config: Config, dataset: Dataset, cluster: Cluster | None, output: Output) -> None:
+    """Say what is to be said of the costs that a search asks for, before it begins.
+
+    That is where few networks meet a limit or a target, and what commands tell of a first network. Raises ValueError
+    where no network is within a limit, and where a cost cannot be measured.
+    """
+    check_latency(config, cluster)
     for line in check_reach(config, dataset.num_classes, config.recipe.size_on(dataset), dataset.channels):
         output.say(line)
-    return config
+    with gauge_of(config, dataset, output.say) as gauge:
+        if gauge is None or not config.measuring.commands:
+            return
+        began = time.monotonic()
+        with output.busy("measuring a first network on the device"):
+            found = gauge.check()
+        said = ", ".join(f"{kind_of(name).title} {kind_of(name).format(found[name])}" for name in in_order(found))
+        took = format_seconds(time.monotonic() - began)
+        output.say(f"device    {said} of a very small network, in {took}; so each is measured before it is trained")
 
 
-def _sized(space: Space, target_macs: float | None, max_macs: float | None, dataset: Dataset, image_size: int) -> Space:
-    """`space`, if it has a width, at the one that fits: the target's for all, else each architecture's at the limit."""
+def _sized(
+    space: Space, target_macs: float | None, limits: Mapping[str, float], dataset: Dataset, image_size: int
+) -> Space:
+    """`space`, if it has a width, at the one that fits: the target's for all, else each architecture's at the limits.
+
+    Those of them that are known from the layers, and so at any width.
+    """
     if target_macs is not None and has_width(space):
         return fit_width(space, target_macs, space.settings().get("image_size", image_size), dataset.channels)
-    if max_macs is not None and isinstance(space, ScaledSpace):
+    counted = {f"max_{cost}": int(limit) for cost, limit in limits.items() if hasattr(space, f"max_{cost}")}
+    if counted and isinstance(space, ScaledSpace):
         classes = None if dataset.num_classes == 10 else dataset.num_classes
         channels = None if dataset.channels == RGB else dataset.channels
-        return replace(space, max_macs=int(max_macs), num_classes=classes, image_channels=channels)
+        return replace(space, **counted, num_classes=classes, image_channels=channels)
     return space
 
 

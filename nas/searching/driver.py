@@ -16,6 +16,7 @@ from nas.files import resumable
 from nas.ledger import repeats
 from nas.ledger.config import Budget
 from nas.ledger.run import Run, TrialRow
+from nas.searching.gauge import gauge_of
 from nas.searching.loop import Progress, Search
 from nas.searching.progress import Output, Telling
 from nas.searching.published import Published, table_of
@@ -36,7 +37,8 @@ def to_the_end(
     DeviceFault where the device is broken.
     """
     prepare()
-    goes_on = f"`nas resume {repeats.name_of(run)}{run.permissions}` continues"
+    trust = " --trust-commands" if run.config.measuring.commands else ""
+    goes_on = f"`nas resume {repeats.name_of(run)}{run.permissions}{trust}` continues"
     try:
         with resumable(run.path, goes_on):
             if run.config.workload.is_over(run, budget):
@@ -72,8 +74,8 @@ def drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Clus
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     table = table_of(run.config)
     run.config.source.check_unchanged(dataset, "run")
-    with run.driving() as study:
-        search = run.config.workload.trials(run, study, budget, progress, dataset, table)
+    with run.driving() as study, gauge_of(run.config, dataset, progress.noted) as gauge:
+        search = run.config.workload.trials(run, study, budget, progress, dataset, table, gauge)
         _evaluate(search, dataset, device, cluster)
         search.note_end()
     result = f"{_published_result(table, search.best)}\n" if table and search.best else ""

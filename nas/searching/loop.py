@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import bisect
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from nas.checks.costs import OF_LAYERS, above_limit, kind_of, option
 from nas.data.images import Dataset
+from nas.devices.command import Unmeasured
 from nas.devices.place import PLACE, Places
 from nas.ledger.config import Budget
 from nas.ledger.drafts import Draft, Drafts
@@ -25,13 +28,14 @@ from nas.ledger.spent import ENDED_AFTER, busy_seconds
 from nas.network import Network
 from nas.pruning import make_pruner
 from nas.samplers import StrategySampler, distributions, make_sampler
+from nas.searching.counted import counted, size_in
+from nas.searching.gauge import Gauge
 from nas.searching.pace import Pace
 from nas.searching.published import Published
-from nas.text.units import format_count
 from nas.training.train import Epoch
-from nas.training.trial import State, TrialResult, TrialSpec, describe
+from nas.training.trial import Clock, State, TrialResult, TrialSpec, describe
 from searchspaces import Arch, Space
-from searchspaces.cost import Cost, cost_of
+from searchspaces.cost import Cost
 
 MAX_STARTS = 5  # a training that took its whole process with it so often is given up
 MAX_FAILURES = 20  # in a row: it is not the networks that are broken
@@ -42,6 +46,7 @@ class Progress(Protocol):
     """Who watches a search: a terminal, a pipe, a program."""
 
     def waiting(self, what: str) -> None: ...
+    def noted(self, what: str) -> None: ...
     def began(self, seconds_left: Callable[[], float | None]) -> None: ...
     def started(self, spec: TrialSpec, size: Cost) -> None: ...
     def step(self, spec: TrialSpec, epoch: int, step: int, steps: int) -> None: ...
@@ -66,6 +71,7 @@ class Search:
         progress: Progress,
         dataset: Dataset,
         table: Published | None = None,
+        gauge: Gauge | None = None,
     ) -> None:
         self.run, self.budget, self.progress = run, budget, progress
         self._drafts = Drafts(study._storage)
@@ -100,7 +106,12 @@ class Search:
                 self._remember(trial)
         self._seconds_before = budget.timing + busy_seconds(trials)
         self._places = Places(study)
+        self.gauge = gauge
+        clock = Clock(self.config.measuring.runtime, self.config.limits.get("latency"))
+        self._clock = clock if self.config.times_networks else None
         self._failures = 0  # in a row, in this process
+        self._refusals = 0  # likewise
+        self._least: dict[str, tuple[float, int]] = {}  # of the costs by which networks were refused, and the trial
         self._began = time.monotonic()
         self._pace = Pace()
 
@@ -124,6 +135,7 @@ class Search:
         for _ in range(MAX_DUPLICATES):
             if self._spent():
                 return None
+            spec = None
             with self.run.together():
                 draft = self._propose()
                 if draft is None:
@@ -134,10 +146,13 @@ class Search:
                     self._tell_duplicate(draft.enter(self.study), self.study._storage.get_trial(self._trained[key]))
                 elif key in self._being_trained:
                     self._being_trained[key].append(draft.enter(self.study))
-                elif spec := self._start(draft, arch):
-                    return spec
-        too_large = "" if self.config.max_macs is None else " or too large"
-        self.ended = f"the strategy proposed {MAX_DUPLICATES} trained{too_large} networks in a row: it has nothing new"
+                else:
+                    spec = self._start(draft, arch)
+            if spec is not None and self._is_affordable(spec, arch):
+                return spec
+        too_large = " or too large" if self.config.limits else ""
+        said = f"the strategy proposed {MAX_DUPLICATES} trained{too_large} networks in a row: it has nothing new"
+        self.ended = f"{said}{self._least_refused()}"
         return None
 
     def stepped(self, spec: TrialSpec, epoch: int, step: int, steps: int) -> None:
@@ -198,6 +213,7 @@ class Search:
                 if not self._ended(twin):
                     self._tell_duplicate(twin, frozen)
         self._failures = self._failures + 1 if result.state == State.FAILED else 0
+        self._refusals = self._refusals if result.refused else 0
         self.progress.finished(row, self.best, self.seconds_left())
 
     def note_end(self) -> None:
@@ -247,8 +263,9 @@ class Search:
 
     @property
     def seconds_spent(self) -> float:
-        """Time spent on this run by this process and those before it."""
-        return self._seconds_before + time.monotonic() - self._began
+        """Time spent on this run by this process and those before it, but for what a device was waited for."""
+        waited = self.gauge.waited if self.gauge else 0.0
+        return self._seconds_before + time.monotonic() - self._began - waited
 
     def seconds_left(self) -> float | None:
         """Until the budget is spent, as far as one can tell; None before the first trial is done."""
@@ -268,9 +285,20 @@ class Search:
             self.ended = "that is all that --trials allows"
         elif self.budget.seconds is not None and self._would_end_late(self.budget.seconds):
             self.ended = "the time budget is spent"
+        elif self._refusals >= MAX_DUPLICATES:
+            self.ended = f"none of the last {MAX_DUPLICATES} networks was within the limits{self._least_refused()}"
         elif self._failures >= MAX_FAILURES:
             self.ended = f"the last {MAX_FAILURES} of them all failed, which `nas top {self.run.name}` explains"
         return bool(self.ended)
+
+    def _least_refused(self) -> str:
+        """Of the costs by which networks were refused, the least that was found, and where."""
+        said = [
+            f"the least {kind_of(cost).title} refused was {kind_of(cost).format(figure)} (trial {number}), and "
+            f"{option('max', cost)} is {kind_of(cost).format(self.config.limits[cost])}"
+            for cost, (figure, number) in self._least.items()
+        ]
+        return f"; {'; '.join(said)}" if said and self._best is None else ""
 
     def _would_end_late(self, budget: float) -> bool:
         """A trial started now would end after the budget, judged by the median trial; the first one may.
@@ -316,26 +344,26 @@ class Search:
         self.progress.finished(row, self.best, self.seconds_left())
 
     def _start(self, draft: Draft, arch: Arch) -> TrialSpec | None:
-        """The training of `arch`, entered in the ledger; None where it has failed before it began."""
+        """The training of `arch`, entered in the ledger; None where it has failed or been refused before it began."""
         job = self.config.job(arch)
         network, recipe, seed = job.network, job.recipe, job.seed
         starts = int(draft.trial.user_attrs.get("starts", 0)) + 1
         faults = _device_faults(draft.trial)
-        size = self._size_of(network, recipe.image_size or self.image_size, starts, faults)
+        costs = self._costs_of(network, recipe.image_size or self.image_size, starts, faults)
         notes = {
             "architecture": self.config.space.format(arch),
             "id": self.config.space.short_id(arch),  # what takes long to find out is in the ledger
             "seed": seed,
             "starts": starts,
         }
-        trial = draft.enter(self.study, notes | (asdict(size) if isinstance(size, Cost) else {}))
+        trial = draft.enter(self.study, notes | (_noted(draft.trial, costs) if isinstance(costs, dict) else {}))
         published = self.table.accuracy(arch) if self.table else None
         spec = TrialSpec(
             trial.number,
             network,
             recipe,
             seed,
-            self.config.measures_latency,
+            self._clock,
             published,
             evaluate_at=job.evaluate_at,
             tested=job.tested,
@@ -344,37 +372,69 @@ class Search:
         )
         self._running[trial.number] = trial
         self._being_trained[self.config.space.canonical(arch)] = []
-        if not isinstance(size, Cost):
-            self.tell(spec, TrialResult(State.FAILED, 0.0, reason=size))
+        if not isinstance(costs, dict):
+            self.tell(spec, TrialResult(State.FAILED, 0.0, reason=costs))
             return None
-        if self.config.max_macs is not None and size.macs > self.config.max_macs:
-            self._refuse(trial, arch, size)
-            return None
-        self.progress.started(spec, size)
-        return spec
+        return None if self._is_refused(trial, arch, costs) else spec
 
-    def _size_of(self, network: Network, pixels: int, starts: int, faults: int) -> Cost | str:
-        """What an image costs in `network`, or why that is not to be trained."""
+    def _costs_of(self, network: Network, pixels: int, starts: int, faults: int) -> dict[str, float] | str:
+        """What an image costs in `network`, as its layers tell, or why that is not to be trained."""
         try:
             if starts > MAX_STARTS:
                 raise RuntimeError(f"the process died {MAX_STARTS} times while it trained this network")
             if faults >= MAX_STARTS:
                 raise RuntimeError(f"the device failed {MAX_STARTS} times while it trained this network")
-            size = cost_of(lambda: network.build(self.num_classes, pixels), pixels, self.channels)
-            self.config.reward.check(asdict(size))
+            build = partial(network.build, self.num_classes, pixels)
+            costs = counted(build, pixels, self.channels, self.config.costs)
+            self.config.reward.check(costs)
         except Exception as error:
             return describe(error)
-        return size
+        return costs
 
-    def _refuse(self, trial: Trial, arch: Arch, size: Cost) -> None:
-        """End `trial` untrained: its network is too large. The strategy learns that as a reward of 0."""
+    def _is_affordable(self, spec: TrialSpec, arch: Arch) -> bool:
+        """Whether the network of `spec` is to be trained, by what is measured of it before; that is noted."""
+        trial = self._running[spec.number]
+        if self.gauge is not None and not self.gauge.names <= _costs_in(trial.user_attrs).keys():
+            try:
+                found = self._told(spec.network, arch)
+            except Unmeasured as error:
+                self.tell(spec, TrialResult(State.FAILED, 0.0, reason=str(error)))
+                return False
+            with self.run.together():
+                for name, value in _noted(trial, found).items():
+                    trial.set_user_attr(name, value)
+                if self._is_refused(trial, arch, found):
+                    return False
+        self.progress.started(spec, size_in(trial.user_attrs))
+        return True
+
+    def _told(self, network: Network, arch: Arch) -> dict[str, float]:
+        """What is told of a network. Raises Unmeasured where it cannot be measured, or has no reward with that."""
+        assert self.gauge is not None
+        found = self.gauge.measure(network, arch)
+        try:
+            self.config.reward.check(found)
+        except ValueError as error:
+            raise Unmeasured(str(error)) from None
+        return found
+
+    def _is_refused(self, trial: Trial, arch: Arch, costs: Mapping[str, float]) -> bool:
+        """End `trial` untrained where its network costs more than is allowed. The strategy learns a reward of 0."""
+        above = [cost for cost, limit in self.config.limits.items() if costs.get(cost, 0) > limit]
+        if not above:
+            return False
         del self._running[trial.number], self._being_trained[self.config.space.canonical(arch)]
-        macs, limit = format_count(size.macs), format_count(self.config.max_macs)
-        trial.set_user_attr("reason", f"not trained: {macs} MACs are more than --max-macs {limit}")
+        self._note_refusal(trial, above[0], costs[above[0]])
+        self._remember(self.study.tell(trial, state=TrialState.PRUNED))
+        return True
+
+    def _note_refusal(self, trial: Trial, cost: str, figure: float) -> None:
+        self._refusals += 1
+        self._least[cost] = min((figure, trial.number), self._least.get(cost, (figure, trial.number)))
+        trial.set_user_attr("reason", above_limit(cost, figure, self.config.limits[cost]))
         trial.set_user_attr("refused", True)
         if not self.config.objectives:
             trial.report(0.0, 0)
-        self._remember(self.study.tell(trial, state=TrialState.PRUNED))
 
     def _count_start(self, trial: Trial) -> int:
         starts = int(trial.user_attrs.get("starts", 0)) + 1
@@ -391,10 +451,11 @@ class Search:
     def _values(self, trial: Trial, quality: float, loss: float | None, latency: float | None) -> list[float]:
         """What the ledger is told: the objectives, or the reward alone."""
         reward = self.config.reward
-        costs = {"latency": latency, "macs": trial.user_attrs["macs"], "params": trial.user_attrs["params"]}
+        costs = _costs_in(trial.user_attrs) | ({} if latency is None else {"latency": latency})
         if self.config.objectives:
-            return [({"accuracy": quality} | costs)[name] for name in self.config.objectives]
-        return [reward(reward.quality(quality, loss), costs[reward.cost])]
+            bent = reward(quality, costs) if reward.targets else quality
+            return [bent, *(costs[name] for name in self.config.objectives[1:])]
+        return [reward(reward.quality(quality, loss), costs)]
 
     def _tell_result(self, trial: Trial, result: TrialResult) -> FrozenTrial:
         found = {"accuracy": result.accuracy, "score": result.score, "loss": result.loss, "latency": result.latency}
@@ -410,6 +471,9 @@ class Search:
             trial.set_user_attr("single_steps", result.single_steps)
         if result.curve:
             trial.set_user_attr("curve", [asdict(point) for point in result.curve])
+        if result.refused:
+            assert result.latency is not None
+            self._note_refusal(trial, "latency", result.latency)
         if result.state == State.COMPLETE:
             assert result.quality is not None
             return self.study.tell(trial, self._values(trial, result.quality, result.loss, result.latency))
@@ -417,7 +481,7 @@ class Search:
 
     def _tell_duplicate(self, trial: Trial, original: FrozenTrial) -> None:
         """End `trial` with the result of `original`, which trained the same network."""
-        for name in ("id", "accuracy", "score", "loss", "latency", "macs", "params", "activations", "reason"):
+        for name in ("id", "accuracy", "score", "loss", "latency", *OF_LAYERS, "costs", "reason"):
             if name in original.user_attrs:
                 trial.set_user_attr(name, original.user_attrs[name])
         trial.set_user_attr("duplicate_of", original.number)
@@ -446,6 +510,18 @@ def _middle(ordered: Sequence[float]) -> float:
     """The median."""
     half = len(ordered) // 2
     return (ordered[half] + ordered[~half]) / 2
+
+
+def _costs_in(attrs: Mapping[str, Any]) -> dict[str, float]:
+    """All that a trial's attributes say of its network's costs."""
+    return {name: attrs[name] for name in (*OF_LAYERS, "latency") if name in attrs} | dict(attrs.get("costs", {}))
+
+
+def _noted(trial: Trial | FrozenTrial, costs: Mapping[str, float]) -> dict[str, Any]:
+    """`costs` as a trial's attributes, beside what it has already."""
+    own = {name: costs[name] for name in (*OF_LAYERS, "latency") if name in costs}
+    others = trial.user_attrs.get("costs", {}) | {name: cost for name, cost in costs.items() if name not in own}
+    return own | ({"costs": others} if others else {})
 
 
 def _device_faults(trial: Trial | FrozenTrial) -> int:

@@ -7,6 +7,7 @@ import dataclasses
 import math
 import random
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from functools import partial
@@ -14,6 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from nas.checks.costs import kind_of
 from nas.data.images import Dataset
 from nas.data.judging import uncertainty
 from nas.data.targets import CLASSIFICATION
@@ -27,7 +29,7 @@ from nas.searching.control import RANDOM
 from nas.searching.progress import Output
 from nas.searching.published import Benchmark, benchmark_of
 from nas.searching.timing import NETWORKS, Allowance, estimate_trial_seconds
-from nas.text.units import format_about, format_count, format_seconds
+from nas.text.units import format_about, format_count, format_percent, format_seconds
 from nas.training.announcement import (
     channels_said,
     judged_by,
@@ -99,7 +101,7 @@ def announce(
     """
     space, recipe = config.space, config.recipe
     reward = f"reward    {config.reward_in_words}"
-    wanted = f"objectives {', '.join(config.objectives)}" if config.objectives else reward
+    wanted = f"objectives {_objectives(config)}" if config.objectives else reward
     image_size = recipe.size_on(dataset)
     with output.passing("counting multiply-adds"):
         typical = typical_macs(space, image_size, channels=dataset.channels)
@@ -116,6 +118,13 @@ def announce(
     if config.learns_from_losses and has_surrogate(config.strategy):
         images = sum((config.validation or {}).values())
         output.say(f"          which learns from training losses, too, as {images:,} validation images tell little")
+    if config.times_networks:
+        output.say(f"latency   by {config.measuring.runtime} where a network is trained, one image at a time")
+    if config.measuring.table is not None:
+        off = format_percent(config.measuring.table_error)
+        output.say(f"latency   predicted by {config.measuring.table}, ± {off} on networks that it had not seen")
+    for names, command in config.measuring.commands.items():
+        output.say(f"{names.replace(',', ' and '):9s} by `{command}`")
     for number, words in enumerate(_before(config, experience)):
         output.say(f"{'' if number else 'earlier':10s}{words}")
     began = time.monotonic()
@@ -141,11 +150,24 @@ def _before(config: Config, experience: Experience) -> list[str]:
 def _size(config: Config) -> str:
     """What is said of the size of networks: the width, or the limit."""
     settings = config.space.settings()
-    if "max_macs" in settings:
-        return f", each as wide as {format_count(settings['max_macs'])} MACs allow"
-    width = f", width {settings['width']:g}" if "width" in settings else ""
-    limit = f", of up to {format_count(config.max_macs)} MACs" if config.max_macs is not None else ""
-    return width + limit
+    by_width = [cost for cost in config.limits if f"max_{cost}" in settings]
+    said = f", each as wide as {_amounts(config.limits, by_width)} allow" if by_width else ""
+    if not by_width and "width" in settings:
+        said = f", width {settings['width']:g}"
+    others = [cost for cost in config.limits if cost not in by_width]
+    return said + (f", of up to {_amounts(config.limits, others)}" if others else "")
+
+
+def _objectives(config: Config) -> str:
+    """`accuracy, macs`, or with a target `reward = accuracy x (memory / 64 kB) ^ -0.07, macs`."""
+    first, *costs = config.objectives
+    return ", ".join([f"{first} = {config.reward_in_words}" if config.reward.targets else first, *costs])
+
+
+def _amounts(limits: Mapping[str, float], costs: Sequence[str]) -> str:
+    """`8M MACs and 64 kB memory`."""
+    said = [f"{kind_of(cost).format(limits[cost])} {kind_of(cost).title}" for cost in costs]
+    return " and ".join([", ".join(said[:-1]), said[-1]] if said[1:] else said)
 
 
 def _many(number: int) -> str:

@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TextIO
 
-from nas.ledger.run import TrialRow
+from nas.checks.costs import kind_of
+from nas.ledger.run import TrialRow, costs_shown
 from nas.text.console import can_change, first_that_fits, say, width_of
 from nas.text.live import passing
 from nas.text.units import format_count, format_seconds, format_ticking
@@ -25,6 +26,9 @@ class Silent:
 
     def waiting(self, what: str) -> None:
         """Called when something takes its time before the first trial begins, as in `starting 2 workers`."""
+
+    def noted(self, what: str) -> None:
+        """Called when something befell the search that whoever watches should know, as that a device is gone."""
 
     def began(self, seconds_left: Callable[[], float | None]) -> None:
         """Called before the first trial; `seconds_left` may be asked at any time, also by another thread."""
@@ -54,6 +58,9 @@ class Lines(Silent):
     def waiting(self, what: str) -> None:
         self._line(f"{what} ...")
 
+    def noted(self, what: str) -> None:
+        self._line(what)
+
     def finished(self, row: TrialRow, best: TrialRow | None, seconds_left: float | None) -> None:
         self._line(trial_line(row, best, seconds_left, width_of(self.out)))
 
@@ -71,6 +78,9 @@ class JsonLines(Lines):
     def waiting(self, what: str) -> None:
         say(f"{what} ...", sys.stderr)
 
+    def noted(self, what: str) -> None:
+        say(what, sys.stderr)
+
     def finished(self, row: TrialRow, best: TrialRow | None, seconds_left: float | None) -> None:
         self._line(json.dumps({"run": self.run} | row.to_dict() | {"seconds_left": seconds_left}))
 
@@ -83,6 +93,9 @@ class Telling(Silent):
 
     def waiting(self, what: str) -> None:
         self.shown.waiting(what)
+
+    def noted(self, what: str) -> None:
+        self.shown.noted(what)
 
     def began(self, seconds_left: Callable[[], float | None]) -> None:
         self.shown.began(seconds_left)
@@ -109,6 +122,7 @@ def trial_line(row: TrialRow, best: TrialRow | None, seconds_left: float | None,
     chosen = row.id == row.architecture  # before: in an experiment, which has its trainings to go through
     number, took = f"trial {row.number:>3}", f"{format_seconds(row.seconds):>6}"
     macs, params = f"{format_count(row.macs):>6} MACs", f"{format_count(row.params):>6} params"
+    costs = [f"{kind_of(name).format(row.costs[name])} {kind_of(name).title}" for name in costs_shown([row])[2:]]
     left = [f"{format_ticking(seconds_left)} left"] if seconds_left is not None else []
     if row.state == State.COMPLETE:
         accuracy = f"{row.judged:>6}"
@@ -119,9 +133,10 @@ def trial_line(row: TrialRow, best: TrialRow | None, seconds_left: float | None,
     short = [row.id] if chosen else ["best"] if best and best.number == row.number else []
     last = [number, row.id, accuracy] if chosen else [number, accuracy]
     said: list[list[str]] = [
-        [number, outcome, macs, params, took, where, *left],
-        [number, outcome, macs, params, took, where],
-        [number, outcome, macs, params, took, *short],
+        [number, outcome, macs, params, *costs, took, where, *left],
+        [number, outcome, macs, params, *costs, took, where],
+        [number, outcome, macs, params, *costs, took, *short],
+        [number, outcome, *costs, took, *short],
         [number, outcome, macs, took, *short],
         [number, accuracy, macs, *short],
         last,

@@ -13,10 +13,11 @@ from statistics import fmean, median
 
 from torch import nn
 
+from nas.checks.costs import CostKind, in_order, kind_of, option
 from nas.ledger.config import Config
-from nas.text.units import format_count, parse_count
+from nas.searching.counted import counted
 from searchspaces import Arch, Space
-from searchspaces.cost import cost_of, shapes_only
+from searchspaces.cost import shapes_only
 from searchspaces.images import RGB
 from searchspaces.scaled import RowSpace, ScaledSpace, macs_of
 from searchspaces.space import Option
@@ -25,40 +26,48 @@ MODULES = 10_000  # in all networks that are looked at: about a second
 CHEAPER = 4  # of spaces whose layers are known one by one, so many times as much
 FAR = 2.0  # times the largest of them, or a half of the least: a target there is out of reach
 
-_Macs = Callable[[Arch], float]
+_Figure = Callable[[Arch], float]
 
 
 def check_reach(config: Config, num_classes: int, image_size: int, channels: int = RGB) -> list[str]:
-    """What is to be said of the limit and the target of a search, as lines.
+    """What is to be said of the limits and the targets of a search that its networks' layers tell, as lines.
 
-    Raises ValueError where no network is within `--max-macs`, as far as a short search for the least one tells, or
-    where a target is for multiply-adds of which there are none.
+    Raises ValueError where no network is within a limit, as far as a short search for the least one tells, or where a
+    target is for multiply-adds, say, of which there are none.
     """
-    limit, target = config.max_macs, config.reward.target if config.reward.cost == "macs" else None
-    if limit is None and target is None:
-        return []
+    asked = in_order([*config.limits, *config.reward.targets])
+    return [
+        line
+        for cost in asked
+        if kind_of(cost).counted
+        for line in _of_cost(cost, config, num_classes, image_size, channels)
+    ]
+
+
+def _of_cost(cost: str, config: Config, num_classes: int, image_size: int, channels: int) -> Iterator[str]:
     space, rng = config.space, random.Random(0)
-    macs = partial(narrowest_macs, space, num_classes=num_classes, image_size=image_size, channels=channels)
+    figure = partial(narrowest, space, cost=cost, num_classes=num_classes, image_size=image_size, channels=channels)
     tries = _tries(space, num_classes, image_size)
     archs = [space.sample(rng) for _ in range(max(8, min(tries // 4, 100)))]
-    sizes = {arch: size for arch in archs if (size := macs(arch)) < math.inf}
+    sizes = {arch: size for arch in archs if (size := figure(arch)) < math.inf}
     if not sizes:
-        return []  # the search says what is wrong with them
-    said: list[str] = []
-    if target is not None:
-        said += _of_target(target, [*sizes.values()], space)
-    if limit is not None:
-        said += _of_limit(limit, sizes, macs, space, tries)
-    return said
+        return  # the search says what is wrong with them
+    if cost in config.reward.targets:
+        yield from _of_target(cost, config.reward.targets[cost], [*sizes.values()], space)
+    if cost in config.limits:
+        yield from _of_limit(cost, config.limits[cost], sizes, figure, space, tries)
 
 
-def narrowest_macs(space: Space, arch: Arch, num_classes: int, image_size: int, channels: int = RGB) -> float:
-    """The multiply-adds of `arch`, at the least width at which `space` builds it; infinite where it does not."""
+def narrowest(
+    space: Space, arch: Arch, num_classes: int, image_size: int, channels: int = RGB, cost: str = "macs"
+) -> float:
+    """What `arch` has of a `cost`, at the least width at which `space` builds it; infinite where it does not."""
     try:
-        if isinstance(space, RowSpace):
+        if cost == "macs" and isinstance(space, RowSpace):
             rows = space.rows(arch, space.width_at(space.steps[0]), num_classes, image_size)
             return macs_of(rows, image_size, channels)
-        return cost_of(partial(_narrowest, space, arch, num_classes, image_size), image_size, channels).macs
+        build = partial(_narrowest, space, arch, num_classes, image_size)
+        return counted(build, image_size, channels, (cost,))[cost]
     except (ValueError, RuntimeError):  # in a search, a failed trial and no more
         return math.inf
 
@@ -69,50 +78,54 @@ def _narrowest(space: Space, arch: Arch, num_classes: int, image_size: int) -> n
     return space.build(arch, num_classes, image_size)
 
 
-def _of_target(target: float, sizes: Sequence[float], space: Space) -> Iterator[str]:
-    low, high = min(sizes), max(sizes)
+def _of_target(cost: str, target: float, sizes: Sequence[float], space: Space) -> Iterator[str]:
+    low, high, kind = min(sizes), max(sizes), kind_of(cost)
     if not high:
-        raise ValueError(f"networks of {space.name} cost 0 MACs, which no target can be made of: see docs/macs.md")
+        raise ValueError(
+            f"networks of {space.name} cost 0 {kind.title}, which no target can be made of: see docs/macs.md"
+        )
     if not low / FAR <= target <= high * FAR:
         yield (
-            f"note      --target-macs {format_count(target)} is out of reach: {len(sizes)} random networks have "
-            f"{format_count(low)} to {format_count(high)} MACs"
+            f"note      {option('target', cost)} {kind.format(target)} is out of reach: {len(sizes)} random networks "
+            f"have {kind.format(low)} to {kind.format(high)} {kind.title}"
         )
 
 
-def _of_limit(limit: float, sizes: dict[Arch, float], macs: _Macs, space: Space, tries: int) -> Iterator[str]:
+def _of_limit(
+    cost: str, limit: float, sizes: dict[Arch, float], figure: _Figure, space: Space, tries: int
+) -> Iterator[str]:
     within = sum(size <= limit for size in sizes.values())
     if 10 * within >= len(sizes):
         return
-    typical = format_count(median(sizes.values()))
+    kind = kind_of(cost)
+    asked, typical = f"--max-{cost} {kind.format(limit)}", kind.format(median(sizes.values()))
     if within:
         yield (
-            f"note      only {within} of {len(sizes)} random networks are within --max-macs {format_count(limit)}, a "
-            f"typical one has {typical}: most proposals will not be trained"
+            f"note      only {within} of {len(sizes)} random networks are within {asked}, a typical one has {typical}: "
+            "most proposals will not be trained"
         )
         return
-    least = least_found(space, sizes, macs, tries, limit)
+    least = least_found(space, sizes, figure, tries, limit)
     if least <= limit:
         yield (
-            f"note      none of {len(sizes)} random networks is within --max-macs {format_count(limit)}, a typical one "
-            f"has {typical}: the search may end with nothing trained; {_remedy(space)}give a higher --max-macs"
+            f"note      none of {len(sizes)} random networks is within {asked}, a typical one has {typical}: the "
+            f"search may end with nothing trained; {_remedy(space)}give a higher --max-{cost}"
         )
         return
     raise ValueError(
-        f"no network of {space.name} is within --max-macs {format_count(limit)}: the least found has "
-        f"{format_count(least)} MACs, a typical one {typical}; "
-        f"{_remedy(space)}give --max-macs {_at_least(least)} or more"
+        f"no network of {space.name} is within {asked}: the least found has {kind.format(least)} {kind.title}, "
+        f"a typical one {typical}; {_remedy(space)}give --max-{cost} {_at_least(least, kind)} or more"
     )
 
 
 def _remedy(space: Space) -> str:
     """What else than a higher limit would help."""
-    fixed = isinstance(space, ScaledSpace) and space.max_macs is None and "width" in space.settings()
+    fixed = isinstance(space, ScaledSpace) and not space.limited and "width" in space.settings()
     return "leave out --width, or " if fixed and space.settings()["width"] != 1 else ""
 
 
-def least_found(space: Space, sizes: dict[Arch, float], macs: _Macs, tries: int, enough: float = 0) -> float:
-    """The least multiply-adds that a short search finds, beginning with random architectures of known `sizes`.
+def least_found(space: Space, sizes: dict[Arch, float], figure: _Figure, tries: int, enough: float = 0) -> float:
+    """The least of a cost that a short search finds, beginning with random architectures of known `sizes`.
 
     From the options that go with small sizes, by kinds of choice, it goes down by a choice at a time, or by several. It
     stops at no more than `enough`, and after some `tries`.
@@ -121,7 +134,7 @@ def least_found(space: Space, sizes: dict[Arch, float], macs: _Macs, tries: int,
 
     def look(arch: Arch) -> float:
         if arch not in looked:
-            looked[arch] = macs(arch)
+            looked[arch] = figure(arch)
         return looked[arch]
 
     best = min((_of_small_options(space, sizes), min(sizes, key=sizes.__getitem__)), key=look)
@@ -156,7 +169,7 @@ def _one_choice_away(space: Space, arch: Arch) -> Iterator[Arch]:
                 yield (*arch[:position], index, *arch[position + 1 :])
 
 
-def _together(arch: Arch, steps: Sequence[Arch], look: _Macs) -> Arch:
+def _together(arch: Arch, steps: Sequence[Arch], look: _Figure) -> Arch:
     """All of the `steps` away from `arch` at once, the best of each choice, where that is better than any alone."""
     joined = list(arch)
     for step in sorted(steps, key=look, reverse=True):
@@ -174,8 +187,8 @@ def _tries(space: Space, num_classes: int, image_size: int) -> int:
     return max(24, MODULES * (CHEAPER if isinstance(space, RowSpace) else 1) // modules)
 
 
-def _at_least(macs: float) -> str:
-    """`macs`, rounded up to what a person would type: 12,345 -> `13k`."""
-    step = 10 ** max(0, len(f"{macs:.0f}") - 2)
-    text = format_count(math.ceil(macs / step) * step)
-    return text if parse_count(text) >= macs else f"{macs:.0f}"
+def _at_least(least: float, kind: CostKind) -> str:
+    """`least`, rounded up to what a person would type: 12,345 -> `13k`, of bytes `13kB`."""
+    step = 10 ** max(0, len(f"{least:.0f}") - 2)
+    text = kind.format(math.ceil(least / step) * step).replace(" ", "")
+    return text if kind.parse(text) >= least else f"{least:.0f}"

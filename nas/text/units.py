@@ -89,16 +89,20 @@ def format_count(count: float | None) -> str:
     return f"{count:g}"
 
 
-def format_bytes(count: float) -> str:
+def format_bytes(count: float | None) -> str:
     """2,345,678,901 -> `2.35 GB`."""
+    if count is None:
+        return "-"
     for size, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if count >= size:
             return f"{count / size:.3g} {unit}" if count < 999.5 * size else f"{count / size:.0f} {unit}"
     return f"{count:g} B"
 
 
-def format_joules(joules: float) -> str:
+def format_joules(joules: float | None) -> str:
     """0.0013 -> `1.3 mJ`."""
+    if joules is None:
+        return "-"
     for size, unit in ((1e3, "kJ"), (1.0, "J"), (1e-3, "mJ"), (1e-6, "uJ")):
         if joules >= size:
             return f"{joules / size:.3g} {unit}" if joules < 999.5 * size else f"{joules / size:.0f} {unit}"

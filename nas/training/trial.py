@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -12,9 +13,10 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from nas.checks.costs import above_limit
 from nas.data.images import Dataset
 from nas.devices.device import out_of_memory, raise_fault
-from nas.devices.latency import latency
+from nas.devices.latency import latency, measure_latency
 from nas.devices.place import Place
 from nas.network import Network
 from nas.training.evaluation import judged, predict
@@ -36,6 +38,14 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
+class Clock:
+    """By which `runtime` the time of an image is measured, and the most seconds with which a network is trained."""
+
+    runtime: str
+    most: float | None = None
+
+
+@dataclass(frozen=True)
 class TrialSpec:
     """One training to do. Picklable: it travels to a worker."""
 
@@ -43,7 +53,7 @@ class TrialSpec:
     network: Network
     recipe: Recipe
     seed: int
-    measure_latency: bool = False
+    clock: Clock | None = None  # what its time is measured by, before it is trained
     published: float | None = None  # accuracy, 0..1: the answer of a table, instead of a training
     evaluate_at: tuple[int, ...] = ()  # images after which to evaluate
     tested: bool = False  # in the end, on the data set's test images: in a comparison, never in a search
@@ -82,6 +92,7 @@ class TrialResult:
     single_steps: str = ""  # why a device that records steps took them one by one
     place: Place | None = None  # where it ran; that of a worker that died is not known
     score: float | None = None  # on validation images by the recipe's metric, at most 1; None where that is accuracy
+    refused: bool = False  # it is not trained, since its network takes more time than is allowed
 
     @property
     def quality(self) -> float | None:
@@ -112,8 +123,11 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
         if spec.start is not None:
             spec.start.give(network, spec.network, dataset)
             tuning = spec.start.tuning
-        size, channels = dataset.image_size, dataset.channels
-        image_seconds = latency(network, size, device, channels=channels) if spec.measure_latency else None
+        image_seconds = None if spec.clock is None else _timed(network, spec.clock, dataset)
+        if image_seconds is not None and spec.clock is not None and image_seconds > (spec.clock.most or math.inf):
+            reason = above_limit("latency", image_seconds, spec.clock.most or math.inf)
+            seconds = time.perf_counter() - start
+            return TrialResult(State.PRUNED, seconds, latency=image_seconds, reason=reason, refused=True)
         if spec.published is not None:
             return TrialResult(State.COMPLETE, time.perf_counter() - start, spec.published, latency=image_seconds)
         epochs = []
@@ -138,6 +152,12 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
         State.COMPLETE, seconds, kept.val_accuracy, epoch.loss, image_seconds, tested=tested, curve=epoch.curve,
         single_steps=epoch.single_steps, score=kept.val_score,
     )  # fmt: skip
+
+
+def _timed(network: nn.Module, clock: Clock, dataset: Dataset) -> float:
+    """Seconds for one image."""
+    device, threads = dataset.train.pixels.device, torch.get_num_threads()
+    return measure_latency(network, dataset.image_size, clock.runtime, threads, device, dataset.channels).seconds
 
 
 def _test(network: nn.Module, dataset: Dataset, recipe: Recipe, last: Epoch) -> Tested:

@@ -64,7 +64,7 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def config() -> Config:
-    return Config(Mnas(width=0.1, image_size=16), "tiny", Recipe(batch_size=20), Reward("macs", 1e6), "ppo", 0)
+    return Config(Mnas(width=0.1, image_size=16), "tiny", Recipe(batch_size=20), Reward({"macs": 1e6}), "ppo", 0)
 
 
 @pytest.fixture

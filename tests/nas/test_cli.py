@@ -301,7 +301,7 @@ def test_a_full_disk_says_how_to_go_on(cli, pretended: None, monkeypatch: pytest
         (("search", "--pruner", "asha", "--set", "seconds=3"), "--pruner compares networks after equal epochs"),
         (("search", "--pruner", "asha", "--epochs", "3", "--objectives", "accuracy,macs"), "leave it out with"),
         (("search", "--objectives", "accuracy,flops"), "--objectives are accuracy and some of macs, params, latency"),
-        (("search", "--objectives", "accuracy,macs", "--target-macs", "1M"), "give one of both"),
+        (("search", "--objectives", "reward,macs"), "--objectives reward needs a target, as --target-macs 10M"),
         (("search", "--signal", "colour"), "--signal is one of accuracy, loss, not 'colour'"),
         (("search", "--signal", "loss", "--objectives", "accuracy,macs"), "leave out --signal loss"),
         (("search", "--objectives", "accuracy,macs", "--control"), "--control compares one reward"),

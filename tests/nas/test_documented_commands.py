@@ -61,6 +61,7 @@ NOT_RUN = {
     r"--target-latency": "what it finds depends on the machine",
     r"ssh pi": "it asks a device",
     r"nas\.bench\.convert": "it needs the published archive",
+    r"--to tflite": "it needs the extra tflite, which is large",
 }
 SLOW = (
     r"^nas (bench|compare|export)|shipped/|signs/test/(star|heart)",

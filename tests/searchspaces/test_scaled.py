@@ -7,9 +7,10 @@ from itertools import combinations
 
 import pytest
 
+import searchspaces.scaled as scaled_spaces
 from searchspaces import Arch, get_space
 from searchspaces.cost import cost, shapes_only
-from searchspaces.scaled import RowSpace, ScaledSpace, last_within, macs_of
+from searchspaces.scaled import RowSpace, ScaledSpace, footprint_of, last_within, macs_of
 
 
 def scaled(name: str, max_macs: int = 3_000_000) -> ScaledSpace:
@@ -28,7 +29,7 @@ def test_no_wider_network_is_within_the_limit(name: str) -> None:
     space, rng = scaled(name), random.Random(0)
     for arch in (space.sample(rng) for _ in range(3)):
         step = space.step_of(arch)
-        macs = [space.macs_at(arch, space.width_at(s)) for s in (step, step + 1)]
+        macs = [space.costs_at(arch, space.width_at(s))["macs"] for s in (step, step + 1)]
         assert macs[0] <= 3_000_000 < macs[1]
         with shapes_only():
             assert cost(space.build(arch), 16).macs == macs[0]
@@ -52,7 +53,8 @@ def test_a_layer_is_costed_as_the_network_that_it_is_in() -> None:
     assert isinstance(space, RowSpace)
     arch = space.sample(random.Random(0))
     by_rows = macs_of(space.rows(arch, 0.5, 10, 16), 16)
-    assert by_rows == space.macs_at(arch, 0.5) == ScaledSpace.macs_at(space, arch, 0.5)
+    assert by_rows == space.costs_at(arch, 0.5, ("macs",))["macs"]
+    assert space.costs_at(arch, 0.5) == ScaledSpace.costs_at(space, arch, 0.5)
 
 
 @pytest.mark.parametrize("limit", [0, 5, 100, 5_000, 123_456, 10**9])
@@ -96,7 +98,60 @@ def test_a_limit_below_the_narrowest_gives_the_narrowest() -> None:
     assert space.canonical(space.canonical(arch)) == space.canonical(arch)
 
 
+LIMITS = {"max_macs": 3_000_000, "max_params": 40_000, "max_activations": 60_000, "max_flash": 90_000}
+
+
+@pytest.mark.parametrize("limits", [LIMITS | {"max_memory": 24_000}, {"max_memory": 30_000}, {"max_flash": 60_000}])
+@pytest.mark.parametrize("name", ["chain", "compact", "mnas", "nasnet"])
+def test_each_architecture_is_as_wide_as_all_limits_allow(name: str, limits: dict[str, int]) -> None:
+    space, rng = get_space(name, image_size=16, **limits), random.Random(0)
+    assert isinstance(space, ScaledSpace) and space.limited and space.settings().items() >= limits.items()
+    for arch in (space.sample(rng) for _ in range(2)):
+        step = space.step_of(arch)
+        here, wider = (space.costs_at(arch, space.width_at(s), space.limits) for s in (step, step + 1))
+        assert step == 1 or all(here[cost] <= limit for cost, limit in space.limits.items())
+        assert any(wider[cost] > limit for cost, limit in space.limits.items())
+
+
+def test_a_looser_limit_beside_another_changes_no_width() -> None:
+    one, both = scaled("compact"), get_space("compact", image_size=16, max_macs=3_000_000, max_memory=10**9)
+    assert isinstance(both, ScaledSpace)
+    arch = one.sample(random.Random(0))
+    assert one.step_of(arch) == both.step_of(arch) and one.simplified(arch) == both.simplified(arch)
+    assert (one.summary(arch).figures() == both.summary(arch).figures()).all()
+
+
+def test_limits_are_said_in_the_order_of_the_settings() -> None:
+    space = get_space("compact", max_memory=64_000, max_macs=8_000_000)
+    assert isinstance(space, ScaledSpace)
+    assert space.changed_settings() == {"max_macs": 8_000_000, "max_memory": 64_000}
+    assert space.limits == {"macs": 8_000_000, "memory": 64_000} and not get_space("compact").limited  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("limits", [{"max_memory": 20_000}, {"max_flash": 20_000, "max_memory": 60_000}])
+@pytest.mark.parametrize("name", ["chain", "compact", "mnas"])
+def test_canonical_builds_the_same_network_within_bytes(name: str, limits: dict[str, int]) -> None:
+    space, rng = get_space(name, image_size=16, **limits), random.Random(3)
+    assert isinstance(space, ScaledSpace)
+    for arch in (space.sample(rng) for _ in range(3)):
+        key = space.canonical(arch)
+        assert space.canonical(key) == key and structure(space, key) == structure(space, arch)
+
+
+def test_widths_within_memory_are_found_by_few_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    space, rng, looks = get_space("compact", max_memory=64_000), random.Random(5), []
+    assert isinstance(space, RowSpace)
+    monkeypatch.setattr(scaled_spaces, "footprint_of", lambda *args: (looks.append(args), footprint_of(*args))[1])
+    for arch in (space.sample(rng) for _ in range(8)):
+        space.step_of(arch)
+    assert len(looks) <= 8 * 13  # of multiply-adds six; one layer decides alone, and its channels go in steps
+
+
 def test_bad_settings_are_refused() -> None:
+    with pytest.raises(ValueError, match="max_memory decides the width: give no width with it"):
+        get_space("mnas", width=0.5, max_memory=64_000)
+    with pytest.raises(ValueError, match="max_flash must be 1 to"):
+        get_space("compact", max_flash=0)
     with pytest.raises(ValueError, match="give no width with it"):
         get_space("mnas", width=0.5, max_macs=8_000_000)
     with pytest.raises(ValueError, match="max_macs must be 1 to"):

@@ -61,7 +61,7 @@ def test_one_search_has_no_test(task: Task) -> None:
 
 
 def test_json_is_an_object_for_each_strategy_and_number(task: Task) -> None:
-    task = Task(task.table, task.seen, task.judged, Reward("macs", 5e7))
+    task = Task(task.table, task.seen, task.judged, Reward({"macs": 5e7}))
     rows = to_json(Report(task, [result("random", 2.0), result("ppo", 1.0)], [1, 10]))
     assert [(row["strategy"], row["evaluations"]) for row in rows] == [
         ("random", 1), ("random", 10), ("ppo", 1), ("ppo", 10),

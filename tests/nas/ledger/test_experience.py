@@ -69,8 +69,8 @@ def test_a_search_is_told_architectures_of_its_own_choices_and_features_of_other
 def test_earlier_networks_are_rewarded_as_those_of_the_new_search() -> None:
     result = Result((0,), 0.5, macs=2e6, loss=1.0)
     assert result.reward(Reward()) == 0.5
-    assert result.reward(Reward("macs", 1e6)) == pytest.approx(0.5 * 2**-0.07)
-    assert result.reward(Reward("latency", 1e-3)) == 0.5, "it was not measured"
+    assert result.reward(Reward({"macs": 1e6})) == pytest.approx(0.5 * 2**-0.07)
+    assert result.reward(Reward({"latency": 1e-3})) == 0.5, "it was not measured"
     assert result.reward(Reward(signal="loss")) == pytest.approx(2.718281828**-1)
     assert Result((0,), -0.5).reward(Reward(signal="loss")) == 0
 

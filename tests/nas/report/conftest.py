@@ -83,7 +83,7 @@ def frozen(
         number=number,
         trial_id=number,
         state=state,
-        value=None if accuracy is None else config.reward(accuracy, macs or 0),
+        value=None if accuracy is None else config.reward(accuracy, {"macs": macs or 0}),
         datetime_start=end - timedelta(seconds=10),
         datetime_complete=None if state == TrialState.RUNNING else end,
         params=config.space.options(arch),

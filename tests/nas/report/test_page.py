@@ -120,10 +120,10 @@ def charts(html: str) -> dict[str, set[str]]:
 
 
 OTHERS: dict[str, dict[str, object]] = {
-    "the target": {"reward": Reward("macs", 2e6)},
+    "the target": {"reward": Reward({"macs": 2e6})},
     "no target": {"reward": Reward()},
-    "w": {"reward": Reward("macs", 1e6, -1.0, -1.0)},
-    "the signal": {"reward": Reward("macs", 1e6, signal="loss")},
+    "w": {"reward": Reward({"macs": 1e6}, -1.0, -1.0)},
+    "the signal": {"reward": Reward({"macs": 1e6}, signal="loss")},
     "the objectives": {"objectives": ("accuracy",)},
     "the data": {"data": "cifar10"},
     "the files of the data": {"data_sha256": "0" * 64},

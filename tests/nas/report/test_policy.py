@@ -74,7 +74,7 @@ def test_without_a_policy_there_is_no_such_part(make_run, config: Config) -> Non
 
 
 def test_several_objectives_are_said_to_have_none(make_run, config: Config) -> None:
-    objectives = replace(config, reward=replace(config.reward, target=None), objectives=("accuracy", "macs"))
+    objectives = replace(config, reward=replace(config.reward, targets={}), objectives=("accuracy", "macs"))
     assert "begun anew for each trial" in page([Numbers.of(make_run([], config=objectives))])
 
 

@@ -107,7 +107,7 @@ def test_event_files_of_runs_with_other_rewards_share_no_name(make_run, config, 
     from nas.report.numbers import Numbers
 
     trials = [{"arch": SPACE.sample(random.Random(0)), "accuracy": 0.1, "macs": 1000}]
-    other = replace(config, reward=Reward("macs", 5e6))
+    other = replace(config, reward=Reward({"macs": 5e6}))
     several = [Numbers.of(make_run(trials, name, config=c)) for name, c in (("a", config), ("b", other), ("c", config))]
     tags = {
         place.name: set(EventAccumulator(str(place)).Reload().Tags()["scalars"])

@@ -103,7 +103,7 @@ def test_the_control_is_beside_the_run_and_found_again(run: Run) -> None:
 
 
 def test_a_run_that_differs_in_more_is_no_control(run: Run, config: Config) -> None:
-    other = dataclasses.replace(config, strategy="random", max_macs=5e6)
+    other = dataclasses.replace(config, strategy="random", limits={"macs": 5e6})
     Run.create(run.path.with_name("one-random"), other, Budget(trials=3))
     assert control.find(run) is None
 

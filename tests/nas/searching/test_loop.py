@@ -24,7 +24,7 @@ from nas.searching.loop import MAX_FAILURES, MAX_STARTS, Search, busy_seconds
 from nas.searching.progress import Silent
 from nas.training.recipe import Recipe
 from nas.training.train import Epoch, OnStep
-from nas.training.trial import State, TrialResult, TrialSpec
+from nas.training.trial import Clock, State, TrialResult, TrialSpec
 from searchspaces import SPACES, Arch, Chain, Choice, Space
 from searchspaces.layers import conv, head, network
 
@@ -49,7 +49,9 @@ def but_for_times(run: Run) -> list[dict[str, Any]]:
 def test_what_is_above_the_limit_is_not_trained_and_counts_for_nothing(
     tmp_path: Path, config: Config, tiny: Dataset, pretended: None
 ) -> None:
-    limited = Run.create(tmp_path / "runs" / "two", dataclasses.replace(config, max_macs=700_000), Budget(trials=6))
+    limited = Run.create(
+        tmp_path / "runs" / "two", dataclasses.replace(config, limits={"macs": 700_000}), Budget(trials=6)
+    )
     assert go_on(limited, tiny, Budget(trials=3)).done == 3
     search = go_on(limited, tiny)  # another process: what was refused stays so
     rows = limited.rows()
@@ -63,7 +65,7 @@ def test_a_limit_that_nothing_meets_ends_the_search(
     tmp_path: Path, config: Config, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nas.searching.loop.MAX_DUPLICATES", 5)
-    limited = Run.create(tmp_path / "runs" / "two", dataclasses.replace(config, max_macs=1.0), Budget(trials=6))
+    limited = Run.create(tmp_path / "runs" / "two", dataclasses.replace(config, limits={"macs": 1.0}), Budget(trials=6))
     search = go_on(limited, tiny)
     assert (
         search.done == 0
@@ -448,7 +450,7 @@ def test_what_is_compared_is_the_reward_and_what_came_to_its_last_epoch_is_compl
         assert not search.report(larger, Epoch(1, 1.0, 0.5, 100, 1.0))
         assert not search.report(smaller, Epoch(1, 1.0, 0.499, 100, 1.0))  # of the higher reward, since it costs less
         shown = study.get_trials()[smaller.number].intermediate_values[1]
-        assert shown == pytest.approx(config.reward(0.499, sizes[smaller.number]))
+        assert shown == pytest.approx(config.reward(0.499, {"macs": sizes[smaller.number]}))
         third = search.ask()
         assert third and search.report(third, Epoch(1, 1.0, 0.1, 100, 1.0))
         assert not search.report(smaller, Epoch(2, 1.0, 0.6, 200, 2.0))
@@ -456,19 +458,19 @@ def test_what_is_compared_is_the_reward_and_what_came_to_its_last_epoch_is_compl
 
 
 def test_the_measured_time_counts_in_what_an_epoch_showed(tmp_path: Path, config: Config, tiny: Dataset) -> None:
-    config = dataclasses.replace(config, reward=Reward("latency", 0.001), recipe=Recipe(batch_size=20, epochs=2))
+    config = dataclasses.replace(config, reward=Reward({"latency": 0.001}), recipe=Recipe(batch_size=20, epochs=2))
     run = Run.create(tmp_path / "one", config, Budget(trials=1))
     with run.driving() as study:
         search = Search(run, study, run.budget, Silent(), tiny)
         spec = search.ask()
-        assert spec and spec.measure_latency
+        assert spec and spec.clock == Clock("pytorch")
         search.report(spec, Epoch(1, 1.0, 0.5, 100, 1.0, latency=0.002))
-        assert study.get_trials()[0].intermediate_values == {1: pytest.approx(config.reward(0.5, 0.002))}
+        assert study.get_trials()[0].intermediate_values == {1: pytest.approx(config.reward(0.5, {"latency": 0.002}))}
 
 
 def test_trainings_may_be_judged_by_their_loss(tmp_path: Path, config: Config, tiny: Dataset) -> None:
     config = dataclasses.replace(
-        config, reward=Reward("macs", 1e6, signal="loss"), recipe=Recipe(batch_size=20, epochs=2)
+        config, reward=Reward({"macs": 1e6}, signal="loss"), recipe=Recipe(batch_size=20, epochs=2)
     )
     run = Run.create(tmp_path / "one", config, Budget(trials=2))
     with run.driving() as study:
@@ -477,7 +479,9 @@ def test_trainings_may_be_judged_by_their_loss(tmp_path: Path, config: Config, t
         assert first and second
         search.report(first, Epoch(1, 2.0, 0.1, 100, 1.0))
         macs = study.get_trials()[0].user_attrs["macs"]
-        assert study.get_trials()[0].intermediate_values == {1: pytest.approx(config.reward(math.exp(-2), macs))}
+        assert study.get_trials()[0].intermediate_values == {
+            1: pytest.approx(config.reward(math.exp(-2), {"macs": macs}))
+        }
         search.tell(first, TrialResult(State.COMPLETE, 1.0, accuracy=0.1, loss=0.5))
         search.tell(second, TrialResult(State.COMPLETE, 1.0, accuracy=0.9, loss=5.0))
         assert search.best and search.best.number == first.number and search.best.accuracy == 0.1
@@ -514,7 +518,7 @@ def test_several_objectives_are_told_each_for_itself_and_the_best_is_the_most_ac
 def test_what_is_too_large_is_left_out_of_a_front(
     tmp_path: Path, config: Config, tiny: Dataset, pretended: None
 ) -> None:
-    config = dataclasses.replace(config, max_macs=700_000, reward=Reward(), objectives=("accuracy", "macs"))
+    config = dataclasses.replace(config, limits={"macs": 700_000}, reward=Reward(), objectives=("accuracy", "macs"))
     run = Run.create(tmp_path / "one", config, Budget(trials=4))
     assert go_on(run, tiny).done == 4
     refused = [row for row in run.rows() if row.reason.startswith("not trained")]

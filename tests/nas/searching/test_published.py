@@ -55,7 +55,7 @@ def file(tmp_path: Path) -> Path:
 def config(file: Path) -> Config:
     asked = SearchOptions(space="nasbench_macro", strategy="ppo", table=file)
     data = without_images("cifar10")
-    return choose_config(asked, data, DataSource("cifar10"), Recipe(), Reward("macs", 30e6), "cpu")
+    return choose_config(asked, data, DataSource("cifar10"), Recipe(), Reward({"macs": 30e6}), "cpu")
 
 
 # ---------------------------------------------------------------------------- reading
@@ -238,7 +238,7 @@ def test_a_search_sees_the_table_and_the_cost_of_what_it_would_build(config: Con
     assert len(rows) == 10
     for row in rows:
         assert row.state == State.COMPLETE and row.accuracy == accuracy(row.arch) / 100
-        assert row.macs and row.reward == config.reward(row.accuracy, row.macs)
+        assert row.macs and row.reward == config.reward(row.accuracy, row.costs)
 
 
 def test_a_search_that_was_cut_off_goes_on_as_if_it_had_not_been(config: Config, tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_an_architecture_that_the_table_lacks_ends_the_search(tmp_path: Path, co
 
 
 def test_time_on_this_device_is_measured_for_a_target_of_latency(config: Config, tmp_path: Path) -> None:
-    config = dataclasses.replace(config, reward=Reward("latency", 1e-3))
+    config = dataclasses.replace(config, reward=Reward({"latency": 1e-3}))
     row = search(config, tmp_path / "run", 1).rows()[0]
     assert row.latency and row.accuracy == accuracy(row.arch) / 100
 

@@ -17,7 +17,7 @@ import nas
 from nas.ledger.config import Config
 from nas.reward import Reward
 from nas.searching.plan import fit_width, has_width
-from nas.searching.reach import check_reach, narrowest_macs
+from nas.searching.reach import check_reach, narrowest
 from nas.text.units import parse_count
 from nas.training.recipe import Recipe
 from searchspaces import SPACES, Arch, Choice, Compact, Mnas, NASBenchMacro, Space, get_space
@@ -27,7 +27,9 @@ from searchspaces.scaled import ScaledSpace
 def reach(space: Space, max_macs: float | None = None, target: float | None = None, classes: int = 10) -> list[str]:
     limited = isinstance(space, ScaledSpace) and max_macs is not None and space.width == 1.0
     space = replace(space, max_macs=int(max_macs)) if limited else space  # type: ignore[type-var, arg-type]
-    config = Config(space, "shapes", Recipe(), Reward(target=target), "random", 0, max_macs=max_macs)
+    targets = {} if target is None else {"macs": target}
+    limits = {} if max_macs is None else {"macs": max_macs}
+    config = Config(space, "shapes", Recipe(), Reward(targets), "random", 0, limits=limits)
     return check_reach(config, classes, 32)
 
 
@@ -44,9 +46,7 @@ def test_a_limit_that_nothing_fits_is_refused_with_one_that_something_does(name:
 
 def test_the_least_found_is_the_least() -> None:
     space = replace(NASBenchMacro(), max_macs=1000)
-    least = min(
-        narrowest_macs(space, arch, 10, 32) for arch in product(*[range(len(c.options)) for c in space.choices])
-    )
+    least = min(narrowest(space, arch, 10, 32) for arch in product(*[range(len(c.options)) for c in space.choices]))
     with pytest.raises(ValueError, match=f"the least found has {least / 1000:.3g}k MACs"):
         reach(NASBenchMacro(), 1000)
 
@@ -187,9 +187,9 @@ def test_networks_that_cannot_be_built_are_passed_over() -> None:
 
 
 def test_a_single_network_that_costs_nothing_is_a_failed_trial() -> None:
-    reward = Reward(target=1e6)
+    reward = Reward({"macs": 1e6})
     with pytest.raises(ValueError, match="a network of 0 macs has no reward"):
-        reward(0.5, 0)
+        reward(0.5, {"macs": 0})
     with pytest.raises(ValueError, match="a network of 0 macs"):
         reward.check({"macs": 0, "params": 5})
     Reward().check({"macs": 0, "params": 5})

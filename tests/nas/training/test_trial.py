@@ -12,7 +12,7 @@ from torch import nn
 from nas.data import Dataset
 from nas.network import Designed, Found
 from nas.training.recipe import Recipe
-from nas.training.trial import State, TrialResult, TrialSpec, describe, run_trial
+from nas.training.trial import Clock, State, TrialResult, TrialSpec, describe, run_trial
 from searchspaces import Mnas
 
 RECIPE = Recipe(batch_size=20, epochs=2)
@@ -41,7 +41,7 @@ def result_of(spec: TrialSpec, dataset: Dataset) -> tuple[int, TrialResult]:
 
 
 def test_a_whole_trial(tiny: Dataset) -> None:
-    epochs, result = result_of(TrialSpec(3, Designed("mobilenet_v2@0.1"), RECIPE, 0, measure_latency=True), tiny)
+    epochs, result = result_of(TrialSpec(3, Designed("mobilenet_v2@0.1"), RECIPE, 0, clock=Clock("pytorch")), tiny)
     assert epochs == 2 and result.state == State.COMPLETE and result.reason == ""
     assert result.accuracy is not None and 0 <= result.accuracy <= 1
     assert result.latency is not None and 0 < result.latency < 1

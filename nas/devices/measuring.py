@@ -1,0 +1,53 @@
+"""How costs of a network are found out that its layers do not tell: on a device, by a table of one, or here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from nas.checks.costs import KINDS
+from nas.checks.schemas import RUNTIMES
+from nas.devices.command import ATTEMPTS, TIMEOUT
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """`commands` of the user's own by the costs that they tell, `latency,energy`; see `nas.devices.command`.
+
+    Each has `timeout` seconds, and so many `attempts` with a network. Latency that no command tells is predicted by the
+    `table` of a device, or measured where networks are trained, by `runtime`.
+    """
+
+    commands: Mapping[str, str] = field(default_factory=dict, hash=False)
+    timeout: float = TIMEOUT
+    attempts: int = ATTEMPTS
+    runtime: str = RUNTIMES[0]
+    table: str | None = None  # its file
+    table_sha256: str | None = None
+    table_error: float | None = None  # of its predictions, as a share of the latency, on average
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The costs that commands and the table tell, asked for or not."""
+        by_command = [name for names in self.commands for name in names.split(",")]
+        return (*by_command, *(["latency"] if self.table and "latency" not in by_command else []))
+
+    def knows(self, cost: str) -> bool:
+        """Whether a command or the table tells it."""
+        return cost in self.told
+
+    def check_trusted(self, run: str, trusted: bool) -> None:
+        """Raises ValueError where it has commands that nobody allowed: the file of a `run` named them, not a person."""
+        if self.commands and not trusted:
+            said = "; ".join(f"{names}={command}" for names, command in self.commands.items())
+            raise ValueError(
+                f"{run} measures costs by a command, which its file names, and running it may do anything: where you "
+                f"trust it ({said}), add --trust-commands"
+            )
+
+    def check(self, wanted: Iterable[str]) -> None:
+        """Raises ValueError where nobody can tell a cost that is `wanted`."""
+        for name in wanted:
+            told_here = name == "latency" or (name in KINDS and KINDS[name].counted)
+            if not told_here and not self.knows(name):
+                raise ValueError(f"nothing here measures {name}: add --cost-command {name}='COMMAND {{onnx}}'")
