@@ -36,6 +36,7 @@ EFFORT = Effort(least=10, most=300, seconds=0.3)
 COST = "latency"
 USUAL_CLASSES = 10  # those that a space with `max_macs` counts where it is told none
 TOLD = 10  # times that something is said of how far it is
+NOISY = 0.2  # of a device that has other things to do
 
 
 # ---------------------------------------------------------------------------- what is asked for
@@ -257,9 +258,16 @@ def report(table: LatencyTable, space: Space, out: Path) -> str:
         f"error     {_figures(table.error)}, of {len(table.networks)} networks that the predictor had not seen",
         *([f"noise     {_figures(noise)}: the same networks measured twice"] if noise else []),
         *(f"beside    {_figures(error)}, by {name}" for name, error in table.rivals(space).items()),
+        *([_BUSY] if noise and noise.mape > NOISY else []),
         f"\nwrote {out}; a search takes it by:\n  {_search(table, out)}",
     ]
     return "\n".join(lines)
+
+
+_BUSY = (
+    "The device was busy with other things, or its clock changed: no prediction can be better than the noise. Measure "
+    "again when nothing else runs there."
+)
 
 
 def _figures(error: Error) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 import torch
 from torch import nn
 
-from searchspaces import get_space
+from searchspaces import Arch, Choice, Space, get_space
 from searchspaces.cost import cost_of
 from searchspaces.kernels import Kernel, part_of, parts_of
+from searchspaces.layers import conv, head, network
 
 
 @pytest.mark.parametrize("name", ["compact", "mnas", "nasnet", "chain", "nasbench201", "nasbench_macro"])
@@ -32,6 +35,27 @@ def test_a_part_is_built_alone(name: str) -> None:
     for part, build in parts_of(space, space.sample(random.Random(1)), 10, 16, channels=1):
         out = build().eval()(torch.zeros(1, part.c_in, part.side_in, part.side_in))
         assert out.shape[1] == part.c_out and (out.ndim == 2 or out.shape[-1] == part.side_out)
+
+
+@dataclass(frozen=True)
+class Own(Space):
+    """Of networks that are chains, though not of rows that are values."""
+
+    name: ClassVar[str] = "own"
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        return (Choice("c", (8, 12)),)
+
+    def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
+        return network(conv(8, stride=2), conv((8, 12)[arch[0]]), head(num_classes))
+
+
+def test_a_chain_of_modules_is_cut_at_these() -> None:
+    built = parts_of(Own(), (1,), 7, 16, channels=1)
+    assert [part.c_in for part, _ in built] == [1, 8, 12]
+    for part, build in built:
+        assert part_of(build(), part.c_in, part.side_in) == part
 
 
 def test_what_is_no_chain_is_one_part() -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from torch import nn
 
 import nas
 from nas.cli import app
@@ -14,6 +17,8 @@ from nas.devices.latency import Effort
 from nas.latencies import job
 from nas.latencies.table import LatencyTable
 from nas.options.commands import LatencyTableOptions
+from searchspaces import Arch, Choice, Space, get_space
+from searchspaces.layers import conv, head, network
 
 LITTLE = ("--space", "compact", "--max-macs", "200k", "--image-size", "16", "--rows", "12", "--networks", "8")
 SAYS = (
@@ -31,7 +36,7 @@ def run(*line: str) -> None:
     app(["latency-table", *line], standalone_mode=False)
 
 
-def test_a_table_of_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_of_this_machine(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     run(*LITTLE, "--device", "cpu")
     said = capsys.readouterr().out
     for line in (
@@ -58,6 +63,10 @@ def test_a_table_of_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
     assert "which has 28 of them already" in streams.err
     summary = json.loads(streams.out)
     assert summary["measurements"] == 28 and summary["error"]["mape"] == table.error.mape  # type: ignore[union-attr]
+
+    monkeypatch.setattr(job, "NOISY", -1.0)
+    said = job.report(table, get_space("compact", **table.settings), Path("x"))
+    assert "Measure again when nothing else runs there" in said
 
     with pytest.raises(
         ValueError, match=r"compact-latency.json is another table, of 12 rows and 8 networks of compact"
@@ -99,7 +108,6 @@ def test_ctrl_c(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (("--space", "nasbench_macro", "--max-macs", "8M"), "networks of nasbench_macro have none"),
         (("--max-macs", "8M", "--width", "2"), "--width sets one for all"),
         (("--width", "2", "--space-set", "width=3"), "give one of them"),
         (("--space", "compcat"), "there is no space called 'compcat'"),
@@ -118,6 +126,26 @@ def test_mistakes(line: tuple[str, ...], said: str) -> None:
     with pytest.raises(ValueError, match=said) as caught:
         run(*line)
     assert "\n" not in str(caught.value)
+
+
+@dataclass(frozen=True)
+class Fixed(Space):
+    """One whose networks have no width."""
+
+    name: ClassVar[str] = "fixed"
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        return (Choice("depth", (1, 2)),)
+
+    def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
+        return network(*[conv(8)] * (1 + arch[0]), head(num_classes))
+
+
+def test_a_space_without_widths_has_no_limit() -> None:
+    assert job.choose_space(LatencyTableOptions(space=Fixed())) == Fixed()
+    with pytest.raises(ValueError, match="networks of fixed have none: leave it out"):
+        job.choose_space(LatencyTableOptions(space=Fixed(), max_macs="8M"))
 
 
 def test_a_space_as_a_search_has_it() -> None:
