@@ -52,6 +52,7 @@ KINDS: Mapping[str, CostKind] = {
 COSTS = tuple(KINDS)
 OF_LAYERS = ("macs", "params", "activations")  # found with every network, see `searchspaces.cost`
 FIGURE = Number(0, 1e18)
+TIMEOUT, ATTEMPTS = 120.0, 3  # seconds that a command has, and how often it is tried with a network
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _TAKEN = {

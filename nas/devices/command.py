@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from nas.checks.costs import OF_LAYERS, check_cost, kind_of
+from nas.checks.costs import ATTEMPTS, OF_LAYERS, TIMEOUT, check_cost, kind_of
 from nas.checks.limits import COUNT, SECONDS, quoted
 from nas.devices.shell import Ended, run_shell
 from nas.text.units import format_seconds, is_number, parse_names
@@ -29,7 +29,6 @@ from nas.text.visible import visible_in_line
 
 FORMATS = ("onnx", "pt2", "standalone", "state_dict", "tflite")
 """What a command may ask for, by the names of `nas export --to`. `nas.exports.measured` makes them."""
-TIMEOUT, ATTEMPTS = 120.0, 3  # seconds; with a network
 
 _IN_BRACES = re.compile(r"(?P<literal>\{\{\w+\}\})|(?<!\$)\{(?P<format>\w+)\}")  # ${HOME} is the shell's
 _LONGEST = 200  # characters of a line that somebody else wrote

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from nas.checks.costs import KINDS
+from nas.checks.costs import ATTEMPTS, KINDS, TIMEOUT
 from nas.checks.schemas import RUNTIMES
-from nas.devices.command import ATTEMPTS, TIMEOUT
 
 
 @dataclass(frozen=True)

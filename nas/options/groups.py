@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from nas.checks.class_weights import ClassWeights
+from nas.checks.costs import TIMEOUT
 from nas.checks.kinds import (
     BYTES,
     FLAG,
@@ -54,8 +55,6 @@ from nas.text.settings import by_name, parse_settings
 Texts = Mapping[str, Any]
 """Values by their names; those that are texts are read as on the command line."""
 Progress = Literal["none", "lines", "json"]
-
-TIMEOUT = 120.0  # seconds
 
 MAYBE_LINE = Optional(LINE)
 MAYBE_PLACE = Optional(PLACE)
