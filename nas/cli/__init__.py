@@ -103,7 +103,7 @@ COMMANDS: dict[str, dict[Callable[..., None], tuple[str, ...]]] = {
         ),
         command(LatencyTableOptions, latency_table.latency_table, opens=False): (
             "nas latency-table --space compact --max-macs 8M --out here.json",
-            "nas latency-table --space compact --cost-command latency='ssh pi ./bench {onnx}' --out pi.json",
+            "nas latency-table --cost-command latency='ssh pi ./bench {onnx}'",
         ),
     },
 }

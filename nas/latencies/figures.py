@@ -1,8 +1,8 @@
 """What a network's time on a device depends on, in some thirty figures of its layers.
 
 Beside multiply-adds, weights and the activations that are moved these say how many channels are no multiple of 4, 8 or
-16. Runtimes lay maps out in blocks of so many channels, and what does not fill them takes a slower way: measured with
-onnxruntime, a depthwise convolution of 126 channels takes three times as long as one of 132.
+16. Runtimes lay maps out in blocks of so many channels, and what does not fill them may take a slower way: by
+onnxruntime an MBConv with 126 inner channels took three times as long as one with 132. See docs/latency_table.md.
 """
 
 from __future__ import annotations

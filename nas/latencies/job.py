@@ -180,14 +180,9 @@ def run(
     A KeyboardInterrupt passes, with a note of how to go on.
     """
     waiting = left(table, jobs)
-    first = next((job for job in waiting if job.part is None), None)
-    each = 0.0
-    if first is not None:  # the first measurement is of what wakes up a device: it does not count
-        with output.busy("measuring a network, to know how long it takes"):
-            start = time.monotonic()
-            measure_one(table, space, first, measure)
-            each = time.monotonic() - start
-    output.say(announcement(table, space, jobs, waiting, each, budget, out))
+    with output.busy("measuring a network and a row, to know how long it takes"):
+        seconds = time_needed(table, space, waiting, measure)
+    output.say(announcement(table, space, jobs, waiting, seconds, budget, out))
     tell = _Progress(len(jobs) - len(waiting), len(jobs), output)
     try:
         table = measure_all(table, space, waiting, measure, out, budget, tell)
@@ -202,6 +197,18 @@ def run(
         text = report(table, space, out)
     output.say(text)
     return table
+
+
+def time_needed(table: LatencyTable, space: Space, jobs: Sequence[Job], measure: Measure) -> float:
+    """About how many seconds `jobs` take: some are done for it, and do not count, since they may wake up the device."""
+    seconds = 0.0
+    for of_kind in ([job for job in jobs if job.part is None], [job for job in jobs if job.part is not None]):
+        if of_kind:
+            measure_one(table, space, of_kind[0], measure)
+            start = time.monotonic()
+            measure_one(table, space, of_kind[0], measure)
+            seconds += len(of_kind) * (time.monotonic() - start)
+    return seconds
 
 
 class _Progress:
@@ -223,10 +230,10 @@ class _Progress:
 
 
 def announcement(
-    table: LatencyTable, space: Space, jobs: Sequence[Job], waiting: Sequence[Job], each: float, budget: float | None,
-    out: Path,
+    table: LatencyTable, space: Space, jobs: Sequence[Job], waiting: Sequence[Job], seconds: float,
+    budget: float | None, out: Path,
 ) -> str:  # fmt: skip
-    """What will be done: networks take `each` seconds, and rows at most as much."""
+    """What will be done, in so many `seconds`."""
     rows = sum(job.part is not None for job in jobs)
     networks = (len(jobs) - rows) // 2
     limit = getattr(space, "max_macs", None)
@@ -234,9 +241,7 @@ def announcement(
     what = f"{rows} rows, and {networks} networks twice: {len(jobs)} measurements"
     if not rows and table.wanted[0]:
         what += ". Its networks are no chains of rows, so they are measured as a whole alone"
-    long = f"at most about {format_about(each * len(waiting))}" + (
-        "" if budget is None else f", and no longer than {format_about(budget)}"
-    )
+    long = f"about {format_about(seconds)}" + ("" if budget is None else f", and no longer than {format_about(budget)}")
     there = f", which has {len(jobs) - len(waiting)} of them already" if len(waiting) < len(jobs) else ""
     return "\n".join(
         [
