@@ -23,6 +23,7 @@ import torch
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from nas.checks.costs import OF_LAYERS
 from nas.data import without_images
 from nas.files import JOURNAL
 from nas.ledger.config import Budget, Config
@@ -35,7 +36,6 @@ from nas.searching.progress import Silent
 from nas.training.recipe import Recipe
 from nas.training.trial import State, TrialResult
 from searchspaces import Arch, Compact
-from searchspaces.cost import Cost
 from tests.attack.outcome import Outcome
 
 SPACE = Compact()
@@ -125,7 +125,7 @@ def search(path: Path, until: int) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     torch.set_num_threads(1)
     run, noted = Run.open(path), Noted(path / NOTES, until)
-    with mock.patch.object(loop, "cost_of", lambda build, pixels, channels: Cost(1, 1, 1)), run.driving() as study:
+    with mock.patch.object(loop, "counted", lambda *_: dict.fromkeys(OF_LAYERS, 1)), run.driving() as study:
         trials = Search(run, study, run.budget, Silent(), without_images("cifar10"))
         trials.ready(1)
         before, first = _resident(), trials.done
