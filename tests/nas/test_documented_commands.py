@@ -60,6 +60,7 @@ NOT_RUN = {
     r"--storage": "it needs a database",
     r"--target-latency": "what it finds depends on the machine",
     r"ssh pi": "it asks a device",
+    r"python (bench|pretend_pi).py": "tests/test_device_page.py runs it, with the script",
     r"nas\.bench\.convert": "it needs the published archive",
     r"--to tflite": "it needs the extra tflite, which is large",
 }
