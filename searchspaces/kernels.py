@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from searchspaces.cost import shapes_only
 from searchspaces.flow import POOLS
 from searchspaces.images import for_images_of, image_channels
-from searchspaces.scaled import Row, Rows, RowSpace
+from searchspaces.scaled import Row, RowSpace, flat
 from searchspaces.shapes import KEEPS_SHAPE, SHAPES, UNCOUNTED
 from searchspaces.space import Arch, Space
 
@@ -80,11 +80,10 @@ def parts_of(
         c, side = image_channels(), image_size
         if isinstance(space, RowSpace):
             found = []
-            for given in space.rows(arch, space.width_of(arch), num_classes, image_size):
-                for row in given.rows if isinstance(given, Rows) else (given,):
-                    part = part_of_row(row, c, side)
-                    found.append(Built(part, lambda row=row, c=c: row.layer()(c)[0]))  # type: ignore[misc]
-                    c, side = part.c_out, part.side_out
+            for row in flat(space.rows(arch, space.width_of(arch), num_classes, image_size)):
+                part = part_of_row(row, c, side)
+                found.append(Built(part, lambda row=row, c=c: row.layer()(c)[0]))  # type: ignore[misc]
+                c, side = part.c_out, part.side_out
             return found
 
         def build() -> nn.Module:

@@ -311,7 +311,7 @@ def macs_of(rows: Sequence[Row | Rows], image_size: int, channels: int = RGB) ->
     Each row is costed once in a process, for one shape that goes in.
     """
     total, pixels = 0, image_size
-    for row in _flat(rows):
+    for row in flat(rows):
         found, channels, pixels = _cost_of(row, channels, pixels)
         total += found.macs
     return total
@@ -321,7 +321,7 @@ def cost_of_rows(rows: Sequence[Row | Rows], image_size: int, channels: int = RG
     """As `macs_of`, and parameters and activations."""
     params = macs = activations = 0
     pixels = image_size
-    for row in _flat(rows):
+    for row in flat(rows):
         found, channels, pixels = _cost_of(row, channels, pixels)
         params, macs, activations = params + found.params, macs + found.macs, activations + found.activations
     return Cost(params, macs, activations)
@@ -331,7 +331,7 @@ def footprint_of(rows: Sequence[Row | Rows], image_size: int, channels: int = RG
     """What a network of `rows` needs on a microcontroller; each row is looked at once, as in `macs_of`."""
     parts, elements = list[Part](), channels * image_size**2
     pixels, before = image_size, FIRST
-    for row in _flat(rows):
+    for row in flat(rows):
         part, channels, pixels, before = _part_of(row, channels, pixels, before)
         parts.append(part)
     return footprint_of_parts(parts, elements)
@@ -340,13 +340,14 @@ def footprint_of(rows: Sequence[Row | Rows], image_size: int, channels: int = RG
 def summary_of(rows: Sequence[Row | Rows], image_size: int, channels: int = RGB) -> Summary:
     """Of a network of `rows`, each of which is followed once in a process, as in `macs_of`."""
     parts, pixels = [], image_size
-    for row in _flat(rows):
+    for row in flat(rows):
         summary, channels, pixels = summary_of_row(row, channels, pixels, image_size)
         parts.append(summary)
     return series(parts)
 
 
-def _flat(rows: Sequence[Row | Rows]) -> Iterator[Row]:
+def flat(rows: Sequence[Row | Rows]) -> Iterator[Row]:
+    """One after the other."""
     for row in rows:
         if isinstance(row, Rows):
             yield from row.rows

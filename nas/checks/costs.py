@@ -84,12 +84,12 @@ def option(kind: str, name: str) -> str:
     return f"--{kind}-{name}" if name in KINDS else f"--{kind} {name}"
 
 
-def above_limit(name: str, figure: float, limit: float, when: str = "") -> str:
+def above_limit(name: str, figure: float, limit: float) -> str:
     """Why a network is not trained."""
     kind = kind_of(name)
     is_number = kind.format is format_count and name in KINDS
     has = f"{kind.format(figure)} {kind.title} are" if is_number else f"{kind.title} {kind.format(figure)} is"
-    return f"not trained: {has} more than {option('max', name)} {kind.format(limit)}{when}"
+    return f"not trained: {has} more than {option('max', name)} {kind.format(limit)}"
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from nas.comparison.candidates import budgets
 from nas.comparison.design import comparison_of, kind_of
 from nas.comparison.ensembles import Ensemble, ensembles
 from nas.data.targets import CLASSIFICATION, MULTILABEL
-from nas.ledger.run import Run, costs_shown
+from nas.ledger.run import Run
 from nas.searching.pareto import unbeaten
 from nas.statistics.differences import LEARNED, Fit, Interval
 from nas.training.recipe import Recipe
@@ -240,8 +240,8 @@ def results(run: Run) -> ComparisonResults:
         if not row.arch or row.state == State.RUNNING:
             continue
         seed, name = comparison.seed_of(row.arch), comparison.names[row.arch[1]]
-        for cost in costs_shown([row])[2:]:
-            costs[name][cost].append(row.costs[cost])
+        for cost, figure in row.further.items():
+            costs[name][cost].append(figure)
         of = trial.user_attrs
         scored = {"test_accuracy"} if "test_score" in of else set()  # which regression has alone
         missing = [figure for figure in FIGURES if figure not in {*of, *scored}]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -16,8 +15,10 @@ from torch import nn
 
 from nas.devices.command import CostCommand
 from nas.exports.files import FILES, weights_bytes
-from nas.exports.formats import PROGRAMS, to_program
+from nas.exports.formats import PROGRAMS
 from nas.exports.standalone import standalone_source
+from nas.exports.steps import program_bytes
+from nas.exports.tflite import tflite_bytes
 from nas.files import write_atomically
 from nas.network import Network
 from searchspaces.images import for_images_of
@@ -27,7 +28,7 @@ from searchspaces.layers import network as chained
 SEED = 0
 CALIBRATION = 8  # random images that int8 is scaled by
 PROBE = "a 3x3 convolution and a classifier"
-NAMES = {format: names[0] for format, names in FILES.items()} | {"tflite": "network.tflite"}
+NAMES = {format: names[0] for format, names in FILES.items()}
 
 
 def files_for(
@@ -67,14 +68,13 @@ def written(
 def _content(name: str, module: nn.Module, title: str, num_classes: int, image_size: int, channels: int) -> str | bytes:
     """Of the file in the format of that `name`."""
     if name in PROGRAMS:
-        return PROGRAMS[name].to_bytes(to_program(module, image_size, channels, one_image=True), {})
+        return program_bytes(module, image_size, name, channels=channels, one_image=True)
     if name == "standalone":
         return standalone_source(module, title, image_size, num_classes, channels=channels)
     if name == "state_dict":
         return weights_bytes(module, {})
     images = torch.randn(CALIBRATION, channels, image_size, image_size, generator=torch.Generator().manual_seed(SEED))
-    content: bytes = import_module("nas.exports.tflite").tflite_bytes(module, image_size, channels, [images])
-    return content
+    return tflite_bytes(module, image_size, channels, [images])
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.checks import schema, schemas
-from nas.checks.costs import in_order
+from nas.checks.costs import OF_LAYERS, in_order
 from nas.files import BEGINNING, CONFIG, EXPERIENCE, JOURNAL, is_left_behind, write_atomically, write_new
 from nas.ledger.config import Budget, Config, differences
 from nas.ledger.database import has_secret, named, opened, public, without_secrets
@@ -80,8 +80,14 @@ class TrialRow:
     @property
     def costs(self) -> dict[str, float]:
         """The figures of all costs that are known, by their names."""
-        own = {name: getattr(self, name) for name in ("macs", "params", "activations", "latency")}
+        own = {name: getattr(self, name) for name in (*OF_LAYERS, "latency")}
         return {name: figure for name, figure in own.items() if figure is not None} | dict(self.others)
+
+    @property
+    def further(self) -> dict[str, float]:
+        """Of these, those that are not found with every network; in the order of tables."""
+        known = self.costs
+        return {name: known[name] for name in in_order(known) if name not in OF_LAYERS}
 
     @property
     def judged(self) -> str:
@@ -105,8 +111,7 @@ class TrialRow:
 
 def costs_shown(rows: Iterable[TrialRow]) -> tuple[str, ...]:
     """The costs that a table of `rows` has columns for: MACs and parameters, and all others found but activations."""
-    found = {name for row in rows for name in row.costs} - {"activations"}
-    return in_order({"macs", "params"} | found)
+    return in_order({"macs", "params", *(name for row in rows for name in row.further)})
 
 
 class Run:

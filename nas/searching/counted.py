@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from nas.checks.costs import OF_LAYERS
-from searchspaces.cost import Cost, cost_of, shapes_only
+from searchspaces.cost import Cost, cost, shapes_only
 from searchspaces.footprint import footprint
 from searchspaces.images import for_images_of
 
@@ -18,20 +18,12 @@ def counted(
     build: Callable[[], nn.Module], image_size: int, channels: int, wanted: Collection[str] = ()
 ) -> dict[str, float]:
     """Of what `build` makes: MACs, parameters and activations, and memory and flash where they are `wanted`."""
-    found: dict[str, float] = asdict(cost_of(build, image_size, channels))
-    return found | footprint_of(build, image_size, channels, wanted)
-
-
-def footprint_of(
-    build: Callable[[], nn.Module], image_size: int, channels: int, wanted: Collection[str]
-) -> dict[str, float]:
-    """Its bytes of memory and of flash, as far as they are `wanted`: to find them takes some milliseconds."""
-    if not {"memory", "flash"} & set(wanted):
-        return {}
     with for_images_of(channels), shapes_only():
         network = build()
-    found = asdict(footprint(network, image_size, channels))
-    return {name: found[name] for name in ("memory", "flash") if name in wanted}
+    found: dict[str, float] = asdict(cost(network, image_size, channels))
+    if {"memory", "flash"} & set(wanted):  # which take some milliseconds
+        found |= asdict(footprint(network, image_size, channels))
+    return {name: figure for name, figure in found.items() if name in OF_LAYERS or name in wanted}
 
 
 def size_in(costs: Mapping[str, Any]) -> Cost:

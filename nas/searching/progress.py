@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from nas.checks.costs import kind_of
-from nas.ledger.run import TrialRow, costs_shown
+from nas.ledger.run import TrialRow
 from nas.text.console import can_change, first_that_fits, say, width_of
 from nas.text.live import passing
 from nas.text.units import format_count, format_seconds, format_ticking
@@ -122,7 +122,7 @@ def trial_line(row: TrialRow, best: TrialRow | None, seconds_left: float | None,
     chosen = row.id == row.architecture  # before: in an experiment, which has its trainings to go through
     number, took = f"trial {row.number:>3}", f"{format_seconds(row.seconds):>6}"
     macs, params = f"{format_count(row.macs):>6} MACs", f"{format_count(row.params):>6} params"
-    costs = [f"{kind_of(name).format(row.costs[name])} {kind_of(name).title}" for name in costs_shown([row])[2:]]
+    costs = [f"{kind_of(name).format(figure)} {kind_of(name).title}" for name, figure in row.further.items()]
     left = [f"{format_ticking(seconds_left)} left"] if seconds_left is not None else []
     if row.state == State.COMPLETE:
         accuracy = f"{row.judged:>6}"
