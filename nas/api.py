@@ -64,7 +64,7 @@ def search(asked: SearchOptions) -> Run:
     limit, reward = choices.choose_budget(asked), choices.choose_reward(asked)
     source = choose_source(None, asked, output.log)
     experience = choices.read_experience(asked, source.name)
-    folder = choices.new_folder(Path(asked.runs_dir), asked.name, choices.usual_name(asked.space, source.name))
+    folder = choices.new_folder(Path(asked.runs_dir), asked.name, choices.usual_name(asked, source.name))
     places = repeats.places(folder, seeds)
     recipe = choices.choose_recipe(asked, source.image_size)
     choices.check_final(asked, recipe, folder)

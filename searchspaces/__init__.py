@@ -28,12 +28,23 @@ __all__ = [
     "NASNet",
     "Space",
     "get_space",
+    "register",
     "space_class",
 ]
 
 SPACES: dict[str, type[Space]] = {
     space.name: space for space in (Chain, Compact, Mnas, NASBench201, NASBenchMacro, NASNet)
 }
+
+
+MADE: dict[str, type[Space]] = {}
+"""Spaces that are made of something else, and so need a setting: whoever has that registers them."""
+
+
+def register(space: type[Space]) -> type[Space]:
+    """Have `get_space` know a space by its name."""
+    MADE[space.name] = space
+    return space
 
 
 def get_space(name: str, /, **settings: Any) -> Space:
@@ -84,17 +95,17 @@ def space_class(name: str) -> type[Space]:
 
     Raises ValueError where there is none.
     """
-    if name in SPACES:
-        return SPACES[name]
+    if found := SPACES.get(name) or MADE.get(name):
+        return found
     module, colon, attribute = name.partition(":")
     if not colon:
         raise ValueError(f"there is no space called {name!r}; there are {', '.join(sorted(SPACES))}")
     try:
-        found = getattr(import_module(module), attribute)
+        own = getattr(import_module(module), attribute)
     except (ImportError, TypeError, ValueError) as error:  # the latter of "..:X" and ":X"
         raise ValueError(f"cannot import the space {name}: {error}") from None
     except AttributeError:
         raise ValueError(f"{module} has no {attribute!r}: a space of your own is mypackage.module:MySpace") from None
-    if not (isinstance(found, type) and issubclass(found, Space) and is_dataclass(found)):
+    if not (isinstance(own, type) and issubclass(own, Space) and is_dataclass(own)):
         raise ValueError(f"{name} is no space: it must be a frozen dataclass that inherits searchspaces.Space")
-    return found
+    return own

@@ -14,19 +14,35 @@ from pathlib import Path
 from typing import Any
 
 from nas.ledger.workload import EXPERIMENTS, MOVED
-from searchspaces import Space, get_space, space_class
+from searchspaces import SPACES, Space, get_space, space_class
+
+AROUND = "around"
 
 
 def space_of_person(name: str, /, **settings: Any) -> Space:
     """As `get_space`: a person named the space, and one of their own may be in the current folder."""
-    _look_here_too(name)
-    return get_space(name, **settings)
+    look_here_too(name)
+    name, given = around(name)
+    return get_space(name, **{**given, **settings})
 
 
 def class_of_person(name: str) -> type[Space]:
     """As `space_class`, likewise."""
-    _look_here_too(name)
-    return space_class(name)
+    look_here_too(name)
+    return space_class(around(name)[0])
+
+
+def around(name: str, runs_dir: str | Path = "runs") -> tuple[str, dict[str, Any]]:
+    """The space's own name, and the settings that `name` says: `around:resnet20` has the network in it.
+
+    Raises ValueError where there is no such network.
+    """
+    if name.partition(":")[0] != AROUND:
+        return name, {}
+    from nas.references.around import named  # of a floor above: what it registers is a space from then on
+
+    network = name.partition(":")[2]
+    return AROUND, {"network": named(network, runs_dir)} if network else {}
 
 
 def space_of_file(name: Any, /, **settings: Any) -> Space:
@@ -39,6 +55,14 @@ def space_of_file(name: Any, /, **settings: Any) -> Space:
             f"the space {name} is named by a file, and importing it runs its code: where you trust that code, add "
             f"--trust-space {name}"
         )
+    if name == AROUND:
+        around(name)
+        network = settings.get("network")
+        if isinstance(network, str) and is_code(network) and not _is_imported(network):
+            raise ValueError(
+                f"the network {network} is named by a file, and importing it runs its code: where you trust that "
+                f"code, add --trust-space {network}"
+            )
     return get_space(name, **settings)
 
 
@@ -48,15 +72,14 @@ def trust(names: Iterable[str]) -> None:
     Raises ValueError where there is none.
     """
     for name in names:
-        module, colon, _ = name.partition(":")
-        _look_here_too(f"{module}:")
-        if colon:
-            space_class(name)
-            continue
+        module, colon, attribute = name.partition(":")
+        look_here_too(f"{module}:")
         try:
-            import_module(module)
+            found = import_module(module)
         except (ImportError, TypeError, ValueError) as error:  # "..", ""
             raise ValueError(f"cannot import {name!r} of --trust-space: {error}") from None
+        if colon and not callable(getattr(found, attribute, None)):
+            raise ValueError(f"{module} has no {attribute!r}: --trust-space is mypackage.module:MySpace")
 
 
 def is_own(name: str) -> bool:
@@ -64,12 +87,18 @@ def is_own(name: str) -> bool:
     return ":" in name and name not in EXPERIMENTS
 
 
+def is_code(network: str) -> bool:
+    """Whether a network's text names what builds it, `mypackage.module:build`, and is no text of a space's."""
+    module = network.partition(":")[0]
+    return bool(re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", network)) and module not in SPACES
+
+
 def _is_imported(name: str) -> bool:
     module, _, attribute = name.partition(":")
     return module in sys.modules and attribute in vars(sys.modules[module])
 
 
-def _look_here_too(name: str) -> None:
+def look_here_too(name: str) -> None:
     """Have modules of the current folder imported as well, once a person names a space of their own."""
     here = str(Path.cwd())
     if ":" in name and here not in sys.path:

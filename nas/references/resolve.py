@@ -14,7 +14,7 @@ from nas.checks import schema, schemas
 from nas.files import ARCHITECTURE, TRAINING
 from nas.ledger import finals
 from nas.ledger.run import Run, folder_of
-from nas.ledger.trust import space_of_file, space_of_person
+from nas.ledger.trust import AROUND, space_of_file, space_of_person
 from nas.network import Designed, Found, Network, Scaled, grown
 from nas.text.settings import parse_settings
 from nas.text.units import parse_names
@@ -96,7 +96,7 @@ def _grown(multiplied: re.Match[str], base: Network) -> Network:
 def _written(text: str) -> re.Match[str] | None:
     """The parts of an architecture's text: its space, settings and own text; None of what is none."""
     match = _WRITTEN.fullmatch(text)
-    return match if match and (match["space"] in SPACES or ":" in match["space"]) else None
+    return match if match and (match["space"] in (*SPACES, AROUND) or ":" in match["space"]) else None
 
 
 def file_of(target: str) -> Path | None:

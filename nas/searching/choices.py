@@ -29,7 +29,7 @@ from nas.ledger.experience import NONE, Experience, builtin, choose_experience
 from nas.ledger.finals import FINALISTS
 from nas.ledger.names import as_name, check_name, check_room
 from nas.ledger.run import check_database
-from nas.ledger.trust import class_of_person, space_of_person, trust
+from nas.ledger.trust import around, class_of_person, space_of_person, trust
 from nas.options.commands import SearchOptions, TrainOptions
 from nas.options.groups import (
     ClusterOptions,
@@ -322,9 +322,10 @@ def check_final(asked: SearchOptions, recipe: Recipe, folder: Path) -> None:
 
 
 def by_reference(asked: SearchOptions) -> SearchOptions:
-    """`asked` with the name and the settings of its space, where it has a space itself."""
+    """`asked` with the name and the settings of its space, where it has a space itself, or one around a network."""
     if not isinstance(asked.space, Space):
-        return asked
+        name, given = around(asked.space, asked.runs_dir)
+        return replace(asked, space=name, settings=given | dict(asked.settings or {})) if given else asked
     given = asked.space.changed_settings() | dict(asked.settings or {})
     width = given.pop("width", asked.width)
     return replace(asked, space=asked.space.reference, settings=given, width=width)
@@ -511,9 +512,10 @@ def choose_cluster(asked: ClusterOptions, threads: int) -> Cluster | None:
     return ray_tune.settle(ray_tune.Cluster(workers, gpus, gpus_per_trial, address, threads))
 
 
-def usual_name(space: str, data: str) -> str:
+def usual_name(asked: SpaceOptions, data: str) -> str:
     """What a search is called, but for its number. Raises ValueError where there is no such space."""
-    return f"{class_of_person(space).name}-{short_name(data)}"
+    name, around_network = class_of_person(asked.space).name, (asked.settings or {}).get("network")
+    return "-".join([name, *([str(around_network).partition(":")[0]] if around_network else []), short_name(data)])
 
 
 def new_folder(runs_dir: Path, name: str | None, stem: str) -> Path:

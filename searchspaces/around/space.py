@@ -1,0 +1,318 @@
+"""The space around a network: of each of its stages other widths, depths, kernels, operations, and the network itself.
+
+The original is one of its architectures, `as-is`, and the first that a search trains, so a search confirms it or beats
+it. Widths are factors of the original's channels: with a limit (`max_macs` and so on) every other network is made as
+wide as that allows, and the original stays what it is.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from math import gcd, lcm
+
+from torch import nn
+
+from searchspaces.around.changes import Changes, Gate, changed
+from searchspaces.around.stages import ACTIVATIONS, Original, Stage
+from searchspaces.cost import shapes_only
+from searchspaces.images import for_images_of, image_channels
+from searchspaces.layers import round_repeats
+from searchspaces.scaled import ScaledSpace
+from searchspaces.space import Arch, Choice, Option
+
+AS_IS = "as-is"
+WIDTHS = (0.5, 0.75, 1.0, 1.25, 1.5)  # of a stage's channels
+INNER = (0.5, 0.75, 1.0, 1.5)  # of the channels within its blocks, on top of that
+DEPTHS = (0.5, 0.75, 1.0, 1.25, 1.5)  # of a stage of many blocks; one of few has up to two more or fewer
+FEW = 6
+KERNELS = {False: (3, 5), True: (3, 5, 7)}  # pixels a side, by whether there is one filter a channel
+GATED = 0.25  # squeezed channels in a squeeze-and-excitation, of those that a block is given
+VARIED = ("width", "depth", "kernel", "expand", "groups", "se", "op", "activation")
+
+
+@dataclass(frozen=True)
+class AroundSpace(ScaledSpace):
+    """Networks that are the `original` but for some layers of its stages.
+
+    `vary` are the kinds of choices that there are, of `VARIED`; all if empty.
+
+    Raises ValueError, where its choices are first asked for, of a network that cannot be followed.
+    """
+
+    vary: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if unknown := [kind for kind in self.vary if kind not in VARIED]:
+            raise ValueError(f"{self.name}: vary takes {', '.join(VARIED)}, not {unknown[0]!r}")
+
+    @abstractmethod
+    def original(self, num_classes: int, image_size: int) -> nn.Module:
+        """The network around which the space is."""
+
+    # ------------------------------------------------------------------ what can be chosen
+
+    @cached_property
+    def choices(self) -> tuple[Choice, ...]:
+        found = tuple(choice for choice in self._possible if choice.name not in self.left_out)
+        if not found:
+            raise ValueError(f"{self.name}: nothing can be varied, {self._why_nothing()}")
+        return found
+
+    @cached_property
+    def _possible(self) -> tuple[Choice, ...]:
+        """By what the stages have, whether or not the code between its layers goes along."""
+        found = tuple(choice for stage in self._here.stages for choice in self._choices_of(stage))
+        if "activation" in self._varied and (kind := self._activation):
+            found += (Choice("activation", tuple(dict.fromkeys((kind, "relu", "silu", "hardswish")))),)
+        return found
+
+    @cached_property
+    def left_out(self) -> dict[str, str]:
+        """Choices that cannot be had, by their names, and why: the network's code counts on how it is.
+
+        All are tried at once, and only where that fails each by itself.
+        """
+        options = {choice.name: choice.options for choice in self._possible}
+        own = {choice.name: self._own_option(choice) for choice in self._possible}
+        far = [own | {name: its[end] for name, its in options.items() if its[end] != own[name]} for end in (0, -1)]
+        if not any(map(self._misfit, far)):
+            return {}
+        found = {}
+        for name, its in options.items():
+            wrong = [why for option in its if option != own[name] and (why := self._misfit(own | {name: option}))]
+            if wrong:
+                found[name] = wrong[0]
+        return found
+
+    def _misfit(self, chosen: Mapping[str, Option]) -> str:
+        """Why the network with what is `chosen` does not run; nothing where it does."""
+        changes = self._changes_by(chosen, 1.0, 1.0, self._here)
+        if changes is None:
+            return ""
+        channels = self.image_channels or image_channels()
+        try:
+            self._changed(self._here, changes, self.num_classes or 10, self.image_size, channels, weights=False)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def _choices_of(self, stage: Stage) -> Iterator[Choice]:
+        kinds: list[tuple[str, str, Sequence[Option]]] = []
+        if stage.outer:
+            kinds.append(("width", "w", WIDTHS))
+        if stage.inner:
+            kinds.append(("expand", "e", INNER))
+        if stage.repeat:
+            kinds.append(("depth", "d", _depths(stage.repeat.blocks, len(stage.repeat.keys))))
+        if stage.windows:
+            kinds.append(("kernel", "k", sorted({*KERNELS[stage.depthwise], stage.kernel})))
+            if not stage.depthwise and all(self._conv(name).groups == 1 for name in stage.windows):
+                kinds.append(("op", "", ("conv", "sep")))
+        if stage.grouped:
+            groups = {self._conv(name).groups for name in stage.grouped}
+            if len(groups) == 1:
+                kinds.append(("groups", "g", self._cardinalities(stage, *groups)))
+        if stage.gates or stage.gateable:
+            kinds.append(("se", "", ("se", "plain") if stage.gates else ("plain", "se")))
+        for kind, tag, options in kinds:
+            if kind in self._varied and len(options) > 1:
+                yield Choice(f"{stage.name}.{kind}", tuple(options), tag=tag)
+
+    @property
+    def _varied(self) -> tuple[str, ...]:
+        return self.vary or VARIED
+
+    def _conv(self, name: str) -> nn.Conv2d:
+        conv = self._here.modules[name]
+        assert isinstance(conv, nn.Conv2d)
+        return conv
+
+    def _cardinalities(self, stage: Stage, groups: int) -> tuple[int, ...]:
+        """Half as many and twice as many, where the channels come apart so."""
+        convs = [self._conv(name) for name in stage.grouped]
+        both = [gcd(conv.in_channels, conv.out_channels) for conv in convs]
+        return tuple(n for n in (groups // 2, groups, 2 * groups) if n > 0 and all(c % n == 0 and c > n for c in both))
+
+    @cached_property
+    def _activation(self) -> str:
+        names = self._here.activations
+        kinds = {kind: name for name, kind in ACTIVATIONS.items()}
+        return kinds[type(self._here.modules[names[0]])] if names else ""
+
+    def _why_nothing(self) -> str:
+        if self.vary:
+            return f"by {' or '.join(self.vary)}: leave --vary out for all that there is"
+        reasons = dict.fromkeys(self._here.fixed.values())
+        return f"since of its channels {'; '.join(reasons)}" if reasons else "since it has no convolutions"
+
+    # ------------------------------------------------------------------ the original
+
+    @cached_property
+    def as_is(self) -> Arch:
+        """The architecture that is the original."""
+        return tuple(choice.options.index(self._own_option(choice)) for choice in self.choices)
+
+    def _own_option(self, choice: Choice) -> Option:
+        """The original's."""
+        name, _, kind = choice.name.rpartition(".")
+        if not name:
+            return self._activation
+        stage = next(stage for stage in self._here.stages if stage.name == name)
+        own: dict[str, Option] = {
+            "width": 1.0, "expand": 1.0, "op": "conv", "kernel": stage.kernel, "se": "se" if stage.gates else "plain",
+            "depth": stage.repeat.blocks if stage.repeat else 0,
+            "groups": self._conv(stage.grouped[0]).groups if stage.grouped else 1,
+        }  # fmt: skip
+        return own[kind]
+
+    def fixed(self, number: int) -> dict[str, Option]:
+        """The first trial is of the original."""
+        return self.options(self.as_is) if number == 0 else {}
+
+    def format(self, arch: Arch) -> str:
+        return AS_IS if arch == self.as_is else super().format(arch)
+
+    def parse(self, text: str) -> Arch:
+        return self.as_is if text.strip() == AS_IS else super().parse(text)
+
+    # ------------------------------------------------------------------ networks
+
+    def network_at(self, arch: Arch, width: float, num_classes: int, image_size: int, depth: float = 1.0) -> nn.Module:
+        channels = image_channels()
+        original = self._at(num_classes, image_size, channels)
+        changes = self._changes(arch, width, depth, original)
+        if changes is None:
+            return self.original(num_classes, image_size)
+        return self._changed(original, changes, num_classes, image_size, channels, weights=not _only_shapes())
+
+    def _changed(
+        self, original: Original, changes: Changes, num_classes: int, image_size: int, channels: int, weights: bool
+    ) -> nn.Module:
+        def build() -> nn.Module:
+            with for_images_of(channels):
+                return self.original(num_classes, image_size)
+
+        return changed(build, original, changes, channels, image_size, weights)
+
+    def step_of(self, arch: Arch) -> int:
+        """That of the original is its own width, whatever the limits."""
+        return self.fineness if self.limited and arch == self.as_is else super().step_of(arch)
+
+    def canonical(self, arch: Arch) -> Arch:
+        """The first of those that differ in one choice after the other and are the same network."""
+        arch = self.check(arch)
+        if arch == self.as_is:
+            return arch
+        step = self.step_of(arch)
+        key = self._key(arch, step)
+        if key is None:
+            return self.as_is
+        for position, index in enumerate(arch):
+            for lower in range(index):
+                other = (*arch[:position], lower, *arch[position + 1 :])
+                if self._key(other, step) == key == self._key(other, self.step_of(other)):
+                    return self.canonical(other)
+        return arch
+
+    def simplified(self, arch: Arch) -> Arch:
+        return self.check(arch)
+
+    def _key(self, arch: Arch, step: int) -> object:
+        changes = self._changes(arch, self.width_at(step), 1.0, self._here)
+        return changes.key if changes else None
+
+    def _changes(self, arch: Arch, width: float, depth: float, original: Original) -> Changes | None:
+        """What is other in the network of `arch`; None where nothing is."""
+        if arch == self.as_is and width == depth == 1.0:
+            return None
+        return self._changes_by(self.options(arch), width, depth, original)
+
+    def _changes_by(
+        self, chosen: Mapping[str, Option], width: float, depth: float, original: Original
+    ) -> Changes | None:
+        found = Changes()
+        for stage in original.stages:
+            prefix = f"{stage.name}."
+            own = {name.removeprefix(prefix): option for name, option in chosen.items() if name.startswith(prefix)}
+            found |= self._changes_of(stage, own, width, depth, original)
+        kind = str(chosen.get("activation", self._activation))
+        if kind != self._activation:
+            found |= Changes(activation=(original.activations, kind))
+        return None if found == Changes() else found
+
+    def _changes_of(
+        self, stage: Stage, own: Mapping[str, Option], width: float, depth: float, original: Original
+    ) -> Changes:
+        """What is other in a stage, by the options of its `own` choices."""
+        groups, kernel = int(own.get("groups", 0)), int(own.get("kernel", stage.kernel))
+        outer = width * float(own.get("width", 1.0))
+        factors = dict.fromkeys(stage.outer, outer) | dict.fromkeys(stage.inner, outer * float(own.get("expand", 1.0)))
+        channels = {name: self._channels(original, name, factor, groups or 1) for name, factor in factors.items()}
+        blocks = 0 if stage.repeat is None else round_repeats(int(own.get("depth", stage.repeat.blocks)), depth)
+        gate = own.get("se")
+        return Changes(
+            {} if stage.repeat is None or blocks == stage.repeat.blocks else {stage.name: (stage.repeat, blocks)},
+            {name: n for name, n in channels.items() if n != len(original.producers[name].labels)},
+            dict.fromkeys(stage.windows, kernel) if kernel != stage.kernel else {},
+            {name: groups for name in stage.grouped if groups not in (0, original.modules[name].groups)},
+            frozenset(stage.windows if own.get("op") == "sep" else ()),
+            frozenset(stage.gates if gate == "plain" else ()),
+            {name: self._gate(original, where, name) for where, name in stage.gateable} if gate == "se" else {},
+        )
+
+    def _channels(self, original: Original, name: str, factor: float, groups: int) -> int:
+        """Of a producer, `factor` times the original's: run by run, each the multiple that groups and blocks need."""
+        finest = 2 if self.limited else 8
+        found = 0
+        for number, needs in original.segments[name]:
+            multiple = lcm(needs, groups if needs > 1 else 1, gcd(number, finest))
+            as_it_is = factor == 1.0 and number % multiple == 0
+            found += number if as_it_is else _rounded(number * factor, multiple)
+        return found
+
+    def _gate(self, original: Original, where: str, name: str) -> Gate:
+        """As wide inside as a share of what the block is given: before the projection of an MBConv that is expanded."""
+        conv = original.modules[name]
+        if where == "before" and isinstance(conv, nn.Conv2d):
+            return Gate(where, conv.in_channels, GATED * min(1.0, conv.out_channels / conv.in_channels))
+        return Gate(where, original.followed.shapes[name][1][0], GATED)
+
+    # ------------------------------------------------------------------ originals, followed once
+
+    @property
+    def _here(self) -> Original:
+        """For the images that the space searches at."""
+        return self._at(self.num_classes or 10, self.image_size, self.image_channels or image_channels())
+
+    def _at(self, num_classes: int, image_size: int, channels: int) -> Original:
+        return _followed(self, num_classes, image_size, channels)
+
+
+@lru_cache(maxsize=64)
+def _followed(space: AroundSpace, num_classes: int, image_size: int, channels: int) -> Original:
+    with for_images_of(channels), shapes_only():
+        module = space.original(num_classes, image_size)
+    return Original(module, channels, image_size)
+
+
+def _only_shapes() -> bool:
+    """Whether modules are made without numbers now."""
+    return nn.Linear(1, 1).weight.device.type == "meta"
+
+
+def _depths(blocks: int, alike: int) -> tuple[int, ...]:
+    least = blocks - alike + (alike == blocks)
+    few = range(blocks - 2, blocks + 3)
+    wanted = few if blocks <= FEW else sorted({math.ceil(blocks * depth) for depth in DEPTHS})
+    return tuple(n for n in wanted if n >= max(1, least))
+
+
+def _rounded(channels: float, multiple: int) -> int:
+    """To a multiple, at least one, and of no less than nine tenths (MobileNet's rule)."""
+    found = max(multiple, int(channels + multiple / 2) // multiple * multiple)
+    return found + multiple if found < 0.9 * channels else found
