@@ -8,7 +8,6 @@ the code between them.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 
 from searchspaces.around.channels import NORMS
 from searchspaces.around.stages import ACTIVATIONS, Original, Repeat
-from searchspaces.cost import shapes_only
+from searchspaces.cost import Cost, shapes_only
 from searchspaces.counting import Counter, ReshapedInPlace
 from searchspaces.layers import relu
 from searchspaces.modules import PadChannels, SqueezeExcite, TensorFlowConv2d
@@ -76,16 +75,53 @@ def changed(
     With `weights` layers of other sizes start as the original's do: normal, of the same spread for what they read.
     Raises ValueError where the layers no longer fit together.
     """
-    with shapes_only():
-        shapes = build()
-    _fit(shapes, _edited(shapes, changes), original, changes, channels, side)
+    shapes = Shapes(build, original, changes)
+    shapes.fit(changes.channels, channels, side)
     if not weights:
-        return shapes
+        return shapes.module
     module = build()
     _edited(module, changes)
-    for part, like in zip(module.modules(), shapes.modules(), strict=True):
+    for part, like in zip(module.modules(), shapes.module.modules(), strict=True):
         _resize_like(part, like)
     return module
+
+
+class Shapes:
+    """The `module` that a network becomes by `changes`, without numbers: its widths can be set again and again."""
+
+    def __init__(self, build: Callable[[], nn.Module], original: Original, changes: Changes) -> None:
+        with shapes_only():
+            self.module = build()
+        self._original, self._changes = original, changes
+        self._source = _edited(self.module, changes)
+        blocks = set(original.completed.values())
+        self._fitted = [
+            part for part in self.module.modules() if isinstance(part, FITTED) or self._source.get(part) in blocks
+        ]
+
+    def fit(self, widths: Mapping[str, int], channels: int, side: int) -> Cost:
+        """Give each layer the channels that it is given, and those that it is to put out: of a producer the original's
+        number, or that of `widths`. Returns what an image costs. Raises ValueError where they do not fit together.
+        """
+        fitter = _Fitter(self._source, self._original, self._changes, widths)
+        hooks = [part.register_forward_pre_hook(fitter) for part in self._fitted]
+        modes = [(part, part.training) for part in self.module.modules()]
+        self.module.eval()
+        try:
+            for part, name in self._source.items():
+                fitter.fit_vectors(part, name)
+            counter = _run(self.module, torch.empty(1, channels, side, side, device="meta"))
+            fitter.check_all_ran(self.module)
+        except (RuntimeError, IndexError, TypeError, AttributeError, AssertionError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"its layers do not fit together once they are changed: {reason}") from None
+        finally:
+            for hook in hooks:
+                hook.remove()
+            for part, training in modes:
+                part.training = training
+        parameters = {id(p): p.numel() for p in self.module.parameters()}
+        return Cost(sum(parameters.values()), counter.macs, counter.activations)
 
 
 # ---------------------------------------------------------------------------- other layers
@@ -182,44 +218,23 @@ def _replace(module: nn.Module, name: str, other: nn.Module) -> None:
 # ---------------------------------------------------------------------------- other sizes
 
 
-def _fit(
-    module: nn.Module, source: dict[nn.Module, str], original: Original, changes: Changes, channels: int, side: int
-) -> None:
-    """Give each layer of `module`, which has no numbers, the channels that it is given and that it is to put out."""
-    fitter = _Fitter(source, original, changes)
-    for part, name in source.items():
-        fitter.fit_vectors(part, name)
-    blocks = set(original.completed.values())
-    hooks = [
-        part.register_forward_pre_hook(fitter)
-        for part in module.modules()
-        if isinstance(part, FITTED) or source.get(part) in blocks
-    ]
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
+def _run(module: nn.Module, image: Tensor) -> Counter:
     try:
-        _run(module, torch.empty(1, channels, side, side, device="meta"))
-        fitter.check_all_ran(module)
-    except (RuntimeError, IndexError, TypeError, AttributeError, AssertionError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"its layers do not fit together once they are changed: {reason}") from None
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for part, training in modes:
-            part.training = training
-
-
-def _run(module: nn.Module, image: Tensor) -> None:
-    for careful in (False, True):
-        with contextlib.suppress(ReshapedInPlace), torch.no_grad(), Counter((), careful):
+        with torch.no_grad(), Counter(()) as counter:
             module(image)
-            return
+    except ReshapedInPlace:
+        with torch.no_grad(), Counter((), careful=True) as counter:
+            module(image)
+    return counter
 
 
 class _Fitter:
-    def __init__(self, source: dict[nn.Module, str], original: Original, changes: Changes) -> None:
-        self._source, self._original, self._changes = source, original, changes
+    """Sets the sizes of each layer as it is about to run, by what it is given."""
+
+    def __init__(
+        self, source: dict[nn.Module, str], original: Original, changes: Changes, widths: Mapping[str, int]
+    ) -> None:
+        self._source, self._original, self._changes, self._widths = source, original, changes, widths
         self._given: dict[str, int] = {}  # channels, by blocks
         self._ran: set[nn.Module] = set()
 
@@ -233,9 +248,10 @@ class _Fitter:
             case nn.Linear():
                 self._linear(part, name, x.shape[-1])
             case PadChannels():
-                part.extra = self._changes.channels.get(name, self._out(name)) - x.shape[1]
+                part.extra = self._width(name) - x.shape[1]
             case nn.ChannelShuffle():
-                part.groups = _shuffled(part.groups, self._original.followed.shapes[name][0][0], x.shape[1])
+                was = self._original.modules[name]
+                part.groups = _shuffled(was.groups, self._original.followed.shapes[name][0][0], x.shape[1])
             case SqueezeExcite():
                 if gate := self._changes.gated.get(name.removesuffix(GATE)) if name.endswith(GATE) else None:
                     part.reduce.out_channels, part.expand.out_channels = _inside(gate, x.shape[1]), x.shape[1]
@@ -244,15 +260,20 @@ class _Fitter:
             case _:
                 self._given[name] = x.shape[1]
 
-    def _out(self, name: str) -> int:
+    def _own(self, name: str) -> int:
         return len(self._original.producers[name].labels)
+
+    def _width(self, name: str) -> int:
+        return self._widths.get(name, self._own(name))
 
     def _convolution(self, conv: nn.Conv2d, name: str, given: int) -> None:
         if conv.groups == conv.in_channels > 1 and name not in self._original.producers:
             conv.groups = conv.in_channels = conv.out_channels = given
             size = (given, 1)
         else:
-            out = self._completing(name) or self._changes.channels.get(name, conv.out_channels)
+            out = self._completing(name) or (
+                self._width(name) if name in self._original.producers else conv.out_channels
+            )
             conv.groups = self._changes.groups.get(name, conv.groups)
             conv.in_channels, conv.out_channels = given, out
             size = (out, given // conv.groups)
@@ -268,29 +289,32 @@ class _Fitter:
     def fit_vectors(self, part: nn.Module, name: str) -> None:
         """Weights that a module has beside its layers, a number for each channel of a producer."""
         for (owner, attribute), producer in self._original.followed.vectors.items():
-            if owner == name and producer in self._changes.channels:
+            if owner == name:
                 tensor = getattr(part, attribute)
                 axis = tensor.shape.index(tensor.numel())
-                shape = [self._changes.channels[producer] if n == axis else 1 for n in range(tensor.ndim)]
-                _set(part, attribute, tuple(shape))
+                shape = tuple(self._width(producer) if n == axis else 1 for n in range(tensor.ndim))
+                if shape != tensor.shape:
+                    _set(part, attribute, shape)
 
     def _completing(self, name: str) -> int:
         """The channels that a block is short of, where the layer called `name` is to put them out; else 0."""
         block = self._original.completed.get(name)
         if block is None:
             return 0
-        own, given = self._out(name), self._original.followed.shapes[block][0][0]
+        own, given = self._own(name), self._original.followed.shapes[block][0][0]
         return self._given[block] - self._given[block] * (given - own) // given
 
     def _linear(self, linear: nn.Linear, name: str, given: int) -> None:
-        linear.in_features, linear.out_features = given, self._changes.channels.get(name, linear.out_features)
+        linear.in_features = given
+        linear.out_features = self._width(name) if name in self._original.producers else linear.out_features
         _set_weight(linear, (linear.out_features, given))
 
     def _norm(self, norm: nn.Module, name: str, x: Tensor) -> None:
+        was = self._original.modules.get(name, norm)
         if isinstance(norm, nn.LayerNorm):
             if len(norm.normalized_shape) == 1:
                 shape = self._original.followed.shapes.get(name, ((), ()))[0]
-                first = len(shape) == 3 and shape[0] == norm.normalized_shape[0] != shape[-1]
+                first = len(shape) == 3 and shape[0] == was.normalized_shape[0] != shape[-1]
                 norm.normalized_shape = (x.shape[1 if first else -1],)
                 _set_each(norm, norm.normalized_shape[0])
         elif isinstance(norm, nn.PReLU):
@@ -299,7 +323,7 @@ class _Fitter:
                 _set_each(norm, x.shape[1])
         else:
             if isinstance(norm, nn.GroupNorm):
-                norm.num_groups, norm.num_channels = math.gcd(norm.num_groups, x.shape[1]), x.shape[1]
+                norm.num_groups, norm.num_channels = math.gcd(was.num_groups, x.shape[1]), x.shape[1]
             else:
                 norm.num_features = x.shape[1]  # type: ignore[assignment]
             _set_each(norm, x.shape[1])

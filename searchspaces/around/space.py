@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from math import gcd, lcm
 
 from torch import nn
 
-from searchspaces.around.changes import Changes, Gate, changed
+from searchspaces.around.changes import Changes, Gate, Shapes, changed
 from searchspaces.around.stages import ACTIVATIONS, Original, Stage
 from searchspaces.cost import shapes_only
 from searchspaces.images import for_images_of, image_channels
 from searchspaces.layers import round_repeats
-from searchspaces.scaled import ScaledSpace
+from searchspaces.scaled import COSTS, ScaledSpace
 from searchspaces.space import Arch, Choice, Option
 
 AS_IS = "as-is"
@@ -199,6 +199,19 @@ class AroundSpace(ScaledSpace):
 
         return changed(build, original, changes, channels, image_size, weights)
 
+    def costs_at(self, arch: Arch, width: float, costs: Collection[str] = COSTS) -> dict[str, int]:
+        if not set(costs) <= {"macs", "params", "activations"}:
+            return super().costs_at(arch, width, costs)
+        changes = self._changes(arch, width, 1.0, self._here)
+        shapes = _shapes(self, arch)
+        found = asdict(shapes.fit(changes.channels if changes else {}, *self._image))
+        return {name: found[name] for name in costs}
+
+    @property
+    def _image(self) -> tuple[int, int]:
+        """Channels and pixels of an image of the search."""
+        return self.image_channels or image_channels(), self.image_size
+
     def step_of(self, arch: Arch) -> int:
         """That of the original is its own width, whatever the limits."""
         return self.fineness if self.limited and arch == self.as_is else super().step_of(arch)
@@ -291,6 +304,18 @@ class AroundSpace(ScaledSpace):
 
     def _at(self, num_classes: int, image_size: int, channels: int) -> Original:
         return _followed(self, num_classes, image_size, channels)
+
+
+@lru_cache(maxsize=16)
+def _shapes(space: AroundSpace, arch: Arch) -> Shapes:
+    """The network of `arch`, whose widths can be set: several are looked at, one after the other."""
+    changes = space._changes(arch, 1.0, 1.0, space._here) or Changes()
+
+    def build() -> nn.Module:
+        with for_images_of(space._image[0]):
+            return space.original(space.num_classes or 10, space.image_size)
+
+    return Shapes(build, space._here, changes)
 
 
 @lru_cache(maxsize=64)
