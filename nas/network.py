@@ -16,6 +16,7 @@ from nas import baselines
 from nas.baselines.zoo import scaled_name
 from nas.text.units import format_count, parse_count
 from searchspaces import Arch, Space
+from searchspaces.around.space import AroundSpace
 from searchspaces.bounded import bounded
 from searchspaces.images import for_images_of
 from searchspaces.scaled import ScaledSpace
@@ -108,6 +109,20 @@ class Scaled:
 
 
 Network = Found | Designed | Scaled
+
+
+def original_of(network: Network) -> Network | None:
+    """The network that was there before a search around it; None of what no such search found.
+
+    One of the zoo is that; one of a person's own code is known by the space around it, as which it is trained.
+    """
+    if not isinstance(network, Found) or not isinstance(network.space, AroundSpace):
+        return None
+    try:
+        baselines.find(network.space.original_text)
+    except ValueError:
+        return Found(network.space, network.space.as_is)
+    return Designed(network.space.original_text)
 
 
 def grown(network: Network, width: float, depth: float, image_size: int) -> Network:

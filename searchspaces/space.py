@@ -282,6 +282,11 @@ class Space(ABC):
         return {name: value for name, value in self.settings().items() if name not in as_by_default}
 
     @property
+    def title(self) -> str:
+        """What it is called where it is said what will be done."""
+        return self.name
+
+    @property
     def reference(self) -> str:
         """By what `get_space` finds it, on this machine or another: a name, or `mypackage.module:MySpace`."""
         kind = type(self)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
-from nas.checks.kinds import LINE
+from nas.checks.kinds import LINE, NAMED
+from nas.checks.limits import Optional
 from nas.cli import common
 from nas.options import panels
 from nas.options.commands import Channels, Classes, ImageSize
-from nas.options.groups import MAYBE_LINE, MAYBE_PLACE, Network, OutputOptions
+from nas.options.groups import MAYBE_LINE, MAYBE_PLACE, NETWORK, OutputOptions
 from nas.options.option import Option
 
 
@@ -20,8 +21,14 @@ from nas.options.option import Option
 class ShowOptions(OutputOptions):
     """Of `nas show`."""
 
-    network: Network
+    network: Annotated[Path | str | None, replace(NETWORK, kind=Optional(NAMED))] = None
     _: KW_ONLY
+    space: Annotated[
+        str | None,
+        Option(
+            MAYBE_LINE, "Show the choices of a space instead, as of around:resnet20.", panels.SHAPE, completes="spaces"
+        ),
+    ] = None
     data: Annotated[
         str | None,
         Option(MAYBE_LINE, "In the form for cifar10, cifar100, shapes2 or shapes.", panels.SHAPE, completes="data"),
@@ -42,7 +49,12 @@ class ShowOptions(OutputOptions):
 
 
 def show(asked: ShowOptions) -> None:
-    """Print a network as a table of rows, or in another notation, or draw it."""
+    """Print a network as a table of rows, or in another notation, or draw it; or the choices of a space."""
+    if (asked.network is None) == (asked.space is None):
+        raise ValueError("name a network, as RUN:best, or a space by --space, as --space around:resnet20")
+    if asked.space is not None:
+        _show_space(asked, asked.space)
+        return
     network, form, draw, as_json = str(asked.network), asked.form, asked.draw, asked.as_json
     data, runs_dir = asked.data, Path(asked.runs_dir)
     if as_json and form != "table":
@@ -71,6 +83,23 @@ def show(asked: ShowOptions) -> None:
     if draw and picture and shown:
         picture.draw(shown.graphs(), draw, shown.caption, shown.details())
         common.to_stderr(f"wrote {draw}")
+
+
+def _show_space(asked: ShowOptions, name: str) -> None:
+    if others := asked.changed("data", "classes", "channels", "form", "draw"):
+        raise ValueError(f"--space shows choices: leave out {', '.join(others)}")
+    common.load_torch()
+    from nas.cli.tables import space_table
+    from nas.ledger.trust import around, space_of_person
+
+    name, given = around(name, asked.runs_dir)
+    settings = given | ({} if asked.image_size is None else {"image_size": asked.image_size})
+    space = space_of_person(name, **settings)
+    choices = {choice.name: list(choice.options) for choice in space.choices}
+    if asked.as_json:
+        common.print_json({"space": space.reference, "settings": space.settings(), "choices": choices})
+    else:
+        common.to_stdout(space_table(space))
 
 
 def _pictures(path: Path) -> ModuleType:

@@ -15,6 +15,8 @@ from nas.network import Found, Scaled
 from nas.references.show import Shown, choices_by_group, format_size
 from nas.text.columns import table
 from nas.text.units import format_count, format_percent, format_quality, format_reward, format_seconds, format_spread
+from searchspaces import Space
+from searchspaces.around.space import MEANINGS, AroundSpace
 from searchspaces.cost import RowCost
 from searchspaces.layers import SMALL_IMAGE
 
@@ -181,6 +183,23 @@ def network_table(shown: Shown) -> str:
         header, rows = choices_by_group(shown.network)
         parts.insert(1, table(header, rows, words=header))
     return "\n\n".join(parts)
+
+
+def space_table(space: Space) -> str:
+    """What `nas show --space` prints: each choice with its options, and of a space around a network what that has."""
+    rows = [[choice.name, _joined(choice.options)] for choice in space.choices]
+    header, notes = ["choice", "options"], []
+    title = f"{space.title}: {len(space.choices)} choices, {format_count(space.size)} architectures"
+    if isinstance(space, AroundSpace):
+        own = space.options(space.as_is)
+        rows = [[*row, str(own[row[0]]), MEANINGS[row[0].rpartition(".")[2]]] for row in rows]
+        header += ["as it is", "is"]
+        notes = [f"left as it is: {name}, since {why}" for name, why in {**space.held, **space.left_out}.items()]
+    return "\n\n".join([title, table(header, rows, words=header), *(["\n".join(notes)] if notes else [])])
+
+
+def _joined(options: Sequence[Any]) -> str:
+    return ", ".join(f"{option:g}" if isinstance(option, float) else str(option) for option in options)
 
 
 def _error(percent: float | None) -> str:

@@ -20,7 +20,7 @@ from nas.files import CONFIG, WEIGHTS
 from nas.latencies.table import LatencyTable
 from nas.ledger.names import is_network
 from nas.ledger.run import Run, folder_of, rank
-from nas.network import Designed, Found, Network
+from nas.network import Designed, Found, Network, original_of
 from nas.options import groups
 from nas.references.origin import Origin, origin_of, source_for
 from nas.references.resolve import expand, file_of, resolve
@@ -103,12 +103,25 @@ def check_starts(comparison: ComparisonSpace, dataset: Dataset, recipe: Recipe) 
 def named(
     networks: Sequence[str], baselines: str | None, match_macs: bool | None, runs_dir: Path, say: Say
 ) -> tuple[list[Candidate], bool]:
-    """Who takes part, and whether baselines are to be matched: where none is named, those by default are."""
+    """Who takes part, and whether baselines are to be matched: where none is named, those by default are.
+
+    Beside a network that was found around another one that is the other one, first and as it is, and once more as wide
+    as the found one's multiply-adds allow.
+    """
     candidates = choose(networks, baselines or "", runs_dir, say)
     scratch = [candidate for candidate in candidates if not candidate.start]
-    if baselines is None and scratch and all(candidate.found for candidate in scratch):
+    if baselines is not None or not scratch or not all(candidate.found for candidate in scratch):
+        return candidates, bool(match_macs)
+    originals = {network.text: network for c in scratch if (network := original_of(c.network))}
+    if not originals:
         return choose(networks, BY_DEFAULT, runs_dir, lambda text: None), match_macs is not False
-    return candidates, bool(match_macs)
+    first = [Candidate(_called(network), network, as_it_is=True) for network in originals.values()]
+    again = [replace(candidate, as_it_is=False) for candidate in first if isinstance(candidate.network, Designed)]
+    return [*first, *candidates, *(again if match_macs is not False else [])], match_macs is not False
+
+
+def _called(original: Network) -> str:
+    return original.name if isinstance(original, Designed) else original.space.original_text  # type: ignore[union-attr]
 
 
 def source_of(
@@ -192,6 +205,8 @@ def _of_other_channels(one: DataSource, other: DataSource, asked: groups.DataOpt
 
 def _built(network: Network) -> str:
     """The same text for all names of a network."""
+    if (original := original_of(network)) and network.arch == network.space.as_is:  # type: ignore[union-attr]
+        return original.text
     if isinstance(network, Found):
         return Found(network.space, network.space.canonical(network.arch)).text
     return network.text
@@ -245,9 +260,10 @@ def matched(
     limits = [
         least for least, _ in budgets([candidate.size(num_classes, image_size, channels).macs for candidate in found])
     ]
-    chosen = {candidate.name: candidate for candidate in candidates if candidate.found or candidate.start}
+    kept = [candidate for candidate in candidates if candidate.found or candidate.start or candidate.as_it_is]
+    chosen = {candidate.name: candidate for candidate in kept}
     for candidate in candidates:
-        if not candidate.found and not candidate.start:
+        if candidate not in kept:
             chosen |= {e.name: e for e in _within(candidate, limits, num_classes, image_size, say, channels)}
     return list(chosen.values())
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from nas.checks.schemas import COMPARISON_SETTINGS
 from nas.ledger.run import Run
-from nas.network import Designed, Network
+from nas.network import Designed, Network, original_of
 from nas.references.resolve import described
 from nas.training.fine_tuning import EVERYTHING, FineTuning
 from nas.training.transfer import StartFile, sha256_of
@@ -40,11 +40,12 @@ class Candidate:
     name: str
     network: Network
     start: str = ""  # the file of the weights that it starts from; "": random ones
+    as_it_is: bool = False  # not made as wide as others
 
     @property
     def found(self) -> bool:
-        """By a search, and trained from scratch; else it is hand-designed, or pretrained."""
-        return not self.start and not isinstance(self.network, Designed)
+        """By a search, and trained from scratch; else it is hand-designed, pretrained, or what a search was around."""
+        return not self.start and not isinstance(self.network, Designed) and original_of(self.network) != self.network
 
     @property
     def kind(self) -> str:

@@ -65,7 +65,7 @@ SpaceName = Annotated[
     Any,
     Option(
         ASpace(),
-        f"{', '.join(names.SPACES)}, or a space of your own as mypackage.module:MySpace.",
+        f"{', '.join(names.SPACES)}, around:NETWORK, or a space of your own as mypackage.module:MySpace.",
         panels.SPACE,
         "Or a space itself.",
         completes="spaces",
@@ -91,6 +91,15 @@ Width = Annotated[
         "Width multiplier.",
         panels.SPACE,
         usual="1, or what fits --max-macs or --target-macs",
+    ),
+]
+Vary = Annotated[
+    str | None,
+    Option(
+        MAYBE_LINE,
+        "What a space around:NETWORK changes, joined by commas: width, depth, kernel, expand, groups, se, op, activation.",
+        panels.SPACE,
+        usual="all that the network has",
     ),
 ]
 Trials = Annotated[int | None, Option(Optional(TRIALS), "Stop after so many networks.", panels.SEARCHING)]
@@ -129,6 +138,7 @@ class SpaceOptions(Options):
     space: SpaceName = "mnas"
     settings: SpaceSettings = None
     width: Width = None
+    vary: Vary = None
 
 
 @dataclass(frozen=True, kw_only=True)

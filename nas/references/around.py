@@ -43,6 +43,10 @@ class Around(AroundSpace):
     def reference(self) -> str:
         return self.name
 
+    @property
+    def original_text(self) -> str:
+        return self.network
+
     def original(self, num_classes: int, image_size: int) -> nn.Module:
         if is_code(self.network):
             return _built(self.network, num_classes, image_size)

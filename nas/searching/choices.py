@@ -29,7 +29,7 @@ from nas.ledger.experience import NONE, Experience, builtin, choose_experience
 from nas.ledger.finals import FINALISTS
 from nas.ledger.names import as_name, check_name, check_room
 from nas.ledger.run import check_database
-from nas.ledger.trust import around, class_of_person, space_of_person, trust
+from nas.ledger.trust import AROUND, around, class_of_person, space_of_person, trust
 from nas.options.commands import SearchOptions, TrainOptions
 from nas.options.groups import (
     ClusterOptions,
@@ -348,6 +348,10 @@ def check_space(asked: SpaceOptions) -> None:
     """Raises ValueError where there is no such space."""
     if asked.width is not None and "width" in (asked.settings or {}):
         raise ValueError("--width is the setting width of the space: give one of them")
+    if asked.vary is not None and class_of_person(asked.space).name != AROUND:
+        raise ValueError(
+            f"--vary is for a space around:NETWORK, and {asked.space} says itself what varies: leave it out"
+        )
     space_of_person(asked.space, **_settings(asked))
 
 
@@ -398,7 +402,8 @@ def choose_measuring(asked: MeasuringOptions) -> Measuring:
 
 
 def _settings(asked: SpaceOptions) -> dict[str, Any]:
-    return dict(asked.settings or {}) | ({} if asked.width is None else {"width": asked.width})
+    varied = {} if asked.vary is None else {"vary": parse_names(asked.vary)}
+    return dict(asked.settings or {}) | ({} if asked.width is None else {"width": asked.width}) | varied
 
 
 def _objectives(goal: GoalOptions) -> str | None:

@@ -106,7 +106,7 @@ def announce(
     with output.passing("counting multiply-adds"):
         typical = typical_macs(space, image_size, channels=dataset.channels)
     output.say(
-        f"space     {space.name}{_size(config)}: {len(space.choices)} choices, {_many(space.size)} architectures, "
+        f"space     {space.title}{_size(config)}: {len(space.choices)} choices, {_many(space.size)} architectures, "
         f"typically {format_count(typical)} MACs"
     )
     output.say(f"trial     {_what_a_trial_is(config, dataset)}")

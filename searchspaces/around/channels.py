@@ -28,6 +28,7 @@ from torch.overrides import resolve_name
 from searchspaces.following import Following, tensors_in
 from searchspaces.modules import PadChannels
 
+OUTPUT = "they are the network's output"  # why the channels of its last layer stay
 NONE = 0  # the label of what is no channel of a producer: an image's, a padded one
 
 
@@ -119,7 +120,7 @@ def follow(module: nn.Module, channels: int, side: int) -> Followed:
             part.training = training
     for tensor in tensors_in((out,)):
         if follower.knows(tensor):
-            found.fix(_distinct(follower.known(tensor)), "they are the network's output")
+            found.fix(_distinct(follower.known(tensor)), OUTPUT)
     return found
 
 

@@ -17,6 +17,7 @@ from math import gcd, lcm
 from torch import nn
 
 from searchspaces.around.changes import Changes, Gate, Shapes, changed
+from searchspaces.around.channels import OUTPUT
 from searchspaces.around.stages import ACTIVATIONS, Original, Stage
 from searchspaces.cost import shapes_only
 from searchspaces.images import for_images_of, image_channels
@@ -31,7 +32,18 @@ DEPTHS = (0.5, 0.75, 1.0, 1.25, 1.5)  # of a stage of many blocks; one of few ha
 FEW = 6
 KERNELS = {False: (3, 5), True: (3, 5, 7)}  # pixels a side, by whether there is one filter a channel
 GATED = 0.25  # squeezed channels in a squeeze-and-excitation, of those that a block is given
-VARIED = ("width", "depth", "kernel", "expand", "groups", "se", "op", "activation")
+MEANINGS = {
+    "width": "times its channels",
+    "expand": "times those within its blocks, on top",
+    "depth": "blocks",
+    "kernel": "pixels a side, of its convolutions",
+    "op": "its convolutions as they are, or one filter a channel and a 1x1",
+    "groups": "of its convolutions in groups",
+    "se": "with squeeze-and-excitation, or plain",
+    "activation": "of the whole network",
+}
+"""What each kind of choice is about a stage."""
+VARIED = tuple(MEANINGS)
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,15 @@ class AroundSpace(ScaledSpace):
     @abstractmethod
     def original(self, num_classes: int, image_size: int) -> nn.Module:
         """The network around which the space is."""
+
+    @property
+    @abstractmethod
+    def original_text(self) -> str:
+        """What a person calls that."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} {self.original_text}"
 
     # ------------------------------------------------------------------ what can be chosen
 
@@ -88,6 +109,11 @@ class AroundSpace(ScaledSpace):
             if wrong:
                 found[name] = wrong[0]
         return found
+
+    @property
+    def held(self) -> dict[str, str]:
+        """Layers whose channels stay as many as they are, but for the network's output, and why."""
+        return {name: why for name, why in self._here.fixed.items() if why != OUTPUT}
 
     def _misfit(self, chosen: Mapping[str, Option]) -> str:
         """Why the network with what is `chosen` does not run; nothing where it does."""
@@ -215,6 +241,9 @@ class AroundSpace(ScaledSpace):
     def step_of(self, arch: Arch) -> int:
         """That of the original is its own width, whatever the limits."""
         return self.fineness if self.limited and arch == self.as_is else super().step_of(arch)
+
+    def width_of(self, arch: Arch) -> float:
+        return 1.0 if arch == self.as_is else super().width_of(arch)
 
     def canonical(self, arch: Arch) -> Arch:
         """The first of those that differ in one choice after the other and are the same network."""
