@@ -214,9 +214,8 @@ class _Channels(Following[Tensor]):
 
     def _moved(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
         """What only moves numbers moves their labels: the same function, on these."""
-        labels = func(
-            *_replaced(args, self._labels_of), **{k: _replaced([v], self._labels_of)[0] for k, v in kwargs.items()}
-        )
+        named = dict(zip(kwargs, _replaced(list(kwargs.values()), self._labels_of), strict=True))
+        labels = func(*_replaced(args, self._labels_of), **named)
         for tensor, its in zip(tensors_in((out,)), tensors_in((labels,)), strict=True):
             self.know(tensor, _compact(its))
 
@@ -308,8 +307,14 @@ _MOVES: set[Callable[..., Any]] = {
 
 
 def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What `func` gives, of tensors without numbers."""
+    named = dict(zip(kwargs, _replaced(list(kwargs.values()), _without_numbers), strict=True))
     with torch.device("meta"):
-        return func(*args, **kwargs)
+        return func(*_replaced(args, _without_numbers), **named)
+
+
+def _without_numbers(tensor: Tensor) -> Tensor:
+    return tensor if tensor.is_meta else tensor.detach().to("meta")
 
 
 def _replaced(values: Sequence[Any], by: Callable[[Tensor], Tensor]) -> list[Any]:

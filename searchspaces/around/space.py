@@ -7,8 +7,10 @@ wide as that allows, and the original stays what it is.
 
 from __future__ import annotations
 
+import itertools
 import math
 from abc import abstractmethod
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
@@ -246,20 +248,57 @@ class AroundSpace(ScaledSpace):
         return 1.0 if arch == self.as_is else super().width_of(arch)
 
     def canonical(self, arch: Arch) -> Arch:
-        """The first of those that differ in one choice after the other and are the same network."""
-        arch = self.check(arch)
+        """The first of those that are the same network by other factors of channels, which are rounded.
+
+        With a limit all factors may be larger and the width smaller, so it is looked for among those of all stages.
+        """
+        return _canonical(self, self.check(arch))
+
+    def _first_alike(self, arch: Arch) -> Arch:
         if arch == self.as_is:
             return arch
         step = self.step_of(arch)
-        key = self._key(arch, step)
-        if key is None:
+        if self._key(arch, step) is None:
             return self.as_is
-        for position, index in enumerate(arch):
-            for lower in range(index):
-                other = (*arch[:position], lower, *arch[position + 1 :])
-                if self._key(other, step) == key == self._key(other, self.step_of(other)):
-                    return self.canonical(other)
+        alike = [self._alike(stage, arch, step) for stage in self._here.stages]
+        for chosen, steps in _combined(alike, self.steps):
+            other = tuple(chosen.get(position, index) for position, index in enumerate(arch))
+            if other == arch or self.is_built_in(other, steps):
+                return other
         return arch
+
+    def _alike(self, stage: Stage, arch: Arch, step: int) -> list[tuple[dict[int, int], range]]:
+        """A stage's factors, by the positions of choices, and the steps at which it has the channels of `arch`."""
+        positions = self._factors.get(stage.name, ())
+        own = _own(stage, self.options(arch))
+        wanted = self._channels_of(stage, own, self.width_at(step), self._here)
+        found = []
+        for indices in itertools.product(*(range(len(self.choices[position].options)) for position in positions)):
+            chosen = [self.choices[position] for position in positions]
+            other = own | {choice.kind: choice.options[index] for choice, index in zip(chosen, indices, strict=True)}
+            if own.get("groups") == other.get("groups") and (steps := self._steps_of(stage, other, wanted)):
+                found.append((dict(zip(positions, indices, strict=True)), steps))
+        return found
+
+    def _steps_of(self, stage: Stage, own: Mapping[str, Option], wanted: Mapping[str, int]) -> range:
+        """The steps at which a stage's producers have the channels that are `wanted`: they never get fewer."""
+
+        def at(step: int) -> dict[str, int]:
+            return self._channels_of(stage, own, self.width_at(step), self._here)
+
+        total, steps = sum(wanted.values()), self.steps
+        first = bisect_left(steps, total, key=lambda step: sum(at(step).values()))
+        last = bisect_right(steps, total, first, key=lambda step: sum(at(step).values()))
+        return steps[first:last] if first < last and at(steps[first]) == wanted else range(0)
+
+    @cached_property
+    def _factors(self) -> dict[str, tuple[int, ...]]:
+        """The positions of each stage's choices that decide how many channels there are, by the stage's name."""
+        found: dict[str, list[int]] = {}
+        for position, choice in enumerate(self.choices):
+            if choice.kind in ("width", "expand", "groups"):
+                found.setdefault(choice.group, []).append(position)
+        return {stage: tuple(positions) for stage, positions in found.items()}
 
     def simplified(self, arch: Arch) -> Arch:
         return self.check(arch)
@@ -279,9 +318,7 @@ class AroundSpace(ScaledSpace):
     ) -> Changes | None:
         found = Changes()
         for stage in original.stages:
-            prefix = f"{stage.name}."
-            own = {name.removeprefix(prefix): option for name, option in chosen.items() if name.startswith(prefix)}
-            found |= self._changes_of(stage, own, width, depth, original)
+            found |= self._changes_of(stage, _own(stage, chosen), width, depth, original)
         kind = str(chosen.get("activation", self._activation))
         if kind != self._activation:
             found |= Changes(activation=(original.activations, kind))
@@ -291,12 +328,9 @@ class AroundSpace(ScaledSpace):
         self, stage: Stage, own: Mapping[str, Option], width: float, depth: float, original: Original
     ) -> Changes:
         """What is other in a stage, by the options of its `own` choices."""
-        groups, kernel = int(own.get("groups", 0)), int(own.get("kernel", stage.kernel))
-        outer = width * float(own.get("width", 1.0))
-        factors = dict.fromkeys(stage.outer, outer) | dict.fromkeys(stage.inner, outer * float(own.get("expand", 1.0)))
-        channels = {name: self._channels(original, name, factor, groups or 1) for name, factor in factors.items()}
-        blocks = 0 if stage.repeat is None else round_repeats(int(own.get("depth", stage.repeat.blocks)), depth)
-        gate = own.get("se")
+        kernel, groups = int(own.get("kernel", stage.kernel)), int(own.get("groups", 0))
+        blocks = _blocks(stage, own, depth)
+        gate, channels = own.get("se"), self._channels_of(stage, own, width, original, depth)
         return Changes(
             {} if stage.repeat is None or blocks == stage.repeat.blocks else {stage.name: (stage.repeat, blocks)},
             {name: n for name, n in channels.items() if n != len(original.producers[name].labels)},
@@ -306,6 +340,18 @@ class AroundSpace(ScaledSpace):
             frozenset(stage.gates if gate == "plain" else ()),
             {name: self._gate(original, where, name) for where, name in stage.gateable} if gate == "se" else {},
         )
+
+    def _channels_of(self, stage: Stage, own: Mapping[str, Option], width: float, original: Original) -> dict[str, int]:
+        """Of the stage's producers that are not left out, by their names."""
+        gone = _gone(stage, own)
+        outer, groups = width * float(own.get("width", 1.0)), int(own.get("groups", 1))
+        inner = outer * float(own.get("expand", 1.0))
+        factors = dict.fromkeys(stage.outer, outer) | dict.fromkeys(stage.inner, inner)
+        return {
+            name: self._channels(original, name, factor, groups)
+            for name, factor in factors.items()
+            if not name.startswith(gone)
+        }
 
     def _channels(self, original: Original, name: str, factor: float, groups: int) -> int:
         """Of a producer, `factor` times the original's: run by run, each the multiple that groups and blocks need."""
@@ -335,6 +381,11 @@ class AroundSpace(ScaledSpace):
         return _followed(self, num_classes, image_size, channels)
 
 
+@lru_cache(maxsize=1 << 14)
+def _canonical(space: AroundSpace, arch: Arch) -> Arch:
+    return space._first_alike(arch)
+
+
 @lru_cache(maxsize=16)
 def _shapes(space: AroundSpace, arch: Arch) -> Shapes:
     """The network of `arch`, whose widths can be set: several are looked at, one after the other."""
@@ -357,6 +408,39 @@ def _followed(space: AroundSpace, num_classes: int, image_size: int, channels: i
 def _only_shapes() -> bool:
     """Whether modules are made without numbers now."""
     return nn.Linear(1, 1).weight.device.type == "meta"
+
+
+def _own(stage: Stage, chosen: Mapping[str, Option]) -> dict[str, Option]:
+    """What is chosen of a stage, by the kind."""
+    prefix = f"{stage.name}."
+    return {name.removeprefix(prefix): option for name, option in chosen.items() if name.startswith(prefix)}
+
+
+def _blocks(stage: Stage, own: Mapping[str, Option], depth: float) -> int:
+    """How many a stage has, of those that can be more or fewer."""
+    return 0 if stage.repeat is None else round_repeats(int(own.get("depth", stage.repeat.blocks)), depth)
+
+
+def _gone(stage: Stage, blocks: int) -> tuple[str, ...]:
+    """How the names begin of all that is left out where a stage has so many blocks."""
+    if stage.repeat is None or blocks >= stage.repeat.blocks:
+        return ()
+    container = f"{stage.repeat.container}." if stage.repeat.container else ""
+    return tuple(f"{container}{key}." for key in stage.repeat.keys[blocks - stage.repeat.blocks :])
+
+
+def _combined(
+    alike: Sequence[Sequence[tuple[dict[int, int], range]]], steps: range
+) -> Iterator[tuple[dict[int, int], range]]:
+    """One of each, in order, where there are steps that all have: what is chosen together, and these steps."""
+    if not alike:
+        yield {}, steps
+        return
+    for chosen, its in alike[0]:
+        common = range(max(steps.start, its.start), min(steps.stop, its.stop))
+        if common:
+            for others, left in _combined(alike[1:], common):
+                yield chosen | others, left
 
 
 def _depths(blocks: int, alike: int) -> tuple[int, ...]:

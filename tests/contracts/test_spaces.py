@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nas.references.around import Around
 from searchspaces import SPACES, Space, get_space
 from searchspaces.testing import SpaceContract
 
@@ -19,6 +20,15 @@ ALL += [
     get_space("chain", layers=3, pooling=1, grow_every=1, grow_from=2),
     get_space("chain", layers=2, pooling=0, grow_every=1, grow_from=1, max_macs=100_000),
     get_space("nasnet", blocks=1, ops=["identity", "conv1x1", "avg3x3"], max_macs=1_000_000),
+]
+# Around a network of each kind: residuals, concatenations, one filter a channel, channels in groups that are shuffled
+ALL += [
+    Around(network="resnet8@0.5"),
+    Around(network="resnet8@0.5", max_macs=1_000_000),
+    Around(network="densenet_16_4"),
+    Around(network="squeezenet1_1@0.1", vary=("width", "expand", "op")),
+    Around(network="mobilenet_v2@0.1", vary=("width", "kernel", "se", "activation")),
+    Around(network="shufflenet_v2_x0_5@0.5", vary=("width", "depth")),
 ]
 
 
