@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from searchspaces.cost import shapes_only
 from searchspaces.flow import POOLS
 from searchspaces.images import for_images_of, image_channels
-from searchspaces.scaled import Row, RowSpace, flat
+from searchspaces.scaled import Row, RowSpace, ScaledSpace, flat
 from searchspaces.shapes import KEEPS_SHAPE, SHAPES, UNCOUNTED
 from searchspaces.space import Arch, Space
 
@@ -70,17 +70,24 @@ class Built(NamedTuple):
 
 
 def parts_of(
-    space: Space, arch: Arch, num_classes: int = 10, image_size: int = 32, channels: int | None = None
+    space: Space,
+    arch: Arch,
+    num_classes: int = 10,
+    image_size: int = 32,
+    channels: int | None = None,
+    width: float | None = None,
 ) -> list[Built]:
     """The network of `arch`, cut into its rows; where it is no chain of rows, that of one map each, as one part.
 
-    Raises ValueError where the network does not take such images, or its forward needs numbers.
+    It is as wide as `space` has it, or, where that has widths, of a `width` that is given. Raises ValueError where the
+    network does not take such images, or its forward needs numbers.
     """
     with for_images_of(channels):
         c, side = image_channels(), image_size
         if isinstance(space, RowSpace):
             found = []
-            for row in flat(space.rows(arch, space.width_of(arch), num_classes, image_size)):
+            width = space.width_of(arch) if width is None else width
+            for row in flat(space.rows(arch, width, num_classes, image_size)):
                 part = part_of_row(row, c, side)
                 found.append(Built(part, lambda row=row, c=c: row.layer()(c)[0]))  # type: ignore[misc]
                 c, side = part.c_out, part.side_out
@@ -88,6 +95,8 @@ def parts_of(
 
         def build() -> nn.Module:
             with for_images_of(channels):
+                if width is not None and isinstance(space, ScaledSpace):
+                    return space.network_at(arch, width, num_classes, image_size)
                 return space.build(arch, num_classes, image_size)
 
         with shapes_only():
