@@ -29,8 +29,9 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from torch import nn
 
+from searchspaces import kernels
 from searchspaces.bounded import check_settings
-from searchspaces.cost import Cost, cost, costs_by_row, shapes_only
+from searchspaces.cost import Cost, cost, shapes_only
 from searchspaces.flow import traced
 from searchspaces.footprint import FIRST, Before, Footprint, Part, footprint, footprint_of_parts, part_of_row
 from searchspaces.images import MOST_CHANNELS, RGB, for_images_of, image_channels
@@ -395,8 +396,8 @@ def macs_of(rows: Sequence[Row | Rows], image_size: int, channels: int = RGB) ->
     """
     total, pixels = 0, image_size
     for row in flat(rows):
-        found, channels, pixels = _cost_of(row, channels, pixels)
-        total += found.macs
+        part, found = followed_row(row, channels, pixels)
+        total, channels, pixels = total + found.macs, part.c_out, part.side_out
     return total
 
 
@@ -405,7 +406,8 @@ def cost_of_rows(rows: Sequence[Row | Rows], image_size: int, channels: int = RG
     params = macs = activations = 0
     pixels = image_size
     for row in flat(rows):
-        found, channels, pixels = _cost_of(row, channels, pixels)
+        part, found = followed_row(row, channels, pixels)
+        channels, pixels = part.c_out, part.side_out
         params, macs, activations = params + found.params, macs + found.macs, activations + found.activations
     return Cost(params, macs, activations)
 
@@ -448,12 +450,11 @@ def summary_of_row(row: Row, channels: int, pixels: int, image_size: int) -> tup
 
 
 @lru_cache(maxsize=1 << 17)
-def _cost_of(row: Row, channels: int, pixels: int) -> tuple[Cost, int, int]:
-    """Its cost, and the channels and pixels that come out."""
+def followed_row(row: Row, channels: int, pixels: int) -> tuple[kernels.Part, Cost]:
+    """What it runs, the channels and pixels that come out among that, and what it costs."""
     with shapes_only():
-        module, c = row.layer()(channels)
-    (found,) = costs_by_row(nn.Sequential(module), pixels, channels)
-    return found.cost, c, found.output[-1]
+        module, _ = row.layer()(channels)
+    return kernels.followed(module, channels, pixels)
 
 
 @lru_cache(maxsize=1 << 17)

@@ -22,7 +22,8 @@ from nas.files import write_atomically
 from nas.latencies.predictor import FEWEST_NETWORKS, FEWEST_ROWS, Error, Predictor, Timed, error_of
 from nas.text.units import format_percent, format_seconds
 from searchspaces import Arch, Space
-from searchspaces.kernels import Part, parts_of
+from searchspaces.kernels import Part
+from searchspaces.parts import parts_of
 from searchspaces.scaled import ScaledSpace
 
 

@@ -12,7 +12,7 @@ import pytest
 import searchspaces.scaled as scaled_spaces
 from searchspaces import Arch, get_space
 from searchspaces.cost import cost, shapes_only
-from searchspaces.kernels import parts_of
+from searchspaces.parts import parts_of
 from searchspaces.scaled import RowSpace, ScaledSpace, footprint_of, last_within, macs_of
 
 
