@@ -47,7 +47,7 @@ LATENCY = "latency"  # likewise, where something predicts it
 _ON_DEVICE = ("flash", "memory")
 FLASH, MEMORY = 1.2, 0.5  # bytes per parameter and activation; in forty of `compact` 1.26, 0.65, of `mnas` 1.15, 0.4
 AHEAD, FURTHER = 16, 1.3  # steps that are looked at beyond the first too slow one, up to so many times the width
-GROWTH = 1.2  # of latency with the width: the power that it goes with, about, see docs/latency_table.md
+GROWTH = 1.0  # the power of the width that latency goes with: by PyTorch 0.4 to 1.2, the more the wider a network is
 
 
 class Predicts(Protocol):
@@ -191,9 +191,13 @@ class ScaledSpace(Space):
             for name, limit in self.limits.items()
             if name != LATENCY
         ]
-        if self.max_latency is not None:
-            ratios.append((self.max_latency / self.latency_at(arch, 1.0)) ** (2 / GROWTH))
-        return nominal.widened(min(ratios))
+        if self.max_latency is not None and (seconds := self._quick_latency(arch)) is not None:
+            ratios.append((self.max_latency / seconds) ** (2 / GROWTH))
+        return nominal.widened(min(ratios, default=1.0))
+
+    def _quick_latency(self, arch: Arch) -> float | None:
+        """That of width 1; None where it takes too long to be asked of thousands, and widths are seen without it."""
+        return None
 
     def summary_at(self, arch: Arch, width: float) -> Summary:
         """Of the network of `arch` at `width`; it is built, as shapes alone, where a space knows nothing quicker."""
@@ -383,6 +387,9 @@ class RowSpace(ScaledSpace):
     @property
     def quick_features(self) -> bool:
         return True
+
+    def _quick_latency(self, arch: Arch) -> float | None:
+        return self.latency_at(arch, 1.0)
 
     def summary_at(self, arch: Arch, width: float) -> Summary:
         rows = self.rows(arch, width, self.num_classes or 10, self.image_size)
