@@ -175,11 +175,14 @@ class LatencyTable:
     ) -> None:
         """Raises ValueError, of one line, where it is not of these: what it says would not be so there.
 
-        How wide limits make its networks does not count: their rows are as any others of the space.
+        How wide limits make its networks does not count, where there are some: their rows are as any others.
         """
         if self.space != space.reference:
             raise ValueError(f"the latency table is of the space {self.space}, not of {space.reference}: {_ANEW}")
-        if differ := _differing(_without_limits(self.settings), _without_limits(space.settings())):
+        theirs, ours = dict(self.settings), space.settings()
+        if self.limits and isinstance(space, ScaledSpace) and space.limited:
+            theirs, ours = _without_limits(theirs), _without_limits(ours)
+        if differ := _differing(theirs, ours):
             raise ValueError(f"the latency table is of {self.space} with other settings ({differ}): {_ANEW}")
         images = Images(image_size, channels, classes)
         if self.images != images:
@@ -350,7 +353,7 @@ _OF_IMAGES = ("num_classes", "image_channels")
 
 
 def _differing(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
-    """`width 0.5, not 1.0`: what differs of two spaces' settings."""
+    """`max_macs 8000000, not None`: what differs of two spaces' settings."""
     both = json.loads(json.dumps(theirs)), json.loads(json.dumps(ours))
     names = [name for name in {**both[0], **both[1]} if both[0].get(name) != both[1].get(name)]
     return ", ".join(f"{name} {both[0].get(name)}, not {both[1].get(name)}" for name in names)

@@ -173,7 +173,7 @@ def choose_config(
     """The search's configuration; `dataset` is what `source` loads. Raises ValueError where there can be none."""
     of_strategy = read_settings(asked.strategy, asked.strategy_settings or {})
     limits, measuring = choose_limits(asked, reward), choose_measuring(asked)
-    by_width = {cost: limit for cost, limit in limits.items() if cost != LATENCY or measuring.table is not None}
+    by_width = {cost: limit for cost, limit in limits.items() if cost != LATENCY or _is_of_widths(measuring)}
     config = Config(
         choose_space(asked, dataset, recipe, reward, by_width, fits=asked.table is None), dataset.name, recipe, reward,
         asked.strategy, asked.seed, device=device, threads=asked.threads, limits=limits,
@@ -397,6 +397,11 @@ def choose_measuring(asked: MeasuringOptions) -> Measuring:
         table_sha256=sha256,
         table_error=None if read is None or read.error is None else read.error.mape,
     )
+
+
+def _is_of_widths(measuring: Measuring) -> bool:
+    """Whether a table predicts latency at any width: one of networks of one width knows of no other."""
+    return measuring.table is not None and bool(read_once(measuring.table, measuring.table_sha256).limits)
 
 
 def _settings(asked: SpaceOptions) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from nas.checks.costs import kind_of
 from nas.data.images import Dataset
 from nas.data.judging import uncertainty
 from nas.data.targets import CLASSIFICATION
-from nas.devices.measuring import Measuring
 from nas.latencies.table import read_once
 from nas.ledger.config import Budget, Config, Final
 from nas.ledger.experience import NONE, Experience, builtin
@@ -125,7 +124,7 @@ def announce(
     if config.times_networks:
         output.say(f"latency   by {config.measuring.runtime} where a network is trained, one image at a time")
     if config.measuring.table is not None:
-        for line in _predicted(config.measuring, space):
+        for line in _predicted(config):
             output.say(line)
     for names, command in config.measuring.commands.items():
         output.say(f"{names.replace(',', ' and '):9s} by `{command}`")
@@ -162,19 +161,24 @@ def _size(config: Config) -> str:
     return said + (f", of up to {_amounts(config.limits, others)}" if others else "")
 
 
-def _predicted(measuring: Measuring, space: Space) -> Iterator[str]:
+def _predicted(config: Config) -> Iterator[str]:
     """How latency is predicted, and how far that is from what a network takes."""
+    measuring, space = config.measuring, config.space
     off = format_percent(measuring.table_error)
     yield f"latency   predicted by {measuring.table}, ± {off} on networks that it had not seen"
     assert measuring.table is not None
     table = read_once(measuring.table, measuring.table_sha256)
-    if isinstance(space, ScaledSpace) and table.limits != space.limits:
-        as_wide = f"as wide as {_amounts(table.limits, [*table.limits])} allow" if table.limits else "of one width"
+    if not isinstance(space, ScaledSpace):
+        return
+    if table.limits != space.limits:
         least, *_, most = sorted(measured.least for measured in table.networks)
+        as_wide = f"which were as wide as {_amounts(table.limits, [*table.limits])} allow"
         took = f"took {format_seconds(least)} to {format_seconds(most)}"
-        yield f"          which were {as_wide}, and {took}: further from these it is further off"
-    if isinstance(space, ScaledSpace) and space.max_latency is not None:
+        yield f"          {as_wide}, and {took}: further from these it is further off"
+    if space.max_latency is not None:
         yield "          the limit is of what is predicted: the device may need longer for some"
+    elif LATENCY in config.limits and not table.limits:
+        yield "          all were of one width: so widths do not follow --max-latency, as with a table by --max-macs"
 
 
 def _objectives(config: Config) -> str:

@@ -187,11 +187,27 @@ def test_otherwise_it_is_a_limit_and_no_more(tiny: Dataset, file: Path, asked: d
 
 def test_what_is_said_before(file: Path) -> None:
     config = config_by(file, space_within(max_macs=300_000, max_latency=LIMIT))
-    lines = [*plan._predicted(config.measuring, config.space)]
+    lines = [*plan._predicted(config)]
     assert lines[0] == f"latency   predicted by {file}, ± 10.0 % on networks that it had not seen"
     assert re.fullmatch(r" {10}which were as wide as 300k MACs allow, and took 0\.\d+ms to 0\.\d+ms: .*", lines[1])
     assert lines[2] == "          the limit is of what is predicted: the device may need longer for some"
-    assert [*plan._predicted(config.measuring, space_within(max_macs=300_000))] == lines[:1]
+    assert [*plan._predicted(config_by(file, space_within(max_macs=300_000)))] == lines[:1]
+
+
+def test_a_table_of_one_width_knows_no_other(tiny: Dataset, tmp_path: Path) -> None:
+    space = get_space("compact", image_size=16)
+    new = LatencyTable("compact", space.settings(), Images(16, 3, 4), Target("pytorch"), 0, (12, 8))
+    path = tmp_path / "t.json"
+    measure_all(new, space, jobs_of(new, space), Device(), path).finished(space).write(path)
+    config = chosen(tiny, latency_table=str(path))
+    assert config.space == space and ", of up to 1ms latency" in plan._size(config)
+    assert [*plan._predicted(config)][1:] == [
+        "          all were of one width: so widths do not follow --max-latency, as with a table by --max-macs"
+    ]
+    with pytest.raises(ValueError, match=r"with other settings \(.*max_macs None, not 300000"):
+        gauge = gauge_of(chosen(tiny, latency_table=str(path), max_macs="300k"), tiny, str)
+        with gauge:
+            pass
 
 
 def test_a_limit_that_few_meet_however_narrow(file: Path) -> None:
