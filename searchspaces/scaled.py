@@ -296,7 +296,7 @@ def _further_within(limit: float, steps: range, cost_at: Callable[[int], float])
     not.
     """
     for number in range(AHEAD, 0, -1):
-        step = round(steps[0] * FURTHER ** (number / AHEAD))
+        step = round(steps[0] * math.pow(FURTHER, number / AHEAD))
         if step in steps[1:] and cost_at(step) <= limit:
             return step
     return steps[0]
