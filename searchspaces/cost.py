@@ -62,7 +62,7 @@ def cost(module: nn.Module, image_size: int, channels: int = 3) -> Cost:
     def whole(module: nn.Module, image: Tensor, counter: Counter) -> Cost:
         module(image)
         check_counted(module, counter)
-        return _cost_of(module, counter)
+        return cost_seen(module, counter)
 
     return counted(module, image_size, channels, whole)
 
@@ -96,18 +96,19 @@ def costs_by_row(network: nn.Sequential, image_size: int, channels: int = 3) -> 
             counter.macs = counter.activations = 0
             x = child(x)
             last = x[-1] if isinstance(x, tuple) else x  # a cell also hands on what it was given
-            rows.append(RowCost(name, tuple(last.shape[1:]), _cost_of(child, counter)))
+            rows.append(RowCost(name, tuple(last.shape[1:]), cost_seen(child, counter)))
         return rows
 
     return counted(network, image_size, channels, by_row)
 
 
-def _cost_of(module: nn.Module, counter: Counter) -> Cost:
-    parameters = {id(p): p.numel() for part in _parts(module) for p in part._parameters.values() if p is not None}
+def cost_seen(module: nn.Module, counter: Counter) -> Cost:
+    """Of `module`, of whose forward `counter` has seen all."""
+    parameters = {id(p): p.numel() for part in modules_of(module) for p in part._parameters.values() if p is not None}
     return Cost(sum(parameters.values()), counter.macs, counter.activations)
 
 
-def _parts(module: nn.Module) -> list[nn.Module]:
+def modules_of(module: nn.Module) -> list[nn.Module]:
     """What `module.modules()` has, in a fraction of its time, and in no order."""
     found = {id(module): module}
     left = [module]
@@ -135,18 +136,18 @@ def counted(module: nn.Module, image_size: int, channels: int, run: _Run[_T]) ->
 
 
 def _counted_once(module: nn.Module, image_size: int, channels: int, run: _Run[_T], careful: bool) -> _T:
-    parts = _parts(module)
+    parts = modules_of(module)
     _check_countable(parts)
     if any(isinstance(part, LazyModuleMixin) for part in parts):
         module = _initialised(module, image_size, channels)
-        parts = _parts(module)
+        parts = modules_of(module)
     weights = [t for part in parts for own in (part._parameters, part._buffers) for t in own.values() if t is not None]
     counter = Counter(weights, careful)
     dtype = next((t.dtype for t in weights if t.is_floating_point()), None)
     random = torch.get_rng_state()
     try:
         image = torch.empty(1, channels, image_size, image_size, dtype=dtype, device="meta")
-        with torch.no_grad(), _evaluating(parts), counter:
+        with torch.no_grad(), evaluating(parts), counter:
             return run(module, image, counter)
     except (RuntimeError, IndexError, TypeError) as error:
         if "meta" in str(error).lower():  # there are no numbers in it
@@ -174,7 +175,7 @@ def _check_countable(parts: Sequence[nn.Module]) -> None:
 
 def _initialised(module: nn.Module, image_size: int, channels: int) -> nn.Module:
     """A copy of `module` whose lazy layers know their sizes, without numbers."""
-    tensors = (t for part in _parts(module) for own in (part._parameters, part._buffers) for t in own.values())
+    tensors = (t for part in modules_of(module) for own in (part._parameters, part._buffers) for t in own.values())
     copy = deepcopy(module, {id(tensor): _without_numbers(tensor) for tensor in tensors if tensor is not None}).eval()
     random = torch.get_rng_state()
     try:
@@ -234,7 +235,7 @@ def cost_of(build: Callable[[], nn.Module], image_size: int, channels: int | Non
 
 
 @contextlib.contextmanager
-def _evaluating(parts: Sequence[nn.Module]) -> Iterator[None]:
+def evaluating(parts: Sequence[nn.Module]) -> Iterator[None]:
     """`parts` in evaluation mode, with attributes that a forward may change: theirs are laid aside until it is over."""
     laid_aside = [(part, vars(part)) for part in parts]
     for part, attributes in laid_aside:

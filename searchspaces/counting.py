@@ -35,12 +35,16 @@ class ReshapedInPlace(Exception):
     """One tensor stands for others of its shape, and was given another shape: count again, `careful`."""
 
 
+Listener = Callable[[Any, tuple[Any, ...], dict[str, Any], Any], None]
+
+
 class Counter:
     """Adds up what is multiplied while it is entered.
 
     `macs` and `activations` are of convolutions, linear layers and products with weights, and `largest` is the most
     that one of them puts out; `passed_over` has the names of products that are not counted. `weights` are tensors that
-    are the same for every image. Unless it is `careful`, results of one shape may be one tensor; raises ReshapedInPlace
+    are the same for every image. `listener`, where there is one, hears of each function what it was given and gave, as
+    `(func, args, kwargs, out)`. Unless it is `careful`, results of one shape may be one tensor; raises ReshapedInPlace
     where that would be wrong.
     """
 
@@ -51,6 +55,7 @@ class Counter:
         self.largest = 0  # of the outputs that `activations` adds up
         self.passed_over: dict[str, None] = {}
         self.last: Any = None  # the function that ran last
+        self.listener: Listener | None = None
         self._constant = {id(tensor): tensor for tensor in weights}
 
     def __enter__(self) -> Counter:
@@ -87,6 +92,12 @@ class _Functions(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        out = self._run(func, args, kwargs)
+        if self.counter.listener is not None:
+            self.counter.listener(func, args, kwargs, out)
+        return out
+
+    def _run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if func in KEEPS_SHAPE and self._is_kept(KEEPS_SHAPE[func], args, kwargs):
             return args[0]
         if func in SHAPES:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from searchspaces.cost import evaluating, modules_of
 from searchspaces.following import Following, tensors_in
 from searchspaces.shapes import KEEPS_SHAPE, SHAPES, UNCOUNTED
 from searchspaces.summary import NOTHING, POOL, Part, Summary, operation, through
@@ -29,16 +30,11 @@ def traced(module: nn.Module, channels: int, side: int, image_side: int | None =
     """
     flow = _Flow(image_side or side)
     image = torch.empty(1, channels, side, side, device="meta")
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
     try:
-        with torch.no_grad(), flow:
+        with torch.no_grad(), evaluating(modules_of(module)), flow:
             out = module(flow.begin(image))
     except (RuntimeError, IndexError, TypeError, NotImplementedError) as error:
         raise ValueError(f"the {type(module).__name__} has no summary: {error}") from error
-    finally:
-        for part, training in modes:
-            part.training = training
     out = out[-1] if isinstance(out, tuple | list) else out
     summary = through(flow.parts, flow.ends_of(out))
     return summary, out.shape[1], out.shape[-1] if out.ndim == 4 else 1

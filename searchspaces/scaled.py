@@ -7,12 +7,17 @@ either, but follows from the architecture: the widest, in small steps, that cost
 Parameters, activations, and a microcontroller's flash and memory (`searchspaces.footprint`) are limited in the same
 way: with several limits each architecture is as wide as all of them allow.
 
+So is latency, in seconds, which no layer tells: whoever limits it by `max_latency` gives what predicts it, too
+(`predicted_by`). That is no setting, so what builds a network elsewhere, without it, is `alone`: the same space with as
+many multiply-adds for its limit as that network has.
+
 A space whose networks are one layer after the other gives these as values (`RowSpace`), which makes widths cheap to
 find: each layer is costed once. For others a few networks are built as shapes alone.
 """
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from abc import abstractmethod
@@ -20,12 +25,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from torch import nn
 
+from searchspaces import kernels
 from searchspaces.bounded import check_settings
-from searchspaces.cost import Cost, cost, costs_by_row, shapes_only
+from searchspaces.cost import Cost, cost, shapes_only
 from searchspaces.flow import traced
 from searchspaces.footprint import FIRST, Before, Footprint, Part, footprint, footprint_of_parts, part_of_row
 from searchspaces.images import MOST_CHANNELS, RGB, for_images_of, image_channels
@@ -37,8 +43,19 @@ WIDEST = 100
 LARGEST_IMAGE = 16_384  # pixels a side
 GUESSES = 8  # by interpolation, before an interval is halved
 COSTS = ("macs", "params", "activations", "flash", "memory")  # that can be limited, by `max_macs` and so on
+LATENCY = "latency"  # likewise, where something predicts it
 _ON_DEVICE = ("flash", "memory")
 FLASH, MEMORY = 1.2, 0.5  # bytes per parameter and activation; in forty of `compact` 1.26, 0.65, of `mnas` 1.15, 0.4
+AHEAD, FURTHER = 16, 1.3  # steps that are looked at beyond the first too slow one, up to so many times the width
+GROWTH = 1.0  # the power of the width that latency goes with: by PyTorch 0.4 to 1.2, the more the wider a network is
+
+
+class Predicts(Protocol):
+    """Seconds that the network of `arch` takes for one image, at a `width`. Equal ones say the same, and hash alike."""
+
+    def __call__(self, space: ScaledSpace, arch: Arch, width: float, /) -> float: ...
+
+    def __hash__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +65,7 @@ class ScaledSpace(Space):
     `width` is that of every architecture. With `max_macs`, or another limit, each has its own instead, see above; where
     even the narrowest costs more it is built so, which `nas search` refuses to train. Limits count a classifier for
     `num_classes`, 10 if not given, and a first layer for `image_channels`, 3 if not given. `max_flash` and `max_memory`
-    are in bytes.
+    are in bytes, `max_latency` is in seconds.
     """
 
     image_size: int = 32
@@ -60,6 +77,9 @@ class ScaledSpace(Space):
     max_memory: int | None = None
     num_classes: int | None = None
     image_channels: int | None = None
+    max_latency: float | None = None
+
+    _predicts: ClassVar[Predicts | None] = None  # of a space that is `predicted_by` something, its own
 
     def __post_init__(self) -> None:
         check_settings(self.name, self.bounds())
@@ -77,6 +97,7 @@ class ScaledSpace(Space):
         return {
             "image_size": (self.image_size, 1, LARGEST_IMAGE),
             **{f"max_{cost}": (1 if limit is None else limit, 1, 10**18) for cost, limit in self._given.items()},
+            "max_latency": (1 if self.max_latency is None else self.max_latency, 1e-9, 1e6),
             "num_classes": (1 if self.num_classes is None else self.num_classes, 1, 1_000_000),
             "image_channels": (1 if self.image_channels is None else self.image_channels, 1, MOST_CHANNELS),
         }
@@ -93,9 +114,10 @@ class ScaledSpace(Space):
         return {cost: getattr(self, f"max_{cost}") for cost in COSTS}
 
     @cached_property
-    def limits(self) -> dict[str, int]:
-        """The most that a network may cost, by the names of `COSTS`; those that are given."""
-        return {cost: limit for cost, limit in self._given.items() if limit is not None}
+    def limits(self) -> dict[str, float]:
+        """The most that a network may cost, by the names of `COSTS` and "latency"; those that are given."""
+        given = self._given | {LATENCY: self.max_latency}
+        return {cost: limit for cost, limit in given.items() if limit is not None}
 
     @cached_property
     def limited(self) -> bool:
@@ -114,6 +136,45 @@ class ScaledSpace(Space):
             found |= asdict(footprint(network, self.image_size, channels))
         return {name: found[name] for name in costs}
 
+    # ------------------------------------------------------------------ what is predicted
+
+    def predicted_by(self, predicts: Predicts) -> Self:
+        """This space, with what says whether a network is within `max_latency`."""
+        space = copy.copy(self)
+        object.__setattr__(space, "_predicts", predicts)
+        return space
+
+    def latency_at(self, arch: Arch, width: float) -> float:
+        """Seconds that are predicted for the network of `arch` at `width`. Raises ValueError where nothing does."""
+        if self._predicts is None:
+            raise ValueError(
+                f"{self.name}: max_latency is of predicted latency, and there is no table that predicts it here: give "
+                "--latency-table with --max-latency, or max_macs instead"
+            )
+        return self._predicts(self, arch, width)
+
+    def alone(self, arch: Arch) -> Self:
+        """A space that builds `arch` as this one does, and needs no prediction for it."""
+        if self.max_latency is None:
+            return self
+        return self.within(self.costs_at(arch, self.width_of(arch), ("macs",))["macs"])
+
+    def within(self, macs: int) -> Self:
+        """This space with so many multiply-adds as its only limit.
+
+        What has exactly so many is built by it as by this one: no wider network has as few.
+        """
+        return replace(self, **self._no_limits | {"max_macs": macs})
+
+    @property
+    def _no_limits(self) -> dict[str, Any]:
+        return dict.fromkeys(f"max_{cost}" for cost in self.limits)
+
+    def short_id(self, arch: Arch) -> str:
+        return super().short_id(arch) if self.max_latency is None else self.alone(arch).short_id(arch)
+
+    # ------------------------------------------------------------------ what is seen of it
+
     def summary(self, arch: Arch) -> Summary:
         """With a limit that of width 1, as if it were wider: to find the width takes a hundred times as long.
 
@@ -125,11 +186,18 @@ class ScaledSpace(Space):
         nominal = self.summary_at(arch, 1.0)
         costs = dict(zip(("macs", "params", "activations"), nominal.sums.tolist(), strict=False))
         costs |= {"flash": FLASH * costs["params"], "memory": MEMORY * costs["activations"]}
-        ratios = (  # the others go with the square of the width
+        ratios = [  # the others go with the square of the width
             (limit / max(costs[name], 1.0)) ** (2 if name in ("activations", "memory") else 1)
             for name, limit in self.limits.items()
-        )
-        return nominal.widened(min(ratios))
+            if name != LATENCY
+        ]
+        if self.max_latency is not None and (seconds := self._quick_latency(arch)) is not None:
+            ratios.append((self.max_latency / seconds) ** (2 / GROWTH))
+        return nominal.widened(min(ratios, default=1.0))
+
+    def _quick_latency(self, arch: Arch) -> float | None:
+        """That of width 1; None where it takes too long to be asked of thousands, and widths are seen without it."""
+        return None
 
     def summary_at(self, arch: Arch, width: float) -> Summary:
         """Of the network of `arch` at `width`; it is built, as shapes alone, where a space knows nothing quicker."""
@@ -149,7 +217,7 @@ class ScaledSpace(Space):
         """With a limit, what is merged is the same network at any width, and no width has to be found for that."""
         if not self.limited:
             return self.canonical(arch)
-        unlimited: dict[str, Any] = dict.fromkeys(["num_classes", "image_channels", *map("max_{}".format, self.limits)])
+        unlimited = self._no_limits | {"num_classes": None, "image_channels": None}
         return replace(self, width=float(WIDEST), **unlimited).canonical(arch)
 
     def width_of(self, arch: Arch) -> float:
@@ -173,22 +241,21 @@ class ScaledSpace(Space):
 
     def step_of(self, arch: Arch) -> int:
         """The step at which `arch` is built."""
-        return _widest_step(self, arch) if self.limited else self.steps[0]
+        return _widest_step(self, self._predicts, arch) if self.limited else self.steps[0]
 
     def is_built_in(self, arch: Arch, steps: range) -> bool:
         """Whether `step_of(arch)` is one of `steps`, some in a row: two looks tell, as costs do not fall.
 
-        But for memory, which in rare cases is less at a greater width, see docs/microcontrollers.md.
+        But for memory, which in rare cases is less at a greater width, see docs/microcontrollers.md, and for latency.
         """
-        if self.max_memory is not None:
+        if self.max_memory is not None or self.max_latency is not None:
             return self.step_of(arch) in steps
         return (steps[-1] == self.steps[-1] or not self._fits(arch, steps[-1] + 1)) and (
             steps[0] == self.steps[0] or self._fits(arch, steps[0])
         )
 
     def _fits(self, arch: Arch, step: int) -> bool:
-        costs = self.costs_at(arch, self.width_at(step), self.limits)
-        return all(costs[name] <= limit for name, limit in self.limits.items())
+        return all(_cost_at(self, arch, name, step) <= limit for name, limit in self.limits.items())
 
     def channels(self, nominal: float, width: float) -> int:
         """`nominal` channels at `width`: a multiple of 8, or with a limit of 2, so that it can be met closely."""
@@ -204,23 +271,44 @@ class ScaledSpace(Space):
 
 
 @lru_cache(maxsize=1 << 14)
-def _widest_step(space: ScaledSpace, arch: Arch) -> int:
-    """The last step at which `arch` is within all limits; the first where none is.
+def _widest_step(space: ScaledSpace, predicts: Predicts | None, arch: Arch) -> int:
+    """The last step at which `arch` is within all limits; the first where none is. `predicts` is what `space` has.
 
     One limit after the other: what is beyond one need not be looked at for the next, which often is kept there anyway.
+    With latency it is the last of those that are looked at, see docs/latency_table.md.
     """
     steps, start = space.steps, space.fineness
     for name, limit in space.limits.items():
-        start = last_within(limit, steps, start, partial(_cost_at, space, arch, name))
+        cost_at = partial(_cost_at, space, arch, name)
+        start = last_within(limit, steps, start, cost_at)
+        if name == LATENCY:
+            start = _further_within(limit, range(start, steps[-1] + 1), cost_at)
         steps = range(steps[0], start + 1)
-    return steps[-1]
+    if space.max_latency is not None and space.max_memory is not None:  # which may be more at a lesser width
+        start = next((step for step in reversed(steps) if space._fits(arch, step)), steps[0])
+    return start
 
 
-def _cost_at(space: ScaledSpace, arch: Arch, name: str, step: int) -> int:
+def _further_within(limit: float, steps: range, cost_at: Callable[[int], float]) -> int:
+    """The last of some of `steps` that costs at most `limit`, else the first.
+
+    Latency falls where channels come to fill a runtime's blocks: beyond a step that is too slow are others that are
+    not.
+    """
+    for number in range(AHEAD, 0, -1):
+        step = round(steps[0] * math.pow(FURTHER, number / AHEAD))
+        if step in steps[1:] and cost_at(step) <= limit:
+            return step
+    return steps[0]
+
+
+def _cost_at(space: ScaledSpace, arch: Arch, name: str, step: int) -> float:
+    if name == LATENCY:
+        return space.latency_at(arch, space.width_at(step))
     return space.costs_at(arch, space.width_at(step), (name,))[name]
 
 
-def last_within(limit: int, steps: range, start: int, cost_at: Callable[[int], int]) -> int:
+def last_within(limit: float, steps: range, start: int, cost_at: Callable[[int], float]) -> int:
     """The last of `steps` that costs at most `limit`, the first where all cost more; looking at `start` first.
 
     Costs must not fall from one step to the next; where they do, it is one after which comes one above the limit. They
@@ -240,7 +328,7 @@ def last_within(limit: int, steps: range, start: int, cost_at: Callable[[int], i
     return low
 
 
-def _step_of(limit: int, far: tuple[int, float], near: tuple[int, float]) -> int:
+def _step_of(limit: float, far: tuple[int, float], near: tuple[int, float]) -> int:
     """The step w at which a w^2 + b w, by the values of a w + b at two steps, is `limit`."""
     a = (near[1] - far[1]) / (near[0] - far[0])
     b = near[1] - a * near[0]
@@ -300,6 +388,9 @@ class RowSpace(ScaledSpace):
     def quick_features(self) -> bool:
         return True
 
+    def _quick_latency(self, arch: Arch) -> float | None:
+        return self.latency_at(arch, 1.0)
+
     def summary_at(self, arch: Arch, width: float) -> Summary:
         rows = self.rows(arch, width, self.num_classes or 10, self.image_size)
         return summary_of(rows, self.image_size, self.image_channels or image_channels())
@@ -312,8 +403,8 @@ def macs_of(rows: Sequence[Row | Rows], image_size: int, channels: int = RGB) ->
     """
     total, pixels = 0, image_size
     for row in flat(rows):
-        found, channels, pixels = _cost_of(row, channels, pixels)
-        total += found.macs
+        part, found = followed_row(row, channels, pixels)
+        total, channels, pixels = total + found.macs, part.c_out, part.side_out
     return total
 
 
@@ -322,7 +413,8 @@ def cost_of_rows(rows: Sequence[Row | Rows], image_size: int, channels: int = RG
     params = macs = activations = 0
     pixels = image_size
     for row in flat(rows):
-        found, channels, pixels = _cost_of(row, channels, pixels)
+        part, found = followed_row(row, channels, pixels)
+        channels, pixels = part.c_out, part.side_out
         params, macs, activations = params + found.params, macs + found.macs, activations + found.activations
     return Cost(params, macs, activations)
 
@@ -365,12 +457,11 @@ def summary_of_row(row: Row, channels: int, pixels: int, image_size: int) -> tup
 
 
 @lru_cache(maxsize=1 << 17)
-def _cost_of(row: Row, channels: int, pixels: int) -> tuple[Cost, int, int]:
-    """Its cost, and the channels and pixels that come out."""
+def followed_row(row: Row, channels: int, pixels: int) -> tuple[kernels.Part, Cost]:
+    """What it runs, the channels and pixels that come out among that, and what it costs."""
     with shapes_only():
-        module, c = row.layer()(channels)
-    (found,) = costs_by_row(nn.Sequential(module), pixels, channels)
-    return found.cost, c, found.output[-1]
+        module, _ = row.layer()(channels)
+    return kernels.followed(module, channels, pixels)
 
 
 @lru_cache(maxsize=1 << 17)

@@ -17,7 +17,7 @@ from nas.data.source import DataSource
 from nas.devices.command import CostCommand
 from nas.devices.measuring import Measuring
 from nas.files import CONFIG, WEIGHTS
-from nas.latencies.table import LatencyTable
+from nas.latencies.table import read_once
 from nas.ledger.names import is_network
 from nas.ledger.run import Run, folder_of, rank
 from nas.network import Designed, Found, Network, original_of
@@ -186,7 +186,7 @@ def _for_real(measuring: Measuring, trusted: bool) -> Measuring:
     """
     if measuring.table is None:
         return measuring
-    target = LatencyTable.read(measuring.table).target
+    target = read_once(measuring.table, measuring.table_sha256).target
     if target.command is None:
         return Measuring(runtime=target.runtime)
     command = CostCommand.parse(target.command)

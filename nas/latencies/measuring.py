@@ -20,7 +20,8 @@ from nas.files import resumable
 from nas.latencies.table import LatencyTable, Measured
 from searchspaces import Arch, Space
 from searchspaces.images import for_images_of
-from searchspaces.kernels import Built, Part, parts_of
+from searchspaces.kernels import Part
+from searchspaces.parts import Built, parts_of
 
 Measure = Callable[[nn.Module, int, int], float]
 """`(module, image_size, channels) -> seconds` for one image. It raises ValueError where that cannot be measured."""

@@ -27,6 +27,7 @@ STRENGTH = 1.0  # of the ridge under a process
 CORRECTION = 20.0  # of the ridge that corrects sums of rows
 FEWEST_ROWS, FEWEST_NETWORKS = 12, 8
 FOLDS = 10
+REMEMBERED = 1 << 16  # rows, of about a kilobyte each: to find a width asks for some hundred
 
 
 class Timed(NamedTuple):
@@ -83,7 +84,7 @@ class Predictor:
 
 
 class RowTimes:
-    """How long rows take alone, by their figures; each that is asked for is remembered."""
+    """How long rows take alone, by their figures; those that were asked for last are remembered."""
 
     def __init__(self, rows: Sequence[Timed]) -> None:
         parts = [timed.parts[0] for timed in rows]
@@ -92,6 +93,8 @@ class RowTimes:
 
     def sum(self, parts: Sequence[Part]) -> float:
         """Seconds of all of `parts`."""
+        if len(self._known) > REMEMBERED:
+            self._known.clear()
         if new := [part for part in dict.fromkeys(parts) if part not in self._known]:
             seconds = np.exp(self._smooth(np.array([figures.of_part(part) for part in new])))
             self._known |= zip(new, seconds.tolist(), strict=True)

@@ -6,10 +6,11 @@ and comes out the same. Nothing in it is run.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -21,7 +22,9 @@ from nas.files import write_atomically
 from nas.latencies.predictor import FEWEST_NETWORKS, FEWEST_ROWS, Error, Predictor, Timed, error_of
 from nas.text.units import format_percent, format_seconds
 from searchspaces import Arch, Space
-from searchspaces.kernels import parts_of
+from searchspaces.kernels import Part
+from searchspaces.parts import parts_of
+from searchspaces.scaled import ScaledSpace
 
 
 @dataclass(frozen=True)
@@ -170,10 +173,16 @@ class LatencyTable:
     def check(
         self, space: Space, image_size: int, channels: int = 3, classes: int = 10, target: Target | None = None
     ) -> None:
-        """Raises ValueError, of one line, where it is not of these: what it says would not be so there."""
+        """Raises ValueError, of one line, where it is not of these: what it says would not be so there.
+
+        How wide limits make its networks does not count, where there are some: their rows are as any others.
+        """
         if self.space != space.reference:
             raise ValueError(f"the latency table is of the space {self.space}, not of {space.reference}: {_ANEW}")
-        if differ := _differing(self.settings, space.settings()):
+        theirs, ours = dict(self.settings), space.settings()
+        if self.limits and isinstance(space, ScaledSpace) and space.limited:
+            theirs, ours = _without_limits(theirs), _without_limits(ours)
+        if differ := _differing(theirs, ours):
             raise ValueError(f"the latency table is of {self.space} with other settings ({differ}): {_ANEW}")
         images = Images(image_size, channels, classes)
         if self.images != images:
@@ -186,13 +195,20 @@ class LatencyTable:
     def predict(self, space: Space, arch: Arch) -> Predicted:
         """How long the network of `arch` takes for one image, and how far such figures are off.
 
-        It takes some tenths of a millisecond where the network's rows were asked for before, a millisecond or two for
-        each that was not. `space` is that of the table, see `check`.
+        It takes some tenths of a millisecond where the network's rows were asked for before, and as much again for each
+        that was not. `space` is that of the table, see `check`.
         """
-        images = self.images
-        parts = [built.part for built in parts_of(space, arch, images.classes, images.image_size, images.channels)]
         assert self.error is not None, "it was read as a finished one"
-        return Predicted(self._predictor_of(space).seconds(parts), self.error.mape)
+        return Predicted(self._predictor_of(space).seconds(self._parts(space, arch)), self.error.mape)
+
+    def seconds_at(self, space: ScaledSpace, arch: Arch, width: float) -> float:
+        """The seconds that `predict` says of the network of `arch` at a `width`."""
+        return self._predictor_of(space).seconds(self._parts(space, arch, width))
+
+    def _parts(self, space: Space, arch: Arch, width: float | None = None) -> list[Part]:
+        images = self.images
+        built = parts_of(space, arch, images.classes, images.image_size, images.channels, width)
+        return [one.part for one in built]
 
     def noise(self) -> Error | None:
         """How far two measurements of one network are apart; None where fewer than three were measured twice."""
@@ -226,14 +242,16 @@ class LatencyTable:
         return {}
 
     def _timed(self, space: Space) -> tuple[list[Timed], list[Timed]]:
-        """The rows and the networks, followed anew. Raises ValueError where these are no longer what was measured."""
-        images = self.images
+        """The rows and the networks, followed anew, at the widths at which they were measured.
+
+        Raises ValueError where these are no longer what was measured.
+        """
+        space = self._own(space)
         rows: list[Timed] = []
         networks: list[Timed] = []
         for measured in self.measured:
-            whole = parts_of(space, space.check(measured.arch), images.classes, images.image_size, images.channels)
-            chosen = whole if measured.part is None else whole[measured.part : measured.part + 1]
-            parts = tuple(built.part for built in chosen)
+            whole = self._parts(space, space.check(measured.arch))
+            parts = tuple(whole if measured.part is None else whole[measured.part : measured.part + 1])
             if sum(part.macs for part in parts) != measured.macs or not parts:
                 raise ValueError(
                     f"the latency table is of networks of {self.space} as they were built by nas "
@@ -241,6 +259,12 @@ class LatencyTable:
                 )
             (networks if measured.part is None else rows).append(Timed(parts, measured.least))
         return rows, networks
+
+    def _own(self, space: Space) -> Space:
+        """`space` as the table has it, which may have been within other limits."""
+        kind: Any = type(space)
+        own: Space = kind(**self.settings)
+        return own
 
     # ------------------------------------------------------------------ what it has
 
@@ -262,12 +286,51 @@ class LatencyTable:
         return rows + 2 * networks
 
     @property
+    def limits(self) -> dict[str, float]:
+        """The costs that its networks were as wide as, by their names; none where they were of one width."""
+        given = {name.removeprefix("max_"): value for name, value in self.settings.items() if name.startswith("max_")}
+        return {cost: limit for cost, limit in given.items() if limit is not None}
+
+    @property
     def is_enough(self) -> bool:
         """Whether something can be predicted from it."""
         return len(self.networks) >= FEWEST_NETWORKS and (not self.rows or len(self.rows) >= FEWEST_ROWS)
 
 
 _ANEW = "measure a table for this by nas latency-table"
+
+
+@lru_cache(maxsize=8)
+def read_once(file: str, sha256: str | None) -> LatencyTable:
+    """What a finished table's `file` has, whose content has this `sha256`: read, and learned of, once in a process.
+
+    Raises ValueError where it cannot be read, or has another content.
+    """
+    if sha256_of(Path(file)) != sha256:
+        raise ValueError(f"{file} is not the table of latencies that the run began with: restore that")
+    return LatencyTable.read(file)
+
+
+def sha256_of(file: Path) -> str:
+    """Of what it has. Raises ValueError where it cannot be read."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ValueError(f"cannot read {file}: {error.strerror}") from None
+
+
+@dataclass(frozen=True)
+class ByTable:
+    """What the table in a `file` says of a space's networks, see `searchspaces.scaled.Predicts`.
+
+    The file is read when it is first asked: who only looks at a run needs no table.
+    """
+
+    file: str
+    sha256: str | None
+
+    def __call__(self, space: ScaledSpace, arch: Arch, width: float) -> float:
+        return read_once(self.file, self.sha256).seconds_at(space, arch, width)
 
 
 def _left_out(x: np.ndarray, seconds: np.ndarray) -> np.ndarray:
@@ -281,8 +344,16 @@ def _left_out(x: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     return found
 
 
+def _without_limits(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that say what networks there are, at some width; classes and channels are the images', beside limits."""
+    return {name: value for name, value in settings.items() if not name.startswith("max_") and name not in _OF_IMAGES}
+
+
+_OF_IMAGES = ("num_classes", "image_channels")
+
+
 def _differing(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
-    """`max_macs 8000000, not 5000000`: what differs of two spaces' settings."""
+    """`max_macs 8000000, not None`: what differs of two spaces' settings."""
     both = json.loads(json.dumps(theirs)), json.loads(json.dumps(ours))
     names = [name for name in {**both[0], **both[1]} if both[0].get(name) != both[1].get(name)]
     return ", ".join(f"{name} {both[0].get(name)}, not {both[1].get(name)}" for name in names)

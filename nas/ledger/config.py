@@ -18,13 +18,15 @@ from nas.data.judging import validation_of
 from nas.data.source import DataSource
 from nas.data.targets import CLASSIFICATION
 from nas.devices.measuring import Measuring
+from nas.latencies.table import ByTable
 from nas.ledger.trust import space_of_file
 from nas.ledger.workload import SEARCH, Job, Workload, kind_of, workload_of
-from nas.network import Network, Scaled
+from nas.network import Found, Network, Scaled
 from nas.pruning import NO_PRUNER
 from nas.reward import ACCURACY, Reward
 from nas.training.recipe import Recipe
 from searchspaces import Arch, Space
+from searchspaces.scaled import ScaledSpace
 
 FEW = 1_000  # validation images: with 388 photographs of flowers losses helped, with 5,000 of CIFAR-10 they did not
 
@@ -89,6 +91,11 @@ class Config:
     def __post_init__(self) -> None:
         SEED.checked("--seed", self.seed)
         COUNT.checked("--threads", self.threads)
+        if isinstance(self.space, ScaledSpace) and self.space.max_latency is not None:
+            if self.measuring.table is None:
+                raise ValueError(f"max_latency of {self.space.name} is of predicted latency: add --latency-table FILE")
+            by_table = ByTable(self.measuring.table, self.measuring.table_sha256)
+            object.__setattr__(self, "space", self.space.predicted_by(by_table))
 
     @property
     def directions(self) -> list[Direction]:
@@ -152,6 +159,13 @@ class Config:
     def workload(self) -> Workload:
         """What a run does that has this configuration."""
         return workload_of(self.kind, self.space)
+
+    def network(self, arch: Arch, macs: int | None) -> Network:
+        """What a trial of `arch` trains, where it is known to have so many `macs`: a width that was predicted is found
+        by these again, and not by what a table says now."""
+        if macs is not None and isinstance(self.space, ScaledSpace) and self.space.max_latency is not None:
+            return Found(self.space.within(macs), arch)
+        return self.job(arch).network
 
     def job(self, arch: Arch) -> Job:
         """What a trial of `arch` is."""

@@ -424,7 +424,7 @@ class Run:
 
     def network(self, row: TrialRow) -> Network:
         """What trial `row` trained."""
-        return self.config.job(row.arch).network
+        return self.config.network(row.arch, row.macs)
 
 
 def check_database(url: str, names: Sequence[str]) -> None:

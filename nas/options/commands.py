@@ -328,7 +328,7 @@ class LatencyTableOptions(SpaceOptions, DeviceOptions, PrintOptions):
         float | str | None,
         Option(
             TARGET,
-            "The --max-macs of the search that the table is for, as in 10M: each network is as wide as that allows.",
+            "Each network is as wide as so many multiply-adds allow, as in 10M: about as in the search that it is for.",
             panels.SPACE,
         ),
     ] = None

@@ -232,7 +232,7 @@ class GoalOptions(Options):
         Option(
             TIME,
             "Limit on the time of one image, as in 20ms: measured before a network is trained, here or as "
-            "--cost-command, --latency-runtime and --latency-table say.",
+            "--cost-command and --latency-runtime say. With --latency-table each network is made as wide as it allows.",
             panels.GOAL,
         ),
     ] = None

@@ -21,7 +21,7 @@ from nas.devices.command import CostCommand
 from nas.devices.device import choose_device
 from nas.devices.measuring import Measuring
 from nas.files import is_taken
-from nas.latencies.table import LatencyTable
+from nas.latencies.table import read_once, sha256_of
 from nas.ledger import repeats
 from nas.ledger.beside import usual_place
 from nas.ledger.config import Budget, Config, Final
@@ -46,7 +46,7 @@ from nas.reward import ACCURACY, LOSS, USUAL_W, Reward
 from nas.samplers import check_strategy, has_surrogate, read_settings
 from nas.searching.control import check_room as check_room_of_control
 from nas.searching.control import place as place_of_control
-from nas.searching.gauge import gauge_of, sha256_of
+from nas.searching.gauge import gauge_of
 from nas.searching.pareto import REWARD, parse_objectives
 from nas.searching.plan import fit_width, has_width
 from nas.searching.progress import Output
@@ -57,7 +57,8 @@ from nas.training.metrics import check_metric, weights_of_classes
 from nas.training.presets import PRESETS
 from nas.training.recipe import Recipe
 from searchspaces import Space
-from searchspaces.scaled import ScaledSpace
+from searchspaces.scaled import COSTS as KNOWN
+from searchspaces.scaled import LATENCY, ScaledSpace
 
 if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster
@@ -171,11 +172,12 @@ def choose_config(
 ) -> Config:
     """The search's configuration; `dataset` is what `source` loads. Raises ValueError where there can be none."""
     of_strategy = read_settings(asked.strategy, asked.strategy_settings or {})
-    limits = choose_limits(asked, reward)
+    limits, measuring = choose_limits(asked, reward), choose_measuring(asked)
+    by_width = {cost: limit for cost, limit in limits.items() if cost != LATENCY or _is_of_widths(measuring)}
     config = Config(
-        choose_space(asked, dataset, recipe, reward, limits, fits=asked.table is None), dataset.name, recipe, reward,
+        choose_space(asked, dataset, recipe, reward, by_width, fits=asked.table is None), dataset.name, recipe, reward,
         asked.strategy, asked.seed, device=device, threads=asked.threads, limits=limits,
-        also=choose_costs(asked), measuring=choose_measuring(asked), strategy_settings=of_strategy,
+        also=choose_costs(asked), measuring=measuring, strategy_settings=of_strategy,
     ).on(source, dataset)  # fmt: skip
     if asked.table is not None:
         config = _answered_by(Path(asked.table), config)
@@ -390,15 +392,21 @@ def choose_measuring(asked: MeasuringOptions) -> Measuring:
         raise ValueError(f"{' and '.join(ways)} both say how latency is found out: give one of them")
     assert asked.cost_timeout is not None
     table = None if asked.latency_table is None else Path(asked.latency_table).expanduser().resolve()
-    read = None if table is None else LatencyTable.read(table)
+    sha256 = None if table is None else sha256_of(table)
+    read = None if sha256 is None else read_once(str(table), sha256)
     return Measuring(
         {",".join(command.costs): command.template for command in commands.values()},
         number(asked.cost_timeout),
         runtime=asked.latency_runtime,
         table=None if table is None else str(table),
-        table_sha256=None if table is None else sha256_of(table),
+        table_sha256=sha256,
         table_error=None if read is None or read.error is None else read.error.mape,
     )
+
+
+def _is_of_widths(measuring: Measuring) -> bool:
+    """Whether a table predicts latency at any width: one of networks of one width knows of no other."""
+    return measuring.table is not None and bool(read_once(measuring.table, measuring.table_sha256).limits)
 
 
 def _settings(asked: SpaceOptions) -> dict[str, Any]:
@@ -463,15 +471,19 @@ def _sized(
 ) -> Space:
     """`space`, if it has a width, at the one that fits: the target's for all, else each architecture's at the limits.
 
-    Those of them that are known from the layers, and so at any width.
+    Those of them that are known at any width: from the layers, or latency by a table of networks for `image_size`.
     """
     if target_macs is not None and has_width(space):
         return fit_width(space, target_macs, space.settings().get("image_size", image_size), dataset.channels)
-    counted = {f"max_{cost}": int(limit) for cost, limit in limits.items() if hasattr(space, f"max_{cost}")}
-    if counted and isinstance(space, ScaledSpace):
+    if not isinstance(space, ScaledSpace):
+        return space
+    known: dict[str, Any] = {f"max_{cost}": int(limit) for cost, limit in limits.items() if cost in KNOWN}
+    if LATENCY in limits and space.image_size == image_size:
+        known |= {"max_latency": limits[LATENCY]}
+    if known:
         classes = None if dataset.num_classes == 10 else dataset.num_classes
         channels = None if dataset.channels == RGB else dataset.channels
-        return replace(space, **counted, num_classes=classes, image_channels=channels)
+        return replace(space, **known, num_classes=classes, image_channels=channels)
     return space
 
 

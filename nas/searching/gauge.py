@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from nas.data.images import Dataset
 from nas.devices.command import CostCommand, Unmeasured
 from nas.devices.measuring import Measuring
 from nas.devices.remote import RemoteDevice
-from nas.latencies.table import LatencyTable
+from nas.latencies.table import LatencyTable, read_once
 from nas.ledger.config import Config
 from nas.network import Network
 from searchspaces import Arch, Space
@@ -107,18 +106,7 @@ def _table_of(measuring: Measuring, space: Space, shape: tuple[int, int, int]) -
     """Raises ValueError where the table is gone, another one, or not of such networks."""
     if measuring.table is None:
         return None
-    file = Path(measuring.table)
-    table = LatencyTable.read(file)
-    if sha256_of(file) != measuring.table_sha256:
-        raise ValueError(f"{file} is not the table of latencies that the run began with: restore that")
+    table = read_once(measuring.table, measuring.table_sha256)
     classes, pixels, channels = shape
     table.check(space, pixels, channels, classes)
     return table
-
-
-def sha256_of(file: Path) -> str:
-    """Of what it has. Raises ValueError where it cannot be read."""
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ValueError(f"cannot read {file}: {error.strerror}") from None

@@ -7,18 +7,20 @@ import dataclasses
 import math
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nas.checks.costs import kind_of
 from nas.data.images import Dataset
 from nas.data.judging import uncertainty
 from nas.data.targets import CLASSIFICATION
+from nas.latencies.table import read_once
 from nas.ledger.config import Budget, Config, Final
 from nas.ledger.experience import NONE, Experience, builtin
 from nas.pruning import NO_PRUNER
@@ -41,6 +43,7 @@ from nas.training.announcement import (
 from nas.training.recipe import Recipe
 from searchspaces import Space, get_space
 from searchspaces.cost import cost_of
+from searchspaces.scaled import LATENCY, ScaledSpace
 
 if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster
@@ -121,8 +124,8 @@ def announce(
     if config.times_networks:
         output.say(f"latency   by {config.measuring.runtime} where a network is trained, one image at a time")
     if config.measuring.table is not None:
-        off = format_percent(config.measuring.table_error)
-        output.say(f"latency   predicted by {config.measuring.table}, ± {off} on networks that it had not seen")
+        for line in _predicted(config):
+            output.say(line)
     for names, command in config.measuring.commands.items():
         output.say(f"{names.replace(',', ' and '):9s} by `{command}`")
     for number, words in enumerate(_before(config, experience)):
@@ -151,11 +154,31 @@ def _size(config: Config) -> str:
     """What is said of the size of networks: the width, or the limit."""
     settings = config.space.settings()
     by_width = [cost for cost in config.limits if f"max_{cost}" in settings]
-    said = f", each as wide as {_amounts(config.limits, by_width)} allow" if by_width else ""
+    said = f", each as wide as {_amounts(config.limits, by_width, _FORESEEN)} allow" if by_width else ""
     if not by_width and "width" in settings:
         said = f", width {settings['width']:g}"
     others = [cost for cost in config.limits if cost not in by_width]
     return said + (f", of up to {_amounts(config.limits, others)}" if others else "")
+
+
+def _predicted(config: Config) -> Iterator[str]:
+    """How latency is predicted, and how far that is from what a network takes."""
+    measuring, space = config.measuring, config.space
+    off = format_percent(measuring.table_error)
+    yield f"latency   predicted by {measuring.table}, ± {off} on networks that it had not seen"
+    assert measuring.table is not None
+    table = read_once(measuring.table, measuring.table_sha256)
+    if not isinstance(space, ScaledSpace):
+        return
+    if table.limits != space.limits:
+        least, *_, most = sorted(measured.least for measured in table.networks)
+        as_wide = f"which were as wide as {_amounts(table.limits, [*table.limits])} allow"
+        took = f"took {format_seconds(least)} to {format_seconds(most)}"
+        yield f"          {as_wide}, and {took}: further from these it is further off"
+    if space.max_latency is not None:
+        yield "          the limit is of what is predicted: the device may need longer for some"
+    elif LATENCY in config.limits and not table.limits:
+        yield "          all were of one width: so widths do not follow --max-latency, as with a table by --max-macs"
 
 
 def _objectives(config: Config) -> str:
@@ -164,9 +187,14 @@ def _objectives(config: Config) -> str:
     return ", ".join([f"{first} = {config.reward_in_words}" if config.reward.targets else first, *costs])
 
 
-def _amounts(limits: Mapping[str, float], costs: Sequence[str]) -> str:
-    """`8M MACs and 64 kB memory`."""
-    said = [f"{kind_of(cost).format(limits[cost])} {kind_of(cost).title}" for cost in costs]
+_FORESEEN = {LATENCY: "of predicted latency"}
+
+
+def _amounts(
+    limits: Mapping[str, float], costs: Sequence[str], titles: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """`8M MACs and 64 kB memory`; costs are called by their own titles, or by these."""
+    said = [f"{kind_of(cost).format(limits[cost])} {titles.get(cost, kind_of(cost).title)}" for cost in costs]
     return " and ".join([", ".join(said[:-1]), said[-1]] if said[1:] else said)
 
 

@@ -19,11 +19,12 @@ from nas.searching.counted import counted
 from searchspaces import Arch, Space
 from searchspaces.cost import shapes_only
 from searchspaces.images import RGB
-from searchspaces.scaled import RowSpace, ScaledSpace, macs_of
+from searchspaces.scaled import LATENCY, RowSpace, ScaledSpace, macs_of
 from searchspaces.space import Option
 
 MODULES = 10_000  # in all networks that are looked at: about a second
 CHEAPER = 4  # of spaces whose layers are known one by one, so many times as much
+PREDICTED = 50  # networks whose latency is predicted: in a tenth of a second, in slow spaces a second or two
 FAR = 2.0  # times the largest of them, or a half of the least: a target there is out of reach
 
 _Figure = Callable[[Arch], float]
@@ -36,12 +37,29 @@ def check_reach(config: Config, num_classes: int, image_size: int, channels: int
     target is for multiply-adds, say, of which there are none.
     """
     asked = in_order([*config.limits, *config.reward.targets])
-    return [
+    lines = [
         line
         for cost in asked
         if kind_of(cost).counted
         for line in _of_cost(cost, config, num_classes, image_size, channels)
     ]
+    return [*lines, *_of_predicted(config.space)]
+
+
+def _of_predicted(space: Space) -> Iterator[str]:
+    """What is said where few networks are within a limit of predicted latency, however narrow they are built."""
+    if not isinstance(space, ScaledSpace) or space.max_latency is None:
+        return
+    rng, narrow = random.Random(0), space.width_at(space.steps[0])
+    sizes = [space.latency_at(space.sample(rng), narrow) for _ in range(PREDICTED)]
+    within = sum(size <= space.max_latency for size in sizes)
+    if 10 * within < len(sizes):
+        kind = kind_of(LATENCY)
+        asked, typical = kind.format(space.max_latency), kind.format(median(sizes))
+        yield (
+            f"note      only {within} of {len(sizes)} random networks are within --max-latency {asked} where they are "
+            f"narrowest, a typical one has {typical}: most proposals will not be trained"
+        )
 
 
 def _of_cost(cost: str, config: Config, num_classes: int, image_size: int, channels: int) -> Iterator[str]:

@@ -17,6 +17,7 @@ from nas.network import Found
 from nas.searching import control
 from nas.searching.loop import Search
 from searchspaces import Arch, Space
+from searchspaces.scaled import ScaledSpace
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class SearchWorkload(Workload):
     trials: ClassVar[type[Search]] = Search
 
     def job(self, arch: Arch, config: Config) -> Job:
-        return Job(Found(self.space, arch), config.recipe, config.seed)
+        space = self.space.alone(arch) if isinstance(self.space, ScaledSpace) else self.space
+        return Job(Found(space, arch), config.recipe, config.seed)
 
     def is_over(self, run: Run, budget: Budget) -> bool:
         """Where a final network was asked for: once that has begun, or the search has ended by itself before."""

@@ -58,7 +58,7 @@ NOT_RUN = {
     r"^curl": "it asks a server",
     r"^ray |--address|--gpus|benchmarks/gpu": "it needs a cluster or GPUs",
     r"--storage": "it needs a database",
-    r"--target-latency": "what it finds depends on the machine",
+    r"--target-latency|--max-latency.*--latency-table": "what it finds depends on the machine",
     r"ssh pi": "it asks a device",
     r"python (bench|pretend_pi).py": "tests/test_device_page.py runs it, with the script",
     r"nas\.bench\.convert": "it needs the published archive",

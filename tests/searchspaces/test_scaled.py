@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import statistics
+from functools import partial
 from itertools import combinations
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 import searchspaces.scaled as scaled_spaces
 from searchspaces import Arch, get_space
 from searchspaces.cost import cost, shapes_only
+from searchspaces.parts import parts_of
 from searchspaces.scaled import RowSpace, ScaledSpace, footprint_of, last_within, macs_of
 
 
@@ -145,6 +148,112 @@ def test_widths_within_memory_are_found_by_few_looks(monkeypatch: pytest.MonkeyP
     for arch in (space.sample(rng) for _ in range(8)):
         space.step_of(arch)
     assert len(looks) <= 8 * 13  # of multiply-adds six; one layer decides alone, and its channels go in steps
+
+
+# ---------------------------------------------------------------------------- what is predicted
+
+
+class Device:
+    """Predicts that uneven numbers of channels are twice as slow."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+
+    def __call__(self, space: ScaledSpace, arch: Arch, width: float) -> float:
+        self.asked.append(width)
+        kernels = [k for built in parts_of(space, arch, 10, 16, width=width) for k in built.part.kernels]
+        return sum(2e-6 + k.macs * 1e-10 * (2 if k.c_in % 4 or k.c_out % 4 else 1) for k in kernels)
+
+
+def predicted(name: str, seconds: float = 1e-4, **limits: int) -> ScaledSpace:
+    space = get_space(name, image_size=16, max_latency=seconds, **limits)
+    assert isinstance(space, ScaledSpace)
+    return space.predicted_by(Device())
+
+
+@pytest.mark.parametrize("name", ["chain", "compact", "mnas", "nasnet"])
+def test_each_architecture_is_as_wide_as_predicted_latency_allows(name: str) -> None:
+    space, rng = predicted(name, 4e-4), random.Random(0)
+    for arch in (space.sample(rng) for _ in range(3)):
+        step = space.step_of(arch)
+        bordering = last_within(4e-4, space.steps, 256, partial(scaled_spaces._cost_at, space, arch, "latency"))
+        here, wider = (space.latency_at(arch, space.width_at(s)) for s in (step, bordering + 1))
+        assert here <= 4e-4 < wider
+        assert bordering <= step <= bordering * scaled_spaces.FURTHER + 1
+
+
+@pytest.mark.parametrize("limits", [{"max_macs": 400_000}, {"max_memory": 20_000, "max_params": 9_000}])
+def test_latency_beside_other_limits(limits: dict[str, int]) -> None:
+    space, without, rng = (
+        predicted("compact", **limits),
+        get_space("compact", image_size=16, **limits),
+        random.Random(1),
+    )
+    assert isinstance(without, ScaledSpace)
+    kept = 0
+    for arch in (space.sample(rng) for _ in range(8)):
+        step = space.step_of(arch)
+        width = space.width_at(step)
+        costs = space.costs_at(arch, width) | {"latency": space.latency_at(arch, width)}
+        assert step == 1 or all(costs[name] <= limit for name, limit in space.limits.items())
+        assert step <= without.step_of(arch)
+        kept += step == without.step_of(arch)
+    assert 0 < kept < 8
+
+
+def test_beyond_what_is_too_slow_are_looks_for_what_is_not() -> None:
+    """Where channels fill blocks again it may be faster; few networks more are asked for that."""
+    found, rng = [], random.Random(2)
+    for arch in (predicted("compact").sample(rng) for _ in range(10)):
+        space = predicted("compact")
+        step = space.step_of(arch)
+        device = space._predicts
+        assert isinstance(device, Device) and len(device.asked) <= 15 + 10 + scaled_spaces.AHEAD
+        found.append(any(space.latency_at(arch, space.width_at(s)) > 1e-4 for s in range(max(1, step - 40), step)))
+    assert any(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "limits"),
+    [(name, {}) for name in ("chain", "compact", "mnas", "nasnet")] + [("compact", {"max_memory": 20_000})],
+)
+def test_without_its_table_the_same_network_is_built(name: str, limits: dict[str, int]) -> None:
+    space, rng = predicted(name, 4e-4, **limits), random.Random(3)
+    for arch in (space.sample(rng) for _ in range(3)):
+        key, alone = space.canonical(arch), space.alone(arch)
+        costs = [space.costs_at(one, space.width_of(one)) for one in (key, arch)]
+        assert space.canonical(key) == key and costs[0] == costs[1]
+        assert [*alone.limits] == ["macs"] and structure(alone, arch) == structure(space, arch)
+        assert alone.short_id(arch) == space.short_id(arch) and alone.alone(arch) is alone
+        assert get_space(name, **alone.settings()) == alone
+
+
+def test_what_predicts_is_no_setting() -> None:
+    space = predicted("compact")
+    declared = get_space("compact", image_size=16, max_latency=1e-4)
+    assert space == declared and hash(space) == hash(declared) and space.settings() == declared.settings()
+    arch = space.sample(random.Random(0))
+    assert space.step_of(arch) > 0
+    for asked in (declared.build, declared.canonical, declared.short_id, declared.summary):
+        with pytest.raises(ValueError, match=r"max_latency is of predicted latency.* give --latency-table"):
+            asked(arch)
+    assert declared.simplified(arch) == space.simplified(arch)  # at any width
+
+
+def test_equal_spaces_that_are_predicted_otherwise_have_other_widths() -> None:
+    fast, slow = predicted("compact"), predicted("compact")
+    slower = slow.predicted_by(lambda space, arch, width: 3 * Device()(space, arch, width))
+    arch = fast.sample(random.Random(1))
+    assert fast == slower and slower.step_of(arch) < fast.step_of(arch)
+
+
+def test_what_a_surrogate_sees_is_about_as_wide() -> None:
+    space, rng = predicted("compact", 3e-4), random.Random(4)
+    ratios = []
+    for arch in (space.sample(rng) for _ in range(20)):
+        macs = space.costs_at(arch, space.width_of(arch), ("macs",))["macs"]
+        ratios.append(space.summary(arch).sums[0] / macs)
+    assert 0.5 < statistics.median(ratios) < 2
 
 
 def test_bad_settings_are_refused() -> None:

@@ -12,7 +12,8 @@ from nas.latencies import figures
 from nas.latencies.predictor import Error, Predictor, Timed, error_of
 from nas.latencies.regression import Ridge, Smooth
 from searchspaces import get_space
-from searchspaces.kernels import Kernel, Part, parts_of
+from searchspaces.kernels import Kernel, Part
+from searchspaces.parts import parts_of
 
 OVERHEAD = 20e-6
 

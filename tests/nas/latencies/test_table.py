@@ -6,18 +6,20 @@ import json
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 from torch import nn
 
 from nas.latencies.measuring import Job, jobs_of, left, measure_all
-from nas.latencies.table import Images, LatencyTable, Target
+from nas.latencies.table import ByTable, Images, LatencyTable, Target, read_once, sha256_of
 from searchspaces import Space, get_space
 from searchspaces.kernels import part_of
+from searchspaces.scaled import ScaledSpace
 from tests.nas.latencies.test_predictor import seconds_of
 
-SPACE = get_space("compact", max_macs=500_000, image_size=16)
+SPACE = cast(ScaledSpace, get_space("compact", max_macs=500_000, image_size=16))
 NEW = LatencyTable("compact", SPACE.settings(), Images(16, 3, 10), Target("pytorch"), 0, (40, 12))
 
 
@@ -100,7 +102,7 @@ def test_a_table_of_something_else(table: LatencyTable) -> None:
     table.check(SPACE, 16, target=Target("pytorch", name="a laptop"))  # what it is called is not what it is
     others: list[tuple[Space, tuple[int, ...], Target | None, str]] = [
         (get_space("mnas"), (16,), None, "of the space compact, not of mnas"),
-        (replace(SPACE, max_macs=600_000), (16,), None, r"other settings \(max_macs 500000, not 600000\)"),
+        (get_space("compact", image_size=16), (16,), None, r"other settings \(max_macs 500000, not None\)"),
         (SPACE, (32,), None, "of 3x16x16 images of 10 classes, not of 3x32x32 images of 10 classes"),
         (SPACE, (16, 1), None, "not of 1x16x16"),
         (SPACE, (16, 3, 7), None, "of 7 classes"),
@@ -112,6 +114,33 @@ def test_a_table_of_something_else(table: LatencyTable) -> None:
         with pytest.raises(ValueError, match=said) as caught:
             table.check(space, *shape, target=target)  # type: ignore[misc]
         assert "measure a table for this by nas latency-table" in str(caught.value)
+
+
+def test_networks_within_other_limits(table: LatencyTable) -> None:
+    """Their rows are as any others of the space, and are predicted at the widths that they have."""
+    assert table.limits == {"macs": 500_000}
+    wider, slower = replace(SPACE, max_macs=2_000_000), replace(SPACE, max_macs=None, max_latency=1e-4)
+    for space in (wider, slower):
+        table.check(space, 16)
+    arch = SPACE.sample(random.Random(4))
+    assert table.predict(wider, arch) != table.predict(SPACE, arch)
+    assert table.seconds_at(slower, arch, SPACE.width_of(arch)) == table.predict(SPACE, arch).seconds
+
+
+def test_a_file_is_read_once(table: LatencyTable, tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    table.write(path)
+    says = ByTable(str(path), sha256_of(path))
+    arch = SPACE.sample(random.Random(4))
+    seconds = says(SPACE, arch, SPACE.width_of(arch))
+    assert seconds == table.predict(SPACE, arch).seconds
+    path.unlink()
+    assert read_once(str(path), says.sha256) == table and says(SPACE, arch, SPACE.width_of(arch)) == seconds
+    with pytest.raises(ValueError, match="cannot read"):
+        read_once(str(path), "another")
+    table.write(path)
+    with pytest.raises(ValueError, match="is not the table of latencies that the run began with"):
+        read_once(str(path), "another")
 
 
 def test_no_table_at_all(table: LatencyTable, tmp_path: Path) -> None:
