@@ -32,6 +32,7 @@ from nas.checks.kinds import (
 from nas.checks.limits import (
     BATCH,
     CHANNELS,
+    COST_WORKERS,
     COUNT,
     EPOCHS,
     EXPONENT,
@@ -332,6 +333,14 @@ class MeasuringOptions(Options):
     cost_timeout: Annotated[
         float | str | None, Option(TIME, "How long such a command may take with one network.", panels.MEASURING)
     ] = TIMEOUT
+    cost_workers: Annotated[
+        int,
+        Option(
+            COST_WORKERS,
+            "Networks that such commands measure at the same time; each finds its number, from 0, as NAS_COST_WORKER.",
+            panels.MEASURING,
+        ),
+    ] = 1
     latency_runtime: Annotated[
         str,
         Option(

@@ -378,6 +378,8 @@ def choose_measuring(asked: MeasuringOptions) -> Measuring:
     usual = defaults_of(MeasuringOptions)
     if asked.cost_timeout != usual["cost_timeout"] and not commands:
         raise ValueError("--cost-timeout is of --cost-command: add that, or leave it out")
+    if asked.cost_workers != usual["cost_workers"] and not commands:
+        raise ValueError("--cost-workers are of --cost-command: add that, or leave them out")
     by_runtime = asked.latency_runtime != usual["latency_runtime"]
     ways = ["--cost-command latency"] * ("latency" in told) + ["--latency-table"] * (asked.latency_table is not None)
     ways += ["--latency-runtime"] * by_runtime
@@ -389,6 +391,7 @@ def choose_measuring(asked: MeasuringOptions) -> Measuring:
     return Measuring(
         {",".join(command.costs): command.template for command in commands.values()},
         number(asked.cost_timeout),
+        workers=asked.cost_workers,
         runtime=asked.latency_runtime,
         table=None if table is None else str(table),
         table_sha256=None if table is None else sha256_of(table),
