@@ -130,7 +130,7 @@ class Slots:
     # ------------------------------------------------------------------ what a slot's thread does
 
     def _check(self, slot: int) -> dict[str, float]:
-        found = {}
+        found: dict[str, float] = {}
         for device in self._devices:
             try:
                 found |= self._in(slot, device).check(self._sleep)

@@ -124,7 +124,8 @@ def announce(
         off = format_percent(config.measuring.table_error)
         output.say(f"latency   predicted by {config.measuring.table}, ± {off} on networks that it had not seen")
     for names, command in config.measuring.commands.items():
-        output.say(f"{names.replace(',', ' and '):9s} by `{command}`")
+        together = f", {config.measuring.workers} networks at once" if config.measuring.workers > 1 else ""
+        output.say(f"{names.replace(',', ' and '):9s} by `{command}`{together}")
     for number, words in enumerate(_before(config, experience)):
         output.say(f"{'' if number else 'earlier':10s}{words}")
     began = time.monotonic()
