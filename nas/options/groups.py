@@ -303,8 +303,8 @@ class GoalOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasuringOptions(Options):
-    """Which costs are found out, beside those that are asked for, and how, where a network's layers do not tell."""
+class ColumnOptions(Options):
+    """Which further costs are found out of networks, and what their latency is measured by here."""
 
     costs: Annotated[
         str | Sequence[str] | None,
@@ -314,6 +314,20 @@ class MeasuringOptions(Options):
             panels.MEASURING,
         ),
     ] = None
+    latency_runtime: Annotated[
+        str,
+        Option(
+            Word(RUNTIMES),
+            f"What latency is measured by on this machine: {', '.join(RUNTIMES)}.",
+            panels.MEASURING,
+            metavar="NAME",
+        ),
+    ] = RUNTIMES[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuringOptions(ColumnOptions):
+    """How costs are found out where a network's layers do not tell them."""
 
     cost_commands: Annotated[
         Texts | None,
@@ -341,15 +355,6 @@ class MeasuringOptions(Options):
             panels.MEASURING,
         ),
     ] = 1
-    latency_runtime: Annotated[
-        str,
-        Option(
-            Word(RUNTIMES),
-            f"What latency is measured by on this machine: {', '.join(RUNTIMES)}.",
-            panels.MEASURING,
-            metavar="NAME",
-        ),
-    ] = RUNTIMES[0]
     latency_table: Annotated[
         Path | str | None,
         Option(MAYBE_PLACE, "The table of a device, by `nas latency-table`: latency is predicted.", panels.MEASURING),

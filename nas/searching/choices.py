@@ -33,6 +33,7 @@ from nas.ledger.trust import class_of_person, space_of_person, trust
 from nas.options.commands import SearchOptions, TrainOptions
 from nas.options.groups import (
     ClusterOptions,
+    ColumnOptions,
     DeviceOptions,
     GoalOptions,
     MeasuringOptions,
@@ -362,7 +363,7 @@ def choose_limits(goal: GoalOptions, reward: Reward) -> dict[str, float]:
     return limits
 
 
-def choose_costs(asked: MeasuringOptions) -> tuple[str, ...]:
+def choose_costs(asked: ColumnOptions) -> tuple[str, ...]:
     """Further costs, as columns alone. Raises ValueError where one can be none."""
     given = asked.costs or ()
     return in_order(check_cost(name) for name in (parse_names(given) if isinstance(given, str) else given))
