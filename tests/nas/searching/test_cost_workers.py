@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+import nas
 from nas.data import Dataset
+from nas.devices.command import Unmeasured
 from nas.devices.measuring import Measuring
 from nas.engines import local
 from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
 from nas.reward import Reward
+from nas.searching import driver
 from nas.searching.gauge import Gauge, gauge_of
 from nas.searching.loop import Search
 from nas.searching.progress import Silent
@@ -22,7 +25,12 @@ from nas.training.trial import State, TrialSpec
 from tests.nas.conftest import pretend
 from tests.nas.devices.test_shell import is_running
 
-STAMPED = 'echo "start $NAS_COST_WORKER" >> stamps; sleep 0.5; echo "end $NAS_COST_WORKER" >> stamps; '
+STAMPED = (
+    'echo "start $NAS_COST_WORKER" >> stamps; '
+    "for i in $(seq 100); do [ $(grep -c start stamps) -ge ${FIRST:-1} ] && break; sleep 0.1; done; sleep 0.3; "
+    'echo "end $NAS_COST_WORKER" >> stamps; '
+)
+"""Waits until as many have begun as FIRST says, so that a slow machine does not keep them apart."""
 
 
 class Listening(Silent):
@@ -77,7 +85,7 @@ def most_at_once(stamps: list[str]) -> int:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_so_many_are_measured_at_once_and_no_more(bench: Bench, workers: int) -> None:
-    run = bench.drive(STAMPED + "echo 1", workers)
+    run = bench.drive(f"FIRST={workers}; {STAMPED} echo 1", workers)
     assert most_at_once(bench.stamps) == workers
     assert {stamp.split()[1] for stamp in bench.stamps} == {str(slot) for slot in range(workers)}
     assert all(row.latency == 1.0 for row in run.rows()) and not bench.said
@@ -187,3 +195,32 @@ def test_with_a_time_budget_nothing_is_ahead_before_a_training_has_ended(bench: 
         assert spec is not None and not search._ahead
         search._seconds = [1.0]
         assert search.due() and len(search._ahead) == 2
+
+
+def test_another_number_of_them_goes_on(bench: Bench, tiny: Dataset) -> None:
+    """As by `nas resume`; the run stays as it began."""
+    bench.drive(STAMPED + "echo 1", workers=1, trials=2)
+    assert most_at_once(bench.stamps) == 1
+    run = Run.open(bench.folder / "runs" / "one")
+    (bench.folder / "measure.sh").write_text(f"FIRST=5; {STAMPED} echo 1", "utf-8")  # two of them are over
+    driver.drive(run, Budget(trials=6), tiny, "cpu", None, Silent(), 3)
+    assert most_at_once(bench.stamps) == 3
+    assert Run.open(run.path).config == run.config and run.config.measuring.workers == 1
+
+
+def test_a_run_without_a_command_has_no_use_for_them(run: Run) -> None:
+    with pytest.raises(ValueError, match="one has no --cost-command: leave out --cost-workers"):
+        nas.open(run.path).resume(cost_workers=2)
+
+
+def test_each_of_them_is_tried_before_a_search(bench: Bench) -> None:
+    run = bench.drive("echo 1", workers=3, trials=1)
+    with gauge_of(run.config, bench.tiny, bench.said.append) as gauge:
+        assert gauge is not None and gauge.check() == {"latency": 1.0}
+    (bench.folder / "measure.sh").write_text("[ $NAS_COST_WORKER = 2 ] && { echo no route >&2; exit 1; }; echo 1")
+    with gauge_of(run.config, bench.tiny, bench.said.append) as gauge:
+        assert gauge is not None
+        with pytest.raises(
+            Unmeasured, match=r"^NAS_COST_WORKER 2: the command that measures latency failed: .*no route"
+        ):
+            gauge.check()
