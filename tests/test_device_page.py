@@ -68,7 +68,7 @@ def test_the_pi_s_command_sends_the_file_and_runs_the_script(folder: Path, devic
     (pi / "bench.py").write_text(SCRIPTS["bench.py"], "utf-8")
     program(pi / "env" / "bin" / "python", f'exec {sys.executable} "$@"')
     over_ssh = [command.template for command in commands() if "ssh" in command.template]
-    for template, host in zip(over_ssh, ("pi", "pi0"), strict=True):  # the second of several boards
+    for template, host in zip(over_ssh, ("pi", "pi0"), strict=True):  # the other one is the first of several boards
         program(folder / "ssh", f'test "$1" = {host} && cd pi && exec sh -c "$2"')
         command = CostCommand(("latency",), f"PATH={folder}:$PATH; {template}", attempts=1)
         assert 1e-5 < command.measure(device.files)["latency"] < 1
