@@ -198,13 +198,17 @@ class Run(run.Run):
         """Continue it, however it ended, and its control where it has one; returns it when it has ended again.
 
         With a new total of `trials` or `budget` it goes on beyond its end. `data_dir` and `table` say where the data or
-        the table are now, `device`, `workers`, `gpus` and `address` what computes.
+        the table are now, `device`, `workers`, `gpus` and `address` what computes, `cost_workers` how many networks its
+        commands measure at once.
 
         Raises:
             ValueError: Where another process drives it, or its data are no longer the same.
         """
         output, limit = Output(asked.progress), self.budget
-        self.config.measuring.check_trusted(self.name, asked.trust_commands)
+        measuring = self.config.measuring
+        measuring.check_trusted(self.name, asked.trust_commands)
+        if asked.cost_workers is not None and not measuring.commands:
+            raise ValueError(f"{self.name} has no --cost-command: leave out --cost-workers")
         if asked.trials is not None or asked.budget is not None:
             limit = Budget(asked.trials, None if asked.budget is None else number(asked.budget), limit.timing)
         cluster = choices.choose_cluster(asked, self.config.threads)
@@ -230,7 +234,9 @@ class Run(run.Run):
         if config.workload.tests:
             dataset = choices.with_test(dataset, source, output)
         output.say(going_on(self.name, config.data, limit, "" if config.table else place(where, cluster)))
-        self.ended = driver.to_the_end(self, limit, dataset, where, cluster, output, self.row_callback(asked.on_trial))
+        self.ended = driver.to_the_end(
+            self, limit, dataset, where, cluster, output, self.row_callback(asked.on_trial), asked.cost_workers
+        )
         alone = choices.place_alone(where, cluster, config.threads)
         shipping.finish(self, dataset, alone, output, path(asked.data_dir), asked.data)
         return self

@@ -55,7 +55,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_its_commands_are_read() -> None:
-    assert [(command.costs, command.formats) for command in commands()] == [(("latency",), ("onnx",))] * 3
+    assert [(command.costs, command.formats) for command in commands()] == [(("latency",), ("onnx",))] * 4
     others = re.findall(r"latency='(scp [^']*)'", PAGE)
     assert len(others) == 1 and CostCommand.parse(f"latency={others[0]}").formats == ("onnx",)
     assert CostCommand.parse("latency,energy=./it {tflite}").costs == ("latency", "energy")
@@ -67,11 +67,13 @@ def test_the_pi_s_command_sends_the_file_and_runs_the_script(folder: Path, devic
     (pi / "env" / "bin").mkdir(parents=True)
     (pi / "bench.py").write_text(SCRIPTS["bench.py"], "utf-8")
     program(pi / "env" / "bin" / "python", f'exec {sys.executable} "$@"')
-    program(folder / "ssh", 'test "$1" = pi && cd pi && exec sh -c "$2"')
-    (over_ssh,) = (command.template for command in commands() if "ssh" in command.template)
-    command = CostCommand(("latency",), f"PATH={folder}:$PATH; {over_ssh}", attempts=1)
-    assert 1e-5 < command.measure(device.files)["latency"] < 1
-    assert (pi / "net.onnx").read_bytes() == device.files["onnx"].read_bytes()
+    over_ssh = [command.template for command in commands() if "ssh" in command.template]
+    for template, host in zip(over_ssh, ("pi", "pi0"), strict=True):  # the other one is the first of several boards
+        program(folder / "ssh", f'test "$1" = {host} && cd pi && exec sh -c "$2"')
+        command = CostCommand(("latency",), f"PATH={folder}:$PATH; {template}", attempts=1)
+        assert 1e-5 < command.measure(device.files)["latency"] < 1
+        assert (pi / "net.onnx").read_bytes() == device.files["onnx"].read_bytes()
+        (pi / "net.onnx").unlink()
 
 
 def program(path: Path, text: str) -> None:
@@ -81,7 +83,7 @@ def program(path: Path, text: str) -> None:
 
 
 def test_a_device_that_fails_one_time_in_ten_measures_all(folder: Path, device: Device) -> None:
-    here, _, pretended = commands()
+    here, *_, pretended = commands()
     pi = RemoteDevice(CostCommand(pretended.costs, pretended.template, attempts=6), device.probe)
     said: list[str] = []
     quick = here.measure(device.files)["latency"]

@@ -175,6 +175,7 @@ TRIALS = Number(1, 1_000_000_000, whole=True)
 MACS = Number(1, 1e18)
 EXPONENT = Number(-10, 10)
 WORKERS = Number(1, 10_000, whole=True)
+COST_WORKERS = Number(1, 256, whole=True)  # each is a thread that waits
 
 
 def quoted(value: Any) -> str:

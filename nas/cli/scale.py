@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from nas.checks.kinds import FLAG, GROWTH, LINE, NAMED, SUBSET, TARGET, TIME, Amount
 from nas.checks.limits import BATCH, COUNT, PART, PIXELS, SEEDS, TRIALS, Number, Optional
+from nas.checks.schemas import RUNTIMES
 from nas.cli import common, scale_search
 from nas.options import panels
 from nas.options.commands import Classes
 from nas.options.groups import (
     MAYBE_LINE,
     MAYBE_PLACE,
+    ColumnOptions,
     DataOptions,
     MachineOptions,
     OutputOptions,
@@ -25,11 +27,12 @@ from nas.options.option import Option, number
 from nas.text.units import parse_bytes
 
 if TYPE_CHECKING:
+    from nas.scale.costs import Further
     from nas.scale.family import Limit, Member
 
 
 @dataclass(frozen=True, kw_only=True)
-class GridOptions(DataOptions, TrainingOptions, MachineOptions, OutputOptions):
+class GridOptions(ColumnOptions, DataOptions, TrainingOptions, MachineOptions, OutputOptions):
     """Of `nas scale --search`: how a grid is trained."""
 
     search: Annotated[
@@ -210,16 +213,30 @@ def _grow(asked: ScaleOptions) -> None:
         phis = parse_phi(asked.phi)
         with passing(f"working out {len(phis)} network{'s' * (len(phis) > 1)}", sys.stderr):
             members = [member(grows, value, own) for value in phis]
+    further = _further(asked, where)
     if not asked.table and len(members) == 1:
-        _one(members[0], asked.batch_size, where if asked.time else None, asked.out, asked.as_json)
+        timed = asked.time and "latency" not in further.names  # which is that
+        _one(members[0], asked.batch_size, where if timed else None, asked.out, asked.as_json, further)
     elif asked.out:
         raise ValueError("--out is for one network: leave out --table, and give one --phi")
     elif asked.as_json:
-        common.print_json([facts(m, asked.batch_size) for m in members])
+        common.print_json([facts(m, asked.batch_size, further.of(m)) for m in members])
     else:
-        with passing("working out their memory", sys.stderr):
-            drawn = family_table(members, asked.batch_size)
+        with passing("working out what they cost", sys.stderr):
+            drawn = family_table(members, asked.batch_size, further)
         common.to_stdout(drawn)
+
+
+def _further(asked: ScaleOptions, device: str) -> Further:
+    """Raises ValueError where a cost is asked for that nobody can tell here."""
+    from nas.scale.costs import Further, check_known
+    from nas.searching.choices import choose_costs
+
+    names = check_known(choose_costs(asked))
+    if "latency" not in names and (given := asked.changed("latency_runtime")):
+        raise ValueError(f"{', '.join(given)} is of --costs latency: add that, or leave it out")
+    where = device if asked.latency_runtime == RUNTIMES[0] else "cpu"  # onnxruntime has no other
+    return Further(names, asked.latency_runtime, where, asked.threads)
 
 
 def _check_together(asked: ScaleOptions) -> None:
@@ -253,7 +270,7 @@ def _limits(asked: ScaleOptions, device: str) -> list[Limit]:
     return limits
 
 
-def _one(found: Member, batch_size: int, device: str | None, out: Path | None, as_json: bool) -> None:
+def _one(found: Member, batch_size: int, device: str | None, out: Path | None, as_json: bool, further: Further) -> None:
     """Say all about one network, and write it. It is timed on `device`, if one is given."""
     import json
 
@@ -265,15 +282,16 @@ def _one(found: Member, batch_size: int, device: str | None, out: Path | None, a
         check_no_weights(out)
     with new_folder(out) if out else contextlib.nullcontext():  # now, so that the work does not end with nowhere to go
         took = seconds(found, device) if device else None
+        costs = further.of(found) if further.names else {}
         written = write_untrained(out, found) if out else []
     if not out:
         written = [Path(found.network.name.replace(":", "-").replace("/", "-") + ".json")]
         write_atomically(written[0], json.dumps(found.architecture(), indent=2) + "\n")
     if as_json:
         timed = {"seconds_per_image": took, "device": device}
-        common.print_json(facts(found, batch_size) | timed | {"written": [str(path) for path in written]})
+        common.print_json(facts(found, batch_size, costs) | timed | {"written": [str(path) for path in written]})
         return
-    common.to_stdout(explained(found, batch_size, took, device or ""))
+    common.to_stdout(explained(found, batch_size, took, device or "", further, costs))
     size = "" if found.data else f" --image-size {found.image_size}"  # else the file says it, and the data
     trained = f"nas train {written[0]}{size}"
     common.to_stdout(f"\nwrote {', '.join(map(str, written))}{' (untrained)' if out else ''}; `{trained}` trains it")

@@ -23,11 +23,13 @@ WIDER = 0.5  # by how much the formula of a triple that is measured at all may d
 def search(asked: GridOptions, base: str) -> None:
     """Train a grid of what grows from `base`, and say what is best and how sure that is."""
     from nas.data import is_folder, short_name
+    from nas.devices.measuring import Measuring
     from nas.ledger.config import Budget
     from nas.references.origin import origin_of, source_for
     from nas.references.resolve import resolve
     from nas.results import Run
     from nas.scale.announcement import announce
+    from nas.scale.costs import check_known
     from nas.scale.family import base_of
     from nas.scale.grid import candidates, grid_config
     from nas.searching import choices, driver
@@ -36,6 +38,9 @@ def search(asked: GridOptions, base: str) -> None:
     from searchspaces.images import built_for
 
     output, runs_dir = Output(asked.progress), Path(asked.runs_dir)
+    also = check_known(choices.choose_costs(asked))
+    if "latency" not in also and (given := asked.changed("latency_runtime")):
+        raise ValueError(f"{', '.join(given)} is of --costs latency: add that, or leave it out")
     cluster = choices.choose_cluster(asked, asked.threads)
     where = choices.choose_place(cluster, asked)
     origin = origin_of(base, resolve(base, runs_dir), runs_dir)
@@ -55,7 +60,9 @@ def search(asked: GridOptions, base: str) -> None:
         found = built_for(grows.channels, lambda: candidates(grows, triples, TARGET, asked.tolerance, asked.triples))
     if is_folder(source.name):  # from files, for the largest images
         dataset = replace(source, image_size=max(c.image_size for c in found)).load(output.log)
-    config = grid_config(grows, found, asked.seeds, dataset, source, recipe, where, asked.threads)
+    measuring = Measuring(runtime=asked.latency_runtime)
+    config = grid_config(grows, found, asked.seeds, dataset, source, recipe, where, asked.threads, also, measuring)
+    choices.check_latency(config, cluster)
     limit = Budget(asked.trials or config.space.size, None if asked.budget is None else number(asked.budget))
     why = f"as {origin.words} has it" if origin and asked.data is None else ""
     took = announce(config, found, source, why, dataset, limit, cluster, folder, output)

@@ -16,7 +16,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -29,6 +29,9 @@ from nas.text.visible import visible_in_line
 
 FORMATS = ("onnx", "pt2", "standalone", "state_dict", "tflite")
 """What a command may ask for, by the names of `nas export --to`. `nas.exports.measured` makes them."""
+
+WORKER = "NAS_COST_WORKER"
+"""What a command finds in its environment: which one it is of those that measure at the same time, from 0."""
 
 _IN_BRACES = re.compile(r"(?P<literal>\{\{\w+\}\})|(?<!\$)\{(?P<format>\w+)\}")  # ${HOME} is the shell's
 _LONGEST = 200  # characters of a line that somebody else wrote
@@ -44,9 +47,13 @@ class Unmeasured(ValueError):
     """Why a network's costs could not be measured, in a line."""
 
 
+Shell = Callable[[str, float], Ended]
+"""Runs a command for so many seconds at most, as `run_shell` does."""
+
+
 @dataclass(frozen=True)
 class CostCommand:
-    """What measures `costs` of a network: `template`, run by the shell with paths in its braces. Picklable.
+    """What measures `costs` of a network: `template`, run by the `shell` with paths in its braces. Picklable.
 
     A run that takes more than `timeout` seconds is ended. One that fails is tried again, `attempts` times in all.
     """
@@ -55,6 +62,7 @@ class CostCommand:
     template: str
     timeout: float = TIMEOUT
     attempts: int = ATTEMPTS
+    shell: Shell = field(default=partial(run_shell, variables={WORKER: "0"}), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         option = f"--cost-command {visible_in_line(','.join(self.costs))}".rstrip()
@@ -111,7 +119,7 @@ class CostCommand:
     def measure_once(self, files: Mapping[str, Path]) -> dict[str, float]:
         """The same, with one attempt. Raises Unmeasured with what was wrong."""
         try:
-            ended = run_shell(self.filled(files), self.timeout)
+            ended = self.shell(self.filled(files), self.timeout)
         except TimeoutError:
             raise Unmeasured(f"it had not ended after {format_seconds(self.timeout)}") from None
         except OSError as error:

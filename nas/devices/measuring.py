@@ -13,13 +13,15 @@ from nas.checks.schemas import RUNTIMES
 class Measuring:
     """`commands` of the user's own by the costs that they tell, `latency,energy`; see `nas.devices.command`.
 
-    Each has `timeout` seconds, and so many `attempts` with a network. Latency that no command tells is predicted by the
-    `table` of a device, or measured where networks are trained, by `runtime`.
+    Each has `timeout` seconds, and so many `attempts` with a network; `workers` networks are measured by them at the
+    same time. Latency that no command tells is predicted by the `table` of a device, or measured where networks are
+    trained, by `runtime`.
     """
 
     commands: Mapping[str, str] = field(default_factory=dict, hash=False)
     timeout: float = TIMEOUT
     attempts: int = ATTEMPTS
+    workers: int = 1
     runtime: str = RUNTIMES[0]
     table: str | None = None  # its file
     table_sha256: str | None = None

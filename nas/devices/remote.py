@@ -31,9 +31,9 @@ class RemoteDevice:
     command: CostCommand
     probe: Mapping[str, Path]
 
-    def check(self) -> dict[str, float]:
+    def check(self, sleep: Callable[[float], None] = time.sleep) -> dict[str, float]:
         """The costs of the probe. Raises Unmeasured where the command does not measure it: it never will, then."""
-        return self.command.measure(self.probe)
+        return self.command.measure(self.probe, sleep)
 
     def measure(self, files: Mapping[str, Path], sleep: Callable[[float], None] = time.sleep) -> dict[str, float]:
         """The costs of the network of `files`.
@@ -54,8 +54,14 @@ class RemoteDevice:
 
         A line is said before it and one after it.
         """
-        start, pause = time.monotonic(), FIRST
+        start = time.monotonic()
         say(f"the device is gone, and the search waits for it: {gone}")
+        self.until_back(sleep)
+        say(f"the device is back after {format_about(time.monotonic() - start)}, and the search goes on")
+
+    def until_back(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        """As `wait`, without a word."""
+        pause = FIRST
         while True:
             sleep(pause)
             try:
@@ -63,8 +69,7 @@ class RemoteDevice:
             except Unmeasured:
                 pause = min(LONGEST, 2 * pause)
             else:
-                break
-        say(f"the device is back after {format_about(time.monotonic() - start)}, and the search goes on")
+                return
 
     def measure_patiently(
         self, files: Mapping[str, Path], say: Callable[[str], None], sleep: Callable[[float], None] = time.sleep
@@ -73,10 +78,19 @@ class RemoteDevice:
 
         Where that is gone after each of `OFTEN` such measurements, that is taken for what the network does: Unmeasured.
         """
+        return self.measure_again(files, lambda gone: self.wait(gone, say, sleep), sleep)
+
+    def measure_again(
+        self,
+        files: Mapping[str, Path],
+        wait: Callable[[DeviceGone], None],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> dict[str, float]:
+        """As `measure_patiently`, with any `wait` that returns when the device is back."""
         for _ in range(OFTEN):
             try:
                 return self.measure(files, sleep)
             except DeviceGone as gone:
                 reason = str(gone)
-                self.wait(gone, say, sleep)
+                wait(gone)
         raise Unmeasured(f"the device was gone {OFTEN} times after this network was to be measured: {reason}")

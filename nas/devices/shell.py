@@ -11,7 +11,9 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
 
@@ -32,11 +34,18 @@ class Ended:
     complained: str
 
 
-def run_shell(command: str, timeout: float) -> Ended:
+class Stopped(BaseException):
+    """What a thread did has no use any more, since somebody asked for the end."""
+
+
+def run_shell(
+    command: str, timeout: float, variables: Mapping[str, str] | None = None, stop: threading.Event | None = None
+) -> Ended:
     """Run `command` by /bin/sh in the current folder; there is nothing for it to read.
 
-    Whatever of it still runs is ended when the shell has ended, when this process is interrupted, or after `timeout`
-    seconds, which raises TimeoutError. What made itself a session of its own, as a daemon does, goes on.
+    It has `variables` in its environment, beside those of this process. Whatever of it still runs is ended when the
+    shell has ended, when this process is interrupted, when another thread sets `stop`, which raises Stopped, or after
+    `timeout` seconds, which raises TimeoutError. What made itself a session of its own, as a daemon does, goes on.
     """
     process = subprocess.Popen(
         ["/bin/sh", "-c", command],
@@ -44,12 +53,13 @@ def run_shell(command: str, timeout: float) -> Ended:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        env=os.environ | (variables or {}),
     )
     assert process.stdout and process.stderr
     with process:  # it closes the pipes
         said, complained = _Tail(process.stdout), _Tail(process.stderr)
         try:
-            _follow(process, (said, complained), time.monotonic() + timeout)
+            _follow(process, (said, complained), time.monotonic() + timeout, stop)
         finally:
             _end(process)
         for tail in (said, complained):
@@ -88,8 +98,10 @@ class _Tail:
         return None if self._cut and filled[-1] == 0 else lines[filled[-1]].strip()
 
 
-def _follow(process: subprocess.Popen[bytes], tails: tuple[_Tail, ...], until: float) -> None:
-    """Read while the shell runs, so that no full pipe stops it. Raises TimeoutError at the time `until`."""
+def _follow(
+    process: subprocess.Popen[bytes], tails: tuple[_Tail, ...], until: float, stop: threading.Event | None
+) -> None:
+    """Read while the shell runs, so no full pipe stops it. Raises Stopped, and TimeoutError at the time `until`."""
     with selectors.DefaultSelector() as waiting:
         for tail in tails:
             waiting.register(tail.pipe, selectors.EVENT_READ, tail)
@@ -97,6 +109,8 @@ def _follow(process: subprocess.Popen[bytes], tails: tuple[_Tail, ...], until: f
             left = until - time.monotonic()
             if left <= 0:
                 raise TimeoutError
+            if stop is not None and stop.is_set():
+                raise Stopped
             for key, _ in waiting.select(min(left, _LOOK)):
                 if not key.data.read():
                     waiting.unregister(key.fileobj)

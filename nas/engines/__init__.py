@@ -24,6 +24,10 @@ class Trials(Protocol):
         """The next trial, or None when there are no more."""
         ...
 
+    def due(self) -> bool:
+        """Whether `ask` would answer at once. Where it would wait, this is called again a moment later."""
+        ...
+
     def stepped(self, spec: TrialSpec, epoch: int, step: int, steps: int) -> None:
         """Called now and then: the training is at `step` of the `steps` of `epoch`, each counted from 1."""
         ...

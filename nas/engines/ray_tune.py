@@ -205,12 +205,20 @@ class _Asker(Searcher):
     def suggest(self, trial_id: str) -> Any:
         if len(self._running) >= self._lookout.room:
             return None
+        if not self._lost and not self._is_due():
+            return None
         spec = self._lost.pop() if self._lost else self._ask()
         if spec is None:
             return None if self._running else Searcher.FINISHED  # what runs may have to be started again
         self._running.add(trial_id)
         self._began.setdefault(spec.number, time.perf_counter())
         return {"spec": spec}
+
+    def _is_due(self) -> bool:
+        if self._exhausted:
+            return True
+        with self._hooks() as trials:
+            return trials.due()
 
     def _ask(self) -> TrialSpec | None:
         if self._exhausted:

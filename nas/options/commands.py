@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, TARGET, TIME, Several, SomeData
-from nas.checks.limits import CHANNELS, CLASSES, PIXELS, SEED, SEEDS, SHARE, Number, Optional, Word
+from nas.checks.limits import CHANNELS, CLASSES, COST_WORKERS, PIXELS, SEED, SEEDS, SHARE, Number, Optional, Word
 from nas.checks.schemas import RUNTIMES
 from nas.options import names, panels
 from nas.options.groups import (
@@ -138,6 +138,15 @@ class ResumeOptions(ClusterOptions, PrintOptions):
     data_dir: DataDir = None
     table: Table = None
     trust_commands: TrustCommands = False
+    cost_workers: Annotated[
+        int | None,
+        Option(
+            Optional(COST_WORKERS),
+            "Networks that its --cost-command measures at the same time.",
+            panels.MACHINE,
+            usual="as it began",
+        ),
+    ] = None
     on_trial: OnTrial = None
 
 

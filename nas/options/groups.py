@@ -32,6 +32,7 @@ from nas.checks.kinds import (
 from nas.checks.limits import (
     BATCH,
     CHANNELS,
+    COST_WORKERS,
     COUNT,
     EPOCHS,
     EXPONENT,
@@ -312,8 +313,8 @@ class GoalOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasuringOptions(Options):
-    """Which costs are found out, beside those that are asked for, and how, where a network's layers do not tell."""
+class ColumnOptions(Options):
+    """Which further costs are found out of networks, and what their latency is measured by here."""
 
     costs: Annotated[
         str | Sequence[str] | None,
@@ -323,6 +324,20 @@ class MeasuringOptions(Options):
             panels.MEASURING,
         ),
     ] = None
+    latency_runtime: Annotated[
+        str,
+        Option(
+            Word(RUNTIMES),
+            f"What latency is measured by on this machine: {', '.join(RUNTIMES)}.",
+            panels.MEASURING,
+            metavar="NAME",
+        ),
+    ] = RUNTIMES[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuringOptions(ColumnOptions):
+    """How costs are found out where a network's layers do not tell them."""
 
     cost_commands: Annotated[
         Texts | None,
@@ -342,15 +357,14 @@ class MeasuringOptions(Options):
     cost_timeout: Annotated[
         float | str | None, Option(TIME, "How long such a command may take with one network.", panels.MEASURING)
     ] = TIMEOUT
-    latency_runtime: Annotated[
-        str,
+    cost_workers: Annotated[
+        int,
         Option(
-            Word(RUNTIMES),
-            f"What latency is measured by on this machine: {', '.join(RUNTIMES)}.",
+            COST_WORKERS,
+            "Networks that such commands measure at the same time; each finds its number, from 0, as NAS_COST_WORKER.",
             panels.MEASURING,
-            metavar="NAME",
         ),
-    ] = RUNTIMES[0]
+    ] = 1
     latency_table: Annotated[
         Path | str | None,
         Option(MAYBE_PLACE, "The table of a device, by `nas latency-table`: latency is predicted.", panels.MEASURING),

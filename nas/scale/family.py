@@ -228,14 +228,19 @@ def memory(of: Member, batch_size: int | None = None) -> int:
 
 def seconds(of: Member, device: str) -> float:
     """What one image takes, measured. Raises ValueError where the device has not the memory for it."""
+    check_memory(of, device, "--no-time")
+    repeats = min(30, max(1, int(3e10 / max(1, of.cost.macs))))  # some seconds of a CPU
+    return latency(of.build(), of.image_size, device, repeats=repeats, channels=of.base.channels)
+
+
+def check_memory(of: Member, device: str, instead: str) -> None:
+    """Raises ValueError where the device has not the memory for one image, with what else is to be done `instead`."""
     needed, there = memory(of), memory_of(device)
     if needed > there:
         raise ValueError(
             f"{of.network.name}, at phi {of.phi:g}, needs {format_bytes(needed)} of memory for one image, and {device} "
-            f"has {format_bytes(there)}: choose a smaller phi, or --no-time"
+            f"has {format_bytes(there)}: choose a smaller phi, or {instead}"
         )
-    repeats = min(30, max(1, int(3e10 / max(1, of.cost.macs))))  # some seconds of a CPU
-    return latency(of.build(), of.image_size, device, repeats=repeats, channels=of.base.channels)
 
 
 def solve(base: Base, limits: Sequence[Limit], compound: Compound = PAPER) -> tuple[Member, str]:

@@ -25,6 +25,7 @@ from torch import nn
 from nas.checks.schemas import GRID
 from nas.data.images import Dataset
 from nas.data.source import DataSource
+from nas.devices.measuring import Measuring
 from nas.ledger.config import Config
 from nas.network import Network
 from nas.references.resolve import described
@@ -270,14 +271,18 @@ def grid_config(
     recipe: Recipe,
     device: str,
     threads: int,
+    also: tuple[str, ...] = (),
+    measuring: Measuring = Measuring(),  # noqa: B008
 ) -> Config:
     """The run that trains `found`, which grew from `base`, `seeds` times each under `recipe`, on what `source` loads.
 
-    The recipe's image size is that of the largest, at which a folder of images has to be read.
+    The recipe's image size is that of the largest, at which a folder of images has to be read. What `also` is found out
+    of each network are costs, latency as `measuring` says.
     """
     space = ScalingGrid(base.network.text, base.image_size, tuple(c.text for c in found), seeds)
     recipe = replace(recipe, image_size=max(c.image_size for c in found))
     config = Config(
-        space, dataset.name, recipe, Reward(), EXHAUSTIVE, 0, device=device, threads=threads, kind=GRID_OF_SCALINGS
-    )
+        space, dataset.name, recipe, Reward(), EXHAUSTIVE, 0, device=device, threads=threads, kind=GRID_OF_SCALINGS,
+        also=also, measuring=measuring,
+    )  # fmt: skip
     return config.on(source, dataset)

@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from nas.checks.costs import kind_of
 from nas.files import write_all
 from nas.scale.grid import ALONE, kind
 from nas.scale.results import CONFIDENCE, GridResults, TripleResult
@@ -26,12 +27,25 @@ from scaling.compound import Compound
 
 # ------------------------------------------------------------------ for people
 
-HEADER = ("network", "alpha", "beta", "gamma", "pixels", "params", "MACs", "formula", "measured", "accuracy", "n")
+
+def _header(found: GridResults) -> tuple[str, ...]:
+    costs = [kind_of(name).title for name in found.costs]
+    return (
+        "network",
+        *("alpha", "beta", "gamma", "pixels"),
+        "params",
+        "MACs",
+        *costs,
+        "formula",
+        "measured",
+        "accuracy",
+        "n",
+    )
 
 
 def results_table(found: GridResults) -> str:
     """A row for each network: its factors, what they come to, and its accuracy."""
-    return table(HEADER, [_cells(found, result) for result in found.all])
+    return table(_header(found), [_cells(found, result) for result in found.all])
 
 
 def _cells(found: GridResults, result: TripleResult) -> tuple[str, ...]:
@@ -42,6 +56,7 @@ def _cells(found: GridResults, result: TripleResult) -> tuple[str, ...]:
         str(result.image_size),
         format_count(result.params),
         format_count(result.macs),
+        *(kind_of(name).format(result.costs.get(name)) for name in found.costs),
         f"x{c.ratio:.2f}",
         f"x{ratio:.2f}" if ratio else "-",
         format_spread(tuple(result.accuracies.values())) if result.accuracies else "-",
@@ -192,6 +207,7 @@ def _json_row(found: GridResults, result: TripleResult, best: TripleResult | Non
         "image_size": result.image_size,
         "params": result.params,
         "macs": result.macs,
+        **{name: result.costs.get(name) for name in found.costs},
         "formula_ratio": result.compound.ratio,
         "measured_ratio": found.ratio(result),
         "accuracy": mean(accuracies) if accuracies else None,
@@ -217,7 +233,8 @@ def to_csv(found: GridResults) -> str:
 
 def to_markdown(found: GridResults) -> str:
     """The table and the words, to keep."""
-    lines = [HEADER, ("---",) * len(HEADER), *(_cells(found, result) for result in found.all)]
+    header = _header(found)
+    lines = [header, ("---",) * len(header), *(_cells(found, result) for result in found.all)]
     rows = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     said = "\n".join(f"- {line}" for line in in_words(found))
     return f"# {found.run}: compound scaling on {found.data}\n\n{rows}\n\n{said}\n"

@@ -5,10 +5,12 @@ Everything here is of validation images: the test set is for networks that were 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from statistics import median
 
-from nas.ledger.run import Run
+from nas.ledger.run import Run, TrialRow
 from nas.scale.grid import COMPOUND, GRID_OF_SCALINGS, ScalingGrid, kind, name_of
 from nas.statistics.differences import LEARNED, Fit, Interval
 from nas.training.trial import State
@@ -28,6 +30,7 @@ class TripleResult:
     macs: int | None
     accuracies: dict[int, float]
     failures: dict[int, str]  # the reasons, by seed
+    costs: dict[str, float] = field(default_factory=dict)  # that were asked for; latency of the middle training
 
     @property
     def name(self) -> str:
@@ -44,6 +47,7 @@ class GridResults:
     seeds: int
     all: tuple[TripleResult, ...]
     num_classes: int | None = None
+    costs: tuple[str, ...] = ()  # columns beside parameters and multiply-adds
 
     @cached_property
     def fit(self) -> Fit[Compound] | None:
@@ -117,11 +121,19 @@ def results(run: Run) -> GridResults:
                 size.macs if size else None,
                 {seed: row.accuracy for seed, row in complete.items() if row.accuracy is not None},
                 {seed: row.reason for seed, row in done.items() if seed not in complete},
+                _costs_of(of_it, run.config.also),
             )
         )
     config = run.config
     classes = config.num_classes or len(config.validation or ()) or None  # the first was not always noted
-    return GridResults(run.name, space.base, config.data, space.seeds, tuple(found), classes)
+    columns = tuple(name for name in config.also if name not in ("params", "macs"))
+    return GridResults(run.name, space.base, config.data, space.seeds, tuple(found), classes, columns)
+
+
+def _costs_of(rows: Sequence[TrialRow], names: Sequence[str]) -> dict[str, float]:
+    """Of a network, of which these are trainings: counted ones are the same in each."""
+    known = {name: [row.costs[name] for row in rows if name in row.costs] for name in names}
+    return {name: median(figures) for name, figures in known.items() if figures}
 
 
 def grid_of(run: Run) -> ScalingGrid:

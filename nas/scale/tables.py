@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nas.checks.costs import kind_of
+from nas.scale.costs import Further, title
 from nas.scale.family import Member, by_formula, memory
 from nas.text.columns import table
 from nas.text.units import format_bytes, format_seconds
 
 
-def facts(m: Member, batch_size: int) -> dict[str, Any]:
-    """For `--json`: the network, what the formula alone would give, and its memory in bytes, computed."""
+def facts(m: Member, batch_size: int, further: Mapping[str, float] | None = None) -> dict[str, Any]:
+    """For `--json`: the network, what the formula alone would give, and its memory in bytes, computed.
+
+    `further` are costs that were asked for.
+    """
     plain = by_formula(m.base, m.phi, m.compound)
     formula = {"name": plain.network.name, **_json_factors(plain), "params": plain.cost.params, "macs": plain.cost.macs}
     bytes_needed = {"inference": memory(m), "training": memory(m, batch_size), "batch_size": batch_size}
-    return m.to_dict() | {"formula": formula, "memory": bytes_needed, "architecture": m.architecture()}
+    also = {"costs": dict(further)} if further else {}
+    return m.to_dict() | {"formula": formula, "memory": bytes_needed, "architecture": m.architecture()} | also
 
 
 def _json_factors(m: Member) -> dict[str, Any]:
     return {"width": m.at.width, "depth": m.at.depth, "image_size": m.image_size, "dropout": m.dropout}
 
 
-def family_table(members: Sequence[Member], batch_size: int) -> str:
-    """A row a network."""
+def family_table(members: Sequence[Member], batch_size: int, further: Further | None = None) -> str:
+    """A row a network, with a column for each of `further` costs."""
+    names = further.shown if further else ()
+    costs = [further.of(m) if further and names else {} for m in members]
     header = (
         "phi",
         "network",
@@ -36,6 +44,7 @@ def family_table(members: Sequence[Member], batch_size: int) -> str:
         "MACs",
         "activations",
         "memory",
+        *map(title, names),
         "from",
     )
     rows = [
@@ -47,11 +56,13 @@ def family_table(members: Sequence[Member], batch_size: int) -> str:
             f"{m.cost.macs:,}",
             f"{m.cost.activations:,}",
             format_bytes(memory(m, batch_size)),
+            *(kind_of(name).format(of[name]) for name in names),
             _origin(m),
         )
-        for m in members
+        for m, of in zip(members, costs, strict=True)
     ]
-    return f"{table(header, rows, words=['network', 'from'])}\n\n{_units(batch_size)}"
+    legend = "\n".join([_units(batch_size), *(further.legend if further else [])])
+    return f"{table(header, rows, words=['network', 'from'])}\n\n{legend}"
 
 
 def _factors(m: Member) -> tuple[str, str, str, str]:
@@ -69,8 +80,11 @@ def _units(batch_size: int) -> str:
     )
 
 
-def explained(m: Member, batch_size: int, image_seconds: float | None, device: str) -> str:
-    """All about one network: which factors were used and why, and what it costs."""
+def explained(
+    m: Member, batch_size: int, image_seconds: float | None, device: str, further: Further | None = None,
+    costs: Mapping[str, float] | None = None,
+) -> str:  # fmt: skip
+    """All about one network: which factors were used and why, and what it costs; `costs` are those of `further`."""
     formula = by_formula(m.base, m.phi, m.compound) if m.published else m
     columns = {"formula": formula} | ({"published": m} if m.published else {})
     names = ("width", "depth", "image size", "dropout", "params", "MACs")
@@ -84,8 +98,11 @@ def explained(m: Member, batch_size: int, image_seconds: float | None, device: s
         "in float32 at their peak)",
         *([f"time         {format_seconds(image_seconds)} an image, measured on {device}"] if image_seconds else []),
     ]
-    title = f"{m.network.name}: {m.base.name} at phi {m.phi:g}, for {m.base.num_classes:,} classes"
-    return "\n\n".join([title, table(header, rows), _why(m, formula), "\n".join(spent)])
+    if further and costs:
+        spent += [f"{title(name):<13}{kind_of(name).format(costs[name])}" for name in further.shown]
+        spent += further.legend
+    heading = f"{m.network.name}: {m.base.name} at phi {m.phi:g}, for {m.base.num_classes:,} classes"
+    return "\n\n".join([heading, table(header, rows), _why(m, formula), "\n".join(spent)])
 
 
 def _why(m: Member, formula: Member) -> str:

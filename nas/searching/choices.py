@@ -33,6 +33,7 @@ from nas.ledger.trust import AROUND, around, class_of_person, space_of_person, t
 from nas.options.commands import SearchOptions, TrainOptions
 from nas.options.groups import (
     ClusterOptions,
+    ColumnOptions,
     DeviceOptions,
     GoalOptions,
     MeasuringOptions,
@@ -369,7 +370,7 @@ def choose_limits(goal: GoalOptions, reward: Reward) -> dict[str, float]:
     return limits
 
 
-def choose_costs(asked: MeasuringOptions) -> tuple[str, ...]:
+def choose_costs(asked: ColumnOptions) -> tuple[str, ...]:
     """Further costs, as columns alone. Raises ValueError where one can be none."""
     given = asked.costs or ()
     return in_order(check_cost(name) for name in (parse_names(given) if isinstance(given, str) else given))
@@ -385,6 +386,8 @@ def choose_measuring(asked: MeasuringOptions) -> Measuring:
     usual = defaults_of(MeasuringOptions)
     if asked.cost_timeout != usual["cost_timeout"] and not commands:
         raise ValueError("--cost-timeout is of --cost-command: add that, or leave it out")
+    if asked.cost_workers != usual["cost_workers"] and not commands:
+        raise ValueError("--cost-workers are of --cost-command: add that, or leave them out")
     by_runtime = asked.latency_runtime != usual["latency_runtime"]
     ways = ["--cost-command latency"] * ("latency" in told) + ["--latency-table"] * (asked.latency_table is not None)
     ways += ["--latency-runtime"] * by_runtime
@@ -397,6 +400,7 @@ def choose_measuring(asked: MeasuringOptions) -> Measuring:
     return Measuring(
         {",".join(command.costs): command.template for command in commands.values()},
         number(asked.cost_timeout),
+        workers=asked.cost_workers,
         runtime=asked.latency_runtime,
         table=None if table is None else str(table),
         table_sha256=sha256,

@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
 def to_the_end(
     run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, output: Output,
-    on_trial: Callable[[TrialRow], None] | None = None,
+    on_trial: Callable[[TrialRow], None] | None = None, cost_workers: int | None = None,
 ) -> str:  # fmt: skip
     """Drive `run` until its end, and the runs that follow it; returns what was done last and why it ended.
 
     `dataset` has its test images where its workload `tests`; `on_trial` is told of the trials of `run` alone.
+    So many `cost_workers` measure its networks by commands; None: as the runs say.
     KeyboardInterrupt passes, with a note of how to go on. Raises ValueError where the ledger cannot be written, and
     DeviceFault where the device is broken.
     """
@@ -44,10 +45,10 @@ def to_the_end(
             if run.config.workload.is_over(run, budget):
                 ended = f"{run.name} had ended"
             else:
-                ended = _watched(run, budget, dataset, device, cluster, output, on_trial)
+                ended = _watched(run, budget, dataset, device, cluster, output, on_trial, cost_workers)
             for then in run.config.workload.after(run, budget):
                 output.say(f"\n{ended}.\n\n{then.words}:\n")
-                ended = _watched(then.run, then.budget, dataset, device, cluster, output)
+                ended = _watched(then.run, then.budget, dataset, device, cluster, output, None, cost_workers)
     except DeviceFault as fault:
         raise DeviceFault(f"{fault}. No trial has failed of it: {goes_on}, in a new process") from fault
     except KeyboardInterrupt as stop:
@@ -61,20 +62,23 @@ def to_the_end(
 
 def _watched(
     run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, output: Output,
-    on_trial: Callable[[TrialRow], None] | None = None,
+    on_trial: Callable[[TrialRow], None] | None = None, cost_workers: int | None = None,
 ) -> str:  # fmt: skip
     """Drive `run` under the eyes of whoever has the `output`."""
     shown = watch_search(output.kind, run.name)
     with contextlib.closing(shown if on_trial is None else Telling(shown, on_trial)) as watched:
-        return drive(run, budget, dataset, device, cluster, watched)
+        return drive(run, budget, dataset, device, cluster, watched, cost_workers)
 
 
-def drive(run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, progress: Progress) -> str:
+def drive(
+    run: Run, budget: Budget, dataset: Dataset, device: str, cluster: Cluster | None, progress: Progress,
+    cost_workers: int | None = None,
+) -> str:  # fmt: skip
     """Have the trials of `run` evaluated until its end; returns what was done and why it ended."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     table = table_of(run.config)
     run.config.source.check_unchanged(dataset, "run")
-    with run.driving() as study, gauge_of(run.config, dataset, progress.noted) as gauge:
+    with run.driving() as study, gauge_of(run.config, dataset, progress.noted, cost_workers) as gauge:
         search = run.config.workload.trials(run, study, budget, progress, dataset, table, gauge)
         _evaluate(search, dataset, device, cluster)
         search.note_end()

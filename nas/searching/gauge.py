@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cached_property
@@ -15,6 +14,7 @@ from nas.data.images import Dataset
 from nas.devices.command import CostCommand, Unmeasured
 from nas.devices.measuring import Measuring
 from nas.devices.remote import RemoteDevice
+from nas.devices.slots import Measurement, Slots
 from nas.latencies.table import LatencyTable, read_once
 from nas.ledger.config import Config
 from nas.network import Network
@@ -22,25 +22,31 @@ from searchspaces import Arch, Space
 
 
 class Gauge:
-    """Measures networks for images of a `shape`: (classes, pixels a side, channels), each once.
+    """Measures networks for images of a `shape`: (classes, pixels a side, channels), each once, `workers` at a time.
 
-    Each is made a file of, with random weights: what a network costs does not depend on them. Where the device is gone
-    it waits, and `say` hears of that. To be closed: it keeps the files of a network that any device can measure.
+    Each is made a file of, with random weights: what a network costs does not depend on them. Files are made where
+    `begin` is called, since PyTorch's export is for one thread at a time; commands are waited for elsewhere. Where a
+    device is gone it waits, and `say` hears of that. To be closed, which ends what is measured.
     """
 
     def __init__(
-        self, measuring: Measuring, space: Space, shape: tuple[int, int, int], say: Callable[[str], None]
+        self,
+        measuring: Measuring,
+        space: Space,
+        shape: tuple[int, int, int],
+        say: Callable[[str], None],
+        workers: int | None = None,
     ) -> None:
         self.names = frozenset(measuring.told)
         self._space, self._shape, self._say = space, shape, say
         self._table = _table_of(measuring, space, shape)
-        self.waited = 0.0  # seconds for a device that was gone
-        self._known: dict[str, dict[str, float]] = {}  # by the network's text: a comparison has several seeds of each
+        self._known: dict[str, Measurement] = {}  # by the network's text: a comparison has several seeds of each
         self._open = ExitStack()
         self._commands = [
             CostCommand.parse(f"{names}={command}", measuring.timeout, measuring.attempts)
             for names, command in measuring.commands.items()
         ]
+        self.workers = (workers or measuring.workers) if self._commands else 1
 
     def __enter__(self) -> Self:
         return self
@@ -48,57 +54,86 @@ class Gauge:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def measure(self, network: Network, arch: Arch) -> dict[str, float]:
-        """What is told of `network`, of that `arch` of the space.
-
-        Raises Unmeasured where it, and not every other, cannot be measured.
-        """
+    def begin(self, network: Network, arch: Arch) -> Measurement:
+        """Have `network`, of that `arch` of the space, measured, where it is not, or is being, already."""
         if network.text not in self._known:
-            found = {} if self._table is None else {"latency": self._table.predict(self._space, arch).seconds}
-            for device in self._devices:
-                with self._files(device.command, network) as files:
-                    found |= device.measure_patiently(files, self._say, self._sleep)
-            self._known[network.text] = found
+            known = {} if self._table is None else {"latency": self._table.predict(self._space, arch).seconds}
+            self._known[network.text] = measurement = self._measurement(known, network)
+            if not measurement.done:
+                self._slots.put(measurement)
         return self._known[network.text]
 
-    def _sleep(self, seconds: float) -> None:
-        self.waited += seconds
-        time.sleep(seconds)
+    def wait(self) -> None:
+        """Return when anything has changed since the last time, of which `say` hears in `hear`."""
+        self._slots.wait()
+
+    def hear(self) -> None:
+        """Have said what there is to be said of devices that are gone or back."""
+        if self._commands:
+            for line in self._slots.lines():
+                self._say(line)
+
+    @property
+    def waited(self) -> float:
+        """Seconds in which nothing could be measured that was to be, since devices were gone."""
+        return self._slots.waited if self._commands else 0.0
 
     def check(self) -> dict[str, float]:
-        """The costs of the smallest network. Raises Unmeasured where a command does not tell them: it never will."""
-        return {name: cost for device in self._devices for name, cost in device.check().items()}
+        """The costs of the smallest network. Raises Unmeasured where a command does not tell them: it never will.
+
+        It is measured as often as there are workers, by each of them.
+        """
+        return self._slots.check()
 
     @cached_property
-    def _devices(self) -> list[RemoteDevice]:
-        """What each command measures on, with the files of a network that tells whether that is there."""
+    def _slots(self) -> Slots:
+        """What the commands measure on, with the files of a network that tells whether that is there."""
         from nas.exports.measured import probe_files  # of a floor above
 
-        return [RemoteDevice(command, probe_files(command, *self._shape, self._folder())) for command in self._commands]
+        devices = [
+            RemoteDevice(command, probe_files(command, *self._shape, self._open.enter_context(_folder())))
+            for command in self._commands
+        ]
+        slots = Slots(devices, self.workers)
+        self._open.callback(slots.close)
+        return slots
 
-    def _folder(self) -> Path:
-        return Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="nas-")))
-
-    @contextlib.contextmanager
-    def _files(self, command: CostCommand, network: Network) -> Iterator[dict[str, Path]]:
+    def _measurement(self, known: dict[str, float], network: Network) -> Measurement:
+        """Of `network`, with its files. They are kept until it has ended."""
         from nas.exports.measured import files_for  # of a floor above
 
-        with tempfile.TemporaryDirectory(prefix="nas-") as folder:
+        with ExitStack() as kept:
             try:
-                files = files_for(command, network, *self._shape, Path(folder))
+                files = [
+                    files_for(command, network, *self._shape, kept.enter_context(_folder()))
+                    for command in self._commands
+                ]
             except ValueError as error:
-                raise Unmeasured(str(error)) from error
-            yield files
+                failed = Measurement(known)
+                failed.end(Unmeasured(str(error)))
+                return failed
+            return Measurement(known, files, kept.pop_all())
 
 
 @contextlib.contextmanager
-def gauge_of(config: Config, dataset: Dataset, say: Callable[[str], None]) -> Iterator[Gauge | None]:
-    """What measures the networks of a search on `dataset`; None where their layers tell all that it asks for."""
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="nas-") as folder:
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def gauge_of(
+    config: Config, dataset: Dataset, say: Callable[[str], None], workers: int | None = None
+) -> Iterator[Gauge | None]:
+    """What measures the networks of a search on `dataset`; None where their layers tell all that it asks for.
+
+    So many `workers` do it at the same time; None: as many as `config` has.
+    """
     if not config.measuring.told:
         yield None
         return
     shape = dataset.num_classes, config.recipe.size_on(dataset), dataset.channels
-    with Gauge(config.measuring, config.space, shape, say) as gauge:
+    with Gauge(config.measuring, config.space, shape, say, workers) as gauge:
         yield gauge
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from nas.checks.costs import OF_LAYERS, above_limit, kind_of, option
 from nas.data.images import Dataset
 from nas.devices.command import Unmeasured
 from nas.devices.place import PLACE, Places
+from nas.devices.slots import Measurement
 from nas.ledger.config import Budget
 from nas.ledger.drafts import Draft, Drafts
 from nas.ledger.experience import experience_of
@@ -54,6 +55,18 @@ class Progress(Protocol):
     def finished(self, row: TrialRow, best: TrialRow | None, seconds_left: float | None) -> None: ...
 
 
+@dataclass(frozen=True, eq=False)
+class _Ahead:
+    """A trial that is in the ledger, and will be trained where its network is within the limits.
+
+    `measurement` is what that waits for; None: for nothing.
+    """
+
+    spec: TrialSpec
+    arch: Arch
+    measurement: Measurement | None
+
+
 class Search:
     """The trials of `run`, asked and told in any order, several at once where the engine has workers.
 
@@ -61,6 +74,9 @@ class Search:
     What is no trial of the space is noted as failed where it has not ended, and passed over. A network that is in the
     ledger already is not trained again: its trial gets the result of the one that trained it (`duplicate_of`),
     and counts for nothing in the budget. With a table of published results nothing is trained at all.
+
+    Where a `gauge` measures several networks at once, so many are proposed ahead of their trainings, and measured while
+    others are trained. As long as one is trained at a time, they are trained in the order of their proposals.
     """
 
     def __init__(
@@ -107,6 +123,9 @@ class Search:
         self._seconds_before = budget.timing + busy_seconds(trials)
         self._places = Places(study)
         self.gauge = gauge
+        self._ahead: list[_Ahead] = []  # proposed, and not known to be within the limits yet
+        self._due: TrialSpec | None = None  # what `ask` gives next
+        self._in_vain = 0  # proposals in a row of which no training came
         clock = Clock(self.config.measuring.runtime, self.config.limits.get("latency"))
         self._clock = clock if self.config.times_networks else None
         self._failures = 0  # in a row, in this process
@@ -132,10 +151,42 @@ class Search:
 
     def ask(self) -> TrialSpec | None:
         """The next training to do; None when the budget is spent or the strategy has nothing new."""
-        for _ in range(MAX_DUPLICATES):
+        while not self.due():
+            assert self.gauge is not None
+            self.gauge.wait()
+        spec, self._due, self._in_vain = self._due, None, 0
+        return spec
+
+    def due(self) -> bool:
+        """Whether `ask` would answer at once; if not, the networks that come next are being measured.
+
+        To be called now and then until it is so: it takes what was measured, and proposes what is to be.
+        """
+        while self._due is None:
+            self._propose_ahead()
+            if self.gauge is not None:
+                self.gauge.hear()
+            if (one := self._measured()) is None:
+                return not self._ahead
+            self._ahead.remove(one)
+            if self._is_affordable(one):
+                self._due = one.spec
+        return True
+
+    def _propose_ahead(self) -> None:
+        """Propose until so many networks as can be measured at once are, or until there is an end."""
+        most = 1 if self.gauge is None else self.gauge.workers
+        if self.budget.seconds is not None and not self._seconds:  # how long trainings take is not known yet
+            most = max(1, min(most, self._pace.at_once - len(self._running) + len(self._ahead)))
+        while len(self._ahead) < most:
+            if self._in_vain >= MAX_DUPLICATES:
+                too_large = " or too large" if self.config.limits else ""
+                said = f"the strategy proposed {MAX_DUPLICATES} trained{too_large} networks in a row"
+                self.ended = f"{said}: it has nothing new{self._least_refused()}"
+                return
             if self._spent():
-                return None
-            spec = None
+                return
+            self._in_vain += 1
             with self.run.together():
                 draft = self._propose()
                 if draft is None:
@@ -144,15 +195,32 @@ class Search:
                 key = self.config.space.canonical(arch)
                 if key in self._trained:
                     self._tell_duplicate(draft.enter(self.study), self.study._storage.get_trial(self._trained[key]))
-                elif key in self._being_trained:
+                    continue
+                if key in self._being_trained:
                     self._being_trained[key].append(draft.enter(self.study))
-                else:
-                    spec = self._start(draft, arch)
-            if spec is not None and self._is_affordable(spec, arch):
-                return spec
-        too_large = " or too large" if self.config.limits else ""
-        said = f"the strategy proposed {MAX_DUPLICATES} trained{too_large} networks in a row: it has nothing new"
-        self.ended = f"{said}{self._least_refused()}"
+                    continue
+                spec = self._start(draft, arch)
+            if spec is not None:
+                self._ahead.append(_Ahead(spec, arch, self._measurement(spec, arch)))
+
+    def _measurement(self, spec: TrialSpec, arch: Arch) -> Measurement | None:
+        """Of the network of `spec`, begun now; None where all that could be measured is known."""
+        noted = _costs_in(self._running[spec.number].user_attrs)
+        if self.gauge is None or self.gauge.names <= noted.keys():
+            return None
+        return self.gauge.begin(spec.network, arch)
+
+    def _measured(self) -> _Ahead | None:
+        """The first that can be judged; None where that is to be waited for.
+
+        Where one is trained at a time it is the first of all, so that another time does not change the order. Only what
+        waits for a device that is gone lets others pass.
+        """
+        for one in self._ahead:
+            if one.measurement is None or one.measurement.done:
+                return one
+            if self._pace.at_once == 1 and not one.measurement.stuck:
+                return None
         return None
 
     def stepped(self, spec: TrialSpec, epoch: int, step: int, steps: int) -> None:
@@ -197,8 +265,9 @@ class Search:
         that is given up.
         """
         self.take_back()
-        for trial in self._running.values():
-            if not self._ended(trial):
+        ahead = {one.spec.number for one in self._ahead}
+        for number, trial in self._running.items():
+            if number not in ahead and not self._ended(trial):
                 trial.set_user_attr("device_faults", _device_faults(trial) + 1)
 
     def tell(self, spec: TrialSpec, result: TrialResult) -> None:
@@ -279,6 +348,7 @@ class Search:
 
     def _spent(self) -> bool:
         """Whether there is no trial, or not the time for one, left; or nothing works any more."""
+        self.ended = ""
         if len(self._trained) + len(self._being_trained) >= self.config.space.size:
             self.ended = f"that is all there is in the space {self.config.space.name}"
         elif self.budget.trials is not None and self.trained >= self.budget.trials:
@@ -301,13 +371,14 @@ class Search:
         return f"; {'; '.join(said)}" if said and self._best is None else ""
 
     def _would_end_late(self, budget: float) -> bool:
-        """A trial started now would end after the budget, judged by the median trial; the first one may.
+        """A trial proposed now would end after the budget, judged by the median trial; the first one may.
 
         So it may where timing networks took all of a budget of a few seconds.
         """
         if not self.trained:
             return False
-        return self.seconds_spent + (_middle(self._seconds) if self._seconds else 0.0) > budget
+        turns = 1 + len(self._ahead) / self._pace.at_once  # what is ahead will be trained before it
+        return self.seconds_spent + (turns * _middle(self._seconds) if self._seconds else 0.0) > budget
 
     def _propose(self) -> Draft | None:
         """The next trial with its choices; None where it can have none, and has been noted as failed.
@@ -391,27 +462,26 @@ class Search:
             return describe(error)
         return costs
 
-    def _is_affordable(self, spec: TrialSpec, arch: Arch) -> bool:
-        """Whether the network of `spec` is to be trained, by what is measured of it before; that is noted."""
-        trial = self._running[spec.number]
-        if self.gauge is not None and not self.gauge.names <= _costs_in(trial.user_attrs).keys():
+    def _is_affordable(self, one: _Ahead) -> bool:
+        """Whether the network is to be trained, by what was measured of it; that is noted."""
+        trial = self._running[one.spec.number]
+        if one.measurement is not None:
             try:
-                found = self._told(spec.network, arch)
+                found = self._told(one.measurement)
             except Unmeasured as error:
-                self.tell(spec, TrialResult(State.FAILED, 0.0, reason=str(error)))
+                self.tell(one.spec, TrialResult(State.FAILED, 0.0, reason=str(error)))
                 return False
             with self.run.together():
                 for name, value in _noted(trial, found).items():
                     trial.set_user_attr(name, value)
-                if self._is_refused(trial, arch, found):
+                if self._is_refused(trial, one.arch, found):
                     return False
-        self.progress.started(spec, size_in(trial.user_attrs))
+        self.progress.started(one.spec, size_in(trial.user_attrs))
         return True
 
-    def _told(self, network: Network, arch: Arch) -> dict[str, float]:
+    def _told(self, measurement: Measurement) -> dict[str, float]:
         """What is told of a network. Raises Unmeasured where it cannot be measured, or has no reward with that."""
-        assert self.gauge is not None
-        found = self.gauge.measure(network, arch)
+        found = measurement.found()
         try:
             self.config.reward.check(found)
         except ValueError as error:

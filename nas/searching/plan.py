@@ -127,7 +127,8 @@ def announce(
         for line in _predicted(config):
             output.say(line)
     for names, command in config.measuring.commands.items():
-        output.say(f"{names.replace(',', ' and '):9s} by `{command}`")
+        together = f", {config.measuring.workers} networks at once" if config.measuring.workers > 1 else ""
+        output.say(f"{names.replace(',', ' and '):9s} by `{command}`{together}")
     for number, words in enumerate(_before(config, experience)):
         output.say(f"{'' if number else 'earlier':10s}{words}")
     began = time.monotonic()

@@ -16,6 +16,8 @@ N = TypeVar("N", int, float)
 _COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9}
 _BYTES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2.0**10, "mi": 2.0**20, "gi": 2.0**30, "ti": 2.0**40}
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SPELLED = {"sec": "s", "second": "s", "min": "m", "minute": "m", "hr": "h", "hour": "h", "day": "d"}
+_SECONDS |= {word: _SECONDS[unit] for name, unit in _SPELLED.items() for word in (name, f"{name}s")}
 _JOULES = {"nJ": 1e-9, "uJ": 1e-6, "µJ": 1e-6, "μJ": 1e-6, "mJ": 1e-3, "J": 1.0, "kJ": 1e3}  # mJ is no MJ
 
 
@@ -38,7 +40,7 @@ def parse_whole(text: str | float) -> int:
 
 
 def parse_seconds(text: str | float) -> float:
-    """`20m` -> 1200, `1h30m` -> 5400, `5ms` -> 0.005, `850us` -> 0.00085; what is no text is seconds.
+    """`20m`, `20 min` -> 1200, `1h30m`, `1 hour 30 minutes` -> 5400, `5ms` -> 0.005; what is no text is seconds.
 
     Raises ValueError for anything else. A text without a unit is none: who types 20 may mean minutes.
     """

@@ -41,6 +41,9 @@ class Listed:
         assert 1 <= epoch <= spec.recipe.epochs and 1 <= step <= steps
         self.steps.append((spec.number, epoch, step, steps))
 
+    def due(self) -> bool:
+        return True
+
     def ask(self) -> TrialSpec | None:
         if self.left:
             return self.left.pop(0)

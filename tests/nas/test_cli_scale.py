@@ -61,10 +61,40 @@ def test_limits_are_solved_and_a_network_is_written(cli: Cli, tmp_path: Path) ->
     assert code == 2 and "has the weights of another training" in err
 
 
+def test_further_costs_are_columns(cli: Cli) -> None:
+    asked = ("--base", "resnet8", "--phi", "0..1", "--batch-size", "1")
+    code, out, _ = cli(*asked, "--costs", "flash, memory,activations,latency")
+    header = next(line for line in out.splitlines() if line.startswith("phi"))
+    assert code == 0 and header.split("MACs")[1].split() == [
+        "activations", "memory", "memory", "(int8)", "flash", "(int8)", "latency", "from",
+    ]  # fmt: skip
+    assert "memory (int8) and flash (int8): of a microcontroller" in out
+    assert "latency: of one image by pytorch on cpu, measured." in out
+    code, out, _ = cli(*asked, "--costs", "flash,activations", "--json")
+    base, grown = json.loads(out)
+    assert code == 0 and list(base["costs"]) == ["activations", "flash"]
+    assert base["costs"]["activations"] == base["activations"] and base["memory"]["batch_size"] == 1
+    assert 70_000 < base["costs"]["flash"] < grown["costs"]["flash"]
+    code, out, _ = cli(*asked, "--json")
+    assert all("costs" not in row for row in json.loads(out))
+
+
+def test_further_costs_of_one_network(cli: Cli) -> None:
+    code, out, _ = cli("--base", "resnet8", "--phi", "1", "--batch-size", "1", "--costs", "flash,latency")
+    assert code == 0 and "\nflash (int8) " in out and "\nlatency      " in out and "\ntime " not in out
+    code, out, _ = cli("--base", "resnet8", "--phi", "1", "--batch-size", "1", "--costs", "latency", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["costs"]["latency"] > 0 and found["seconds_per_image"] is None
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
         ((), "say how large"),
+        (("--phi", "1", "--costs", "energy"), "--costs: energy is measured on a device by nas search alone"),
+        (("--phi", "1", "--costs", "Power"), "or one of your own in small letters"),
+        (("--phi", "1", "--costs", "latency"), "choose a smaller phi, or leave latency out of --costs"),
+        (("--phi", "1", "--latency-runtime", "onnxruntime"), "--latency-runtime is of --costs latency"),
         (("--phi", "1", "--target-macs", "1G"), "not both"),
         (("--phi", "x"), "--phi is a number or a range"),
         (("--target-macs", "-1G"), "is not a number"),

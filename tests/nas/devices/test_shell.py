@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.devices.shell import KEPT, Ended, run_shell
+from nas.devices.shell import KEPT, Ended, Stopped, run_shell
 
 WORLDS_OWN = "import os, sys, time; os.setsid(); print(os.getpid(), flush=True); time.sleep(30)"
 
@@ -92,3 +92,17 @@ def test_an_interruption_ends_it(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_shell(f"echo $$ > {noted}; sleep 30", 20)
     assert not is_running(int(noted.read_text("utf-8")))
+
+
+def test_another_thread_may_end_it() -> None:
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    began = time.monotonic()
+    with pytest.raises(Stopped):
+        run_shell("sleep 30", 60, stop=stop)
+    assert time.monotonic() - began < 20
+
+
+def test_it_has_variables_beside_those_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HERE", "a")
+    assert run_shell("echo $HERE $OWN", 20, {"OWN": "b"}).said == "a b"

@@ -26,6 +26,9 @@ class Listed:
     def stepped(self, spec: TrialSpec, epoch: int, step: int, steps: int) -> None:
         self.steps.append((epoch, step, steps))
 
+    def due(self) -> bool:
+        return True
+
     def ask(self) -> TrialSpec | None:
         return self.left.pop(0) if self.left else None
 

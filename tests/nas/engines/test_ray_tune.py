@@ -58,6 +58,9 @@ class Listed:
     def stepped(self, spec: TrialSpec, epoch: int, step: int, steps: int) -> None:
         self.steps.append((spec.number, epoch, step, steps))
 
+    def due(self) -> bool:
+        return True
+
     def ask(self) -> TrialSpec | None:
         return self.left.pop(0) if self.left else None
 
@@ -226,6 +229,9 @@ class Endless:
     number = 0
     def ready(self, at_once): pass
     def stepped(self, spec, *at): pass
+    def due(self) -> bool:
+        return True
+
     def ask(self):
         self.number += 1
         return TrialSpec(self.number, Designed("resnet20"), Recipe(subset=100, epochs=1000), 0)
@@ -360,3 +366,21 @@ def test_how_many_share_the_memory_of_a_machine() -> None:
     assert ray_tune.Cluster(workers=1).on_a_machine == 1
     assert ray_tune.Cluster(gpus=2, gpus_per_trial=0.5, on="cpu").on_a_machine == 4
     assert ray_tune.Cluster(address="auto").on_a_machine == os.cpu_count()
+
+
+def test_while_networks_are_measured_nothing_is_started() -> None:
+    """And what has ended is heard of: a worker that is free asks again."""
+
+    class Measuring(Listed):
+        is_due = False
+
+        def due(self) -> bool:
+            return self.is_due
+
+    trials = Measuring(resnet20)
+    asker = ray_tune._Asker(ray_tune._Hooks(trials), type("Room", (), {"room": 2})())
+    assert asker.suggest("a") is None and trials.left
+    trials.is_due = True
+    assert asker.suggest("a")["spec"].number == 0 and asker.suggest("b") is None
+    asker.on_trial_complete("a")
+    assert asker.suggest("c") == ray_tune.Searcher.FINISHED

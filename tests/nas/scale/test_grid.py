@@ -177,6 +177,18 @@ def test_an_end_before_all_is_trained_has_whole_rounds_and_says_what_is_missing(
     assert results(run).missing == 0
 
 
+def test_further_costs_are_found_of_each_network(
+    config: Config, tiny: Dataset, tmp_path: Path, pretended: None
+) -> None:
+    run = grid_run(tmp_path / "one", dataclasses.replace(config, also=("activations", "memory", "flash")))
+    drive(run, tiny, Budget(trials=NETWORKS + 1))
+    found = results(run)
+    assert found.costs == ("activations", "memory", "flash")
+    assert all(result.costs.keys() == set(found.costs) for result in found.all)
+    base, *grown = found.all
+    assert all(result.costs["flash"] >= base.costs["flash"] for result in grown)
+
+
 def test_killed_anywhere_it_goes_on_as_if_nothing_had_happened(
     config: Config, tiny: Dataset, tmp_path: Path, pretended: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

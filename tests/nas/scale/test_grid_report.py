@@ -123,6 +123,19 @@ def test_table_json_and_csv_agree() -> None:
     assert f"{100 * figures['accuracy']:.1f} ± {100 * figures['deviation']:.1f} %" in results_table(found)
 
 
+def test_further_costs_are_columns_of_all_three() -> None:
+    found = made_up(noise=0.001)
+    rows = tuple(replace(result, costs={"flash": 2e5, "latency": 0.002}) for result in found.all[:-1])
+    found = replace(found, costs=("flash", "latency"), all=(*rows, found.all[-1]))
+    header, _, first, *_, last = results_table(found).splitlines()
+    assert header.split()[6:9] == ["MACs", "flash", "latency"] and "200 kB" in first and "2ms" in first
+    assert last.split()[7:9] == ["-", "-"]
+    assert to_json(found)["networks"][0]["flash"] == 2e5
+    lines = list(csv.DictReader(io.StringIO(to_csv(found))))
+    assert lines[0]["latency"] == "0.002" and lines[-1]["latency"] == ""
+    assert "| MACs | flash | latency | formula |" in to_markdown(found)
+
+
 def test_the_report_is_kept_beside_the_ledger(tmp_path: Path) -> None:
     found = made_up(noise=0.003)
     markdown, values, picture = write(found, tmp_path)

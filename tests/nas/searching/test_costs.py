@@ -176,6 +176,8 @@ def test_a_network_that_is_too_slow_here_is_not_trained(tmp_path: Path, config: 
         ({"costs": "power"}, "nothing here measures power"),
         ({"cost_commands": {"latency": "bench"}}, "--cost-command latency: the command takes no network"),
         ({"cost_timeout": 5.0}, "--cost-timeout is of --cost-command"),
+        ({"cost_workers": 2}, "--cost-workers are of --cost-command"),
+        ({"cost_workers": 0}, "--cost-workers must be"),
         (
             {"cost_commands": {"latency": "a {onnx}", "latency,energy": "b {onnx}"}},
             "--cost-command tells latency twice",

@@ -36,6 +36,13 @@ def test_counts(text: str, count: float) -> None:
         ("850us", 85e-5),
         ("850 µs", 85e-5),
         ("7ns", 7e-9),
+        ("40min", 2400),
+        ("30sec", 30),
+        ("1hour", 3600),
+        ("2 Hours 30 mins", 9000),
+        ("1hr15minutes", 4500),
+        ("90 seconds", 90),
+        ("3days", 259200),
     ],
 )
 def test_times(text: str | float, seconds: float) -> None:
