@@ -1,0 +1,87 @@
+"""Networks as ExecuTorch's .pte files in float32, for phones: the content of files, and files' content as functions.
+
+A file takes one image, [1, C, H, W], and gives logits [1, num_classes]. Its layers are XNNPACK's, which is what phones'
+CPUs run; the portable operators of ExecuTorch do what XNNPACK has none for.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.exports.formats import NOTHING, Logits, Metadata, quietly, to_program
+from nas.exports.silence import silently
+
+PTE = "pte"
+METHOD = "forward"
+PTE_METADATA = "nas"  # the method, of no inputs, that gives a file's metadata, JSON
+
+
+def check_installed() -> None:
+    """Raises ValueError where what writes and runs .pte files is not installed."""
+    if find_spec("executorch") is None:
+        raise ValueError("pte needs ExecuTorch, the extra `pte`: pip install 'nas[pte]'")
+
+
+def pte_bytes(module: nn.Module, image_size: int, channels: int, metadata: Metadata = NOTHING) -> bytes:
+    """A .pte file's content: `module`, in evaluation mode, for one image of `channels` and `image_size`.
+
+    Raises ValueError without the package that it needs, and where that cannot convert the network.
+    """
+    check_installed()
+    program = to_program(module.eval(), image_size, channels, one_image=True)
+    with quietly(), silently():
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        from executorch.exir import to_edge_transform_and_lower
+
+        try:
+            lowered = to_edge_transform_and_lower(
+                program,
+                partitioner=[XnnpackPartitioner()],
+                constant_methods={PTE_METADATA: _as_numbers(metadata)},
+            )
+            return bytes(lowered.to_executorch().buffer)
+        except Exception as error:  # the converter's many ways
+            reason = str(error).strip().partition("\n")[0]
+            raise ValueError(f"ExecuTorch cannot convert this network to pte: {reason}") from None
+
+
+def _as_numbers(metadata: Metadata) -> Tensor:
+    """JSON in UTF-8, a number a byte: a method gives tensors on every platform."""
+    return torch.frombuffer(bytearray(json.dumps(dict(metadata)).encode()), dtype=torch.uint8)
+
+
+def run_pte(content: bytes) -> Logits:
+    """What the content of a .pte file computes, one image after the other, by ExecuTorch's runtime on the CPU."""
+    method = _method(content, METHOD)
+
+    def logits(images: Tensor) -> Tensor:
+        return torch.cat([method.execute([image[None].contiguous()])[0].clone() for image in images])
+
+    return logits
+
+
+def pte_metadata(content: bytes) -> dict[str, str]:
+    """What the content of a .pte file says of the network; nothing in one that we did not write."""
+    method = _method(content, PTE_METADATA)
+    if method is None:
+        return {}
+    (numbers,) = method.execute([])
+    return dict(json.loads(bytes(numbers.tolist())))
+
+
+def _method(content: bytes, name: str) -> Any:
+    """What the content of a .pte file has by that `name`; None where it has nothing.
+
+    Raises ValueError without ExecuTorch, and RuntimeError where the file is damaged.
+    """
+    check_installed()
+    with quietly(), silently():  # it says on the standard error what it found of the CPU
+        from executorch.runtime import Runtime, Verification
+
+        program = Runtime.get().load_program(content, verification=Verification.InternalConsistency)
+        return program.load_method(name) if name in program.method_names else None
