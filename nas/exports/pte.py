@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from importlib.util import find_spec
+from threading import Lock
 from typing import Any
 
 import torch
@@ -57,25 +58,27 @@ def _as_numbers(metadata: Metadata) -> Tensor:
 
 def run_pte(content: bytes) -> Logits:
     """What the content of a .pte file computes, one image after the other, by ExecuTorch's runtime on the CPU."""
-    method = _method(content, METHOD)
+    program, alone = _program(content), Lock()  # all calls compute in the same memory
 
     def logits(images: Tensor) -> Tensor:
-        return torch.cat([method.execute([image[None].contiguous()])[0].clone() for image in images])
+        forward = program.load_method(METHOD)  # its memory is the program's, which must live as long
+        with alone:
+            return torch.cat([forward.execute([image[None].contiguous()])[0].clone() for image in images])
 
     return logits
 
 
 def pte_metadata(content: bytes) -> dict[str, str]:
     """What the content of a .pte file says of the network; nothing in one that we did not write."""
-    method = _method(content, PTE_METADATA)
-    if method is None:
+    program = _program(content)
+    if PTE_METADATA not in program.method_names:
         return {}
-    (numbers,) = method.execute([])
+    (numbers,) = program.load_method(PTE_METADATA).execute([])
     return dict(json.loads(bytes(numbers.tolist())))
 
 
-def _method(content: bytes, name: str) -> Any:
-    """What the content of a .pte file has by that `name`; None where it has nothing.
+def _program(content: bytes) -> Any:
+    """The program in the content of a .pte file, its network loaded.
 
     Raises ValueError without ExecuTorch, and RuntimeError where the file is damaged.
     """
@@ -84,4 +87,5 @@ def _method(content: bytes, name: str) -> Any:
         from executorch.runtime import Runtime, Verification
 
         program = Runtime.get().load_program(content, verification=Verification.InternalConsistency)
-        return program.load_method(name) if name in program.method_names else None
+        program.load_method(METHOD)
+        return program

@@ -72,7 +72,7 @@ def test_networks_of_many_kinds_convert(name: str) -> None:
         )  # fmt: skip
     elif name in SPACES:
         space = get_space(name)
-        module = space.build(space.random_arch(random.Random(0)), num_classes=10)
+        module = space.build(space.sample(random.Random(0)), num_classes=10, image_size=32)
     else:
         module = Designed(name).build(10, 32)
     images = example_images(32)
