@@ -7,6 +7,7 @@ CPUs run; the portable operators of ExecuTorch do what XNNPACK has none for.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib.util import find_spec
 from threading import Lock
 from typing import Any
@@ -41,7 +42,7 @@ def pte_bytes(module: nn.Module, image_size: int, channels: int, metadata: Metad
 
         try:
             lowered = to_edge_transform_and_lower(
-                program,
+                program.run_decompositions({torch.ops.aten.pad.default: _cropped}),
                 partitioner=[XnnpackPartitioner()],
                 constant_methods={PTE_METADATA: _as_numbers(metadata)},
             )
@@ -49,6 +50,16 @@ def pte_bytes(module: nn.Module, image_size: int, channels: int, metadata: Metad
         except Exception as error:  # the converter's many ways
             reason = str(error).strip().partition("\n")[0]
             raise ValueError(f"ExecuTorch cannot convert this network to pte: {reason}") from None
+
+
+def _cropped(images: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+    """PyTorch's `pad` without numbers below 0 in it, as NASNet's reductions have: no kernel of ExecuTorch has these."""
+    if mode != "constant" or min(pad) >= 0:
+        return NotImplemented
+    for pair in range(len(pad) // 2):  # the last axis comes first
+        axis, before, after = images.dim() - 1 - pair, max(0, -pad[2 * pair]), max(0, -pad[2 * pair + 1])
+        images = images.narrow(axis, before, images.shape[axis] - before - after)
+    return torch.constant_pad_nd(images, [max(0, number) for number in pad], value or 0)
 
 
 def _as_numbers(metadata: Metadata) -> Tensor:
@@ -62,8 +73,11 @@ def run_pte(content: bytes) -> Logits:
 
     def logits(images: Tensor) -> Tensor:
         forward = program.load_method(METHOD)  # its memory is the program's, which must live as long
-        with alone:
-            return torch.cat([forward.execute([image[None].contiguous()])[0].clone() for image in images])
+        try:
+            with alone, silently():
+                return torch.cat([forward.execute([image[None].contiguous()])[0].clone() for image in images])
+        except RuntimeError as error:
+            raise ValueError(f"ExecuTorch does not run this network: {error}") from None
 
     return logits
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.data.preprocessing import Preprocessing
@@ -78,6 +79,17 @@ def test_networks_of_many_kinds_convert(name: str) -> None:
     images = example_images(32)
     module.eval()
     check_same("pte", run_pte(pte_bytes(module, 32, 3))(images), logits(module, images))
+
+
+def test_a_crop_is_no_padding_below_zero() -> None:
+    pytest.importorskip("executorch", reason=WITHOUT)
+
+    class Shifted(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return F.avg_pool2d(F.pad(F.pad(x, (-1, 1, -1, 1)), (1, 1)), 4).flatten(1)
+
+    images = example_images(16)
+    assert torch.allclose(run_pte(pte_bytes(Shifted(), 16, 3))(images), Shifted()(images), atol=1e-6)
 
 
 def test_a_file_that_is_damaged_or_of_others_is_refused(small: nn.Module, tmp_path: Path) -> None:
