@@ -27,7 +27,7 @@ from nas.devices.shell import Ended, run_shell
 from nas.text.units import format_seconds, is_number, parse_names
 from nas.text.visible import visible_in_line
 
-FORMATS = ("onnx", "pt2", "standalone", "state_dict", "tflite")
+FORMATS = ("onnx", "pt2", "pte", "standalone", "state_dict", "tflite")
 """What a command may ask for, by the names of `nas export --to`. `nas.exports.measured` makes them."""
 
 WORKER = "NAS_COST_WORKER"

@@ -59,7 +59,8 @@ class Classifier:
 
     @classmethod
     def load(cls, target: str, runs_dir: str | Path = "runs", weights: str | Path | None = None) -> Classifier:
-        """A trial that was trained (`RUN:best`), the folder of a training, an exported `.onnx`, `.pt2` or `.tflite`.
+        """A trial that was trained (`RUN:best`), the folder of a training, an exported `.onnx`, `.pt2`, `.pte` or
+        `.tflite`.
 
         With `weights` any network. Raises ValueError where it is untrained, or nothing says what it was trained for.
         """

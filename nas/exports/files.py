@@ -18,6 +18,7 @@ from nas.data.task import Task
 from nas.devices.memory import check_room, shape_of
 from nas.exports.formats import PROGRAMS, largest_difference, to_program
 from nas.exports.photographs import CLASSIFY, check_classify, check_network, classify_source
+from nas.exports.pte import PTE, pte_bytes, run_pte
 from nas.exports.standalone import logits_of, standalone_source
 from nas.exports.tflite import TFLITE
 from nas.files import ARCHITECTURE, WEIGHTS, write_all, write_atomically
@@ -30,6 +31,7 @@ FILES = {
     "standalone": ("network.py",),
     "onnx": ("network.onnx",),
     "pt2": ("network.pt2",),
+    PTE: ("network.pte",),
     TFLITE: ("network.tflite",),
 }
 TOLERANCE = 1e-3  # of the largest logit: what another library's order of sums may change
@@ -164,6 +166,9 @@ def export(
                 _check_weights_beside(folder / "weights.safetensors", module)
             found = logits_of(source, module.state_dict(), images)
             yield _write(folder / FILES[name][0], source.encode(), found, logits, original, exact=True)
+        elif name == PTE:
+            content = pte_bytes(module, shape[1], channels, metadata)
+            yield _write(folder / FILES[name][0], content, run_pte(content)(images), logits, original)
     programs = [name for name in formats if name in PROGRAMS]
     if not programs:
         return

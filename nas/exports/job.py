@@ -12,7 +12,7 @@ from nas.data.download import Log
 from nas.data.images import Dataset, Images
 from nas.data.preprocessing import Preprocessing
 from nas.data.source import DataSource, choose_source
-from nas.exports import tflite
+from nas.exports import pte, tflite
 from nas.exports.compress import prune
 from nas.exports.files import (
     FILES,
@@ -27,6 +27,7 @@ from nas.exports.files import (
 from nas.exports.fold import fold_batch_norms
 from nas.exports.formats import PROGRAMS, largest_difference
 from nas.exports.photographs import CLASSIFY
+from nas.exports.pte import PTE
 from nas.exports.readme import beginning, lines_there, write_readme
 from nas.exports.runnable import RUNNABLE
 from nas.exports.steps import ExportStep, calibration_batches, int8_bytes, measure, program_bytes
@@ -60,6 +61,8 @@ class Changes:
             raise ValueError(f"--quantize writes network.int8.onnx or network.int8.pt2: add onnx or pt2 to --to{int8}")
         if TFLITE in formats:
             tflite.check_installed()
+        if PTE in formats:
+            pte.check_installed()
         if self.fold_bn and "state_dict" in formats and "standalone" not in formats:
             raise ValueError(
                 "with --fold-bn the weights fit no architecture of ours: add standalone to --to, the file that they fit"

@@ -16,6 +16,7 @@ from torch import nn
 from nas.devices.command import CostCommand
 from nas.exports.files import FILES, weights_bytes
 from nas.exports.formats import PROGRAMS
+from nas.exports.pte import PTE, pte_bytes
 from nas.exports.standalone import standalone_source
 from nas.exports.steps import program_bytes
 from nas.exports.tflite import tflite_bytes
@@ -73,6 +74,8 @@ def _content(name: str, module: nn.Module, title: str, num_classes: int, image_s
         return standalone_source(module, title, image_size, num_classes, channels=channels)
     if name == "state_dict":
         return weights_bytes(module, {})
+    if name == PTE:
+        return pte_bytes(module, image_size, channels)
     images = torch.randn(CALIBRATION, channels, image_size, image_size, generator=torch.Generator().manual_seed(SEED))
     return tflite_bytes(module, image_size, channels, [images])
 

@@ -38,6 +38,7 @@ NEEDS = {
     "network.pt2": "nas",
     "network.int8.onnx": "ONNX Runtime, NumPy and Pillow",
     "network.int8.pt2": "nas",
+    "network.pte": "nas and ExecuTorch",
     "network.tflite": "nas and LiteRT",
 }
 """What must be installed where a file classifies a photograph as `_photograph` says; the order of the lines."""
@@ -133,10 +134,12 @@ def uses(files: Sequence[Written], source: Source) -> list[str]:
 
 
 def _on_devices(file: Written, source: Source) -> str:
-    """Of a .tflite file what a program on a device has to know."""
+    """Of a .pte or .tflite file what a program on a device has to know."""
+    pixels, channels = source.shape[1], source.channels
+    if file.path.suffix == ".pte":
+        return f". Its method `forward` takes one image [1, {channels}, {pixels}, {pixels}], normalised, in float32"
     if file.path.suffix != ".tflite":
         return ""
-    pixels, channels = source.shape[1], source.channels
     said = (
         f". It takes one image [1, {pixels}, {pixels}, {channels}], normalised, channels last, and gives logits. Both "
         "are int8, for (int8 - zero point) * scale; the file has the zero point and the scale of each"
@@ -168,6 +171,8 @@ def _tensors(name: str, weights: bool) -> str:
         return f"`safetensors.torch.load_file('{WEIGHTS}')` has its tensors by their names"
     if name.endswith(".onnx"):
         return f"`onnxruntime.InferenceSession('{name}').run(None, {{'images': images}})`"
+    if name.endswith(".pte"):
+        return f"`executorch.runtime.Runtime.get().load_program('{name}')` runs it"
     if name.endswith(".tflite"):
         return f"`ai_edge_litert.interpreter.Interpreter('{name}')` runs it"
     int8 = "import torch.ao.quantization.fx._decomposed; " if ".int8." in name else ""
@@ -207,7 +212,7 @@ def write_readme(
 
 def _check(folder: Path, names: Sequence[str], module: nn.Module, task: Task) -> None:
     """Raises ValueError where `nas predict` gives other probabilities; network.py and classify.py were tried before."""
-    targets = [folder / name for name in names if name == "network.pt2"]
+    targets = [folder / name for name in names if name in ("network.pt2", "network.pte")]
     if ARCHITECTURE in names:
         targets.append(folder)
     with tempfile.TemporaryDirectory() as place:

@@ -7,10 +7,7 @@ ai-edge-quantizer rounds it, ai-edge-litert runs it. What memory a microcontroll
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import os
 import re
 import subprocess
 import sys
@@ -25,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.exports.formats import NOTHING, Logits, Metadata, quietly
+from nas.exports.silence import silently
 
 TFLITE = "tflite"
 TFLITE_METADATA = "nas"  # what a file's metadata, JSON, are called among its buffers
@@ -47,7 +45,7 @@ def tflite_bytes(
     Raises ValueError without the packages that it needs, and where the network has an operation without an int8 form.
     """
     check_installed()
-    with quietly(), _silently():
+    with quietly(), silently():
         try:
             float32 = _in_float32(module.eval(), torch.zeros(1, image_size, image_size, channels))
             model = _in_int8(float32, calibration)
@@ -250,19 +248,3 @@ interpreter.set_input(np.zeros(interpreter.get_input_details(0)["shape"], np.int
 interpreter.invoke()
 interpreter.print_allocations()
 """
-
-
-@contextlib.contextmanager
-def _silently() -> Iterator[None]:
-    """Without what libraries in C++ write past Python: the standard error is closed to them meanwhile."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)

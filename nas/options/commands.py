@@ -232,7 +232,7 @@ class ExportOptions(DataOptions, ThreadOptions, OutputOptions):
         str | Sequence[str],
         Option(
             Several(LINE, 1),
-            "Formats, joined by commas: standalone (a Python file, and its weights), state_dict, onnx, pt2, tflite.",
+            "Formats, joined by commas: standalone (Python, and its weights), state_dict, onnx, pt2, pte, tflite.",
             panels.FORMATS,
         ),
     ] = "standalone,state_dict"
@@ -288,7 +288,7 @@ class PredictOptions(ThreadOptions, RunsOptions):
         Path | str,
         Option(
             NAMED,
-            "What was trained: RUN:best or RUN:17, nas train's folder, an exported .onnx, .pt2 or .tflite file.",
+            "What was trained: RUN:best or RUN:17, nas train's folder, an exported .onnx, .pt2, .pte or .tflite file.",
             metavar="NETWORK",
             completes="networks",
             by_place=True,

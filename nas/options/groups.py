@@ -344,7 +344,7 @@ class MeasuringOptions(ColumnOptions):
         Option(
             Optional(ByName()),
             "A command that measures a cost, as in latency='ssh pi ./bench {onnx}': it is given a network's file, "
-            "{onnx}, {pt2}, {standalone} or {tflite}, and the last line that it prints is the figure; that of "
+            "{onnx}, {pt2}, {pte}, {standalone} or {tflite}, and the last line that it prints is the figure; that of "
             "latency,energy=... is a JSON object of both. See docs/device.md.",
             panels.MEASURING,
             'All of them by the names of costs: {"latency": "ssh pi ./bench {onnx}"}.',

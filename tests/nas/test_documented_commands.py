@@ -63,6 +63,7 @@ NOT_RUN = {
     r"python (bench|pretend_pi).py": "tests/test_device_page.py runs it, with the script",
     r"nas\.bench\.convert": "it needs the published archive",
     r"--to tflite": "it needs the extra tflite, which is large",
+    r"--to pte": "it needs the extra pte, which is large",
 }
 SLOW = (
     r"^nas (bench|compare|export)|shipped/|signs/test/(star|heart)",

@@ -51,7 +51,7 @@ def test_an_untrained_network_is_called_so(
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["resnet8", "--untrained", "--to", "gguf"], "--to is of state_dict, standalone, onnx, pt2, tflite"),
+        (["resnet8", "--untrained", "--to", "gguf"], "--to is of state_dict, standalone, onnx, pt2, pte, tflite"),
         (["resnet8", "--untrained", "--test"], "nothing says on which the network was trained: give --data"),
         (["resnet8", "--untrained", "--data-dir", "."], "are of images to measure by: add --data"),
         (
