@@ -55,7 +55,7 @@ def pte_bytes(module: nn.Module, image_size: int, channels: int, metadata: Metad
 def _cropped(images: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """PyTorch's `pad` without numbers below 0 in it, as NASNet's reductions have: no kernel of ExecuTorch has these."""
     if mode != "constant" or min(pad) >= 0:
-        return NotImplemented
+        return NotImplemented  # type: ignore[no-any-return]
     for pair in range(len(pad) // 2):  # the last axis comes first
         axis, before, after = images.dim() - 1 - pair, max(0, -pad[2 * pair]), max(0, -pad[2 * pair + 1])
         images = images.narrow(axis, before, images.shape[axis] - before - after)

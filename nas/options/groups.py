@@ -98,7 +98,7 @@ Vary = Annotated[
     str | None,
     Option(
         MAYBE_LINE,
-        "What a space around:NETWORK changes, joined by commas: width, depth, kernel, expand, groups, se, op, activation.",
+        "What a space around:NETWORK changes, of width, depth, kernel, expand, groups, se, op, activation.",
         panels.SPACE,
         usual="all that the network has",
     ),

@@ -53,8 +53,9 @@ class Around(AroundSpace):
         return described(self.network).build(num_classes, image_size, image_channels())
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what was found out of the original."""
-        return {name: value for name, value in vars(self).items() if name in self.__dataclass_fields__}
+        """Without what was found out of the original, and with what predicts latency."""
+        kept = {*self.__dataclass_fields__, "_predicts"}
+        return {name: value for name, value in vars(self).items() if name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """In another process of the same search, which has to know the person's code, too."""

@@ -28,6 +28,7 @@ from nas.reward import ACCURACY
 from nas.samplers import has_surrogate
 from nas.samplers.sight import why_unseen
 from nas.searching.control import RANDOM
+from nas.searching.counted import counted
 from nas.searching.progress import Output
 from nas.searching.published import Benchmark, benchmark_of
 from nas.searching.timing import NETWORKS, Allowance, estimate_trial_seconds
@@ -42,6 +43,7 @@ from nas.training.announcement import (
 )  # fmt: skip
 from nas.training.recipe import Recipe
 from searchspaces import Space, get_space
+from searchspaces.around.space import AroundSpace
 from searchspaces.cost import cost_of
 from searchspaces.scaled import LATENCY, ScaledSpace
 
@@ -112,6 +114,8 @@ def announce(
         f"space     {space.title}{_size(config)}: {len(space.choices)} choices, {_many(space.size)} architectures, "
         f"typically {format_count(typical)} MACs"
     )
+    if isinstance(space, AroundSpace):
+        output.say(f"original  {_original(space, config, dataset)}")
     output.say(f"trial     {_what_a_trial_is(config, dataset)}")
     for line in [*place_lines(dataset, recipe), *judging_lines(dataset, recipe)]:
         output.say(line)
@@ -160,6 +164,17 @@ def _size(config: Config) -> str:
         said = f", width {settings['width']:g}"
     others = [cost for cost in config.limits if cost not in by_width]
     return said + (f", of up to {_amounts(config.limits, others)}" if others else "")
+
+
+def _original(space: AroundSpace, config: Config, dataset: Dataset) -> str:
+    """What is said of the network around which a search is."""
+    build = partial(space.build, space.as_is, dataset.num_classes, config.recipe.size_on(dataset))
+    costs = counted(build, config.recipe.size_on(dataset), dataset.channels, ["macs", "params", *config.limits])
+    above = [cost for cost, limit in config.limits.items() if costs.get(cost, 0) > limit]
+    size = f"{format_count(costs['macs'])} MACs, {format_count(costs['params'])} params"
+    if above:
+        return f"{size}: above the limits ({', '.join(above)}), so no trial is of it; `nas compare` has it"
+    return f"{size}; the first trial is of it, as it is"
 
 
 def _predicted(config: Config) -> Iterator[str]:

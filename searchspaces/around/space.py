@@ -341,9 +341,11 @@ class AroundSpace(ScaledSpace):
             {name: self._gate(original, where, name) for where, name in stage.gateable} if gate == "se" else {},
         )
 
-    def _channels_of(self, stage: Stage, own: Mapping[str, Option], width: float, original: Original) -> dict[str, int]:
+    def _channels_of(
+        self, stage: Stage, own: Mapping[str, Option], width: float, original: Original, depth: float = 1.0
+    ) -> dict[str, int]:
         """Of the stage's producers that are not left out, by their names."""
-        gone = _gone(stage, own)
+        gone = _gone(stage, _blocks(stage, own, depth))
         outer, groups = width * float(own.get("width", 1.0)), int(own.get("groups", 1))
         inner = outer * float(own.get("expand", 1.0))
         factors = dict.fromkeys(stage.outer, outer) | dict.fromkeys(stage.inner, inner)

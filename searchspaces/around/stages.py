@@ -281,8 +281,9 @@ class Original:
 
     def _can_repeat(self, container: str, key: str) -> bool:
         """Whether a block that stands there once may stand there again: it keeps its map's shape, and is no layer."""
-        given, out = self.followed.shapes.get(_child(container, key), ((), ()))
-        return given == out and len(out) == 3 and self._layers(_child(container, key)) > 1
+        name = _child(container, key)
+        given, out = self.followed.shapes.get(name, ((), ()))
+        return given == out and len(out) == 3 and self._layers(name) > 1 and name not in self._gates((name,))
 
     def _is_of_blocks(self, row: Repeat) -> bool:
         """Whether what comes again is more than a layer of a block."""
