@@ -182,6 +182,8 @@ CONFIG = Object(
         "final": OrNull(FINAL),
         "experience": TEXTS,
         "experience_sha256": Optional(TEXT),
+        "init": Optional(TEXT),
+        "init_sha256": Optional(TEXT),
     },
     needed=("space", "data", "recipe", "reward", "strategy", "seed"),
 )

@@ -25,6 +25,7 @@ from nas.network import Found, Network, Scaled
 from nas.pruning import NO_PRUNER
 from nas.reward import ACCURACY, Reward
 from nas.training.recipe import Recipe
+from nas.training.transfer import StartFile
 from searchspaces import Arch, Space
 from searchspaces.scaled import ScaledSpace
 
@@ -87,6 +88,8 @@ class Config:
     final: Final | None = None  # what follows it
     experience: tuple[str, ...] = ()  # names of the earlier searches that it begins from
     experience_sha256: str | None = None  # of the file that has what these found, see `nas.ledger.experience`
+    init: str | None = None  # file of weights that trainings start from; None: random ones
+    init_sha256: str | None = None  # of its content
 
     def __post_init__(self) -> None:
         SEED.checked("--seed", self.seed)
@@ -166,6 +169,11 @@ class Config:
         if macs is not None and isinstance(self.space, ScaledSpace) and self.space.max_latency is not None:
             return Found(self.space.within(macs), arch)
         return self.job(arch).network
+
+    @property
+    def start(self) -> StartFile | None:
+        """The weights that trainings start from."""
+        return None if self.init is None else StartFile(self.init, self.init_sha256 or "")
 
     def job(self, arch: Arch) -> Job:
         """What a trial of `arch` is."""

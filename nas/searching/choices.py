@@ -30,6 +30,7 @@ from nas.ledger.finals import FINALISTS
 from nas.ledger.names import as_name, check_name, check_room
 from nas.ledger.run import check_database
 from nas.ledger.trust import AROUND, around, class_of_person, space_of_person, trust
+from nas.network import Found, original_of
 from nas.options.commands import SearchOptions, TrainOptions
 from nas.options.groups import (
     ClusterOptions,
@@ -57,7 +58,9 @@ from nas.text.units import format_seconds, parse_names
 from nas.training.metrics import check_metric, weights_of_classes
 from nas.training.presets import PRESETS
 from nas.training.recipe import Recipe
+from nas.training.transfer import Start, Weights
 from searchspaces import Space
+from searchspaces.around.space import AroundSpace
 from searchspaces.scaled import COSTS as KNOWN
 from searchspaces.scaled import LATENCY, ScaledSpace
 
@@ -182,7 +185,29 @@ def choose_config(
     ).on(source, dataset)  # fmt: skip
     if asked.table is not None:
         config = _answered_by(Path(asked.table), config)
-    return _with_aim(config, asked)
+    return _with_aim(_started(config, asked, dataset), asked)
+
+
+def _started(config: Config, asked: SearchOptions, dataset: Dataset) -> Config:
+    """`config` with the weights that trainings start from. Raises ValueError where these are not of the original."""
+    if asked.init is None:
+        return config
+    space = config.space
+    if not isinstance(space, AroundSpace):
+        raise ValueError(
+            "--init is for a space around:NETWORK, whose networks start from its weights: leave it out, as networks of "
+            f"{space.name} start from nothing"
+        )
+    weights = Weights.read(asked.init)
+    if not weights.trained:
+        raise ValueError(f"{weights.path} has untrained weights: name those of a training")
+    some = dataset.train.take(min(8, len(dataset.train)), 0)
+    shown = replace(config.recipe, subset=None).prepare(replace(dataset, train=some, val=some, test=None))
+    original = Found(space, space.as_is)
+    module = original.build(shown.num_classes, shown.image_size, shown.channels)
+    Start(weights).give(module, original_of(original) or original, shown)
+    path = weights.path.resolve()
+    return replace(config, init=str(path), init_sha256=sha256_of(path))
 
 
 def read_experience(asked: SearchOptions, data: str) -> Experience:

@@ -116,6 +116,8 @@ def announce(
     )
     if isinstance(space, AroundSpace):
         output.say(f"original  {_original(space, config, dataset)}")
+    if config.init is not None:
+        output.say(f"weights   each network starts from what it has of {config.init}")
     output.say(f"trial     {_what_a_trial_is(config, dataset)}")
     for line in [*place_lines(dataset, recipe), *judging_lines(dataset, recipe)]:
         output.say(line)

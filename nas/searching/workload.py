@@ -30,7 +30,7 @@ class SearchWorkload(Workload):
 
     def job(self, arch: Arch, config: Config) -> Job:
         space = self.space.alone(arch) if isinstance(self.space, ScaledSpace) else self.space
-        return Job(Found(space, arch), config.recipe, config.seed)
+        return Job(Found(space, arch), config.recipe, config.seed, start=config.start)
 
     def is_over(self, run: Run, budget: Budget) -> bool:
         """Where a final network was asked for: once that has begun, or the search has ended by itself before."""

@@ -24,11 +24,13 @@ from nas.checks.schemas import NAMES
 from nas.data.images import GREY, RGB, Dataset
 from nas.data.task import Task
 from nas.files import RESULT, WEIGHTS
-from nas.network import Designed, Network
+from nas.network import Designed, Found, Network, original_of
 from nas.options import groups
 from nas.text.units import parse_names
 from nas.training.fine_tuning import EVERYTHING, FineTuning
+from searchspaces.around.space import AroundSpace
 from searchspaces.cost import shapes_only
+from searchspaces.images import for_images_of
 
 UNTRAINED = {"trained": "no"}
 """What the metadata of a file of weights say that no training changed."""
@@ -111,9 +113,12 @@ class Start:
     def give(self, module: nn.Module, network: Network, dataset: Dataset) -> Taken:
         """Load into `module`, which is `network` built for `dataset`, all that fits.
 
+        A network that was found around another one takes the other one's weights, too: what it still has of its layers.
         Raises ValueError, with `module` unchanged, where more than the classifier does not, and names the first tensor.
         """
         ours = our_tensors(module)
+        if (before := _found_around(network)) is not None and not self._is_of(ours):
+            return self._inherited(module, network, before, dataset)
         naming = naming_of(network.name, self.weights.tensors, ours) if isinstance(network, Designed) else Naming()
         theirs = _with_or_without_skips(naming.in_ours(self.weights.tensors, ours), ours)
         grey = self._grey(network, theirs, dataset)
@@ -138,6 +143,27 @@ class Start:
         path, size = str(self.weights.path), self.weights.image_size
         grey = [name for name in grey if name in there]
         return Taken(path, len(there), len(ours), tuple(fresh), tuple(strided), size, tuple(grey))
+
+    def _is_of(self, ours: Mapping[str, Tensor]) -> bool:
+        """Whether the weights are of a network that has just these tensors."""
+        return {name: t.shape for name, t in self.weights.tensors.items()} == {
+            name: t.shape for name, t in ours.items()
+        }
+
+    def _inherited(self, module: nn.Module, network: Network, before: Network, dataset: Dataset) -> Taken:
+        """Load what the `network` has of the one `before`, which the weights are of: see `searchspaces.around`."""
+        assert isinstance(network, Found) and isinstance(network.space, AroundSpace)
+        original = before.build(dataset.num_classes, dataset.image_size, dataset.channels)
+        given = self.give(original, before, dataset)
+        with for_images_of(dataset.channels):
+            there = network.space.inherited(
+                network.arch, original.state_dict(), dataset.num_classes, dataset.image_size
+            )
+        module.load_state_dict(there, strict=False)
+        ours = our_tensors(module)
+        fresh = _rows_of(name for name in ours if name not in there)
+        rows = tuple(dict.fromkeys([*given.fresh, *fresh]))
+        return replace(given, tensors=len(there.keys() & ours.keys()), of=len(ours), fresh=rows)
 
     def _grey(self, network: Network, theirs: dict[str, Tensor], dataset: Dataset) -> list[str]:
         """The convolutions of RGB images among `theirs`, where `dataset` has grey ones.
@@ -233,6 +259,15 @@ def _metadata(path: Path) -> dict[str, str]:
             return dict(file.metadata() or {})
     except SafetensorError:  # a checkpoint in another format
         return {}
+
+
+def _found_around(network: Network) -> Network | None:
+    """What `network` was found around, where it is another than that."""
+    before = original_of(network)
+    if before is None or (isinstance(before, Found) and before == network):
+        return None
+    assert isinstance(network, Found) and isinstance(network.space, AroundSpace)
+    return None if network.arch == network.space.as_is else before
 
 
 def _shapes(network: Network, num_classes: int, dataset: Dataset, channels: int | None = None) -> dict[str, torch.Size]:

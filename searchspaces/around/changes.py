@@ -99,6 +99,10 @@ class Shapes:
             part for part in self.module.modules() if isinstance(part, FITTED) or self._source.get(part) in blocks
         ]
 
+    def sources(self) -> dict[str, str]:
+        """What each module was called in the original, by what it is called now; those that are new are left out."""
+        return {name: self._source[part] for name, part in self.module.named_modules() if part in self._source}
+
     def fit(self, widths: Mapping[str, int], channels: int, side: int) -> Cost:
         """Give each layer the channels that it is given, and those that it is to put out: of a producer the original's
         number, or that of `widths`. Returns what an image costs. Raises ValueError where they do not fit together.

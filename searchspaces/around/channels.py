@@ -52,6 +52,7 @@ class Followed:
     producers: dict[str, Producer] = field(default_factory=dict)
     inputs: dict[str, tuple[int, ...]] = field(default_factory=dict)  # labels that a module is given, by its name
     outputs: dict[str, tuple[int, ...]] = field(default_factory=dict)  # and that it puts out
+    reads: dict[str, tuple[int, ...]] = field(default_factory=dict)  # of a layer: the label of each channel it is given
     shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)  # [C, H, W] in and out
     order: list[str] = field(default_factory=list)  # the modules as they are first run, with children
     needs: dict[int, int] = field(
@@ -92,15 +93,20 @@ class Followed:
             self.fixed.setdefault(label, why)
 
 
-def follow(module: nn.Module, channels: int, side: int) -> Followed:
+Known = Callable[[str, int], Sequence[int] | None]  # a producer and how many channels it has -> their labels
+
+
+def follow(module: nn.Module, channels: int, side: int, known: Known | None = None, labels: int = 0) -> Followed:
     """Follow the channels of `module` for an image `[channels, side, side]`.
 
-    Its weights are not used, and may be without numbers (`searchspaces.cost.shapes_only`). Raises ValueError where the
+    Its weights are not used, and may be without numbers (`searchspaces.cost.shapes_only`). A producer's channels get
+    labels of their own, or those that are `known` of it, which are of the first `labels`. Raises ValueError where the
     forward needs numbers, by the function and the line that ask for them.
     """
     found = Followed()
+    found.new(labels)
     names = {id(part): name for name, part in module.named_modules()}
-    follower = _Channels(found, module)
+    follower = _Channels(found, known)
     hooks = [hook for part in module.modules() for hook in follower.hooks(part, names[id(part)])]
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
@@ -134,10 +140,10 @@ def _line(error: BaseException, module: nn.Module) -> str:
 class _Channels(Following[Tensor]):
     """What is known of a tensor: the label of each of its numbers, `[...]` as itself, expanded where they are alike."""
 
-    def __init__(self, found: Followed, module: nn.Module) -> None:
+    def __init__(self, found: Followed, known: Known | None) -> None:
         super().__init__()
         self.last = ""
-        self._found = found
+        self._found, self._known_labels = found, known
         self._stack: list[tuple[str, nn.Module]] = []
 
     def hooks(self, part: nn.Module, name: str) -> Iterator[Any]:
@@ -150,7 +156,7 @@ class _Channels(Following[Tensor]):
             self._stack.pop()
             if isinstance(part, PadChannels):
                 out = self._padded(name, given[0], out)
-            self._note(name, given, out)
+            self._note(part, name, given, out)
             return out
 
         yield part.register_forward_pre_hook(before)
@@ -200,11 +206,12 @@ class _Channels(Following[Tensor]):
         labels = self._new(name, out.shape[axis], groups, out.shape[-1] if out.ndim == 4 else 1)
         return self.know(out, _spread(torch.tensor(labels, device="cpu"), out.shape, axis))
 
-    def _new(self, name: str, number: int, groups: int, side: int) -> range:
+    def _new(self, name: str, number: int, groups: int, side: int) -> Sequence[int]:
         """Of a layer that runs twice, the same as the first time."""
         if name not in self._found.producers:
             self._found.producers[name] = Producer(name, self._found.new(number), groups, side)
-        return self._found.producers[name].labels
+        given = self._known_labels(name, number) if self._known_labels else None
+        return self._found.producers[name].labels if given is None else given
 
     def _padded(self, name: str, given: Tensor, out: Tensor) -> Tensor:
         labels = self._new(name, out.shape[1], 1, out.shape[-1])
@@ -281,12 +288,18 @@ class _Channels(Following[Tensor]):
     def _place(self) -> str:
         return f"in {self._stack[-1][0]} " if self._stack and self._stack[-1][0] else ""
 
-    def _note(self, name: str, given: Any, out: Any) -> None:
+    def _note(self, part: nn.Module, name: str, given: Any, out: Any) -> None:
         """What went into a module and came out, of its first run."""
         first = next(tensors_in((given,)), None)
         last = next(tensors_in((out,)), None)
         if name in self._found.shapes or first is None or last is None or not self.knows(last):
             return
+        if isinstance(part, (nn.Conv2d, nn.Linear, *NORMS)) and self.knows(first):
+            labels = self.known(first)
+            along = _along(labels, 1) if isinstance(part, nn.Conv2d) or labels.ndim == 4 else None
+            along = _along(labels, labels.ndim - 1) if along is None else along
+            if along is not None:
+                self._found.reads[name] = tuple(along.tolist())
         self._found.shapes[name] = tuple(first.shape[1:]), tuple(last.shape[1:])
         self._found.inputs[name] = tuple(_distinct(self.known(first))) if self.knows(first) else ()
         self._found.outputs[name] = tuple(_distinct(self.known(last)))

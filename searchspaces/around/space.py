@@ -16,10 +16,11 @@ from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from math import gcd, lcm
 
-from torch import nn
+from torch import Tensor, nn
 
 from searchspaces.around.changes import Changes, Gate, Shapes, changed
 from searchspaces.around.channels import OUTPUT
+from searchspaces.around.inherited import inherited
 from searchspaces.around.stages import ACTIVATIONS, Original, Stage
 from searchspaces.cost import shapes_only
 from searchspaces.images import for_images_of, image_channels
@@ -226,6 +227,24 @@ class AroundSpace(ScaledSpace):
                 return self.original(num_classes, image_size)
 
         return changed(build, original, changes, channels, image_size, weights)
+
+    def inherited(
+        self, arch: Arch, weights: Mapping[str, Tensor], num_classes: int, image_size: int
+    ) -> dict[str, Tensor]:
+        """What the network of `arch` has of the original's `weights`: see `searchspaces.around.inherited`."""
+        channels = image_channels()
+        original = self._at(num_classes, image_size, channels)
+        changes = self._changes(arch, self.width_of(arch), 1.0, original)
+        if changes is None:
+            return dict(weights)
+
+        def build() -> nn.Module:
+            with for_images_of(channels):
+                return self.original(num_classes, image_size)
+
+        shapes = Shapes(build, original, changes)
+        shapes.fit(changes.channels, channels, image_size)
+        return inherited(original, shapes, weights, channels, image_size)
 
     def costs_at(self, arch: Arch, width: float, costs: Collection[str] = COSTS) -> dict[str, int]:
         if not set(costs) <= {"macs", "params", "activations"}:

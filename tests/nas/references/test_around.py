@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -92,6 +93,20 @@ def test_a_run_begins_with_the_original_and_a_comparison_too(tmp_path: Path) -> 
     assert matched
     sized = candidates.matched(chosen, 10, 32, print)
     assert sized[0].name == "resnet8@0.25" and len(sized) == 3
+
+
+def test_trials_start_from_its_weights(tmp_path: Path, call_nas: Callable[..., tuple[int, str, str]]) -> None:
+    few: dict[str, Any] = {"data": "shapes", "epochs": 1, "subset": 100, "batch_size": 50, "progress": "none"}
+    weights = tmp_path / "r8"
+    nas.train("resnet8@0.25", out=weights, **few)
+    around = {"space": "around:resnet8@0.25", "init": weights, "strategy": "random"}
+    run = nas.search(**around, trials=2, runs_dir=tmp_path, name="r", **few)
+    assert run.config.init == str((weights / "weights.safetensors").resolve())
+    assert all(row.accuracy is not None for row in run.trials)
+    asked = ("search", "--init", str(weights), "--data", "shapes", "--trials", "1", "--runs-dir", str(tmp_path))
+    for space, said in (("around:resnet20", "does not fit resnet20"), ("mnas", "--init is for a space around:NETWORK")):
+        code, _, error = call_nas(*asked, "--space", space)
+        assert code == 2 and said in error
 
 
 def test_one_s_own_module_is_a_space_and_known_in_another_process(own: str) -> None:
