@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from abc import abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -47,6 +48,7 @@ MEANINGS = {
 }
 """What each kind of choice is about a stage."""
 VARIED = tuple(MEANINGS)
+TRIED = 4  # random networks, before any is searched
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,18 @@ class AroundSpace(ScaledSpace):
         found = tuple(choice for choice in self._possible if choice.name not in self.left_out)
         if not found:
             raise ValueError(f"{self.name}: nothing can be varied, {self._why_nothing()}")
+        self._check_together(found)
         return found
+
+    def _check_together(self, choices: Sequence[Choice]) -> None:
+        """Raises ValueError where one of a few random networks does not run, so that no search begins on such."""
+        rng = random.Random(0)
+        for _ in range(TRIED):
+            if why := self._misfit({choice.name: rng.choice(choice.options) for choice in choices}):
+                raise ValueError(
+                    f"{self.name}: what varies in {self.original_text} does not go together, {why}: say what is to "
+                    "vary, as in --vary depth,kernel"
+                )
 
     @cached_property
     def _possible(self) -> tuple[Choice, ...]:
