@@ -15,7 +15,7 @@ from nas.data.listing import Passed, images_below
 from nas.data.splits import no_images
 from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, THRESHOLD
 from nas.data.task import Task
-from nas.exports.formats import Logits
+from nas.exports.formats import Logits, NotInstalled
 from nas.exports.runnable import RUNNABLE
 from nas.exports.target import read_source
 from nas.files import ARCHITECTURE
@@ -92,6 +92,8 @@ class Classifier:
             task, logits = Task.from_metadata(program.metadata(content)), program.run(content)
         except OSError as error:
             raise ValueError(f"cannot read {path}: {error.strerror}") from None
+        except NotInstalled:
+            raise
         except Exception as error:  # the many ways of the libraries to say that a file is damaged
             reason = str(error).strip().partition("\n")[0]
             raise ValueError(f"{path} is no network that nas exported: {reason}") from None

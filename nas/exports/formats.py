@@ -24,6 +24,11 @@ from nas.devices.onnx_runtime import onnx_packages, onnx_session
 from nas.exports.inspected import checked_pt2
 from searchspaces.images import RGB
 
+
+class NotInstalled(ValueError):
+    """What to install for a format."""
+
+
 Logits = Callable[[Tensor], Tensor]  # images [B, C, H, W] -> logits [B, num_classes]
 Metadata = Mapping[str, str]
 NOTHING: Metadata = MappingProxyType({})

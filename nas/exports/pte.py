@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.exports.formats import NOTHING, Logits, Metadata, quietly, to_program
+from nas.exports.formats import NOTHING, Logits, Metadata, NotInstalled, quietly, to_program
 from nas.exports.silence import silently
 
 PTE = "pte"
@@ -24,9 +24,9 @@ PTE_METADATA = "nas"  # the method, of no inputs, that gives a file's metadata, 
 
 
 def check_installed() -> None:
-    """Raises ValueError where what writes and runs .pte files is not installed."""
+    """Raises NotInstalled where what writes and runs .pte files is not installed."""
     if find_spec("executorch") is None:
-        raise ValueError("pte needs ExecuTorch, the extra `pte`: pip install 'nas[pte]'")
+        raise NotInstalled("pte needs ExecuTorch, the extra `pte`: pip install executorch")
 
 
 def pte_bytes(module: nn.Module, image_size: int, channels: int, metadata: Metadata = NOTHING) -> bytes:

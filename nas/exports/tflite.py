@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas.exports.formats import NOTHING, Logits, Metadata, quietly
+from nas.exports.formats import NOTHING, Logits, Metadata, NotInstalled, quietly
 from nas.exports.silence import silently
 
 TFLITE = "tflite"
@@ -58,9 +58,9 @@ def tflite_bytes(
 
 
 def check_installed() -> None:
-    """Raises ValueError where what writes .tflite files is not installed."""
+    """Raises NotInstalled where what writes .tflite files is not installed."""
     if find_spec("litert_torch") is None:
-        raise ValueError("tflite needs litert-torch, the extra `tflite`: pip install 'nas[tflite]'")
+        raise NotInstalled("tflite needs litert-torch, the extra `tflite`: pip install litert-torch")
 
 
 def has_micro() -> bool:

@@ -163,7 +163,7 @@ def test_an_export_measures_it_and_its_readme_says_how_it_is_used(
 
 def test_without_what_writes_it_the_extra_is_named(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.exports.tflite.find_spec", lambda _: None)
-    with pytest.raises(ValueError, match=r"the extra `tflite`: pip install 'nas\[tflite\]'"):
+    with pytest.raises(ValueError, match=r"the extra `tflite`: pip install litert-torch"):
         Changes().check(["tflite"])
     with pytest.raises(ValueError, match="the extra `tflite`"):
         tflite_bytes(nn.Flatten(), 16, 3, calibration_batches(tiny))
