@@ -14,7 +14,15 @@ from nas.ledger.run import TrialRow, costs_shown
 from nas.network import Found, Scaled
 from nas.references.show import Shown, choices_by_group, format_size
 from nas.text.columns import table
-from nas.text.units import format_count, format_percent, format_quality, format_reward, format_seconds, format_spread
+from nas.text.units import (
+    format_count,
+    format_many,
+    format_percent,
+    format_quality,
+    format_reward,
+    format_seconds,
+    format_spread,
+)
 from searchspaces import Space
 from searchspaces.around.space import MEANINGS, AroundSpace
 from searchspaces.cost import RowCost
@@ -189,7 +197,7 @@ def space_table(space: Space) -> str:
     """What `nas show --space` prints: each choice with its options, and of a space around a network what that has."""
     rows = [[choice.name, _joined(choice.options)] for choice in space.choices]
     header, notes = ["choice", "options"], []
-    title = f"{space.title}: {len(space.choices)} choices, {format_count(space.size)} architectures"
+    title = f"{space.title}: {len(space.choices)} choices, {format_many(space.size)} architectures"
     if isinstance(space, AroundSpace):
         own = space.options(space.as_is)
         rows = [[*row, str(own[row[0]]), MEANINGS[row[0].rpartition(".")[2]]] for row in rows]

@@ -15,7 +15,7 @@ from nas.report.charts import option_colour, strip
 from nas.report.markup import Markup, join, tag
 from nas.report.numbers import ENOUGH, SHUFFLES, Numbers, Proposed
 from nas.report.parts import TRIALS, judged, measured, note, section, text_table
-from nas.text.units import format_quality, format_reward, format_seconds
+from nas.text.units import format_many, format_quality, format_reward, format_seconds
 
 BARS = 15  # choices, by their importance
 
@@ -141,9 +141,10 @@ def how(numbers: Numbers) -> Markup:
     config, space = numbers.run.config, numbers.run.config.space
     said = {k: v for k, v in space.settings().items() if not isinstance(v, list)} | space.changed_settings()
     recipe = {name: value for name, value in asdict(config.recipe).items() if value is not None}
+    many = format_many(space.size)
     facts = {
         "Command": _command(numbers.command) if numbers.command else "not noted by the version that began this run",
-        "Space": f"{space.name}: {_listed(said)}; {len(space.choices)} choices, {_many(space.size)} architectures",
+        "Space": f"{space.title}: {_listed(said)}; {len(space.choices)} choices, {many} architectures",
         "Data": f"{config.data}. Accuracies are {measured(numbers)}; no test image was seen.{judged(numbers)}",
         "Training": f"looked up in a table, SHA-256 {config.table_sha256}" if config.table else _listed(recipe),
         "Reward": f"of several objectives: {', '.join(config.objectives)}" if config.objectives else str(config.reward),
@@ -179,10 +180,6 @@ def _name(choice: str) -> Markup:
 def _command(text: str) -> Markup:
     """Broken between its words alone."""
     return tag("code", None, *(join(tag("span", {"class": "word"}, word), " ") for word in text.split(" ")))
-
-
-def _many(number: int) -> str:
-    return f"{number:,}" if number < 1_000_000 else f"{number:.1e}"
 
 
 def _listed(values: dict[str, Any]) -> str:

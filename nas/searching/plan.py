@@ -9,7 +9,6 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -32,7 +31,7 @@ from nas.searching.counted import counted
 from nas.searching.progress import Output
 from nas.searching.published import Benchmark, benchmark_of
 from nas.searching.timing import NETWORKS, Allowance, estimate_trial_seconds
-from nas.text.units import format_about, format_count, format_percent, format_seconds
+from nas.text.units import format_about, format_count, format_many, format_percent, format_seconds
 from nas.training.announcement import (
     channels_said,
     judged_by,
@@ -110,10 +109,8 @@ def announce(
     image_size = recipe.size_on(dataset)
     with output.passing("counting multiply-adds"):
         typical = typical_macs(space, image_size, channels=dataset.channels)
-    output.say(
-        f"space     {space.title}{_size(config)}: {len(space.choices)} choices, {_many(space.size)} architectures, "
-        f"typically {format_count(typical)} MACs"
-    )
+    choices = f"{len(space.choices)} choices, {format_many(space.size)} architectures"
+    output.say(f"space     {space.title}{_size(config)}: {choices}, typically {format_count(typical)} MACs")
     if isinstance(space, AroundSpace):
         output.say(f"original  {_original(space, config, dataset)}")
     if config.init is not None:
@@ -214,13 +211,6 @@ def _amounts(
     """`8M MACs and 64 kB memory`; costs are called by their own titles, or by these."""
     said = [f"{kind_of(cost).format(limits[cost])} {titles.get(cost, kind_of(cost).title)}" for cost in costs]
     return " and ".join([", ".join(said[:-1]), said[-1]] if said[1:] else said)
-
-
-def _many(number: int) -> str:
-    """`15,625`, or of a million and more `1.2e+40`, also where that is more than a float holds."""
-    if number < 1_000_000:
-        return f"{number:,}"
-    return f"{Decimal(number):.1e}"
 
 
 def _on(benchmark: Benchmark) -> str:

@@ -8,6 +8,7 @@ import numbers
 import re
 import reprlib
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from statistics import mean, stdev
 from typing import TypeVar
 
@@ -89,6 +90,13 @@ def format_count(count: float | None) -> str:
         if count >= size:
             return f"{count / size:.3g}{suffix}" if count < 999.5 * size else f"{count / size:.0f}{suffix}"
     return f"{count:g}"
+
+
+def format_many(number: int) -> str:
+    """`15,625`, or of a million and more `1.2e+40`, also where that is more than a float holds."""
+    if number < 1_000_000:
+        return f"{number:,}"
+    return f"{Decimal(number):.1e}"
 
 
 def format_bytes(count: float | None) -> str:

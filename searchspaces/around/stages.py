@@ -50,6 +50,11 @@ class Stage:
     gates: tuple[str, ...]  # modules that scale channels by what the whole map shows
     gateable: tuple[tuple[str, str], ...]  # where such a one can be put: `after` or `before`, a module
 
+    @property
+    def varies(self) -> bool:
+        """Whether anything of it can be changed. Its channels may be another stage's, to whose map it adds."""
+        return any((self.outer, self.inner, self.repeat, self.windows, self.gates, self.gateable))
+
 
 class Original:
     """A network as it is, `module`, for images `[channels, side, side]`, and what can be changed of it.
@@ -158,7 +163,7 @@ class Original:
                 most = max(votes, key=lambda n: (votes.count(n), n))
                 stage_of |= dict.fromkeys(group, most)
         found = [self._stage(n, names, stage_of, _distinct_names(parts)[n]) for n, names in enumerate(parts)]
-        return tuple(stage for stage in found if stage.outer or stage.repeat)
+        return tuple(stage for stage in found if stage.varies)
 
     def _parts(self, name: str, module: nn.Module) -> Iterator[tuple[str, ...]]:
         """Modules that are one stage each, by their names, in the order in which they run."""
