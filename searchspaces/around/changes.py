@@ -151,8 +151,11 @@ def _edited(module: nn.Module, changes: Changes) -> dict[nn.Module, str]:
         made = SqueezeExcite(gate.channels, _inside(gate, gate.channels), relu).to(next(module.parameters()).device)
         source[made] = f"{name}{GATE}"
         _replace(module, name, nn.Sequential(*((made, inner) if gate.where == "before" else (inner, made))))
+    containers = {repeat.container: _at(module, repeat.container) for repeat, _ in changes.blocks.values()}
     for repeat, number in changes.blocks.values():
-        source |= _repeated(_at(module, repeat.container), repeat, number, source)
+        source |= _repeated(containers[repeat.container], repeat, number, source)
+    for container in containers.values():  # once all are found by the keys that they had
+        _number(container)
     return source
 
 
@@ -191,12 +194,19 @@ def _repeated(container: nn.Module, repeat: Repeat, number: int, source: dict[nn
             children += [(f"{key}_{n}", copy) for n, copy in enumerate(copies, start=1)]
             for copy in copies:
                 copied |= _begun_anew(copy, child, source)
-    if all(key.isdigit() for key in container._modules):  # a list's are numbers
-        children = [(str(n), child) for n, (_, child) in enumerate(children)]
     container._modules.clear()
     for key, child in children:
         container.add_module(key, child)
     return copied
+
+
+def _number(container: nn.Module) -> None:
+    """Number the children of a list anew, where some were left out or copied."""
+    children = list(container.named_children())
+    if all(key.partition("_")[0].isdigit() for key, _ in children):
+        container._modules.clear()
+        for number, (_, child) in enumerate(children):
+            container.add_module(str(number), child)
 
 
 def _begun_anew(copy: nn.Module, block: nn.Module, source: dict[nn.Module, str]) -> dict[nn.Module, str]:

@@ -54,8 +54,15 @@ class HardCoded(nn.Module):
         return out
 
 
+def one_list(num_classes: int, image_size: int) -> nn.Module:
+    """Two stages whose blocks are children of one container, by their numbers."""
+    blocks = [block(8, 1), block(8, 1), block(16, 2), block(16, 1)]
+    return network(conv(8), *blocks, head(num_classes))
+
+
 BUILDERS: dict[str, Callable[[int, int], nn.Module]] = {
     "resnet": small_resnet,
+    "list": one_list,
     "mobilenet": small_mobilenet,
     "hard-coded": lambda num_classes, image_size: HardCoded(num_classes),
 }
@@ -119,6 +126,15 @@ def test_a_stage_s_width_is_that_of_all_that_adds_to_it() -> None:
 
 def test_blocks_are_left_out_and_added() -> None:
     assert [len(of(Around(), stage2__depth=depth).stage2) for depth in (1, 2, 3, 4)] == [1, 2, 3, 4]  # type: ignore[arg-type]
+
+
+def test_several_stages_of_one_list_change_their_depth() -> None:
+    network = of(Around(network="list"), stage_0__depth=4, stage_3__depth=1)
+    assert isinstance(network, nn.Sequential)
+    assert list(network._modules) == [str(n) for n in range(len(network))]
+    widths = [m.out_channels for m in network.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)]
+    assert widths.count(16) == 2 and widths.count(8) == len(widths) - 2 == 7
+    assert network(torch.randn(2, 3, 32, 32)).shape == (2, 10)
 
 
 def test_added_blocks_have_weights_of_their_own() -> None:
