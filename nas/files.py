@@ -9,6 +9,7 @@ import codecs
 import contextlib
 import errno
 import fcntl
+import hashlib
 import json
 import math
 import os
@@ -33,6 +34,15 @@ MISTAKES = "mistakes.png"
 _INSTANT = 0.5  # seconds
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 """What editors write before the text, and what that then is; without a mark it is UTF-8."""
+
+
+def sha256_of(path: Path) -> str:
+    """Of what is in the file `path`. Raises ValueError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def cache_dir() -> Path:

@@ -26,7 +26,7 @@ from nas.references.origin import Origin, origin_of, source_for
 from nas.references.resolve import expand, file_of, resolve
 from nas.text.units import format_count, parse_names
 from nas.training.recipe import Recipe
-from nas.training.transfer import Weights
+from nas.training.transfer import Weights, as_seen
 from scaling.compound import largest
 
 BY_DEFAULT = "resnet8,resnet20,mobilenet_v2"  # scaled to the found network's multiply-adds
@@ -85,8 +85,7 @@ def check_starts(comparison: ComparisonSpace, dataset: Dataset, recipe: Recipe) 
 
     Raises ValueError where a file cannot be read or does not fit, or its weights are untrained.
     """
-    some = replace(dataset, train=dataset.train.take(min(8, len(dataset.train)), 0), test=None)
-    shown = replace(recipe, subset=None).prepare(replace(some, val=some.train))
+    shown = as_seen(dataset, recipe)
     lines = []
     for number, candidate in enumerate(comparison.candidates):
         if (start := comparison.start_of(number)) is None:

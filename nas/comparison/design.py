@@ -16,11 +16,12 @@ from typing import ClassVar
 from torch import nn
 
 from nas.checks.schemas import COMPARISON_SETTINGS
+from nas.files import sha256_of
 from nas.ledger.run import Run
 from nas.network import Designed, Network, original_of
 from nas.references.resolve import described
 from nas.training.fine_tuning import EVERYTHING, FineTuning
-from nas.training.transfer import StartFile, sha256_of
+from nas.training.transfer import StartFile
 from searchspaces import Arch, Choice, Space
 from searchspaces.cost import Cost, cost_of
 from searchspaces.images import RGB

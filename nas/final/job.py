@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from nas.data.source import DataSource
+from nas.files import sha256_of
 from nas.final.teacher import Teacher
 from nas.ledger.config import differences
 from nas.network import Network
 from nas.references.resolve import from_document
 from nas.training.fine_tuning import EVERYTHING, FineTuning
 from nas.training.recipe import Recipe
-from nas.training.transfer import Start, Weights, sha256_of
+from nas.training.transfer import Start, Weights
 
 
 @dataclass(frozen=True)

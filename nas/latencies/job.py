@@ -24,7 +24,7 @@ from nas.latencies.predictor import Error
 from nas.latencies.table import Images, LatencyTable, Target
 from nas.options.commands import LatencyTableOptions
 from nas.options.option import number, path
-from nas.text.units import format_about, format_count, format_percent, format_seconds, parse_names
+from nas.text.units import format_about, format_count, format_percent, format_seconds
 from searchspaces import Space
 from searchspaces.images import RGB
 from searchspaces.scaled import ScaledSpace
@@ -46,8 +46,7 @@ def choose_space(asked: LatencyTableOptions) -> Space:
     """The space as a search with the same options has it. Raises ValueError where there is no such one."""
     from nas.ledger.trust import space_of_person  # of a floor above, as much of a search is
 
-    given = dict(asked.settings or {}) | ({} if asked.width is None else {"width": asked.width})
-    given |= {} if asked.vary is None else {"vary": parse_names(asked.vary)}
+    given = asked.space_settings
     if isinstance(asked.space, Space):
         if given:
             raise ValueError("space is one that has its settings: leave out settings and width")

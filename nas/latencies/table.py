@@ -6,7 +6,6 @@ and comes out the same. Nothing in it is run.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -18,7 +17,7 @@ import numpy as np
 
 from nas.checks import schema, schemas
 from nas.checks.schemas import LATENCY_TABLE_FORMAT
-from nas.files import write_atomically
+from nas.files import sha256_of, write_atomically
 from nas.latencies.predictor import FEWEST_NETWORKS, FEWEST_ROWS, Error, Predictor, Timed, error_of
 from nas.text.units import format_percent, format_seconds
 from searchspaces import Arch, Space
@@ -309,14 +308,6 @@ def read_once(file: str, sha256: str | None) -> LatencyTable:
     if sha256_of(Path(file)) != sha256:
         raise ValueError(f"{file} is not the table of latencies that the run began with: restore that")
     return LatencyTable.read(file)
-
-
-def sha256_of(file: Path) -> str:
-    """Of what it has. Raises ValueError where it cannot be read."""
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ValueError(f"cannot read {file}: {error.strerror}") from None
 
 
 @dataclass(frozen=True)

@@ -51,19 +51,20 @@ def space_of_file(name: Any, /, **settings: Any) -> Space:
     if isinstance(name, str) and is_own(name) and not _is_imported(name):
         if not re.fullmatch(r"[\w.]+:\w+", name):
             raise ValueError(f"{name!r} is no name of a space")
-        raise ValueError(
-            f"the space {name} is named by a file, and importing it runs its code: where you trust that code, add "
-            f"--trust-space {name}"
-        )
+        raise _untrusted("space", name)
     if name == AROUND:
         around(name)
         network = settings.get("network")
         if isinstance(network, str) and is_code(network) and not _is_imported(network):
-            raise ValueError(
-                f"the network {network} is named by a file, and importing it runs its code: where you trust that "
-                f"code, add --trust-space {network}"
-            )
+            raise _untrusted("network", network)
     return get_space(name, **settings)
+
+
+def _untrusted(what: str, name: str) -> ValueError:
+    return ValueError(
+        f"the {what} {name} is named by a file, and importing it runs its code: where you trust that code, add "
+        f"--trust-space {name}"
+    )
 
 
 def trust(names: Iterable[str]) -> None:

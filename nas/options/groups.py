@@ -52,6 +52,7 @@ from nas.checks.schemas import ALPHA, METRICS, METRICS_OF, POLICIES, RUNTIMES, T
 from nas.options import names, panels
 from nas.options.option import Option, Options
 from nas.text.settings import by_name, parse_settings
+from nas.text.units import parse_names
 
 Texts = Mapping[str, Any]
 """Values by their names; those that are texts are read as on the command line."""
@@ -140,6 +141,12 @@ class SpaceOptions(Options):
     settings: SpaceSettings = None
     width: Width = None
     vary: Vary = None
+
+    @property
+    def space_settings(self) -> dict[str, Any]:
+        """What the space is told, by the names of its settings; all that is not said is as it has it."""
+        own = {"width": self.width, "vary": None if self.vary is None else parse_names(self.vary)}
+        return dict(self.settings or {}) | {name: value for name, value in own.items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,8 +20,8 @@ from nas.data.targets import CLASSIFICATION, REGRESSION
 from nas.devices.command import CostCommand
 from nas.devices.device import choose_device
 from nas.devices.measuring import Measuring
-from nas.files import is_taken
-from nas.latencies.table import read_once, sha256_of
+from nas.files import is_taken, sha256_of
+from nas.latencies.table import read_once
 from nas.ledger import repeats
 from nas.ledger.beside import usual_place
 from nas.ledger.config import Budget, Config, Final
@@ -58,7 +58,7 @@ from nas.text.units import format_seconds, parse_names
 from nas.training.metrics import check_metric, weights_of_classes
 from nas.training.presets import PRESETS
 from nas.training.recipe import Recipe
-from nas.training.transfer import Start, Weights
+from nas.training.transfer import Start, Weights, as_seen
 from searchspaces import Space
 from searchspaces.around.space import AroundSpace
 from searchspaces.scaled import COSTS as KNOWN
@@ -201,8 +201,7 @@ def _started(config: Config, asked: SearchOptions, dataset: Dataset) -> Config:
     weights = Weights.read(asked.init)
     if not weights.trained:
         raise ValueError(f"{weights.path} has untrained weights: name those of a training")
-    some = dataset.train.take(min(8, len(dataset.train)), 0)
-    shown = replace(config.recipe, subset=None).prepare(replace(dataset, train=some, val=some, test=None))
+    shown = as_seen(dataset, config.recipe)
     original = Found(space, space.as_is)
     module = original.build(shown.num_classes, shown.image_size, shown.channels)
     Start(weights).give(module, original_of(original) or original, shown)
@@ -216,7 +215,7 @@ def read_experience(asked: SearchOptions, data: str) -> Experience:
     Raises ValueError where there is no such run, or nobody would learn of it.
     """
     trust([str(name) for name in several(asked.trust_space)])
-    space = space_of_person(asked.space, **_settings(asked))
+    space = space_of_person(asked.space, **asked.space_settings)
     if asked.experience is None:
         if not has_surrogate(asked.strategy) or _objectives(asked) is not None or asked.table is not None:
             return Experience()
@@ -239,7 +238,7 @@ def choose_space(
     Where nothing `fits` it, as where published results are of networks at their own width, that is 1.
     """
     check_recipe(recipe, dataset)
-    given = _settings(asked)
+    given = asked.space_settings
     if "image_size" in space_of_person(asked.space, **given).settings():
         given = {"image_size": recipe.size_on(dataset)} | given
     chosen = space_of_person(asked.space, **given)
@@ -380,7 +379,7 @@ def check_space(asked: SpaceOptions) -> None:
         raise ValueError(
             f"--vary is for a space around:NETWORK, and {asked.space} says itself what varies: leave it out"
         )
-    space_of_person(asked.space, **_settings(asked))
+    space_of_person(asked.space, **asked.space_settings)
 
 
 def choose_limits(goal: GoalOptions, reward: Reward) -> dict[str, float]:
@@ -436,11 +435,6 @@ def choose_measuring(asked: MeasuringOptions) -> Measuring:
 def _is_of_widths(measuring: Measuring) -> bool:
     """Whether a table predicts latency at any width: one of networks of one width knows of no other."""
     return measuring.table is not None and bool(read_once(measuring.table, measuring.table_sha256).limits)
-
-
-def _settings(asked: SpaceOptions) -> dict[str, Any]:
-    varied = {} if asked.vary is None else {"vary": parse_names(asked.vary)}
-    return dict(asked.settings or {}) | ({} if asked.width is None else {"width": asked.width}) | varied
 
 
 def _objectives(goal: GoalOptions) -> str | None:

@@ -7,7 +7,6 @@ are others. Whatever else differs is refused, unless the row that it is in is na
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,11 +22,12 @@ from nas.checks.limits import PIXELS
 from nas.checks.schemas import NAMES
 from nas.data.images import GREY, RGB, Dataset
 from nas.data.task import Task
-from nas.files import RESULT, WEIGHTS
+from nas.files import RESULT, WEIGHTS, sha256_of
 from nas.network import Designed, Found, Network, original_of
 from nas.options import groups
 from nas.text.units import parse_names
 from nas.training.fine_tuning import EVERYTHING, FineTuning
+from nas.training.recipe import Recipe
 from searchspaces.around.space import AroundSpace
 from searchspaces.cost import shapes_only
 from searchspaces.images import for_images_of
@@ -223,13 +223,10 @@ class StartFile:
             raise ValueError(f"{self.path} is not what the trainings were to start from: restore it, or begin anew")
 
 
-def sha256_of(path: Path) -> str:
-    """Of what is in the file `path`. Raises ValueError where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
+def as_seen(dataset: Dataset, recipe: Recipe) -> Dataset:
+    """A few images of `dataset` as trainings by `recipe` see them: enough to find out what weights fit."""
+    some = dataset.train.take(min(8, len(dataset.train)), 0)
+    return replace(recipe, subset=None).prepare(replace(dataset, train=some, val=some, test=None))
 
 
 def metadata(dataset: Dataset, metric: str = "accuracy") -> dict[str, str]:
@@ -263,11 +260,9 @@ def _metadata(path: Path) -> dict[str, str]:
 
 def _found_around(network: Network) -> Network | None:
     """What `network` was found around, where it is another than that."""
-    before = original_of(network)
-    if before is None or (isinstance(before, Found) and before == network):
+    if not isinstance(network, Found) or not isinstance(network.space, AroundSpace):
         return None
-    assert isinstance(network, Found) and isinstance(network.space, AroundSpace)
-    return None if network.arch == network.space.as_is else before
+    return None if network.arch == network.space.as_is else original_of(network)
 
 
 def _shapes(network: Network, num_classes: int, dataset: Dataset, channels: int | None = None) -> dict[str, torch.Size]:

@@ -147,11 +147,11 @@ def _edited(module: nn.Module, changes: Changes) -> dict[nn.Module, str]:
     for name in names:
         _replace(module, name, ACTIVATIONS[kind]() if kind == "gelu" else ACTIVATIONS[kind](inplace=True))
     for name, gate in changes.gated.items():
-        inner = _at(module, name)
+        inner = module.get_submodule(name)
         made = SqueezeExcite(gate.channels, _inside(gate, gate.channels), relu).to(next(module.parameters()).device)
         source[made] = f"{name}{GATE}"
         _replace(module, name, nn.Sequential(*((made, inner) if gate.where == "before" else (inner, made))))
-    containers = {repeat.container: _at(module, repeat.container) for repeat, _ in changes.blocks.values()}
+    containers = {repeat.container: module.get_submodule(repeat.container) for repeat, _ in changes.blocks.values()}
     for repeat, number in changes.blocks.values():
         source |= _repeated(containers[repeat.container], repeat, number, source)
     for container in containers.values():  # once all are found by the keys that they had
@@ -216,10 +216,6 @@ def _begun_anew(copy: nn.Module, block: nn.Module, source: dict[nn.Module, str])
             _draw_like(layer.weight, layer.weight)
     pairs = zip(block.modules(), copy.modules(), strict=True)
     return {other: source[one] for one, other in pairs if one in source}
-
-
-def _at(module: nn.Module, name: str) -> nn.Module:
-    return module.get_submodule(name)
 
 
 def _replace(module: nn.Module, name: str, other: nn.Module) -> None:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import resolve_name
 
+from searchspaces.cost import evaluating
 from searchspaces.following import Following, tensors_in
 from searchspaces.modules import PadChannels
 
@@ -55,9 +56,7 @@ class Followed:
     reads: dict[str, tuple[int, ...]] = field(default_factory=dict)  # of a layer: the label of each channel it is given
     shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)  # [C, H, W] in and out
     order: list[str] = field(default_factory=list)  # the modules as they are first run, with children
-    needs: dict[int, int] = field(
-        default_factory=dict
-    )  # by labels: that they are a multiple, for groups that read them
+    needs: dict[int, int] = field(default_factory=dict)  # by labels: what their number is a multiple of, for groups
     fixed: dict[int, str] = field(default_factory=dict)  # labels whose number must stay, and what holds them
     vectors: dict[tuple[str, str], str] = field(default_factory=dict)  # weights of a module, a number for each channel
     functional: bool = False  # whether an activation is a function of some module, and none of its own
@@ -108,29 +107,25 @@ def follow(module: nn.Module, channels: int, side: int, known: Known | None = No
     names = {id(part): name for name, part in module.named_modules()}
     follower = _Channels(found, known)
     hooks = [hook for part in module.modules() for hook in follower.hooks(part, names[id(part)])]
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
     try:
-        with torch.no_grad(), follower:
+        with torch.no_grad(), evaluating([*module.modules()]), follower:
             image = torch.empty(1, channels, side, side, device="meta")
             out = module(follower.know(image, _nothing(image)))
     except (RuntimeError, IndexError, TypeError, NotImplementedError, AssertionError) as error:
         raise ValueError(
             f"the {type(module).__name__} cannot be followed without an image's numbers: "
-            f"{follower.last} {_line(error, module)} says: {str(error).partition(chr(10))[0]}"
+            f"{follower.last} {_line(error)} says: {str(error).partition(chr(10))[0]}"
         ) from None
     finally:
         for hook in hooks:
             hook.remove()
-        for part, training in modes:
-            part.training = training
     for tensor in tensors_in((out,)):
         if follower.knows(tensor):
             found.fix(_distinct(follower.known(tensor)), OUTPUT)
     return found
 
 
-def _line(error: BaseException, module: nn.Module) -> str:
+def _line(error: BaseException) -> str:
     """`in net.py, line 12`: of the code of a module, the innermost."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/torch/" not in frame.filename]
     ours = [frame for frame in frames if not frame.filename.endswith(("/channels.py", "/following.py"))]
@@ -167,7 +162,7 @@ class _Channels(Following[Tensor]):
 
     def called(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], given: list[Tensor]) -> Any:
         self.last = resolve_name(func) or getattr(func, "__name__", "a function")
-        if func in _WEIGHTED and self._owner() is not None:
+        if func in _WEIGHTED and self._stack and isinstance(self._stack[-1][1], nn.Conv2d | nn.Linear):
             return self._produced(func, args, kwargs)
         if func in _ACTS and len(self._stack) and any(True for _ in self._stack[-1][1].children()):
             self._found.functional = True
@@ -183,11 +178,6 @@ class _Channels(Following[Tensor]):
         return out
 
     # ------------------------------------------------------------------ layers with weights
-
-    def _owner(self) -> tuple[str, nn.Module] | None:
-        """The layer whose forward runs, where it has the weights."""
-        name, part = self._stack[-1] if self._stack else ("", nn.Identity())
-        return (name, part) if isinstance(part, nn.Conv2d | nn.Linear) else None
 
     def _produced(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         name, part = self._stack[-1]

@@ -12,7 +12,7 @@ import math
 import random
 from abc import abstractmethod
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from math import gcd, lcm
@@ -235,11 +235,17 @@ class AroundSpace(ScaledSpace):
     def _changed(
         self, original: Original, changes: Changes, num_classes: int, image_size: int, channels: int, weights: bool
     ) -> nn.Module:
+        build = self._builder(num_classes, image_size, channels)
+        return changed(build, original, changes, channels, image_size, weights)
+
+    def _builder(self, num_classes: int, image_size: int, channels: int) -> Callable[[], nn.Module]:
+        """What builds the original."""
+
         def build() -> nn.Module:
             with for_images_of(channels):
                 return self.original(num_classes, image_size)
 
-        return changed(build, original, changes, channels, image_size, weights)
+        return build
 
     def inherited(
         self, arch: Arch, weights: Mapping[str, Tensor], num_classes: int, image_size: int
@@ -250,12 +256,7 @@ class AroundSpace(ScaledSpace):
         changes = self._changes(arch, self.width_of(arch), 1.0, original)
         if changes is None:
             return dict(weights)
-
-        def build() -> nn.Module:
-            with for_images_of(channels):
-                return self.original(num_classes, image_size)
-
-        shapes = Shapes(build, original, changes)
+        shapes = Shapes(self._builder(num_classes, image_size, channels), original, changes)
         shapes.fit(changes.channels, channels, image_size)
         return inherited(original, shapes, weights, channels, image_size)
 
@@ -308,7 +309,7 @@ class AroundSpace(ScaledSpace):
         for indices in itertools.product(*(range(len(self.choices[position].options)) for position in positions)):
             chosen = [self.choices[position] for position in positions]
             other = own | {choice.kind: choice.options[index] for choice, index in zip(chosen, indices, strict=True)}
-            if own.get("groups") == other.get("groups") and (steps := self._steps_of(stage, other, wanted)):
+            if steps := self._steps_of(stage, other, wanted):
                 found.append((dict(zip(positions, indices, strict=True)), steps))
         return found
 
@@ -325,10 +326,10 @@ class AroundSpace(ScaledSpace):
 
     @cached_property
     def _factors(self) -> dict[str, tuple[int, ...]]:
-        """The positions of each stage's choices that decide how many channels there are, by the stage's name."""
+        """The positions of each stage's factors of channels, by the stage's name."""
         found: dict[str, list[int]] = {}
         for position, choice in enumerate(self.choices):
-            if choice.kind in ("width", "expand", "groups"):
+            if choice.kind in ("width", "expand"):
                 found.setdefault(choice.group, []).append(position)
         return {stage: tuple(positions) for stage, positions in found.items()}
 
@@ -424,18 +425,14 @@ def _canonical(space: AroundSpace, arch: Arch) -> Arch:
 def _shapes(space: AroundSpace, arch: Arch) -> Shapes:
     """The network of `arch`, whose widths can be set: several are looked at, one after the other."""
     changes = space._changes(arch, 1.0, 1.0, space._here) or Changes()
-
-    def build() -> nn.Module:
-        with for_images_of(space._image[0]):
-            return space.original(space.num_classes or 10, space.image_size)
-
-    return Shapes(build, space._here, changes)
+    channels, image_size = space._image
+    return Shapes(space._builder(space.num_classes or 10, image_size, channels), space._here, changes)
 
 
 @lru_cache(maxsize=64)
 def _followed(space: AroundSpace, num_classes: int, image_size: int, channels: int) -> Original:
-    with for_images_of(channels), shapes_only():
-        module = space.original(num_classes, image_size)
+    with shapes_only():
+        module = space._builder(num_classes, image_size, channels)()
     return Original(module, channels, image_size)
 
 

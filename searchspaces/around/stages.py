@@ -18,7 +18,7 @@ from typing import NamedTuple
 from torch import nn
 
 from searchspaces.around.channels import Followed, Producer, follow
-from searchspaces.modules import PadChannels
+from searchspaces.modules import PadChannels, TensorFlowConv2d
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -390,7 +390,7 @@ def _keeps_size(conv: nn.Conv2d) -> bool:
     height, width = conv.kernel_size
     padding = conv.padding
     half = (height // 2, height // 2)
-    plain = padding in ("same", half, height // 2) or type(conv).__name__ == "TensorFlowConv2d"
+    plain = padding in ("same", half, height // 2) or isinstance(conv, TensorFlowConv2d)
     return height == width and height % 2 == 1 and plain and set(conv.dilation) == {1}
 
 

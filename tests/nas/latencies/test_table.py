@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from torch import nn
 
+from nas.files import sha256_of
 from nas.latencies.measuring import Job, jobs_of, left, measure_all
-from nas.latencies.table import ByTable, Images, LatencyTable, Target, read_once, sha256_of
+from nas.latencies.table import ByTable, Images, LatencyTable, Target, read_once
 from searchspaces import Space, get_space
 from searchspaces.kernels import part_of
 from searchspaces.scaled import ScaledSpace

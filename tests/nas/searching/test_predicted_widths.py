@@ -13,8 +13,9 @@ from nas.data import Dataset
 from nas.data.source import DataSource
 from nas.devices.measuring import Measuring
 from nas.engines import local
+from nas.files import sha256_of
 from nas.latencies.measuring import jobs_of, measure_all
-from nas.latencies.table import Images, LatencyTable, Target, read_once, sha256_of
+from nas.latencies.table import Images, LatencyTable, Target, read_once
 from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
 from nas.network import Found
