@@ -304,6 +304,7 @@ STUDY = Object(
         "image_size": PIXELS,
         "images": COUNT,
         "seeds": SEEDS,
+        "truth_inherits": Flag(),
     }
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from nas.options.groups import (
     MAYBE_LINE,
     Data,
     DataOptions,
+    InitOptions,
     MachineOptions,
     OutputOptions,
     ReportedRun,
@@ -24,11 +26,12 @@ from nas.options.groups import (
 from nas.options.option import Option, number
 
 if TYPE_CHECKING:
+    from nas.proxies.study import Length
     from nas.results import Run
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProxyStudyOptions(SpaceOptions, DataOptions, StepOptions, MachineOptions, OutputOptions):
+class ProxyStudyOptions(SpaceOptions, InitOptions, DataOptions, StepOptions, MachineOptions, OutputOptions):
     """Of `nas proxy-study`."""
 
     networks: Annotated[
@@ -48,7 +51,8 @@ class ProxyStudyOptions(SpaceOptions, DataOptions, StepOptions, MachineOptions, 
         str,
         Option(
             LINE,
-            "The full training, the truth: 100k images, or 25kx4, which is 25k images 4 times.",
+            "The full training, the truth: 100k images, or 25kx4, which is 25k images 4 times; with +init behind it "
+            "from the weights of --init.",
             panels.LENGTHS,
         ),
     ] = "100k"
@@ -65,9 +69,11 @@ class ProxyStudyOptions(SpaceOptions, DataOptions, StepOptions, MachineOptions, 
         str | None,
         Option(
             MAYBE_LINE,
-            "Short trainings, each with a schedule of its own: 12.5k,25k@16,5kx4 (images, pixels, passes), or none.",
+            "Short trainings, each with a schedule of its own: 12.5k,25k@16,5kx4 (images, pixels, passes), or none; "
+            "5k+init starts from the weights of --init.",
             panels.LENGTHS,
-            usual="an eighth and a quarter, also at half the pixels, and a thirty-second 4 times",
+            usual="an eighth and a quarter, also at half the pixels, and a thirty-second 4 times; with --init an "
+            "eighth and a quarter with +init, too",
         ),
     ] = None
     seeds: Annotated[
@@ -105,12 +111,11 @@ def proxy_study(asked: ProxyStudyOptions) -> None:
     from nas.ledger.run import folder_of
     from nas.proxies.announcement import announce
     from nas.proxies.draw import draw
-    from nas.proxies.study import Length, study_config, usual_cuts, usual_shorts
+    from nas.proxies.study import Length, study_config
     from nas.results import Run
     from nas.reward import Reward
     from nas.searching import choices, driver
     from nas.searching.progress import Output
-    from nas.text.units import parse_count, parse_names
 
     if asked.report is not None:
         _report(Run.open(folder_of(asked.report, Path(asked.runs_dir))), asked.as_json, asked.as_csv)
@@ -137,21 +142,33 @@ def proxy_study(asked: ProxyStudyOptions) -> None:
         space, dataset.name, recipe, Reward(), "random", asked.seed, device=where, threads=asked.threads
     ).on(source, dataset)
     pixels = recipe.size_on(dataset)
-    at = usual_cuts(length) if asked.cuts is None else [round(parse_count(text)) for text in parse_names(asked.cuts)]
-    texts = () if asked.short in (None, "none") else parse_names(asked.short)
-    shorts = tuple(Length.parse(text, len(dataset.train)) for text in texts)
-    shorts = usual_shorts(length, pixels) if asked.short is None else shorts
+    config = choices.started(config, asked.init, dataset)
+    cuts, shorts = _shorter(asked, length, pixels, len(dataset.train))
     with output.busy("drawing networks"):
         drawn = draw(
             space, asked.networks, asked.seed, dataset.num_classes, pixels, *_range(asked.macs), dataset.channels
         )
-    config = study_config(config, drawn, shorts, at, asked.seeds, pixels, len(dataset.train))
+    config = study_config(config, drawn, shorts, cuts, asked.seeds, pixels, len(dataset.train), length.inherits)
     limit = Budget(config.space.size, None if asked.budget is None else number(asked.budget))
     limit = replace(limit, timing=announce(config, drawn, source, dataset, limit, cluster, folder, output))
     run = Run.create(folder, config, limit)
     run.ended = driver.to_the_end(run, limit, dataset, where, cluster, output)
     common.conclude(run, asked.as_json, run.ended)
     common.check_success([run])
+
+
+def _shorter(
+    asked: ProxyStudyOptions, full: Length, pixels: int, images: int
+) -> tuple[Sequence[int], tuple[Length, ...]]:
+    """The images after which the full training is cut, and the short trainings, at `pixels` of so many `images`."""
+    from nas.proxies.study import Length, usual_cuts, usual_shorts
+    from nas.text.units import parse_count, parse_names
+
+    cuts = usual_cuts(full) if asked.cuts is None else [round(parse_count(text)) for text in parse_names(asked.cuts)]
+    if asked.short is None:
+        return cuts, usual_shorts(full, pixels, inherits=asked.init is not None)
+    texts = () if asked.short == "none" else parse_names(asked.short)
+    return cuts, tuple(Length.parse(text, images) for text in texts)
 
 
 def _check(asked: ProxyStudyOptions) -> None:

@@ -39,9 +39,12 @@ def announce(
     output.say(f"networks  {len(drawn)}, of {' '.join(format_count(one.macs) for one in drawn)} MACs")
     for line in images_lines(source, dataset, recipe):
         output.say(line)
-    output.say(f"truth     {images:,} images, {recipe.epochs} pass{'es' if recipe.epochs > 1 else ''}")
+    from_weights = ", from the weights" if study.truth_inherits else ""
+    output.say(f"truth     {images:,} images, {recipe.epochs} pass{'es' if recipe.epochs > 1 else ''}{from_weights}")
     output.say(f"cuts      of it after {', '.join(format_count(cut) for cut in study.cuts) or 'no'} images")
     output.say(f"short     {', '.join(study.shorts) or 'none'}")
+    if config.init is not None:
+        output.say(f"weights   where +init is said, each network starts from what it has of {config.init}")
     output.say(f"seeds     {study.seeds} of each: {study.size} trainings, a seed after the other")
     allowance = Allowance.of(limit)
     if is_here(cluster):

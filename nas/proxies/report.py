@@ -107,13 +107,14 @@ def to_text(found: StudyResults) -> str:
 
 
 def _truth(found: StudyResults) -> str:
-    known = found.truth[~np.isnan(found.truth)]
+    known = 100 * found.truth[~np.isnan(found.truth)]
     networks = int((~np.isnan(found.truth)).any(0).sum())
     sizes = found.macs[~np.isnan(found.macs)]
+    start = " from the given weights" if found.study.truth_inherits else ""
     return (
-        f"truth: validation accuracy after the full training; {networks} networks of {format_count(sizes.min())} to "
-        f"{format_count(sizes.max())} MACs, {100 * known.min():.1f} to {100 * known.max():.1f} %, standard deviation "
-        f"{100 * found.spread:.1f} points"
+        f"truth: validation accuracy after the full training{start}; {networks} networks of "
+        f"{format_count(sizes.min())} to {format_count(sizes.max())} MACs, {known.min():.1f} to {known.max():.1f} %, "
+        f"standard deviation {100 * found.spread:.1f} points"
     )
 
 

@@ -2,7 +2,8 @@
 
 The long training is the truth. It is also the source of proxies that cost nothing here: it is evaluated on the way, and
 stopping it there would have given what was seen. That is the *full schedule, cut*: its learning rate is still high. A
-*short training* has a schedule of its own, which ends with it; it may see fewer images, or smaller ones.
+*short training* has a schedule of its own, which ends with it; it may see fewer images, or smaller ones. Around a
+network whose weights there are, a training may start from what each network has of these.
 
 This is a search space of three choices, the seed, the training and the network, that is searched exhaustively: so it
 has a run's folder and its ledger, runs on either engine, and is continued when it was interrupted.
@@ -35,34 +36,43 @@ STUDY_OF_PROXIES = "proxy study"  # the kind of its runs
 
 @dataclass(frozen=True)
 class Length:
-    """How much a training sees: `images` different ones, `epochs` times, at so many `pixels`; None: the data's own."""
+    """How much a training sees: `images` different ones, `epochs` times, at so many `pixels`; None: the data's own.
+
+    One that `inherits` starts from the weights that the study was given.
+    """
 
     images: int
     epochs: int = 1
     pixels: int | None = None
+    inherits: bool = False
 
     @classmethod
     def parse(cls, text: str, available: int) -> Length:
-        """`12.5k`, `5kx4`, `12.5k@16`. Raises ValueError for anything else, or where there are fewer images.
+        """`12.5k`, `5kx4`, `12.5k@16`, `5k+init`. Raises ValueError for anything else, or where there are fewer images.
 
         More images than are `available`, without an `x`, are so many in equal passes.
         """
-        match = re.fullmatch(r"([\d.]+[kKmM]?)(?:x(\d+))?(?:@(\d+))?", text.strip())
+        match = re.fullmatch(r"([\d.]+[kKmM]?)(?:x(\d+))?(?:@(\d+))?(\+init)?", text.strip())
         if not match:
-            raise ValueError(f"{text!r} is no training: write 12.5k, 5kx4 (5k images, 4 times) or 12.5k@16 (pixels)")
+            raise ValueError(
+                f"{text!r} is no training: write 12.5k, 5kx4 (5k images, 4 times), 12.5k@16 (pixels) or 5k+init (from "
+                "the weights of --init)"
+            )
         images, epochs = round(parse_count(match[1])), int(match[2] or 1)
         if images < 1 or epochs < 1:
             raise ValueError(f"{text!r} is no training: it has at least one image")
         if match[2] and images > available:
             raise ValueError(f"{text!r}: there are {available:,} images to train")
         passes = max(epochs, math.ceil(images / available))
-        return cls(images if match[2] else images // passes, passes, int(match[3]) if match[3] else None)
+        pixels = int(match[3]) if match[3] else None
+        return cls(images if match[2] else images // passes, passes, pixels, match[4] is not None)
 
     @property
     def text(self) -> str:
         """What `parse` reads."""
         count = f"{self.images / 1000:.10g}k" if self.images >= 1000 else str(self.images)
-        return f"{count}{f'x{self.epochs}' if self.epochs > 1 else ''}{f'@{self.pixels}' if self.pixels else ''}"
+        often, small = f"x{self.epochs}" if self.epochs > 1 else "", f"@{self.pixels}" if self.pixels else ""
+        return f"{count}{often}{small}{'+init' if self.inherits else ''}"
 
     @property
     def seen(self) -> int:
@@ -80,8 +90,11 @@ def usual_cuts(full: Length) -> tuple[int, ...]:
     return tuple(sorted({max(1, full.seen // part) for part in (16, 8, 4, 2)}))
 
 
-def usual_shorts(full: Length, image_size: int) -> tuple[Length, ...]:
-    """Short trainings, where nobody says: an eighth, a quarter, both also at half the pixels, and few images often."""
+def usual_shorts(full: Length, image_size: int, inherits: bool = False) -> tuple[Length, ...]:
+    """Short trainings, where nobody says: an eighth, a quarter, both also at half the pixels, and few images often.
+
+    Where there are weights to start from, the first two once more from these.
+    """
     eighth, quarter = (min(full.images, full.seen // part) for part in (8, 4))
     small = max(8, image_size // 2)
     return (
@@ -90,6 +103,7 @@ def usual_shorts(full: Length, image_size: int) -> tuple[Length, ...]:
         Length(eighth, pixels=small),
         Length(quarter, pixels=small),
         Length(max(1, eighth // 4), epochs=4),
+        *((Length(eighth, inherits=True), Length(quarter, inherits=True)) if inherits else ()),
     )
 
 
@@ -106,6 +120,7 @@ class ProxyStudy(Space):
     image_size: int  # of the full training, in pixels
     images: int  # there are to train
     seeds: int = 2
+    truth_inherits: bool = False  # whether the full training starts from the weights that the study was given, too
     name: ClassVar[str] = "proxies"
 
     def __post_init__(self) -> None:
@@ -154,6 +169,10 @@ class ProxyStudy(Space):
         length = self._length(arch)
         return length.of(recipe) if length else recipe
 
+    def inherits(self, arch: Arch) -> bool:
+        length = self._length(arch)
+        return length.inherits if length else self.truth_inherits
+
     def evaluations_of(self, arch: Arch) -> tuple[int, ...]:
         length = self._length(arch)
         return (length.seen,) if length else self.cuts
@@ -171,11 +190,20 @@ def study_config(
     seeds: int,
     image_size: int,
     images: int,
+    truth_inherits: bool = False,
 ) -> Config:
     """The run that trains the networks `drawn` from `config.space`, by its recipe and in every short way.
 
-    Raises ValueError where a cut or a short training is not shorter than the full one, or two are alike.
+    Raises ValueError where a cut or a short training is not shorter than the full one, or where one is to start from
+    weights and `config` has none, or the other way round.
     """
+    inherits = truth_inherits or any(short.inherits for short in shorts)
+    if inherits and config.init is None:
+        raise ValueError("a training with +init starts from given weights: add --init WEIGHTS")
+    if config.init is not None and not inherits:
+        raise ValueError(
+            "no training is to start from --init: write +init behind those that are, as in --short 5k+init"
+        )
     recipe = config.recipe
     full = recipe.epochs * (images if recipe.subset is None else recipe.subset)
     for cut in cuts:
@@ -188,5 +216,5 @@ def study_config(
             raise ValueError(f"--short {short.text}: the full training has images of {image_size} pixels")
     texts = tuple(dict.fromkeys(short.text for short in shorts))
     networks = tuple(Found(config.space, one.arch).text for one in drawn)
-    study = ProxyStudy(networks, texts, tuple(sorted(set(cuts))), image_size, images, seeds)
+    study = ProxyStudy(networks, texts, tuple(sorted(set(cuts))), image_size, images, seeds, truth_inherits)
     return replace(config, space=study, strategy=EXHAUSTIVE, kind=STUDY_OF_PROXIES)

@@ -27,7 +27,8 @@ class Study(Workload):
     def job(self, arch: Arch, config: Config) -> Job:
         study = self.study
         recipe, seed = study.recipe_of(arch, config.recipe), study.seed_of(arch)
-        return Job(study.network_of(arch), recipe, seed, study.evaluations_of(arch))
+        start = config.start if study.inherits(arch) else None
+        return Job(study.network_of(arch), recipe, seed, study.evaluations_of(arch), start=start)
 
     def conclude(self, run: Run, ended: str, **files: Path | None) -> Conclusion:
         found = results(run)

@@ -185,12 +185,12 @@ def choose_config(
     ).on(source, dataset)  # fmt: skip
     if asked.table is not None:
         config = _answered_by(Path(asked.table), config)
-    return _with_aim(_started(config, asked, dataset), asked)
+    return _with_aim(started(config, asked.init, dataset), asked)
 
 
-def _started(config: Config, asked: SearchOptions, dataset: Dataset) -> Config:
+def started(config: Config, init: Path | str | None, dataset: Dataset) -> Config:
     """`config` with the weights that trainings start from. Raises ValueError where these are not of the original."""
-    if asked.init is None:
+    if init is None:
         return config
     space = config.space
     if not isinstance(space, AroundSpace):
@@ -198,7 +198,7 @@ def _started(config: Config, asked: SearchOptions, dataset: Dataset) -> Config:
             "--init is for a space around:NETWORK, whose networks start from its weights: leave it out, as networks of "
             f"{space.name} start from nothing"
         )
-    weights = Weights.read(asked.init)
+    weights = Weights.read(init)
     if not weights.trained:
         raise ValueError(f"{weights.path} has untrained weights: name those of a training")
     shown = as_seen(dataset, config.recipe)

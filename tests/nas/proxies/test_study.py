@@ -120,6 +120,7 @@ def test_a_range_of_sizes(drawn: list[Drawn]) -> None:
         ("12.5k@16", Length(12_500, 1, 16), 12_500),
         ("250x3@8", Length(250, 3, 8), 750),
         ("100k", Length(33_333, 3), 99_999),
+        ("5kx2@16+init", Length(5000, 2, 16, True), 10_000),
     ],
 )
 def test_lengths(text: str, length: Length, seen: int) -> None:

@@ -109,6 +109,29 @@ def test_trials_start_from_its_weights(tmp_path: Path, call_nas: Callable[..., t
         assert code == 2 and said in error
 
 
+def test_a_study_tells_whether_inheriting_ranks(tmp_path: Path, call_nas: Callable[..., tuple[int, str, str]]) -> None:
+    weights = tmp_path / "r8"
+    nas.train("resnet8@0.25", data="shapes", epochs=1, subset=100, batch_size=50, out=weights, progress="none")
+    study = (
+        "proxy-study", "--space", "around:resnet8@0.25", "--vary", "width,kernel", "--networks", "3", "--seeds", "1",
+        "--data", "shapes", "--batch-size", "16", "--full", "64", "--cuts", "32", "--runs-dir", str(tmp_path),
+    )  # fmt: skip
+    code, said, _ = call_nas(*study, "--short", "32,32+init", "--init", str(weights), "--name", "study")
+    assert code == 0 and "where +init is said, each network starts from what it has of" in said
+    assert "short 32+init" in said
+    config = nas.Run.open(tmp_path / "study").config
+    full, anew, inherited = (config.job((0, training, 0)) for training in range(3))
+    assert full.start is anew.start is None and inherited.start == config.start
+    assert inherited.recipe == anew.recipe and inherited.network.text == anew.network.text
+    for more, error in (
+        (("--init", str(weights), "--short", "32"), "no training is to start from --init"),
+        (("--short", "32+init"), "add --init WEIGHTS"),
+        (("--full", "64+init"), "add --init WEIGHTS"),
+    ):
+        code, _, told = call_nas(*study, *more)
+        assert code == 2 and error in told
+
+
 def test_one_s_own_module_is_a_space_and_known_in_another_process(own: str) -> None:
     around = space_of_person(f"around:{own}:Net", max_macs=2_000_000)
     arch = around.sample(random.Random(0))
