@@ -94,7 +94,7 @@ class Shapes:
             self.module = build()
         self._original, self._changes = original, changes
         self._source = _edited(self.module, changes)
-        blocks = set(original.completed.values())
+        blocks = set(original.widths.completed.values())
         self._fitted = [
             part for part in self.module.modules() if isinstance(part, FITTED) or self._source.get(part) in blocks
         ]
@@ -271,18 +271,18 @@ class _Fitter:
                 self._given[name] = x.shape[1]
 
     def _own(self, name: str) -> int:
-        return len(self._original.producers[name].labels)
+        return len(self._original.widths.producers[name].labels)
 
     def _width(self, name: str) -> int:
         return self._widths.get(name, self._own(name))
 
     def _convolution(self, conv: nn.Conv2d, name: str, given: int) -> None:
-        if conv.groups == conv.in_channels > 1 and name not in self._original.producers:
+        if conv.groups == conv.in_channels > 1 and name not in self._original.widths.producers:
             conv.groups = conv.in_channels = conv.out_channels = given
             size = (given, 1)
         else:
             out = self._completing(name) or (
-                self._width(name) if name in self._original.producers else conv.out_channels
+                self._width(name) if name in self._original.widths.producers else conv.out_channels
             )
             conv.groups = self._changes.groups.get(name, conv.groups)
             conv.in_channels, conv.out_channels = given, out
@@ -308,7 +308,7 @@ class _Fitter:
 
     def _completing(self, name: str) -> int:
         """The channels that a block is short of, where the layer called `name` is to put them out; else 0."""
-        block = self._original.completed.get(name)
+        block = self._original.widths.completed.get(name)
         if block is None:
             return 0
         own, given = self._own(name), self._original.followed.shapes[block][0][0]
@@ -316,7 +316,7 @@ class _Fitter:
 
     def _linear(self, linear: nn.Linear, name: str, given: int) -> None:
         linear.in_features = given
-        linear.out_features = self._width(name) if name in self._original.producers else linear.out_features
+        linear.out_features = self._width(name) if name in self._original.widths.producers else linear.out_features
         _set_weight(linear, (linear.out_features, given))
 
     def _norm(self, norm: nn.Module, name: str, x: Tensor) -> None:

@@ -32,7 +32,7 @@ def inherited(
     """
     kept = _Kept(original, weights)
     sources = shapes.sources()
-    labels = 1 + max((producer.labels[-1] for producer in original.producers.values()), default=0)
+    labels = 1 + max((producer.labels[-1] for producer in original.widths.producers.values()), default=0)
     reads = follow(
         shapes.module, channels, side, lambda name, number: kept.labels(sources.get(name, ""), number), labels
     ).reads
@@ -61,10 +61,10 @@ class _Kept:
 
     def labels(self, producer: str, number: int) -> list[int] | None:
         """The labels of the `number` channels that a producer has now; None of one that is new."""
-        if producer not in self._original.producers:
+        if producer not in self._original.widths.producers:
             return None
-        own = list(self._original.producers[producer].labels)
-        sizes = [size for size, _ in self._original.segments[producer]]
+        own = list(self._original.widths.producers[producer].labels)
+        sizes = [size for size, _ in self._original.widths.segments[producer]]
         found, start = list[int](), 0
         for size, now in zip(sizes, _shared(number, sizes), strict=True):
             found += self._chosen(own[start : start + size], now)
@@ -96,11 +96,11 @@ class _Kept:
         return tensor.index_select(axis, torch.tensor([self.index(producer, label) for label in labels]))
 
     def index(self, producer: str, label: int) -> int:
-        return label - self._original.producers[producer].labels[0]
+        return label - self._original.widths.producers[producer].labels[0]
 
     @property
     def _all(self) -> range:
-        return range(NONE, 1 + max(p.labels[-1] for p in self._original.producers.values()))
+        return range(NONE, 1 + max(p.labels[-1] for p in self._original.widths.producers.values()))
 
     def _chosen(self, labels: list[int], number: int) -> list[int]:
         """Those with the largest weights, in their order; where there are to be more, all, and some twice."""
@@ -112,7 +112,7 @@ class _Kept:
     def _norms(self, weights: Mapping[str, Tensor]) -> dict[int, float]:
         """By classes: the sum of the norms of the filters that make the channels which meet in it."""
         found: dict[int, float] = defaultdict(float)
-        for name, producer in self._original.producers.items():
+        for name, producer in self._original.widths.producers.items():
             if (weight := weights.get(f"{name}.weight")) is not None and len(weight) == len(producer.labels):
                 for label, norm in zip(producer.labels, weight.flatten(1).norm(dim=1).tolist(), strict=True):
                     found[self._original.followed.find(label)] += norm

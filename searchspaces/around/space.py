@@ -129,7 +129,7 @@ class AroundSpace(ScaledSpace):
     @property
     def held(self) -> dict[str, str]:
         """Layers whose channels stay as many as they are, but for the network's output, and why."""
-        return {name: why for name, why in self._here.fixed.items() if why != OUTPUT}
+        return {name: why for name, why in self._here.widths.fixed.items() if why != OUTPUT}
 
     def _misfit(self, chosen: Mapping[str, Option]) -> str:
         """Why the network with what is `chosen` does not run; nothing where it does."""
@@ -189,7 +189,7 @@ class AroundSpace(ScaledSpace):
     def _why_nothing(self) -> str:
         if self.vary:
             return f"by {' or '.join(self.vary)}: leave --vary out for all that there is"
-        reasons = dict.fromkeys(self._here.fixed.values())
+        reasons = dict.fromkeys(self._here.widths.fixed.values())
         return f"since of its channels {'; '.join(reasons)}" if reasons else "since it has no convolutions"
 
     # ------------------------------------------------------------------ the original
@@ -366,7 +366,7 @@ class AroundSpace(ScaledSpace):
         gate, channels = own.get("se"), self._channels_of(stage, own, width, original, depth)
         return Changes(
             {} if stage.repeat is None or blocks == stage.repeat.blocks else {stage.name: (stage.repeat, blocks)},
-            {name: n for name, n in channels.items() if n != len(original.producers[name].labels)},
+            {name: n for name, n in channels.items() if n != len(original.widths.producers[name].labels)},
             dict.fromkeys(stage.windows, kernel) if kernel != stage.kernel else {},
             {name: groups for name in stage.grouped if groups not in (0, original.modules[name].groups)},
             frozenset(stage.windows if own.get("op") == "sep" else ()),
@@ -392,7 +392,7 @@ class AroundSpace(ScaledSpace):
         """Of a producer, `factor` times the original's: run by run, each the multiple that groups and blocks need."""
         finest = 2 if self.limited else 8
         found = 0
-        for number, needs in original.segments[name]:
+        for number, needs in original.widths.segments[name]:
             multiple = lcm(needs, groups if needs > 1 else 1, gcd(number, finest))
             as_it_is = factor == 1.0 and number % multiple == 0
             found += number if as_it_is else _rounded(number * factor, multiple)

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, pairwise
-from math import lcm
 from typing import NamedTuple
 
 from torch import nn
 
-from searchspaces.around.channels import Followed, Producer, follow
+from searchspaces.around.channels import Followed, follow
+from searchspaces.around.widths import Widths, is_in
 from searchspaces.modules import PadChannels, TensorFlowConv2d
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
@@ -66,88 +66,7 @@ class Original:
         self.module = module
         self.modules = dict(module.named_modules())
         self.followed: Followed = follow(module, channels, side)
-
-    # ------------------------------------------------------------------ channels
-
-    @cached_property
-    def producers(self) -> dict[str, Producer]:
-        return self.followed.producers
-
-    @cached_property
-    def fixed(self) -> dict[str, str]:
-        """Producers whose channels must stay as many as they are, and why."""
-        why = {self.followed.find(label): reason for label, reason in self.followed.fixed.items()}
-        found = {}
-        for name, classes in self._classes.items():
-            if reasons := [why[label] for label in classes if label in why]:
-                found[name] = reasons[0]
-        return found
-
-    @cached_property
-    def _classes(self) -> dict[str, tuple[int, ...]]:
-        """Of each producer's channels."""
-        return {name: tuple(map(self.followed.find, p.labels)) for name, p in self.producers.items()}
-
-    @cached_property
-    def groups(self) -> list[tuple[str, ...]]:
-        """The producers whose channels meet, in the order in which they run: their widths change together."""
-        group_of: dict[int, list[str]] = {}
-        for name, classes in self._classes.items():
-            merged = list({id(g): g for label in classes if (g := group_of.get(label))}.values())
-            group = [member for g in merged for member in g] + [name]
-            for member in group:
-                for label in self._classes[member]:
-                    group_of[label] = group
-        order = {name: n for n, name in enumerate(self.producers)}
-        distinct = {id(g): tuple(sorted(g, key=order.__getitem__)) for g in group_of.values()}
-        return sorted(distinct.values(), key=lambda group: order[group[0]])
-
-    @cached_property
-    def segments(self) -> dict[str, tuple[tuple[int, int], ...]]:
-        """Of each producer's channels: runs of (how many, what a run's number is a multiple of).
-
-        Where a map is added to two that stand side by side, its channels are two runs: each grows by itself.
-        """
-        members: dict[int, set[str]] = {}
-        for name, classes in self._classes.items():
-            for label in classes:
-                members.setdefault(label, set()).add(name)
-        needs: dict[int, int] = {}
-        for label, groups in self.followed.needs.items():
-            least = self.followed.find(label)
-            needs[least] = lcm(needs.get(least, 1), groups)
-        for name, producer in self.producers.items():
-            for label in self._classes[name]:
-                needs[label] = lcm(needs.get(label, 1), producer.groups)
-        found = {}
-        for name, classes in self._classes.items():
-            runs: list[tuple[int, int]] = []
-            last: set[str] | None = None
-            for label in classes:
-                if members[label] == last:
-                    runs[-1] = runs[-1][0] + 1, lcm(runs[-1][1], needs.get(label, 1))
-                else:
-                    runs.append((1, needs.get(label, 1)))
-                last = members[label]
-            found[name] = tuple(runs)
-        return found
-
-    @cached_property
-    def completed(self) -> dict[str, str]:
-        """Producers that fill up what a block passes on to as many channels as it was given, by that block.
-
-        So ShuffleNet V2's: half of its channels go past, and the other half are new.
-        """
-        found: dict[str, str] = {}
-        for block, (given, out) in self.followed.shapes.items():
-            passed = {self.followed.find(label) for label in self.followed.inputs[block]}
-            ends = {self.followed.find(label) for label in self.followed.outputs[block]}
-            new = ends - passed
-            if given[0] == out[0] and new and new != ends:
-                for name, classes in self._classes.items():
-                    if set(classes) == new and _is_in(name, (block,)):
-                        found.setdefault(name, block)
-        return found
+        self.widths = Widths(self.followed)
 
     # ------------------------------------------------------------------ stages
 
@@ -155,11 +74,11 @@ class Original:
     def stages(self) -> tuple[Stage, ...]:
         """From top to bottom; those of which nothing can be changed are left out."""
         parts = list(self._merged(self._parts("", self.module)))
-        owner = {name: n for n, names in enumerate(parts) for name in self.producers if _is_in(name, names)}
+        owner = {name: n for n, names in enumerate(parts) for name in self.widths.producers if is_in(name, names)}
         stage_of: dict[str, int] = {}
-        for group in self.groups:
+        for group in self.widths.groups:
             votes = [owner[name] for name in group if name in owner]
-            if votes and not any(name in self.fixed or name in self.completed for name in group):
+            if votes and not any(name in self.widths.fixed or name in self.widths.completed for name in group):
                 most = max(votes, key=lambda n: (votes.count(n), n))
                 stage_of |= dict.fromkeys(group, most)
         found = [self._stage(n, names, stage_of, _distinct_names(parts)[n]) for n, names in enumerate(parts)]
@@ -218,17 +137,19 @@ class Original:
 
     def _stage(self, number: int, parts: tuple[str, ...], stage_of: dict[str, int], name: str) -> Stage:
         own = tuple(producer for producer, at in stage_of.items() if at == number)
-        own = tuple(producer for producer in self.producers if producer in own)
-        within = [name for name in self.producers if _is_in(name, parts)]
+        own = tuple(producer for producer in self.widths.producers if producer in own)
+        within = [name for name in self.widths.producers if is_in(name, parts)]
         out = {self.followed.find(label) for label in self.followed.outputs.get(parts[-1], ())}
         has_blocks = any(
             not isinstance(self.modules[part], nn.Conv2d) and self._has_blocks_or_is_one(part) for part in parts
         )
-        groups = [group for group in self.groups if group[0] in own]
+        groups = [group for group in self.widths.groups if group[0] in own]
         inner = tuple(
             producer
             for group in groups
-            if has_blocks and set(group) <= set(within) and out.isdisjoint(c for n in group for c in self._classes[n])
+            if has_blocks
+            and set(group) <= set(within)
+            and out.isdisjoint(c for n in group for c in self.widths.classes[n])
             for producer in group
         )
         windows, kernel, depthwise = self._windows(parts) if has_blocks or len(parts) > 1 else ((), 0, False)
@@ -242,7 +163,7 @@ class Original:
             windows,
             kernel,
             depthwise,
-            tuple(n for n in within if self.producers[n].groups > 1 and self._is_free(n)),
+            tuple(n for n in within if self.widths.producers[n].groups > 1 and self._is_free(n)),
             gates,
             () if gates or not has_blocks else tuple(self._gateable(parts, out)),
         )
@@ -274,7 +195,7 @@ class Original:
                 yield container, [part.rpartition(".")[2] for part in parts]
             return
         for name, module in self.modules.items():
-            if _is_in(name, parts) and (name == parts[0] or isinstance(module, CONTAINERS)) and self._has_blocks(name):
+            if is_in(name, parts) and (name == parts[0] or isinstance(module, CONTAINERS)) and self._has_blocks(name):
                 yield name, [key for key, _ in module.named_children()]
 
     def _alike(self, siblings: tuple[str, list[str]]) -> Iterator[Repeat]:
@@ -295,14 +216,14 @@ class Original:
         return self._layers(_child(row.container, row.keys[0])) > 1
 
     def _layers(self, name: str) -> int:
-        return sum(_is_in(producer, (name,)) for producer in self.producers)
+        return sum(is_in(producer, (name,)) for producer in self.widths.producers)
 
     def _windows(self, parts: tuple[str, ...]) -> tuple[tuple[str, ...], int, bool]:
         """The convolutions of more than one pixel, where they are all of one size and one kind, padded to keep it."""
         convs = [
             (name, module)
             for name, module in self.modules.items()
-            if isinstance(module, nn.Conv2d) and _is_in(name, parts) and max(module.kernel_size) > 1
+            if isinstance(module, nn.Conv2d) and is_in(name, parts) and max(module.kernel_size) > 1
         ]
         kinds = {(conv.kernel_size, conv.groups == conv.in_channels > 1) for _, conv in convs}
         if len(kinds) != 1 or not all(_keeps_size(conv) for _, conv in convs):
@@ -315,26 +236,33 @@ class Original:
         found: list[str] = []
         for name in self.modules:
             shape = self.followed.shapes.get(name)
-            layers = [below for below in self.producers if _is_in(below, (name,))]
-            if not (_is_in(name, parts) and shape and layers and name not in self.producers) or _is_in(name, found):
+            layers = [below for below in self.widths.producers if is_in(below, (name,))]
+            if not (is_in(name, parts) and shape and layers and name not in self.widths.producers) or is_in(
+                name, found
+            ):
                 continue
             given, out = shape
-            if given == out and len(out) == 3 and out[-1] > 1 and all(self.producers[n].side == 1 for n in layers):
+            if (
+                given == out
+                and len(out) == 3
+                and out[-1] > 1
+                and all(self.widths.producers[n].side == 1 for n in layers)
+            ):
                 found.append(name)
                 yield name
 
     def _gateable(self, parts: tuple[str, ...], out: set[int]) -> Iterator[tuple[str, str]]:
         """Where squeeze-and-excitation belongs: before the convolution that reads a depthwise one, as in MBConv, else
         after the norm of the last convolution of a residual's body, as in SE-ResNet."""
-        run = [name for name in self.followed.order if _is_in(name, parts)]
+        run = [name for name in self.followed.order if is_in(name, parts)]
         convs = [name for name in run if isinstance(self.modules[name], nn.Conv2d)]
-        filters = [n for n in convs if n not in self.producers]
+        filters = [n for n in convs if n not in self.widths.producers]
         if filters:
             for name, following in pairwise(convs):
                 conv = self.modules[following]
                 if (
                     name in filters
-                    and following in self.producers
+                    and following in self.widths.producers
                     and isinstance(conv, nn.Conv2d)
                     and conv.kernel_size == (1, 1)
                 ):
@@ -342,8 +270,8 @@ class Original:
             return
         for name in convs:
             given = set(self.followed.inputs.get(_block_of(name, parts), ()))
-            ends = name in self.producers and not out.isdisjoint(self._classes[name])
-            added = any(name in group and len(group) > 1 for group in self.groups)
+            ends = name in self.widths.producers and not out.isdisjoint(self.widths.classes[name])
+            added = any(name in group and len(group) > 1 for group in self.widths.groups)
             if ends and added and given and given.isdisjoint(self.followed.inputs[name]):  # and is no shortcut
                 yield "after", self._normed(name, run)
 
@@ -396,13 +324,9 @@ def _keeps_size(conv: nn.Conv2d) -> bool:
 
 def _block_of(name: str, parts: Sequence[str]) -> str:
     """The child of a part that `name` is in, or the part where that is a block itself."""
-    part = next(part for part in parts if _is_in(name, (part,)))
+    part = next(part for part in parts if is_in(name, (part,)))
     rest = name[len(part) + 1 :]
     return f"{part}.{rest.partition('.')[0]}" if rest else part
-
-
-def _is_in(name: str, parts: Sequence[str]) -> bool:
-    return any(name == part or name.startswith(f"{part}.") for part in parts)
 
 
 def _child(container: str, key: str) -> str:

@@ -63,7 +63,7 @@ class Branching(nn.Module):
 
 
 def groups(module: nn.Module) -> list[tuple[str, ...]]:
-    return Original(module, 3, 16).groups
+    return Original(module, 3, 16).widths.groups
 
 
 def test_what_is_added_is_one_group_and_what_stays_in_a_block_is_its_own() -> None:
@@ -76,13 +76,13 @@ def test_what_is_added_is_one_group_and_what_stays_in_a_block_is_its_own() -> No
 
 
 def test_only_the_output_is_fixed() -> None:
-    assert Original(Residual(), 3, 16).fixed == {"fc": OUTPUT}
+    assert Original(Residual(), 3, 16).widths.fixed == {"fc": OUTPUT}
 
 
 def test_what_is_added_to_a_concatenation_is_made_of_its_parts() -> None:
     original = Original(Concatenating(), 3, 16)
-    assert ("left", "right", "last") in original.groups
-    assert [number for number, _ in original.segments["last"]] == [6, 10]
+    assert ("left", "right", "last") in original.widths.groups
+    assert [number for number, _ in original.widths.segments["last"]] == [6, 10]
 
 
 def test_a_gate_scales_channels_that_are_its_own() -> None:
@@ -151,7 +151,7 @@ def test_what_mixes_channels_holds_them() -> None:
             x = self.conv(x).flatten(2)
             return self.fc((x @ x.transpose(1, 2)).mean(-1))
 
-    assert "mixes them" in Original(Mixing(), 3, 16).fixed["conv"]
+    assert "mixes them" in Original(Mixing(), 3, 16).widths.fixed["conv"]
 
 
 def test_a_module_is_left_as_it_was() -> None:
