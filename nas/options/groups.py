@@ -99,9 +99,9 @@ Vary = Annotated[
     str | None,
     Option(
         MAYBE_LINE,
-        "What a space around:NETWORK changes, of width, depth, kernel, expand, groups, se, op, activation.",
+        "What a space around:NETWORK changes, of width, depth, kernel, expand, groups, se, op, activation, stride.",
         panels.SPACE,
-        usual="all that the network has",
+        usual="all that the network has but for stride",
     ),
 ]
 Trials = Annotated[int | None, Option(Optional(TRIALS), "Stop after so many networks.", panels.SEARCHING)]

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from searchspaces.around.channels import NORMS
 from searchspaces.around.stages import ACTIVATIONS, Original, Repeat
+from searchspaces.around.strides import set_stride
 from searchspaces.cost import Cost, shapes_only
 from searchspaces.counting import Counter, ReshapedInPlace
 from searchspaces.layers import relu
@@ -48,6 +49,7 @@ class Changes:
     ungated: frozenset[str] = frozenset()  # squeeze-and-excitations that are left out
     gated: Mapping[str, Gate] = field(default_factory=lambda: NOTHING)  # modules that get a squeeze-and-excitation
     activation: tuple[tuple[str, ...], str] = ((), "")  # modules, and what they become
+    strides: Mapping[str, int] = field(default_factory=lambda: NOTHING)  # of layers
 
     def __or__(self, other: Changes) -> Changes:
         """Both, of different stages."""
@@ -55,6 +57,7 @@ class Changes:
             {**self.blocks, **other.blocks}, {**self.channels, **other.channels}, {**self.kernels, **other.kernels},
             {**self.groups, **other.groups}, self.separable | other.separable, self.ungated | other.ungated,
             {**self.gated, **other.gated}, other.activation if other.activation[1] else self.activation,
+            {**self.strides, **other.strides},
         )  # fmt: skip
 
     @property
@@ -63,7 +66,8 @@ class Changes:
         return (
             tuple(sorted((name, number) for name, (_, number) in self.blocks.items())),
             *(tuple(sorted(values.items())) for values in (self.channels, self.kernels, self.groups, self.gated)),
-            tuple(sorted(self.separable)), tuple(sorted(self.ungated)), self.activation[1],
+            tuple(sorted(self.strides.items())), tuple(sorted(self.separable)), tuple(sorted(self.ungated)),
+            self.activation[1],
         )  # fmt: skip
 
 
@@ -137,6 +141,8 @@ def _edited(module: nn.Module, changes: Changes) -> dict[nn.Module, str]:
     parts = {name: part for part, name in source.items()}
     for name in changes.ungated:
         _replace(module, name, nn.Identity())
+    for name, stride in changes.strides.items():
+        _replace(module, name, set_stride(parts[name], stride))
     for name, kernel in changes.kernels.items():
         _set_kernel(parts[name], kernel)
     for name in changes.separable:

@@ -22,7 +22,9 @@ from torch import Tensor, nn
 from searchspaces.around.changes import Changes, Gate, Shapes, changed
 from searchspaces.around.channels import OUTPUT
 from searchspaces.around.inherited import inherited
+from searchspaces.around.layers import by_layer
 from searchspaces.around.stages import ACTIVATIONS, Original, Stage
+from searchspaces.around.widths import is_in
 from searchspaces.cost import shapes_only
 from searchspaces.images import for_images_of, image_channels
 from searchspaces.layers import round_repeats
@@ -44,10 +46,14 @@ MEANINGS = {
     "op": "its convolutions as they are, or one filter a channel and a 1x1",
     "groups": "of its convolutions in groups",
     "se": "with squeeze-and-excitation, or plain",
+    "stride": "times smaller than the map before",
     "activation": "of the whole network",
 }
 """What each kind of choice is about a stage."""
 VARIED = tuple(MEANINGS)
+USUAL = tuple(kind for kind in VARIED if kind != "stride")
+"""Without strides: a network of twice the pixels costs four times as much, so a search has them where that is asked."""
+STAGE, LAYER = "stage", "layer"
 TRIED = 4  # random networks, before any is searched
 
 
@@ -55,15 +61,19 @@ TRIED = 4  # random networks, before any is searched
 class AroundSpace(ScaledSpace):
     """Networks that are the `original` but for some layers of its stages.
 
-    `vary` are the kinds of choices that there are, of `VARIED`; all if empty.
+    `vary` are the kinds of choices that there are, of `VARIED`; the `USUAL` ones if empty. They are made for each
+    `stage`, or `by` each `layer`: only the number of blocks and the stride are still a stage's.
 
     Raises ValueError, where its choices are first asked for, of a network that cannot be followed.
     """
 
     vary: tuple[str, ...] = ()
+    by: str = STAGE
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.by not in (STAGE, LAYER):
+            raise ValueError(f"{self.name}: by is {STAGE} or {LAYER}, not {self.by!r}")
         if unknown := [kind for kind in self.vary if kind not in VARIED]:
             raise ValueError(f"{self.name}: vary takes {', '.join(VARIED)}, not {unknown[0]!r}")
 
@@ -103,7 +113,7 @@ class AroundSpace(ScaledSpace):
     @cached_property
     def _possible(self) -> tuple[Choice, ...]:
         """By what the stages have, whether or not the code between its layers goes along."""
-        found = tuple(choice for stage in self._here.stages for choice in self._choices_of(stage))
+        found = tuple(choice for stage in self._stages(self._here) for choice in self._choices_of(stage))
         if "activation" in self._varied and (kind := self._activation):
             found += (Choice("activation", tuple(dict.fromkeys((kind, "relu", "silu", "hardswish")))),)
         return found
@@ -161,13 +171,19 @@ class AroundSpace(ScaledSpace):
                 kinds.append(("groups", "g", self._cardinalities(stage, *groups)))
         if stage.gates or stage.gateable:
             kinds.append(("se", "", ("se", "plain") if stage.gates else ("plain", "se")))
+        if stage.strided or stage.stridable:
+            kinds.append(("stride", "s", (1, max(2, stage.stride))))
         for kind, tag, options in kinds:
             if kind in self._varied and len(options) > 1:
                 yield Choice(f"{stage.name}.{kind}", tuple(options), tag=tag)
 
     @property
     def _varied(self) -> tuple[str, ...]:
-        return self.vary or VARIED
+        return self.vary or USUAL
+
+    def _stages(self, original: Original) -> tuple[Stage, ...]:
+        """What there are choices for."""
+        return by_layer(original) if self.by == LAYER else original.stages
 
     def _conv(self, name: str) -> nn.Conv2d:
         conv = self._here.modules[name]
@@ -204,11 +220,11 @@ class AroundSpace(ScaledSpace):
         name, _, kind = choice.name.rpartition(".")
         if not name:
             return self._activation
-        stage = next(stage for stage in self._here.stages if stage.name == name)
+        stage = next(stage for stage in self._stages(self._here) if stage.name == name)
         own: dict[str, Option] = {
             "width": 1.0, "expand": 1.0, "op": "conv", "kernel": stage.kernel, "se": "se" if stage.gates else "plain",
             "depth": stage.repeat.blocks if stage.repeat else 0,
-            "groups": self._conv(stage.grouped[0]).groups if stage.grouped else 1,
+            "groups": self._conv(stage.grouped[0]).groups if stage.grouped else 1, "stride": stage.stride,
         }  # fmt: skip
         return own[kind]
 
@@ -293,7 +309,8 @@ class AroundSpace(ScaledSpace):
         step = self.step_of(arch)
         if self._key(arch, step) is None:
             return self.as_is
-        alike = [self._alike(stage, arch, step) for stage in self._here.stages]
+        arch = self._without_idle(arch)
+        alike = [self._alike(stage, arch, step) for stage in self._stages(self._here)]
         for chosen, steps in _combined(alike, self.steps):
             other = tuple(chosen.get(position, index) for position, index in enumerate(arch))
             if other == arch or self.is_built_in(other, steps):
@@ -303,21 +320,24 @@ class AroundSpace(ScaledSpace):
     def _alike(self, stage: Stage, arch: Arch, step: int) -> list[tuple[dict[int, int], range]]:
         """A stage's factors, by the positions of choices, and the steps at which it has the channels of `arch`."""
         positions = self._factors.get(stage.name, ())
-        own = _own(stage, self.options(arch))
-        wanted = self._channels_of(stage, own, self.width_at(step), self._here)
+        chosen = self.options(arch)
+        own, gone = _own(stage, chosen), self._gone(self._here, chosen)
+        wanted = self._channels_of(stage, own, self.width_at(step), self._here, gone)
         found = []
         for indices in itertools.product(*(range(len(self.choices[position].options)) for position in positions)):
-            chosen = [self.choices[position] for position in positions]
-            other = own | {choice.kind: choice.options[index] for choice, index in zip(chosen, indices, strict=True)}
-            if steps := self._steps_of(stage, other, wanted):
+            factors = [self.choices[position] for position in positions]
+            other = own | {choice.kind: choice.options[index] for choice, index in zip(factors, indices, strict=True)}
+            if steps := self._steps_of(stage, other, wanted, gone):
                 found.append((dict(zip(positions, indices, strict=True)), steps))
         return found
 
-    def _steps_of(self, stage: Stage, own: Mapping[str, Option], wanted: Mapping[str, int]) -> range:
+    def _steps_of(
+        self, stage: Stage, own: Mapping[str, Option], wanted: Mapping[str, int], gone: Sequence[str]
+    ) -> range:
         """The steps at which a stage's producers have the channels that are `wanted`: they never get fewer."""
 
         def at(step: int) -> dict[str, int]:
-            return self._channels_of(stage, own, self.width_at(step), self._here)
+            return self._channels_of(stage, own, self.width_at(step), self._here, gone)
 
         total, steps = sum(wanted.values()), self.steps
         first = bisect_left(steps, total, key=lambda step: sum(at(step).values()))
@@ -349,43 +369,58 @@ class AroundSpace(ScaledSpace):
     def _changes_by(
         self, chosen: Mapping[str, Option], width: float, depth: float, original: Original
     ) -> Changes | None:
-        found = Changes()
-        for stage in original.stages:
-            found |= self._changes_of(stage, _own(stage, chosen), width, depth, original)
+        found, gone = Changes(), self._gone(original, chosen, depth)
+        for stage in self._stages(original):
+            found |= self._changes_of(stage, _own(stage, chosen), width, depth, original, gone)
         kind = str(chosen.get("activation", self._activation))
         if kind != self._activation:
             found |= Changes(activation=(original.activations, kind))
         return None if found == Changes() else found
 
     def _changes_of(
-        self, stage: Stage, own: Mapping[str, Option], width: float, depth: float, original: Original
-    ) -> Changes:
+        self, stage: Stage, own: Mapping[str, Option], width: float, depth: float, original: Original,
+        gone: Sequence[str],
+    ) -> Changes:  # fmt: skip
         """What is other in a stage, by the options of its `own` choices."""
         kernel, groups = int(own.get("kernel", stage.kernel)), int(own.get("groups", 0))
-        blocks = _blocks(stage, own, depth)
-        gate, channels = own.get("se"), self._channels_of(stage, own, width, original, depth)
+        blocks, stride = _blocks(stage, own, depth), int(own.get("stride", stage.stride))
+        gate, channels = own.get("se"), self._channels_of(stage, own, width, original, gone)
+        windows = [name for name in stage.windows if not is_in(name, gone)]
+        gateable = [(where, name) for where, name in stage.gateable if not is_in(name, gone)]
         return Changes(
             {} if stage.repeat is None or blocks == stage.repeat.blocks else {stage.name: (stage.repeat, blocks)},
             {name: n for name, n in channels.items() if n != len(original.widths.producers[name].labels)},
-            dict.fromkeys(stage.windows, kernel) if kernel != stage.kernel else {},
+            dict.fromkeys(windows, kernel) if kernel != stage.kernel else {},
             {name: groups for name in stage.grouped if groups not in (0, original.modules[name].groups)},
-            frozenset(stage.windows if own.get("op") == "sep" else ()),
-            frozenset(stage.gates if gate == "plain" else ()),
-            {name: self._gate(original, where, name) for where, name in stage.gateable} if gate == "se" else {},
+            frozenset(windows if own.get("op") == "sep" else ()),
+            frozenset(name for name in stage.gates if gate == "plain" and not is_in(name, gone)),
+            {name: self._gate(original, where, name) for where, name in gateable} if gate == "se" else {},
+            strides=dict.fromkeys(stage.strided or stage.stridable, stride) if stride != stage.stride else {},
         )
 
+    def _gone(self, original: Original, chosen: Mapping[str, Option], depth: float = 1.0) -> tuple[str, ...]:
+        """The blocks that are left out by what is `chosen`."""
+        return tuple(
+            block for stage in original.stages for block in _left_out(stage, _blocks(stage, _own(stage, chosen), depth))
+        )
+
+    def _without_idle(self, arch: Arch) -> Arch:
+        """`arch` with the first option of each choice that is of left out blocks alone, as some are of a layer."""
+        gone = self._gone(self._here, self.options(arch))
+        idle = {stage.name for stage in self._stages(self._here) if all(is_in(part, gone) for part in stage.parts)}
+        return tuple(0 if choice.group in idle else index for choice, index in zip(self.choices, arch, strict=True))
+
     def _channels_of(
-        self, stage: Stage, own: Mapping[str, Option], width: float, original: Original, depth: float = 1.0
+        self, stage: Stage, own: Mapping[str, Option], width: float, original: Original, gone: Sequence[str]
     ) -> dict[str, int]:
-        """Of the stage's producers that are not left out, by their names."""
-        gone = _gone(stage, _blocks(stage, own, depth))
+        """Of the stage's producers that are not `gone`, by their names."""
         outer, groups = width * float(own.get("width", 1.0)), int(own.get("groups", 1))
         inner = outer * float(own.get("expand", 1.0))
         factors = dict.fromkeys(stage.outer, outer) | dict.fromkeys(stage.inner, inner)
         return {
             name: self._channels(original, name, factor, groups)
             for name, factor in factors.items()
-            if not name.startswith(gone)
+            if not is_in(name, gone)
         }
 
     def _channels(self, original: Original, name: str, factor: float, groups: int) -> int:
@@ -452,12 +487,12 @@ def _blocks(stage: Stage, own: Mapping[str, Option], depth: float) -> int:
     return 0 if stage.repeat is None else round_repeats(int(own.get("depth", stage.repeat.blocks)), depth)
 
 
-def _gone(stage: Stage, blocks: int) -> tuple[str, ...]:
-    """How the names begin of all that is left out where a stage has so many blocks."""
+def _left_out(stage: Stage, blocks: int) -> tuple[str, ...]:
+    """The blocks that are left out where a stage has so many."""
     if stage.repeat is None or blocks >= stage.repeat.blocks:
         return ()
     container = f"{stage.repeat.container}." if stage.repeat.container else ""
-    return tuple(f"{container}{key}." for key in stage.repeat.keys[blocks - stage.repeat.blocks :])
+    return tuple(f"{container}{key}" for key in stage.repeat.keys[blocks - stage.repeat.blocks :])
 
 
 def _combined(

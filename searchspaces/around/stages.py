@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from torch import nn
 
+from searchspaces.around import strides
 from searchspaces.around.channels import Followed, follow
 from searchspaces.around.widths import Widths, is_in
 from searchspaces.modules import PadChannels, TensorFlowConv2d
@@ -40,20 +41,25 @@ class Stage:
 
     name: str
     parts: tuple[str, ...]  # modules, one after the other
-    outer: tuple[str, ...]  # that put out what the stage puts out
-    inner: tuple[str, ...]  # whose channels stay within a block
-    repeat: Repeat | None
-    windows: tuple[str, ...]  # convolutions whose kernel may change
-    kernel: int
-    depthwise: bool  # whether they have one filter a channel
-    grouped: tuple[str, ...]  # convolutions in groups
-    gates: tuple[str, ...]  # modules that scale channels by what the whole map shows
-    gateable: tuple[tuple[str, str], ...]  # where such a one can be put: `after` or `before`, a module
+    outer: tuple[str, ...] = ()  # that put out what the stage puts out
+    inner: tuple[str, ...] = ()  # whose channels stay within a block
+    repeat: Repeat | None = None
+    windows: tuple[str, ...] = ()  # convolutions whose kernel may change
+    kernel: int = 0
+    depthwise: bool = False  # whether they have one filter a channel
+    grouped: tuple[str, ...] = ()  # convolutions in groups
+    gates: tuple[str, ...] = ()  # modules that scale channels by what the whole map shows
+    gateable: tuple[tuple[str, str], ...] = ()  # where such a one can be put: `after` or `before`, a module
+    strided: tuple[str, ...] = ()  # layers that make its map smaller than the one before
+    stride: int = 1  # how many times
+    stridable: tuple[str, ...] = ()  # convolutions that could, where none does
 
     @property
     def varies(self) -> bool:
         """Whether anything of it can be changed. Its channels may be another stage's, to whose map it adds."""
-        return any((self.outer, self.inner, self.repeat, self.windows, self.gates, self.gateable))
+        return any((
+            self.outer, self.inner, self.repeat, self.windows, self.gates, self.gateable, self.strided, self.stridable,
+        ))  # fmt: skip
 
 
 class Original:
@@ -81,7 +87,7 @@ class Original:
             if votes and not any(name in self.widths.fixed or name in self.widths.completed for name in group):
                 most = max(votes, key=lambda n: (votes.count(n), n))
                 stage_of |= dict.fromkeys(group, most)
-        found = [self._stage(n, names, stage_of, _distinct_names(parts)[n]) for n, names in enumerate(parts)]
+        found = [self._stage(n, names, stage_of, distinct_names(parts)[n]) for n, names in enumerate(parts)]
         return tuple(stage for stage in found if stage.varies)
 
     def _parts(self, name: str, module: nn.Module) -> Iterator[tuple[str, ...]]:
@@ -154,18 +160,25 @@ class Original:
         )
         windows, kernel, depthwise = self._windows(parts) if has_blocks or len(parts) > 1 else ((), 0, False)
         gates = tuple(self._gates(parts))
+        repeat = self._repeat(parts)
+        shrinking, stride = strides.strided(self.followed, parts, self.modules)
+        copied = () if repeat is None else (_child(repeat.container, repeat.keys[-1]),)
+        stridable = strides.stridable(self.followed, parts, self.modules) if stride == 1 else ()
         return Stage(
             name,
             parts,
             tuple(producer for producer in own if producer not in inner),
             inner,
-            self._repeat(parts),
+            repeat,
             windows,
             kernel,
             depthwise,
             tuple(n for n in within if self.widths.producers[n].groups > 1 and self._is_free(n)),
             gates,
             () if gates or not has_blocks else tuple(self._gateable(parts, out)),
+            shrinking,
+            stride,
+            () if any(is_in(conv, copied) for conv in stridable) else stridable,  # a copy of it would, too
         )
 
     def _is_free(self, name: str) -> bool:
@@ -337,7 +350,7 @@ def _parent(name: str) -> str:
     return name.rpartition(".")[0]
 
 
-def _distinct_names(parts: Sequence[tuple[str, ...]]) -> list[str]:
+def distinct_names(parts: Sequence[tuple[str, ...]]) -> list[str]:
     """Words of letters, digits and underscores, from the modules' names."""
     found: list[str] = []
     for names in parts:

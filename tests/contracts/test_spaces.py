@@ -29,6 +29,8 @@ ALL += [
     Around(network="squeezenet1_1@0.1", vary=("width", "expand", "op")),
     Around(network="mobilenet_v2@0.1", vary=("width", "kernel", "se", "activation")),
     Around(network="shufflenet_v2_x0_5@0.5", vary=("width", "depth")),
+    Around(network="resnet8@0.5", vary=("width", "depth", "kernel"), by="layer", max_macs=1_000_000),
+    Around(network="mobilenet_v2@0.1", vary=("width", "depth", "stride"), max_macs=500_000),
 ]
 
 

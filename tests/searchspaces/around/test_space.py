@@ -60,10 +60,21 @@ def one_list(num_classes: int, image_size: int) -> nn.Module:
     return network(conv(8), *blocks, head(num_classes))
 
 
+def pooled(num_classes: int, image_size: int) -> nn.Module:
+    """Its poolings are in no stage: one keeps the size with a stride of 1, the other only where it is left out."""
+    rows = [conv(8), pool(3), conv(16), pool(2), conv(16)]
+    return network(*rows, head(num_classes))
+
+
+def pool(kernel: int) -> Callable[[int], tuple[nn.Module, int]]:
+    return lambda c_in: (nn.MaxPool2d(kernel, 2, kernel // 3), c_in)
+
+
 BUILDERS: dict[str, Callable[[int, int], nn.Module]] = {
     "resnet": small_resnet,
     "list": one_list,
     "mobilenet": small_mobilenet,
+    "pooled": pooled,
     "hard-coded": lambda num_classes, image_size: HardCoded(num_classes),
 }
 
@@ -185,3 +196,54 @@ def test_a_changed_network_exports_and_trains() -> None:
         assert torch.allclose(program.module()(images), network(images), atol=1e-5)
         network.train()(images).sum().backward()
         assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_each_layer_has_choices_of_its_own_where_that_is_asked() -> None:
+    space = Around(by="layer")
+    names = {choice.name for choice in space.choices}
+    assert {"stage1.depth", "stage1_0_body_0_0.width", "stage2_0_body_1_0.kernel", "stage2_1_body_0_0.op"} <= names
+    network = of(space, stage2_0_body_0_0__width=0.5, stage2_1_body_0_0__kernel=5, stage1_1_body_0_0__op="sep")
+    convs = {name: m for name, m in network.named_modules() if isinstance(m, nn.Conv2d)}
+    narrow = [name for name, m in convs.items() if name.startswith("stage2") and m.out_channels == 8]
+    large = [name for name, m in convs.items() if m.kernel_size == (5, 5)]
+    assert narrow == ["stage2.0.body.0.0"] and large == ["stage2.1.body.0.0"]
+    assert [name for name, m in convs.items() if m.groups > 1] == ["stage1.1.body.0.0.0"]
+    with pytest.raises(ValueError, match="by is stage or layer, not 'row'"):
+        Around(by="row")
+
+
+def test_choices_of_a_layer_that_is_left_out_make_no_other_network() -> None:
+    space = Around(by="layer", vary=("depth", "kernel"))
+    chosen = space.options(space.as_is) | {"stage2.depth": 1}
+    alike = [space.from_options(chosen | {"stage2_1_body_0_0.kernel": kernel}) for kernel in (3, 5)]
+    assert len({space.canonical(arch) for arch in alike}) == 1
+
+
+def sizes(network: nn.Module) -> dict[str, int]:
+    """Pixels a side of what each row puts out."""
+    found = {}
+    x = torch.randn(1, 3, 32, 32)
+    for name, row in network.named_children():
+        x = row(x)
+        found[name] = x.shape[-1]
+    return found
+
+
+def test_strides_are_varied_where_that_is_asked() -> None:
+    space = Around(vary=("stride",))
+    assert {choice.name for choice in space.choices} == {"stem.stride", "stage2.stride"}
+    assert "stage1.stride" in space.left_out  # its first block adds what it is given
+    assert sizes(of(space))["stage2"] == 16 and sizes(of(space, stage2__stride=1))["stage2"] == 32
+    assert sizes(of(space, stem__stride=2, stage2__stride=1)) | {"head": 0} == {
+        "stem": 16, "stage1": 16, "stage2": 16, "head": 0,
+    }  # fmt: skip
+    assert not any(choice.kind == "stride" for choice in Around().choices)
+
+
+def test_poolings_belong_to_what_runs_next() -> None:
+    space = Around(network="pooled", vary=("stride",))
+    own = {choice.name: space.options(space.as_is)[choice.name] for choice in space.choices}
+    assert list(own.values()) == [1, 2, 2]
+    kept = of(space, **{name.replace(".", "__"): 1 for name in own})
+    assert kept(torch.randn(2, 3, 32, 32)).shape == (2, 10)
+    assert list(sizes(kept).values())[:-1] == [32] * 5
