@@ -23,13 +23,16 @@ from searchspaces.around.changes import Changes, Gate, Shapes, changed
 from searchspaces.around.channels import OUTPUT
 from searchspaces.around.inherited import inherited
 from searchspaces.around.layers import by_layer
+from searchspaces.around.outline import Alone, Outline
 from searchspaces.around.stages import ACTIVATIONS, Original, Stage
 from searchspaces.around.widths import is_in
 from searchspaces.cost import shapes_only
+from searchspaces.flow import traced
 from searchspaces.images import for_images_of, image_channels
 from searchspaces.layers import round_repeats
 from searchspaces.scaled import COSTS, ScaledSpace
 from searchspaces.space import Arch, Choice, Option
+from searchspaces.summary import Summary
 
 AS_IS = "as-is"
 WIDTHS = (0.5, 0.75, 1.0, 1.25, 1.5)  # of a stage's channels
@@ -54,6 +57,7 @@ VARIED = tuple(MEANINGS)
 USUAL = tuple(kind for kind in VARIED if kind != "stride")
 """Without strides: a network of twice the pixels costs four times as much, so a search has them where that is asked."""
 STAGE, LAYER = "stage", "layer"
+OF_PATHS = ("depth", "kernel", "op", "se", "stride", "activation")  # kinds that change what a path goes through
 TRIED = 4  # random networks, before any is searched
 
 
@@ -289,6 +293,27 @@ class AroundSpace(ScaledSpace):
         """Channels and pixels of an image of the search."""
         return self.image_channels or image_channels(), self.image_size
 
+    def summary_at(self, arch: Arch, width: float) -> Summary:
+        """Close to that of the network, which is not built: see `searchspaces.around.outline`."""
+        whole = _alone(self, "", AS_IS)
+        changes = self._changes(arch, width, 1.0, self._here)
+        if changes is None:
+            return whole
+        chosen, own = self.options(arch), self.options(self.as_is)
+        others = {choice.name: choice.kind for choice in self.choices if chosen[choice.name] != own[choice.name]}
+        stages = {stage.name: stage for stage in self._stages(self._here)}
+        alone = [
+            Alone(_alone(self, name, chosen[name]), _layers(stages.get(name.rpartition(".")[0]), kind))
+            for name, kind in others.items()
+            if kind in OF_PATHS
+        ]
+        smaller = {
+            (stage.strided or stage.stridable)[0]: int(chosen[f"{stage.name}.stride"]) / stage.stride
+            for stage in stages.values()
+            if f"{stage.name}.stride" in others
+        }
+        return _outline(self).summary(whole, changes, alone, smaller)
+
     def step_of(self, arch: Arch) -> int:
         """That of the original is its own width, whatever the limits."""
         return self.fineness if self.limited and arch == self.as_is else super().step_of(arch)
@@ -456,6 +481,22 @@ def _canonical(space: AroundSpace, arch: Arch) -> Arch:
     return space._first_alike(arch)
 
 
+@lru_cache(maxsize=1 << 10)
+def _alone(space: AroundSpace, name: str, option: Option) -> Summary:
+    """Of the original with one choice changed, or none, at its own width; it is built and followed."""
+    chosen = space.options(space.as_is) | ({name: option} if name else {})
+    changes = space._changes_by(chosen, 1.0, 1.0, space._here) or Changes()
+    channels, image_size = space._image
+    with shapes_only():
+        module = space._changed(space._here, changes, space.num_classes or 10, image_size, channels, weights=False)
+    return traced(module, channels, image_size)[0]
+
+
+@lru_cache(maxsize=16)
+def _outline(space: AroundSpace) -> Outline:
+    return Outline.of(space._here, space.image_size)
+
+
 @lru_cache(maxsize=16)
 def _shapes(space: AroundSpace, arch: Arch) -> Shapes:
     """The network of `arch`, whose widths can be set: several are looked at, one after the other."""
@@ -480,6 +521,13 @@ def _own(stage: Stage, chosen: Mapping[str, Option]) -> dict[str, Option]:
     """What is chosen of a stage, by the kind."""
     prefix = f"{stage.name}."
     return {name.removeprefix(prefix): option for name, option in chosen.items() if name.startswith(prefix)}
+
+
+def _layers(stage: Stage | None, kind: str) -> tuple[str, ...]:
+    """What a choice of that kind changes of a stage, for each block."""
+    if stage is None or kind not in ("kernel", "op", "se"):
+        return ()
+    return stage.windows if kind != "se" else stage.gates or tuple(name for _, name in stage.gateable)
 
 
 def _blocks(stage: Stage, own: Mapping[str, Option], depth: float) -> int:

@@ -43,7 +43,10 @@ def stridable(followed: Followed, parts: Sequence[str], modules: dict[str, nn.Mo
     projections = [
         name
         for name in convs
-        if name not in windows and name != first and followed.inputs.get(name) == followed.inputs.get(first)
+        if first in followed.producers  # what one filter a channel puts out has the labels of what it was given
+        and name not in windows
+        and name != first
+        and followed.inputs.get(name) == followed.inputs.get(first)
     ]
     found = (windows[0], *projections)
     return found if all(_can_keep(modules[name]) for name in found) else ()

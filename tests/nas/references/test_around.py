@@ -95,6 +95,14 @@ def test_a_run_begins_with_the_original_and_a_comparison_too(tmp_path: Path) -> 
     assert sized[0].name == "resnet8@0.25" and len(sized) == 3
 
 
+def test_what_would_halve_a_map_does_so_once() -> None:
+    """The first convolution of this block has one filter a channel, and the second one reads the same channels."""
+    around = Around(network="mobilenet_v2@0.5", vary=("stride",))
+    arch = around.from_options(around.options(around.as_is) | {"bottleneck1.stride": 2})
+    strides = [m.stride[0] for m in around.build(arch).get_submodule("bottleneck1").modules() if hasattr(m, "stride")]
+    assert sorted(strides) == [1, 2]
+
+
 def test_trials_start_from_its_weights(tmp_path: Path, call_nas: Callable[..., tuple[int, str, str]]) -> None:
     few: dict[str, Any] = {"data": "shapes", "epochs": 1, "subset": 100, "batch_size": 50, "progress": "none"}
     weights = tmp_path / "r8"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from searchspaces.around.space import AS_IS, AroundSpace
 from searchspaces.cost import cost, shapes_only
 from searchspaces.layers import chain, conv, head, mbconv, network, relu, residual, stage
 from searchspaces.scaled import ScaledSpace
+from searchspaces.summary import FIGURES
 
 
 def block(c: int, stride: int) -> Callable[[int], tuple[nn.Module, int]]:
@@ -247,3 +249,19 @@ def test_poolings_belong_to_what_runs_next() -> None:
     kept = of(space, **{name.replace(".", "__"): 1 for name in own})
     assert kept(torch.randn(2, 3, 32, 32)).shape == (2, 10)
     assert list(sizes(kept).values())[:-1] == [32] * 5
+
+
+@pytest.mark.parametrize("name", ["resnet", "mobilenet"])
+@pytest.mark.parametrize("settings", [{}, {"by": "layer"}, {"vary": ("width", "depth", "stride")}])
+def test_a_surrogate_sees_what_the_network_is_like_without_building_it(name: str, settings: dict[str, Any]) -> None:
+    space, rng = Around(network=name, **settings), random.Random(0)
+    archs = [space.as_is, *(space.sample(rng) for _ in range(12))]
+    seen, real = (
+        np.array([summary(space, arch, 1.0).figures() for arch in archs])
+        for summary in (Around.summary_at, ScaledSpace.summary_at)
+    )
+    assert np.allclose(seen[0], real[0])
+    reach = [n for n, figure in enumerate(FIGURES) if figure.endswith("reach")]
+    differs = [n for n in range(len(FIGURES)) if real[:, n].std() > 1e-9 and n not in reach]
+    correlations = [np.corrcoef(seen[:, n], real[:, n])[0, 1] for n in differs]
+    assert min(correlations) > 0.97, dict(zip([FIGURES[n] for n in differs], correlations, strict=True))
