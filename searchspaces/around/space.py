@@ -57,7 +57,7 @@ VARIED = tuple(MEANINGS)
 USUAL = tuple(kind for kind in VARIED if kind != "stride")
 """Without strides: a network of twice the pixels costs four times as much, so a search has them where that is asked."""
 STAGE, LAYER = "stage", "layer"
-OF_PATHS = ("depth", "kernel", "op", "se", "stride", "activation")  # kinds that change what a path goes through
+OF_PATHS = ("depth", "kernel", "op", "se", "stride")  # kinds that change what a path goes through
 TRIED = 4  # random networks, before any is searched
 
 
