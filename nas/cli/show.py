@@ -13,7 +13,7 @@ from nas.checks.limits import Optional
 from nas.cli import common
 from nas.options import panels
 from nas.options.commands import Channels, Classes, ImageSize
-from nas.options.groups import MAYBE_LINE, MAYBE_PLACE, NETWORK, OutputOptions
+from nas.options.groups import MAYBE_LINE, MAYBE_PLACE, NETWORK, OutputOptions, SpaceSettings, Vary, space_settings
 from nas.options.option import Option
 
 
@@ -29,6 +29,8 @@ class ShowOptions(OutputOptions):
             MAYBE_LINE, "Show the choices of a space instead, as of around:resnet20.", panels.SHAPE, completes="spaces"
         ),
     ] = None
+    settings: SpaceSettings = None
+    vary: Vary = None
     data: Annotated[
         str | None,
         Option(MAYBE_LINE, "In the form for cifar10, cifar100, shapes2 or shapes.", panels.SHAPE, completes="data"),
@@ -55,6 +57,8 @@ def show(asked: ShowOptions) -> None:
     if asked.space is not None:
         _show_space(asked, asked.space)
         return
+    if asked.changed("settings", "vary"):
+        raise ValueError("--space-set and --vary are of a space: name it by --space")
     network, form, draw, as_json = str(asked.network), asked.form, asked.draw, asked.as_json
     data, runs_dir = asked.data, Path(asked.runs_dir)
     if as_json and form != "table":
@@ -93,8 +97,8 @@ def _show_space(asked: ShowOptions, name: str) -> None:
     from nas.ledger.trust import around, space_of_person
 
     name, given = around(name, asked.runs_dir)
-    settings = given | ({} if asked.image_size is None else {"image_size": asked.image_size})
-    space = space_of_person(name, **settings)
+    pixels = {} if asked.image_size is None else {"image_size": asked.image_size}
+    space = space_of_person(name, **given | pixels | space_settings(asked.settings, vary=asked.vary))
     choices = {choice.name: list(choice.options) for choice in space.choices}
     if asked.as_json:
         common.print_json({"space": space.reference, "settings": space.settings(), "choices": choices})

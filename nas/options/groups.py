@@ -145,8 +145,13 @@ class SpaceOptions(Options):
     @property
     def space_settings(self) -> dict[str, Any]:
         """What the space is told, by the names of its settings; all that is not said is as it has it."""
-        own = {"width": self.width, "vary": None if self.vary is None else parse_names(self.vary)}
-        return dict(self.settings or {}) | {name: value for name, value in own.items() if value is not None}
+        return space_settings(self.settings, self.width, self.vary)
+
+
+def space_settings(given: Texts | None, width: float | None = None, vary: str | None = None) -> dict[str, Any]:
+    """The settings of a space by their names, of those that are `given` so, and of those that have options."""
+    own = {"width": width, "vary": None if vary is None else parse_names(vary)}
+    return dict(given or {}) | {name: value for name, value in own.items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)

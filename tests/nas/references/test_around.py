@@ -183,6 +183,11 @@ def test_vary_is_for_such_a_space(call_nas: Callable[..., tuple[int, str, str]])
 def test_show_lists_the_choices(call_nas: Callable[..., tuple[int, str, str]]) -> None:
     code, out, _ = call_nas("show", "--space", "around:resnet8")
     assert code == 0 and "conv2_x.width" in out and "as it is" in out
+    code, out, _ = call_nas("show", "--space", "around:resnet8", "--vary", "stride,depth", "--space-set", "by=layer")
+    assert code == 0 and "conv4_x.stride" in out and "times smaller than the map before" in out
+    code, _, told = call_nas("show", "resnet8", "--vary", "depth")
+    assert code == 2 and "name it by --space" in told
+    assert call_nas("show", "--space", "mnas", "--vary", "depth")[0] == 2
     assert call_nas("show")[0] == call_nas("show", "resnet8", "--space", "mnas")[0] == 2
 
 
