@@ -32,6 +32,7 @@ from nas.text.columns import table
 from nas.text.units import format_about
 from nas.training.recipe import Recipe
 from searchspaces import Arch, Choice, Space
+from searchspaces.around.space import AroundSpace
 
 MOST = 5  # networks that are trained longer
 LONGER = 2.0  # times the images of a trial that a longer training sees at least
@@ -87,7 +88,7 @@ class Ranking(Workload):
     trials: ClassVar[type[Search]] = Search
 
     def job(self, arch: Arch, config: Config) -> Job:
-        return Job(self.finalists.network_of(arch), config.recipe, config.seed)
+        return Job(self.finalists.network_of(arch), config.recipe, config.seed, start=config.start)
 
     def conclude(self, run: Run, ended: str, **files: Path | None) -> Conclusion:
         return Conclusion(f"\n{ended}. `nas top {run.name}{run.permissions}` lists them.")
@@ -112,19 +113,28 @@ def plan(run: Run) -> Plan | None:
     """
     final = run.config.final
     assert final is not None
-    best, seen = contenders(run), _seen(run.config.recipe, final)
+    seen = _seen(run.config.recipe, final)
     seconds = FOR_RANKING * (final.seconds or final.share * _search_seconds(run))
-    for count in range(len(best), 1, -1):
-        recipe = cut(final, seconds / _pace(best[:count], run.config.recipe, final))
+    for count in range(len(contenders(run)), 1, -1):
+        rows = contenders(run, count)
+        recipe = cut(final, seconds / _pace(rows, run.config.recipe, final))
         if _seen(recipe, final) >= min(LONGER * seen, _seen(final.recipe, final)):
-            return Plan(tuple(best[:count]), recipe)
+            return Plan(tuple(rows), recipe)
     return None
 
 
-def contenders(run: Run) -> list[TrialRow]:
-    """The best different networks that `run` trained to the end, the best first."""
+def contenders(run: Run, most: int = MOST) -> list[TrialRow]:
+    """The best different networks that `run` trained to the end, the best first.
+
+    A network around which the search was is one of them, if the last: a short training may be wrong of what beats it.
+    """
     different = [row for row in rank(run.rows()) if row.duplicate_of is None]
-    return [row for row in different if row.reward is not None and row.seconds is not None][:MOST]
+    trained = [row for row in different if row.reward is not None and row.seconds is not None]
+    space = run.config.space
+    if not isinstance(space, AroundSpace):
+        return trained[:most]
+    original = next((row for row in trained[most:] if row.arch == space.as_is), None)
+    return trained[:most] if original is None else [*trained[: most - 1], original]
 
 
 def cut(final: Final, images: float) -> Recipe:

@@ -68,7 +68,8 @@ def _train(run: Run, chosen: TrialRow, dataset: Dataset, device: str, folder: Pa
     assert final is not None
     network = run.network(chosen)
     source = data_of(run, network)
-    job = Job(network, source, final.recipe, config.seed, device, config.threads)
+    start = None if config.start is None else config.start.read()
+    job = Job(network, source, final.recipe, config.seed, device, config.threads, start)
     with output.passing(f"reading the test images of {source.name}"):
         test = source.again().load_test(output.log)
     if output.kind != "none":

@@ -214,8 +214,12 @@ class StartFile:
 
     def give(self, module: nn.Module, network: Network, dataset: Dataset) -> Taken:
         """As `Start.give`. Raises ValueError, too, where the file is gone or another."""
+        return self.read().give(module, network, dataset)
+
+    def read(self) -> Start:
+        """What is in the file. Raises ValueError where it is gone or another."""
         self.check()
-        return Start(Weights.read(self.path), self.fresh).give(module, network, dataset)
+        return Start(Weights.read(self.path), self.fresh)
 
     def check(self) -> None:
         """Raises ValueError where the file is gone, or no longer what it was."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import random
 import subprocess
@@ -10,12 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import nas
 from nas.comparison import candidates
+from nas.final import ranking
+from nas.ledger import finals
 from nas.ledger.trust import space_of_file, space_of_person
 from nas.network import Designed, Found, original_of
 from nas.references.around import Around
@@ -203,3 +207,24 @@ def test_families_of_the_zoo_vary_in_all_that_they_have(network: str) -> None:
     assert {"width"} < {choice.kind for choice in around.choices}
     made: nn.Module = around.build(around.sample(random.Random(1)))
     assert made(torch.randn(2, 3, 32, 32)).shape == (2, 10)
+
+
+def test_the_original_is_ranked_anew_wherever_the_search_ranked_it(tmp_path: Path) -> None:
+    weights, images = tmp_path / "r8", tmp_path / "images.npz"
+    rng = np.random.default_rng(0)
+    np.savez(images, images=rng.integers(0, 256, (80, 16, 16, 3), dtype=np.uint8), labels=np.arange(80) % 4)
+    few: dict[str, Any] = {"data": f"array:{images}", "batch_size": 30, "progress": "none"}
+    nas.train("resnet8@0.25", out=weights, epochs=1, **few)
+    run = nas.search(
+        space="around:resnet8@0.25", init=weights, strategy="random", trials=3, budget="20m", final="plain",
+        runs_dir=tmp_path, name="r", epochs=1, **few,
+    )  # fmt: skip
+    originals = [row for row in run.rows() if row.arch == run.config.space.as_is]
+    for most in (1, 2, 3):
+        assert originals[0].number in [row.number for row in ranking.contenders(run, most)]
+        assert len(ranking.contenders(run, most)) == most
+    again = finals.find(run)
+    assert again is not None and again.config.job((0,)).start == run.config.start
+    assert run.final is not None
+    training = json.loads((run.path / finals.FOLDER / "training.json").read_text())
+    assert training["job"]["start"]["weights"] == str(weights / "weights.safetensors")
