@@ -342,6 +342,7 @@ TRIAL = Object(
         "place": NATURAL,
         "duplicate_of": NATURAL,
         "refused": Flag(),  # infeasible: by its cost, before it was trained
+        "told": Flag(),  # its result is from outside, not of the run's recipe
         "curve": ListOf(CURVE_POINT),
         "test_accuracy": SHARE,
         "test_score": SCORE,

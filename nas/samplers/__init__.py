@@ -26,6 +26,7 @@ from searchspaces.space import Space
 
 __all__ = [
     "EXHAUSTIVE",
+    "OUTSIDE",
     "STRATEGIES",
     "PolicyGradient",
     "StrategySampler",
@@ -55,6 +56,7 @@ STRATEGIES: dict[str, Settings | OptunaSampler] = {  # ours by their settings, a
 }
 
 EXHAUSTIVE = "exhaustive"  # no strategy, since nothing is chosen: all that there is, for an experiment
+OUTSIDE = "outside"  # no strategy of ours: other programs choose; who asks nevertheless is given random architectures
 
 
 def make_sampler(
@@ -75,7 +77,7 @@ def make_sampler(
     """
     if strategy == EXHAUSTIVE:
         return Exhaustive(space.choices)
-    chosen = check_strategy(strategy, settings)
+    chosen = RandomSearch() if strategy == OUTSIDE else check_strategy(strategy, settings)
     if isinstance(chosen, Settings):
         sampler = StrategySampler if objectives == 1 else PreferenceSampler
         knowledge = Knowledge.of_space(space, earlier, losses)

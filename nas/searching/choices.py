@@ -45,7 +45,7 @@ from nas.options.groups import (
 from nas.options.option import defaults_of, number, several
 from nas.pruning import NO_PRUNER, make_pruner
 from nas.reward import ACCURACY, LOSS, USUAL_W, Reward
-from nas.samplers import check_strategy, has_surrogate, read_settings
+from nas.samplers import OUTSIDE, check_strategy, has_surrogate, read_settings
 from nas.searching.control import check_room as check_room_of_control
 from nas.searching.control import place as place_of_control
 from nas.searching.gauge import gauge_of
@@ -175,7 +175,7 @@ def choose_config(
     asked: SearchOptions, dataset: Dataset, source: DataSource, recipe: Recipe, reward: Reward, device: str
 ) -> Config:
     """The search's configuration; `dataset` is what `source` loads. Raises ValueError where there can be none."""
-    of_strategy = read_settings(asked.strategy, asked.strategy_settings or {})
+    of_strategy = {} if asked.strategy == OUTSIDE else read_settings(asked.strategy, asked.strategy_settings or {})
     limits, measuring = choose_limits(asked, reward), choose_measuring(asked)
     by_width = {cost: limit for cost, limit in limits.items() if cost != LATENCY or _is_of_widths(measuring)}
     config = Config(
@@ -361,7 +361,7 @@ def by_reference(asked: SearchOptions) -> SearchOptions:
 def check_ahead(asked: SearchOptions) -> None:
     """What can be said of a search before its data are loaded. Raises ValueError where one of these cannot be."""
     _check_evaluator(asked)
-    check_strategy(asked.strategy, asked.strategy_settings or {})
+    _check_strategy(asked)
     check_space(asked)
     make_pruner(asked.pruner, max(asked.epochs, 2))  # whether it has enough of them, `_with_aim` says
     reward = choose_reward(asked)
@@ -369,6 +369,16 @@ def check_ahead(asked: SearchOptions) -> None:
     wanted = parse_objectives(objectives)[1:] if objectives is not None else ()
     choose_measuring(asked).check(in_order([*reward.targets, *limits, *wanted, *choose_costs(asked)]))
     repeats.check(asked.seeds, asked.control)
+
+
+def _check_strategy(asked: StrategyOptions) -> None:
+    """Raises ValueError where there is no such strategy, or it has no such settings."""
+    if asked.strategy != OUTSIDE:
+        check_strategy(asked.strategy, asked.strategy_settings or {})
+    elif asked.strategy_settings:
+        raise ValueError(
+            "the strategy outside is another program's, and has no settings here: leave out --strategy-set"
+        )
 
 
 def check_space(asked: SpaceOptions) -> None:

@@ -28,7 +28,7 @@ from nas.ledger.run import Run, TrialRow, best_of
 from nas.ledger.spent import ENDED_AFTER, busy_seconds
 from nas.network import Network
 from nas.pruning import make_pruner
-from nas.samplers import StrategySampler, distributions, make_sampler
+from nas.samplers import OUTSIDE, StrategySampler, distributions, make_sampler
 from nas.searching.counted import counted, size_in
 from nas.searching.gauge import Gauge
 from nas.searching.pace import Pace
@@ -197,11 +197,15 @@ class Search:
                     self._tell_duplicate(draft.enter(self.study), self.study._storage.get_trial(self._trained[key]))
                     continue
                 if key in self._being_trained:
-                    self._being_trained[key].append(draft.enter(self.study))
+                    self._await(draft, key)
                     continue
                 spec = self._start(draft, arch)
             if spec is not None:
                 self._ahead.append(_Ahead(spec, arch, self._measurement(spec, arch)))
+
+    def _await(self, draft: Draft, key: Arch) -> None:
+        """Have a trial that repeats a network under way wait for what comes of that."""
+        self._being_trained[key].append(draft.enter(self.study))
 
     def _measurement(self, spec: TrialSpec, arch: Arch) -> Measurement | None:
         """Of the network of `spec`, begun now; None where all that could be measured is known."""
@@ -353,6 +357,8 @@ class Search:
             self.ended = f"that is all there is in the space {self.config.space.name}"
         elif self.budget.trials is not None and self.trained >= self.budget.trials:
             self.ended = "that is all that --trials allows"
+        elif self._is_for_others:
+            self.ended = f"nothing was asked for besides: `nas tell {self.run.name} TEXT` trains what you propose"
         elif self.budget.seconds is not None and self._would_end_late(self.budget.seconds):
             self.ended = "the time budget is spent"
         elif self._refusals >= MAX_DUPLICATES:
@@ -360,6 +366,13 @@ class Search:
         elif self._failures >= MAX_FAILURES:
             self.ended = f"the last {MAX_FAILURES} of them all failed, which `nas top {self.run.name}` explains"
         return bool(self.ended)
+
+    @property
+    def _is_for_others(self) -> bool:
+        """Whether only other programs propose, and none has a trial in the ledger that is to be trained."""
+        if self.config.strategy != OUTSIDE or self._unfinished:
+            return False
+        return not self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
 
     def _least_refused(self) -> str:
         """Of the costs by which networks were refused, the least that was found, and where."""
@@ -551,7 +564,7 @@ class Search:
 
     def _tell_duplicate(self, trial: Trial, original: FrozenTrial) -> None:
         """End `trial` with the result of `original`, which trained the same network."""
-        for name in ("id", "accuracy", "score", "loss", "latency", *OF_LAYERS, "costs", "reason"):
+        for name in ("id", "accuracy", "score", "loss", "latency", *OF_LAYERS, "costs", "reason", "told"):
             if name in original.user_attrs:
                 trial.set_user_attr(name, original.user_attrs[name])
         trial.set_user_attr("duplicate_of", original.number)
