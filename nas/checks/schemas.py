@@ -184,6 +184,8 @@ CONFIG = Object(
         "experience_sha256": Optional(TEXT),
         "init": Optional(TEXT),
         "init_sha256": Optional(TEXT),
+        "enqueue": TEXTS,
+        "prior": TEXTS,
     },
     needed=("space", "data", "recipe", "reward", "strategy", "seed"),
 )

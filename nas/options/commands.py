@@ -121,6 +121,28 @@ class SearchOptions(
             panels.SEARCHING,
         ),
     ] = 0.5
+    enqueue: Annotated[
+        Path | str | Sequence[str] | None,
+        Option(
+            Optional(Several(NAMED, 1)),
+            "A file of your own networks, which are the first trials: an architecture's text a line, comments after #.",
+            panels.SEARCHING,
+            "Or a list of such texts.",
+            metavar="FILE",
+        ),
+    ] = None
+    prior: Annotated[
+        str | Sequence[str] | None,
+        Option(
+            Optional(Several(LINE, 1)),
+            "How often options are drawn, as in stage1.op=basic:3,sep:0.5, or op=basic:3 for all choices of that kind; "
+            "1 where nothing is said.",
+            panels.SEARCHING,
+            "One such text, or a list of them.",
+            typed=list[str],
+            metavar="CHOICE=OPTION:WEIGHT",
+        ),
+    ] = None
     name: Annotated[str | None, Option(MAYBE_LINE, "The run's name.", panels.OUTPUT, usual="SPACE-DATA-1, -2, ...")] = (
         None
     )

@@ -34,7 +34,8 @@ from nas.text.units import format_points
 Rewards = NDArray[np.float64]
 
 RANDOM = "random"
-_WITHOUT: dict[str, Any] = {"experience": (), "experience_sha256": None}  # random search has no use for any
+_WITHOUT: dict[str, Any] = {"experience": (), "experience_sha256": None, "enqueue": (), "prior": ()}
+"""What random search is without: all that somebody knew before. So that is judged as a part of the search."""
 TOP = 5
 RESAMPLES = 4000
 ENOUGH = 10  # networks of each: of fewer, resampling shows what they had in common, and no chance
