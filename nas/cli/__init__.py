@@ -66,8 +66,8 @@ COMMANDS: dict[str, dict[Callable[..., None], tuple[str, ...]]] = {
         command(search.ResumeOptions, search.resume): ("nas resume pictures", "nas resume pictures --budget 2h"),
         command(outside.AskOptions, outside.ask): ("nas ask pictures", "nas ask pictures -n 4 --json"),
         command(outside.TellOptions, outside.tell): (
-            "nas tell pictures 'k3e3_k5e6,k3e6'",
-            "nas tell pictures --json < results.json",
+            "nas tell pictures TEXT --json",
+            "nas tell pictures --file results.json",
         ),
         command(OutputOptions, runs.runs): ("nas runs", "nas runs --json"),
         command(search.TopOptions, search.top): ("nas top pictures", "nas top pictures --pareto"),
