@@ -286,8 +286,13 @@ class Run(run.Run):
         told = [Told.read(_as_dict(one), self.config) for one in given]
         dataset = self._images(asked, output)
         where = cluster.device if cluster else choose_device(asked.device or self.config.device, self.config.threads)
-        with contextlib.closing(watch_one(output.kind, self.name)) as shown:
-            answer = outside.tell(self, limit, dataset, where, cluster, told, shown, asked.cost_workers)
+        try:
+            with contextlib.closing(watch_one(output.kind, self.name)) as shown:
+                answer = outside.tell(self, limit, dataset, where, cluster, told, shown, asked.cost_workers)
+        except KeyboardInterrupt as stop:
+            goes_on = f"`nas tell {self.name}` of the same, or `nas resume {self.name}`, does it again."
+            output.say(" ".join([*getattr(stop, "__notes__", ["stopped."]), goes_on]))
+            raise
         self.ended = answer.ended
         return answer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,8 @@ def search(asked: SearchOptions) -> None:
     run = api.search.of(asked)
     if asked.strategy == names.OUTSIDE:
         common.say(asked.as_json)(_then(run))
+        if asked.as_json:
+            print(json.dumps({"run": run.name}))
         return
     if asked.seeds > 1:
         _conclude_set(run.repeats, asked.as_json)
@@ -178,8 +181,6 @@ def top(asked: TopOptions) -> None:
 
 def _conclude_set(runs: list[Run], as_json: bool) -> None:
     """Say what searches with several seeds found, each and together."""
-    import json
-
     from nas.cli.tables import set_table
     from nas.ledger.repeats import Summary, name_of
 

@@ -409,6 +409,10 @@ def _check_strategy(asked: StrategyOptions) -> None:
     """Raises ValueError where there is no such strategy, or it has no such settings."""
     if asked.strategy != OUTSIDE:
         check_strategy(asked.strategy, asked.strategy_settings or {})
+    elif asked.seeds > 1:
+        raise ValueError(
+            "--seeds makes searches that go on by themselves: with --strategy outside make a run for each --seed"
+        )
     elif asked.strategy_settings:
         raise ValueError(
             "the strategy outside is another program's, and has no settings here: leave out --strategy-set"

@@ -52,6 +52,8 @@ def test_a_run_is_made_and_nothing_is_trained(pretended: None, capfd: pytest.Cap
     assert run.config.strategy == "outside" and not run.rows() and capfd.readouterr() == ("", "")
     with pytest.raises(ValueError, match="outside is another program's, and has no settings here"):
         begun(name="two", strategy_settings={"batch": 2})
+    with pytest.raises(ValueError, match="with --strategy outside make a run for each --seed"):
+        begun(name="two", seeds=2)
 
 
 def test_what_is_told_is_trained_by_the_recipe(pretended: None) -> None:
@@ -87,6 +89,27 @@ def test_a_network_is_named_as_every_command_does(pretended: None) -> None:
         run.tell(f"compact@0.5:{text}")
     with pytest.raises(ValueError, match="expected"):
         run.tell("k3")
+
+
+def test_in_a_database_as_well(tmp_path: Path, pretended: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_STORAGE", f"sqlite:///{tmp_path}/ledger.db")
+    run = begun(storage=f"sqlite:///{tmp_path}/ledger.db")
+    (asked,) = run.ask()
+    assert run.tell(asked, accuracy=0.5).told and run.tell(texts(run, 1)[0]).number == 1  # type: ignore[union-attr]
+    assert [row.told for row in nas.open("mine").rows()] == [True, False]
+
+
+def test_who_is_stopped_is_told_how_to_go_on(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: Any) -> Any:
+        raise KeyboardInterrupt
+        yield
+
+    run = begun()
+    monkeypatch.setattr("nas.engines.local.run_trial", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run.tell(texts(run, 1)[0], progress="lines")
+    assert "`nas tell mine` of the same, or `nas resume mine`, does it again." in capsys.readouterr().out
+    assert [(row.state, row.number) for row in run.rows()] == [(State.RUNNING, 0)]
 
 
 # ---------------------------------------------------------------------------- ask
