@@ -38,7 +38,8 @@ def search(asked: SearchOptions) -> Run:
     multiply-adds, `"20m"` of time.
 
     A KeyboardInterrupt ends it, and loses nothing but the trial under way: the run is in `runs_dir`, and
-    `nas.open(...).resume()` goes on. Torch computes with `threads` threads in this process from then on.
+    `nas.open(...).resume()` goes on. With `strategy="outside"` nothing is trained, and the run is there to ask and to
+    tell. Torch computes with `threads` threads in this process from then on.
 
     Returns:
         The run, with its trials, its best network and its Optuna study: `run.control` is the random search with an
@@ -51,6 +52,7 @@ def search(asked: SearchOptions) -> Run:
     from nas.final import shipping
     from nas.ledger import repeats
     from nas.results import Run
+    from nas.samplers import OUTSIDE
     from nas.searching import choices, driver
     from nas.searching import control as random_search
     from nas.searching.plan import announce
@@ -95,7 +97,7 @@ def search(asked: SearchOptions) -> Run:
     ]
     if asked.control:
         random_search.create(runs[0])
-    for run in runs:
+    for run in () if asked.strategy == OUTSIDE else runs:
         if run is not runs[0]:
             output.say(f"\nnow seed {run.config.seed}, as {run.name}:\n")
         run.ended = driver.to_the_end(run, limit, dataset, where, cluster, output, run.row_callback(asked.on_trial))

@@ -16,7 +16,7 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -190,17 +190,22 @@ def is_taken(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def sole_process(lock: Path, busy: str) -> Iterator[None]:
+def sole_process(lock: Path, busy: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
     """Be the one process that holds `lock`. Raises ValueError where another one does, which is `busy` then.
+
+    With `waiting` it is waited for, however long that takes, and `waiting` is told so, once.
 
     The lock is the operating system's, on that file: it is gone with its process, however that ended. Those who ask
     `is_busy` have it for an instant, which is waited for.
     """
     with lock.open("ab") as file:
-        until = time.monotonic() + _INSTANT
+        until, is_said = time.monotonic() + _INSTANT, False
         while not _locked(file, fcntl.LOCK_EX):
-            if time.monotonic() > until:
+            if time.monotonic() > until and waiting is None:
                 raise ValueError(f"another process is {busy}: wait for it, or stop it first")
+            if time.monotonic() > until and waiting is not None and not is_said:
+                waiting(f"waiting for another process that is {busy}")
+                is_said = True
             time.sleep(_INSTANT / 50)
         yield
 

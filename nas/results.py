@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from nas.checks.limits import CLASSES, COUNT, PIXELS
-from nas.data.images import RGB
+from nas.data.images import RGB, Dataset
 from nas.data.source import DataSource, given_again
 from nas.devices.device import choose_device
 from nas.exports.target import read_source
@@ -19,15 +20,20 @@ from nas.ledger import beside, finals, repeats, run
 from nas.ledger.config import Budget
 from nas.ledger.run import TrialRow, rank
 from nas.network import Network
-from nas.options.commands import ResumeOptions
+from nas.options.commands import AskOptions, GoingOnOptions, ResumeOptions, TellOptions
 from nas.options.option import method_takes, number, path
 from nas.references.origin import data_of, document_of
 from nas.samplers.strategy import Update
 from nas.samplers.strategy_sampler import updates_of
-from nas.searching import choices, control, driver
+from nas.searching import choices, control, driver, outside
 from nas.searching.plan import going_on, place
 from nas.searching.progress import Output
+from nas.searching.telling import Told
+from nas.searching.terminal import watch_one
 from searchspaces.cost import Cost, cost_of
+
+if TYPE_CHECKING:
+    from nas.engines.ray_tune import Cluster
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,8 @@ class Run(run.Run):
     """
 
     ended = ""
-    """Why the search that this process did of it ended."""
+    """Why the search that this process did of it ended; after `ask` and `tell`, why they did less than was wanted."""
+    _read: Dataset | None = None
 
     @property
     def trials(self) -> list[Trial]:
@@ -204,15 +211,8 @@ class Run(run.Run):
         Raises:
             ValueError: Where another process drives it, or its data are no longer the same.
         """
-        output, limit = Output(asked.progress), self.budget
-        measuring = self.config.measuring
-        measuring.check_trusted(self.name, asked.trust_commands)
-        if asked.cost_workers is not None and not measuring.commands:
-            raise ValueError(f"{self.name} has no --cost-command: leave out --cost-workers")
-        if asked.trials is not None or asked.budget is not None:
-            limit = Budget(asked.trials, None if asked.budget is None else number(asked.budget), limit.timing)
-        cluster = choices.choose_cluster(asked, self.config.threads)
-        choices.check_latency(self.config, cluster)
+        output, limit = Output(asked.progress), self._limit(asked)
+        cluster = self._cluster(asked)
         if limit != self.budget and self.config.final is not None and finals.has_begun(self):
             raise ValueError(
                 f"{self.name} has chosen the best of its networks for its end: leave out --trials and --budget, or "
@@ -223,12 +223,8 @@ class Run(run.Run):
             if one is not None and one.in_database:
                 one.database()  # whether it is named, before the data are read
         self._say_what_moved(output)
-        if asked.table is not None:
-            self.config = choices.with_table_at(Path(asked.table), self.config)
+        source = self._source(asked, output)
         config = self.config
-        source = config.source.again(path(asked.data_dir))
-        if asked.data is not None:
-            source = given_again(asked.data, source, "run", output.log)
         dataset = choices.load_data(source, output, config.table)
         where = cluster.device if cluster else choose_device(asked.device or config.device, config.threads)
         if config.workload.tests:
@@ -241,9 +237,106 @@ class Run(run.Run):
         shipping.finish(self, dataset, alone, output, path(asked.data_dir), asked.data)
         return self
 
+    @method_takes(AskOptions)
+    def ask(self, asked: AskOptions) -> list[Trial]:
+        """Networks to train elsewhere, that the run's own strategy proposes: trials, which are running until told.
+
+        They are within the limits, and fewer than asked for where the run ends before. In a run of `strategy="outside"`
+        they are random. Other processes that ask or tell wait for each other.
+
+        Raises:
+            ValueError: Where there is none, with why.
+        """
+        return [self.trial(row) for row in self.asked(asked).rows]
+
+    def asked(self, asked: AskOptions) -> outside.Answer:
+        """What `ask` gives, and what is left of the run."""
+        output, limit = Output(asked.progress), self._limit(asked)
+        dataset = self._images(asked, output)
+        with contextlib.closing(watch_one(output.kind, self.name)) as shown:
+            answer = outside.ask(self, limit, dataset, asked.number, shown)
+        self.ended = answer.ended
+        return answer
+
+    @method_takes(TellOptions)
+    def tell(self, asked: TellOptions) -> Trial | list[Trial]:
+        """Have a network of your own choice trained by the run's recipe, or tell what came of it elsewhere.
+
+        `run.tell("nasbench201:...")` trains it now, within the run's limits, and returns its trial; a network that is
+        above them is refused, and that is its result. `run.tell(trial, accuracy=0.61)` notes a result, and that it is
+        from outside. Of a list of networks a list comes back, in which those are that the run had room for. Other
+        processes that ask or tell wait for each other.
+
+        Raises:
+            ValueError: Where there is no such network, it has a result already, or nothing is left to do, with why.
+        """
+        answer = self.told(asked)
+        trials = [self.trial(row) for row in answer.rows]
+        return trials if isinstance(asked.networks, list | tuple) else trials[0]
+
+    def told(self, asked: TellOptions) -> outside.Answer:
+        """What `tell` is given, and what is left of the run."""
+        output, limit = Output(asked.progress), self._limit(asked)
+        cluster = self._cluster(asked)
+        given = asked.networks if isinstance(asked.networks, list | tuple) else [asked.networks]
+        if asked.accuracy is not None:
+            if isinstance(asked.networks, list | tuple | Mapping):
+                raise ValueError("accuracy is of one network: tell each of a list as a dict with its own")
+            given = [_as_dict(asked.networks) | {"accuracy": asked.accuracy}]
+        told = [Told.read(_as_dict(one), self.config) for one in given]
+        dataset = self._images(asked, output)
+        where = cluster.device if cluster else choose_device(asked.device or self.config.device, self.config.threads)
+        try:
+            with contextlib.closing(watch_one(output.kind, self.name)) as shown:
+                answer = outside.tell(self, limit, dataset, where, cluster, told, shown, asked.cost_workers)
+        except KeyboardInterrupt as stop:
+            goes_on = f"`nas tell {self.name}` of the same, or `nas resume {self.name}`, does it again."
+            output.say(" ".join([*getattr(stop, "__notes__", ["stopped."]), goes_on]))
+            raise
+        self.ended = answer.ended
+        return answer
+
+    def _limit(self, asked: GoingOnOptions) -> Budget:
+        """Where it ends. Raises ValueError where commands are not trusted, or what follows it has begun."""
+        limit = self.budget
+        self.config.measuring.check_trusted(self.name, asked.trust_commands)
+        if asked.trials is not None or asked.budget is not None:
+            limit = Budget(asked.trials, None if asked.budget is None else number(asked.budget), limit.timing)
+        return limit
+
+    def _cluster(self, asked: ResumeOptions) -> Cluster | None:
+        """What trains at once. Raises ValueError where this cannot be, or has no use."""
+        if asked.cost_workers is not None and not self.config.measuring.commands:
+            raise ValueError(f"{self.name} has no --cost-command: leave out --cost-workers")
+        cluster = choices.choose_cluster(asked, self.config.threads)
+        choices.check_latency(self.config, cluster)
+        return cluster
+
+    def _source(self, asked: GoingOnOptions, output: Output) -> DataSource:
+        """Its images, where they are now."""
+        if asked.table is not None:
+            self.config = choices.with_table_at(Path(asked.table), self.config)
+        source = self.config.source.again(path(asked.data_dir))
+        return source if asked.data is None else given_again(asked.data, source, "run", output.log)
+
+    def _images(self, asked: GoingOnOptions, output: Output) -> Dataset:
+        """Its images, which are read once for all that is asked and told."""
+        if self.config.final is not None and finals.has_begun(self):
+            raise ValueError(f"{self.name} has chosen the best of its networks for its end: begin a new search")
+        if self._read is None or asked.changed("data", "data_dir", "table"):
+            self._read = choices.load_data(self._source(asked, output), output, self.config.table)
+        return self._read
+
     def _say_what_moved(self, output: Output) -> None:
         """Where its folder is not what it was made as, and that has consequences."""
         if self.in_database and self.identity.study not in ("", self.name):
             output.say(f"{self.name} was {self.identity.study}, and goes on with that study of its database")
         if note := beside.note_of_loss(self, control.RANDOM):
             output.say(note)
+
+
+def _as_dict(network: Any) -> dict[str, Any]:
+    """What `tell` is given of one network, by the names of what it says."""
+    if isinstance(network, Mapping):
+        return dict(network)
+    return {"text": network} if isinstance(network, str) else {"trial": getattr(network, "number", network)}

@@ -45,6 +45,8 @@ class Choice:
     kind may share weights in a controller. `tag` stands before the option in an architecture's text.
     `anchor` is for a choice of no or yes about an earlier thing, such as whether a layer reads another's output: the
     last choice about that thing. A controller decides it by what it knew then and what it knows now.
+    `weights` are how often each option is drawn beside the others, where a person has said so; (): all alike. A space
+    itself has none.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Choice:
     kind: str = ""
     tag: str = ""
     anchor: str = ""
+    weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for option in self.options:
@@ -63,6 +66,8 @@ class Choice:
             )
         if self.anchor and len(self.options) != 2:
             raise ValueError(f"choice {self.name}: with an anchor its options must be two, no and yes")
+        if self.weights and (len(self.weights) != len(self.options) or min(self.weights) <= 0):
+            raise ValueError(f"choice {self.name}: each of its options has a weight above 0, or none has one")
         if not self.kind:
             object.__setattr__(self, "kind", self.name.rpartition(".")[2])
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.checks.limits import IMAGES, MACS, SECONDS, Checks, Flag, Number, Optional, Text, quoted
+from nas.checks.limits import IMAGES, LARGEST, MACS, SECONDS, Checks, Flag, Number, Optional, Text, quoted
 from nas.text.units import parse_bytes, parse_count, parse_joules, parse_seconds, parse_whole, parsed
 
 LONGEST_PATH = 4096  # characters, as Linux has it
@@ -118,6 +118,21 @@ class SomeData:
                 f"{name} must be a data set's name, a torch Dataset that has a length, a pair (images, labels) or a "
                 f"dict of these, not a {type(value).__name__}"
             )
+        return value
+
+
+@dataclass(frozen=True)
+class SomeNetworks:
+    """What a run is told of: a network's text, a trial or its number, a dict, or a list of these."""
+
+    def checked(self, name: str, value: Any) -> Any:
+        for one in value if isinstance(value, list | tuple) else [value]:
+            is_number = isinstance(one, int) and not isinstance(one, bool) and abs(one) <= LARGEST
+            if not (is_number or isinstance(one, str | Mapping) or hasattr(one, "number")):
+                raise ValueError(
+                    f"{name} must be a network's text, a trial, its number, a dict with a result, or a list of these, "
+                    f"not {quoted(value)}"
+                )
         return value
 
 

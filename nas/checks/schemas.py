@@ -184,6 +184,8 @@ CONFIG = Object(
         "experience_sha256": Optional(TEXT),
         "init": Optional(TEXT),
         "init_sha256": Optional(TEXT),
+        "enqueue": TEXTS,
+        "prior": TEXTS,
     },
     needed=("space", "data", "recipe", "reward", "strategy", "seed"),
 )
@@ -343,6 +345,7 @@ TRIAL = Object(
         "place": NATURAL,
         "duplicate_of": NATURAL,
         "refused": Flag(),  # infeasible: by its cost, before it was trained
+        "told": Flag(),  # its result is from outside, not of the run's recipe
         "curve": ListOf(CURVE_POINT),
         "test_accuracy": SHARE,
         "test_score": SCORE,

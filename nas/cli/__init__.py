@@ -20,6 +20,7 @@ from nas.cli import (
     compare,
     export,
     latency_table,
+    outside,
     predict,
     proxy_study,
     repair,
@@ -63,6 +64,11 @@ COMMANDS: dict[str, dict[Callable[..., None], tuple[str, ...]]] = {
             "nas search --space mnas --strategy evolution --trials 50 --workers 2",
         ),
         command(search.ResumeOptions, search.resume): ("nas resume pictures", "nas resume pictures --budget 2h"),
+        command(outside.AskOptions, outside.ask): ("nas ask pictures", "nas ask pictures -n 4 --json"),
+        command(outside.TellOptions, outside.tell): (
+            "nas tell pictures TEXT --json",
+            "nas tell pictures --file results.json",
+        ),
         command(OutputOptions, runs.runs): ("nas runs", "nas runs --json"),
         command(search.TopOptions, search.top): ("nas top pictures", "nas top pictures --pareto"),
         command(report.ReportOptions, report.report): (

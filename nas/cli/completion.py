@@ -26,7 +26,7 @@ baselines = one_of(*names.BASELINES)
 data = one_of(*names.DATA)
 presets = one_of(*names.PRESETS)
 spaces = one_of(*names.SPACES)
-strategies = one_of(*names.STRATEGIES)
+strategies = one_of(*names.STRATEGIES, names.OUTSIDE)
 
 
 def runs(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ from nas import api
 from nas.checks.kinds import FLAG, NAMED
 from nas.checks.limits import NATURAL
 from nas.cli import common
-from nas.options import commands, panels
+from nas.options import commands, names, panels
 from nas.options.commands import SearchOptions
 from nas.options.groups import OutputOptions, RunName
 from nas.options.option import Option, path
@@ -26,11 +27,27 @@ def search(asked: SearchOptions) -> None:
     """
     common.load_torch()
     run = api.search.of(asked)
+    if asked.strategy == names.OUTSIDE:
+        common.say(asked.as_json)(_then(run))
+        if asked.as_json:
+            print(json.dumps({"run": run.name}))
+        return
     if asked.seeds > 1:
         _conclude_set(run.repeats, asked.as_json)
     else:
         common.conclude(run, asked.as_json, run.ended)
     common.check_success(run.repeats if asked.seeds > 1 else [run])
+
+
+def _then(run: Run) -> str:
+    """What to type next, where other programs propose the networks."""
+    called = f"{run.name}{run.permissions}"
+    return (
+        f"{run.name} waits for other programs, and nothing is trained yet:\n"
+        f"  nas ask {called} --json          networks to begin with, drawn at random\n"
+        f"  nas tell {called} TEXT --json    trains the network that you propose, and says what came of it\n"
+        f"  nas resume {called}              trains what was asked for and never told, and then its control"
+    )
 
 
 @dataclass(frozen=True)
@@ -164,8 +181,6 @@ def top(asked: TopOptions) -> None:
 
 def _conclude_set(runs: list[Run], as_json: bool) -> None:
     """Say what searches with several seeds found, each and together."""
-    import json
-
     from nas.cli.tables import set_table
     from nas.ledger.repeats import Summary, name_of
 

@@ -181,7 +181,8 @@ def config_of(run: Run, planned: Plan) -> Config:
     space = Finalists(tuple(row.number for row in planned.rows), tuple(n.text for n in networks), pixels)
     return replace(
         run.config, space=space, recipe=planned.recipe, strategy=EXHAUSTIVE, strategy_settings={}, limits={},
-        measuring=Measuring(), pruner=NO_PRUNER, kind=finals.FINAL_RANKING, final=None,
+        measuring=Measuring(), pruner=NO_PRUNER, kind=finals.FINAL_RANKING, final=None, enqueue=(),
+        prior=(),
     )  # fmt: skip
 
 

@@ -90,6 +90,8 @@ class Config:
     experience_sha256: str | None = None  # of the file that has what these found, see `nas.ledger.experience`
     init: str | None = None  # file of weights that trainings start from; None: random ones
     init_sha256: str | None = None  # of its content
+    enqueue: tuple[str, ...] = ()  # a person's own architectures, which are the first trials
+    prior: tuple[str, ...] = ()  # how often options are drawn, see `nas.samplers.prior`; no word of it: all alike
 
     def __post_init__(self) -> None:
         SEED.checked("--seed", self.seed)
@@ -207,7 +209,7 @@ class Config:
             "measuring": Measuring(**values.get("measuring", {})),
             "objectives": tuple(values.get("objectives", ())),
             "also": tuple(values.get("also", ())),
-            "experience": tuple(values.get("experience", ())),
+            **{name: tuple(values.get(name, ())) for name in ("experience", "enqueue", "prior")},
             "final": Final.from_dict(values["final"]) if values.get("final") else None,
         }
         config = cls(**({name: value for name, value in values.items() if name != "max_macs"} | parts))

@@ -14,7 +14,7 @@ import json
 import logging
 import os
 import shlex
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,15 +104,16 @@ class Journal(JournalFileBackend):
 
 
 @contextlib.contextmanager
-def sole_writer(journal: Path, beginning: bool = False) -> Iterator[None]:
+def sole_writer(journal: Path, beginning: bool = False, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
     """Be the one process that writes to `journal`, repaired. Raises ValueError where another one does.
 
-    `beginning`: the process that was to begin it may have died within its first line.
+    `beginning`: the process that was to begin it may have died within its first line. With `waiting` another process
+    is waited for, see `nas.files.sole_process`.
 
     Optuna's own lock is a file that a killed process leaves behind and that would block for half a minute; since
     nobody else writes now, it is removed.
     """
-    with sole_process(lock_of(journal), f"writing to {journal}"):
+    with sole_process(lock_of(journal), f"writing to {journal}", waiting):
         journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
         if dropped := drop_torn_lines(journal, beginning):
             _logger.warning("%s ended in a torn line: dropped its %d bytes", journal, dropped)

@@ -14,7 +14,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,6 +42,7 @@ from nas.training.trial import State, describe
 from searchspaces import Arch, Space
 
 RUN = "run"  # a study's attribute: the id of the run that it is the ledger of
+TOLD_FROM_OUTSIDE = "told from outside, not trained by the recipe"
 _BEGAN = "config"  # likewise: the configuration with which it was driven first
 
 _MAY_CHANGE = ("data_dir", "device", "table")  # of a configuration: where things are, what computes
@@ -71,6 +72,7 @@ class TrialRow:
     others: Mapping[str, float] = dataclasses.field(
         default_factory=dict, hash=False, kw_only=True
     )  # costs, by their names
+    told: bool = dataclasses.field(default=False, kw_only=True)  # its result is from outside, not of the run's recipe
 
     @property
     def quality(self) -> float | None:
@@ -209,15 +211,17 @@ class Run:
         return cls(path, config, budget, document, storage_url)
 
     @contextlib.contextmanager
-    def driving(self) -> Iterator[optuna.Study]:
+    def driving(self, waiting: Callable[[str], None] | None = None) -> Iterator[optuna.Study]:
         """The ledger, to write to. Raises ValueError where another process does, or the config was edited.
+
+        With `waiting` another process is waited for, see `nas.files.sole_process`.
 
         The ledger keeps the configuration that its trials were made under: another would mix two searches. Where
         the data or the table is and what computes may change.
         """
         began_before = self._began_before
         beginning = (self.path / BEGINNING).exists()
-        with sole_writer(self.path / JOURNAL, beginning):
+        with sole_writer(self.path / JOURNAL, beginning, waiting):
             study = (None if beginning else self._found(began_before)) or self._begin_ledger()
             now = self.config.to_dict()
             began = study.user_attrs.get(_BEGAN)
@@ -391,6 +395,7 @@ class Run:
         if reward is not None and not math.isfinite(reward):
             fault, reward = f"its reward is {reward}", None
         elsewhere = "told by another program" if reward is not None and "accuracy" not in attrs else ""
+        elsewhere = TOLD_FROM_OUTSIDE if attrs.get("told") else elsewhere
         return TrialRow(
             number=trial.number,
             state=State.FAILED if fault else _STATES[trial.state],
@@ -410,6 +415,7 @@ class Run:
             metric=self.config.recipe.metric,
             loss=attrs.get("loss"),
             others=attrs.get("costs", {}),
+            told=bool(attrs.get("told")),
         )
 
     def best_row(self) -> TrialRow:

@@ -7,8 +7,8 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, TARGET, TIME, Several, SomeData
-from nas.checks.limits import CHANNELS, CLASSES, COST_WORKERS, PIXELS, SEED, SEEDS, SHARE, Number, Optional, Word
+from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, TARGET, TIME, Several, SomeData, SomeNetworks
+from nas.checks.limits import CHANNELS, CLASSES, COST_WORKERS, COUNT, PIXELS, SEED, SEEDS, SHARE, Number, Optional, Word
 from nas.checks.schemas import RUNTIMES
 from nas.options import names, panels
 from nas.options.groups import (
@@ -81,6 +81,9 @@ Networks = Annotated[
 ]
 
 
+HowMany = Annotated[int, Option(COUNT, "How many networks.", panels.SEARCHING, flags=("--number", "-n"))]
+
+
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions(
     SpaceOptions,
@@ -118,6 +121,28 @@ class SearchOptions(
             panels.SEARCHING,
         ),
     ] = 0.5
+    enqueue: Annotated[
+        Path | str | Sequence[str] | None,
+        Option(
+            Optional(Several(NAMED, 1)),
+            "A file of your own networks, which are the first trials: an architecture's text a line, comments after #.",
+            panels.SEARCHING,
+            "Or a list of such texts.",
+            metavar="FILE",
+        ),
+    ] = None
+    prior: Annotated[
+        str | Sequence[str] | None,
+        Option(
+            Optional(Several(LINE, 1)),
+            "How often options are drawn, as in stage1.op=basic:3,sep:0.5, or op=basic:3 for all choices of that kind; "
+            "1 where nothing is said.",
+            panels.SEARCHING,
+            "One such text, or a list of them.",
+            typed=list[str],
+            metavar="CHOICE=OPTION:WEIGHT",
+        ),
+    ] = None
     name: Annotated[str | None, Option(MAYBE_LINE, "The run's name.", panels.OUTPUT, usual="SPACE-DATA-1, -2, ...")] = (
         None
     )
@@ -128,18 +153,24 @@ class SearchOptions(
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResumeOptions(ClusterOptions, PrintOptions):
-    """Of `Run.resume`, and with the run's name of `nas resume`."""
+class GoingOnOptions(PrintOptions):
+    """Of all that goes on with a run: to which end, and where its data are now."""
 
     trials: Trials = None
     budget: TimeBudget = None
-    device: Annotated[
-        str | None, Option(MAYBE_LINE, "cpu, cuda, ...", panels.MACHINE, usual="what the run began on")
-    ] = None
     data: DataAgain = None
     data_dir: DataDir = None
     table: Table = None
     trust_commands: TrustCommands = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeOptions(GoingOnOptions, ClusterOptions):
+    """Of `Run.resume`, and with the run's name of `nas resume`."""
+
+    device: Annotated[
+        str | None, Option(MAYBE_LINE, "cpu, cuda, ...", panels.MACHINE, usual="what the run began on")
+    ] = None
     cost_workers: Annotated[
         int | None,
         Option(
@@ -150,6 +181,37 @@ class ResumeOptions(ClusterOptions, PrintOptions):
         ),
     ] = None
     on_trial: OnTrial = None
+
+
+@dataclass(frozen=True)
+class AskOptions(GoingOnOptions):
+    """Of `Run.ask`."""
+
+    number: HowMany = 1
+
+
+@dataclass(frozen=True)
+class TellOptions(ResumeOptions):
+    """Of `Run.tell`."""
+
+    networks: Annotated[
+        Any,
+        Option(
+            SomeNetworks(),
+            "A network: its text, the trial that was asked for or its number, or a dict of these with a result. Or a "
+            "list of them.",
+            by_place=True,
+        ),
+    ]
+    _: KW_ONLY
+    accuracy: Annotated[
+        float | None,
+        Option(
+            Optional(SHARE),
+            "On validation images, 0 to 1, where the network was trained elsewhere. In a dict also score (by the run's "
+            "metric), loss, seconds, costs, or failed: why.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

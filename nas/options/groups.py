@@ -116,7 +116,16 @@ Table = Annotated[
         panels.SEARCHING,
     ),
 ]
-StrategyName = Annotated[str, Option(LINE, f"{', '.join(names.STRATEGIES)}.", panels.SEARCHING, completes="strategies")]
+StrategyName = Annotated[
+    str,
+    Option(
+        LINE,
+        f"{', '.join(names.STRATEGIES)}; or outside: make the run and train nothing, since other programs propose, by "
+        "nas ask and nas tell.",
+        panels.SEARCHING,
+        completes="strategies",
+    ),
+]
 StrategySettings = Annotated[
     Texts | None,
     Option(

@@ -120,6 +120,8 @@ def trials(numbers: Numbers) -> Markup:
     ):
         rows = [[f"{count:,}", reason] for reason, count in reasons.most_common(TRIALS)]
         parts += [tag("h3", None, title), text_table(["trials", "reason"], rows, (0,))] if rows else []
+    if told := sum(row.told for row in numbers.rows):
+        parts.append(note(f"{told:,} results were told from outside, not trained by the recipe."))
     best = [row for row in rank(numbers.trained) if row.reward is not None][:TRIALS]
     if best:
         costs = costs_shown(best)
@@ -133,7 +135,8 @@ def trials(numbers: Numbers) -> Markup:
 def _cells(row: TrialRow, costs: Sequence[str]) -> list[str]:
     figures = [kind_of(name).format(row.costs.get(name)) for name in costs]
     judged = format_quality(row.metric, row.quality), format_reward(row.reward)
-    return [str(row.number), row.id, *judged, *figures, format_seconds(row.seconds)]
+    named = f"{row.id} (told from outside)" if row.told else row.id
+    return [str(row.number), named, *judged, *figures, format_seconds(row.seconds)]
 
 
 def how(numbers: Numbers) -> Markup:

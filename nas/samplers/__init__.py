@@ -17,6 +17,7 @@ from nas.samplers.papers import NAS2016, NASNET
 from nas.samplers.per_trial import PerTrial
 from nas.samplers.policy_gradient import PPO, REINFORCE, PolicyGradient
 from nas.samplers.preferences import PreferenceSampler
+from nas.samplers.prior import weighted
 from nas.samplers.random_search import RandomSearch
 from nas.samplers.screened import Screened
 from nas.samplers.settings import changed, read
@@ -26,15 +27,18 @@ from searchspaces.space import Space
 
 __all__ = [
     "EXHAUSTIVE",
+    "OUTSIDE",
     "STRATEGIES",
     "PolicyGradient",
     "StrategySampler",
     "check_strategy",
     "distributions",
+    "draws_by_itself",
     "has_policy",
     "has_surrogate",
     "make_sampler",
     "read_settings",
+    "weighted",
 ]
 
 OptunaSampler = Callable[..., BaseSampler]  # called with a `seed`
@@ -55,6 +59,7 @@ STRATEGIES: dict[str, Settings | OptunaSampler] = {  # ours by their settings, a
 }
 
 EXHAUSTIVE = "exhaustive"  # no strategy, since nothing is chosen: all that there is, for an experiment
+OUTSIDE = "outside"  # no strategy of ours: other programs choose; who asks nevertheless is given random architectures
 
 
 def make_sampler(
@@ -65,21 +70,23 @@ def make_sampler(
     settings: Mapping[str, Any] | None = None,
     earlier: Sequence[Earlier] = (),
     losses: bool = False,
+    prior: Sequence[str] = (),
 ) -> BaseSampler:
     """The sampler of `strategy` for a whole study of `space`: `study.sampler = make_sampler("ppo", space, seed)`.
 
     Its proposal for a trial depends on the seed, the trial's number and the study's earlier trials only, so a search
     is continued by making the sampler again. Where there are several objectives, accuracy is the first and the others
-    are costs. `settings` are the strategy's, as of `read_settings`. Raises ValueError for an unknown strategy, and for
-    settings that it has not.
+    are costs. `settings` are the strategy's, as of `read_settings`, and `prior` is as of `nas.samplers.prior`. Raises
+    ValueError for an unknown strategy, and for settings that it has not.
     """
     if strategy == EXHAUSTIVE:
         return Exhaustive(space.choices)
-    chosen = check_strategy(strategy, settings)
+    chosen = RandomSearch() if strategy == OUTSIDE else check_strategy(strategy, settings)
     if isinstance(chosen, Settings):
         sampler = StrategySampler if objectives == 1 else PreferenceSampler
         knowledge = Knowledge.of_space(space, earlier, losses)
-        return sampler(chosen, seed, space.choices, space.canonical, space.simplified, knowledge)
+        choices = weighted(space.choices, prior)
+        return sampler(chosen, seed, choices, space.canonical, space.simplified, knowledge)
     return PerTrial(chosen, seed, {choice.name: CategoricalDistribution(choice.options) for choice in space.choices})
 
 
@@ -119,6 +126,11 @@ def has_policy(strategy: str) -> bool:
 def has_surrogate(strategy: str) -> bool:
     """Whether it predicts what untried networks are worth, and learns of earlier searches therefore."""
     return isinstance(STRATEGIES.get(strategy), Screened)
+
+
+def draws_by_itself(strategy: str) -> bool:
+    """Whether it is Optuna's own, which knows of no prior."""
+    return strategy != OUTSIDE and not isinstance(STRATEGIES.get(strategy), Settings)
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:

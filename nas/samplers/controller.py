@@ -40,6 +40,9 @@ class Controller(nn.Module):
     does. The weights are drawn from `generator`, uniform in [-init, init] (NASNet: 0.1, Zoph & Le: 0.08): the first
     policy is nearly uniform.
 
+    Where choices have weights, the first policy draws about as these say: their logarithms are added to the logits, and
+    are not learned.
+
     A choice whose anchor is not among those before it is one like any other: a study may have fixed the anchor.
     """
 
@@ -75,6 +78,7 @@ class Controller(nn.Module):
         rows = torch.tensor([first_rows[owner] for owner in owners])[:, None] + option.where(~missing, 0)
         self.missing = nn.Buffer(missing, persistent=False)  # [T, N] options that a choice with fewer than N lacks
         self.rows = nn.Buffer(rows, persistent=False)  # [T, N] the row of each option of each choice
+        self.prior = nn.Buffer(_prior(choices, len(option)), persistent=False)  # [T, N] added to the logits
 
     def forward(
         self,
@@ -100,7 +104,8 @@ class Controller(nn.Module):
 
     def _heads(self) -> tuple[Tensor, Tensor]:
         """Each choice's head: weights `[T, N, hidden]` and biases `[T, N]`."""
-        return self.heads.weight[self.rows], self.heads.bias[self.rows].masked_fill(self.missing, IMPOSSIBLE)
+        bias = self.heads.bias[self.rows] + self.prior
+        return self.heads.weight[self.rows], bias.masked_fill(self.missing, IMPOSSIBLE)
 
     def _score(self, actions: Tensor) -> Tensor:
         """Logits `[B, T, N]`, teacher-forced: the whole sequence in one call of the fused LSTM."""
@@ -111,7 +116,7 @@ class Controller(nn.Module):
         logits = torch.einsum("bth,tnh->btn", states, weight) + bias
         if self.pair_score:
             steps, anchors = list(self.anchors), list(self.anchors.values())
-            logits[:, steps, :2] = self.pair_score(states[:, anchors], states[:, steps])
+            logits[:, steps, :2] = self.pair_score(states[:, anchors], states[:, steps]) + self.prior[steps, :2]
         return logits
 
     @torch.no_grad()
@@ -135,7 +140,7 @@ class Controller(nn.Module):
             states.append(inputs)
             logits.append(torch.addmm(bias[step], inputs, weight[step].T))
             if self.pair_score and step in self.anchors:
-                logits[-1][:, :2] = self.pair_score(states[self.anchors[step]], states[step])
+                logits[-1][:, :2] = self.pair_score(states[self.anchors[step]], states[step]) + self.prior[step, :2]
             actions.append((logits[-1] + noise[step]).argmax(dim=-1))
             inputs = self.embedding(self.rows[step, actions[-1]])
         return torch.stack(actions, dim=1), torch.stack(logits, dim=1)
@@ -160,6 +165,15 @@ class PairScore(nn.Module):
         """Two states `[..., hidden]`, h_j and h_i -> logits `[..., 2]`."""
         yes = self.v(torch.tanh(self.prev(anchors) + self.curr(states)))
         return F.pad(yes, (1, 0))
+
+
+def _prior(choices: Sequence[Choice], options: int) -> Tensor:
+    """The logarithms of the weights of each choice, `[T, N]` of so many `options`; 0 where it has none."""
+    prior = torch.zeros(len(choices), options)
+    for step, choice in enumerate(choices):
+        if choice.weights:
+            prior[step, : len(choice.weights)] = torch.tensor(choice.weights).log()
+    return prior
 
 
 def _anchors(choices: Sequence[Choice]) -> dict[int, int]:

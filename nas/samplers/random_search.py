@@ -6,16 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nas.samplers.strategy import IGNORANCE, Context, Feedback, Knowledge, Proposal, derived_seed
 from searchspaces.space import Arch, Choice
+
+Actions = NDArray[np.int64]
+Places = NDArray[np.float64]
 
 TRIES = 200  # draws to find an architecture that is not a repeat
 
 
 @dataclass(frozen=True)
 class RandomSearch:
-    """Each choice uniform and independent; a repeat is drawn again, so it samples without replacement."""
+    """Each choice independent, uniform or by its weights; a repeat is drawn again: it samples without replacement."""
 
     def start(
         self,
@@ -43,11 +47,21 @@ class Sampled:
 
 def draw(choices: Sequence[Choice], context: Context, rng: np.random.Generator) -> Arch:
     """A random architecture that is no repeat; of a space of which nearly all is known, it may be one."""
-    sizes = [len(choice.options) for choice in choices]
     for _ in range(TRIES):
-        arch = list(map(int, rng.random(len(sizes)) * sizes))
+        arch = [int(option) for option in options_at(choices, rng.random(len(choices)))]
         for position, option in context.fixed.items():
             arch[position] = option
         if context.is_new(tuple(arch)):
             break
     return tuple(arch)
+
+
+def options_at(choices: Sequence[Choice], places: Places) -> Actions:
+    """The options at `places` `[..., T]` from 0 to 1, of which each choice has as much as its weight is: `[..., T]`."""
+    sizes = np.array([len(choice.options) for choice in choices])
+    options: Actions = (places * sizes).astype(np.int64)
+    for position, choice in enumerate(choices):
+        if choice.weights:
+            ends = np.cumsum(choice.weights)
+            options[..., position] = np.searchsorted(ends[:-1], places[..., position] * ends[-1], side="right")
+    return options

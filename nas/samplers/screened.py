@@ -41,6 +41,7 @@ from nas.checks.limits import Number
 from nas.samplers.belief import Belief
 from nas.samplers.haste import Pace
 from nas.samplers.policy_gradient import PolicyGradient
+from nas.samplers.random_search import options_at
 from nas.samplers.settings import Count, Share, Weight, check
 from nas.samplers.sight import REMEMBERED, SLOWER
 from nas.samplers.strategy import IGNORANCE, Context, Feedback, Knowledge, Proposal, Update, derived_seed
@@ -115,7 +116,7 @@ class ScreenedController:
         taken = [knowledge, alone] if knowledge.earlier else [alone]
         self.beliefs = [Belief(choices, canonical, each, settings.remembered) for each in taken]
         self._pace = Pace(self.beliefs[-1].sight, settings.remembered)
-        self._sizes = np.array([len(choice.options) for choice in choices])
+        self._choices, self._sizes = choices, np.array([len(choice.options) for choice in choices])
         self._told = 0  # results
         self._randoms: dict[int, Pool] = {}  # by the number of the trial that they are new for
         self._next = 1 if knowledge.earlier else settings.initial  # results until the surrogate learns again
@@ -198,7 +199,11 @@ class ScreenedController:
         if number in self._randoms and not context.fixed:
             return self._randoms[number]
         rng = np.random.default_rng(derived_seed(self.seed, number % 2**32, RANDOM))
-        drawn = rng.integers(self._sizes, size=(-(-self.settings.random // POOLS), len(self._sizes)))
+        shape = -(-self.settings.random // POOLS), len(self._sizes)
+        if any(choice.weights for choice in self._choices):
+            drawn = options_at(self._choices, rng.random(shape))
+        else:
+            drawn = rng.integers(self._sizes, size=shape)
         pool = self._distinct(drawn, context)
         if not context.fixed:
             self._randoms = {n: of for n, of in self._randoms.items() if abs(n - number) < 2 * POOLS} | {number: pool}

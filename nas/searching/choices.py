@@ -20,7 +20,7 @@ from nas.data.targets import CLASSIFICATION, REGRESSION
 from nas.devices.command import CostCommand
 from nas.devices.device import choose_device
 from nas.devices.measuring import Measuring
-from nas.files import is_taken, sha256_of
+from nas.files import is_taken, read_text, sha256_of
 from nas.latencies.table import read_once
 from nas.ledger import repeats
 from nas.ledger.beside import usual_place
@@ -45,7 +45,7 @@ from nas.options.groups import (
 from nas.options.option import defaults_of, number, several
 from nas.pruning import NO_PRUNER, make_pruner
 from nas.reward import ACCURACY, LOSS, USUAL_W, Reward
-from nas.samplers import check_strategy, has_surrogate, read_settings
+from nas.samplers import OUTSIDE, check_strategy, draws_by_itself, has_surrogate, read_settings, weighted
 from nas.searching.control import check_room as check_room_of_control
 from nas.searching.control import place as place_of_control
 from nas.searching.gauge import gauge_of
@@ -54,6 +54,7 @@ from nas.searching.plan import fit_width, has_width
 from nas.searching.progress import Output
 from nas.searching.published import read
 from nas.searching.reach import check_reach
+from nas.searching.telling import arch_in
 from nas.text.units import format_seconds, parse_names
 from nas.training.metrics import check_metric, weights_of_classes
 from nas.training.presets import PRESETS
@@ -175,7 +176,7 @@ def choose_config(
     asked: SearchOptions, dataset: Dataset, source: DataSource, recipe: Recipe, reward: Reward, device: str
 ) -> Config:
     """The search's configuration; `dataset` is what `source` loads. Raises ValueError where there can be none."""
-    of_strategy = read_settings(asked.strategy, asked.strategy_settings or {})
+    of_strategy = {} if asked.strategy == OUTSIDE else read_settings(asked.strategy, asked.strategy_settings or {})
     limits, measuring = choose_limits(asked, reward), choose_measuring(asked)
     by_width = {cost: limit for cost, limit in limits.items() if cost != LATENCY or _is_of_widths(measuring)}
     config = Config(
@@ -185,7 +186,40 @@ def choose_config(
     ).on(source, dataset)  # fmt: skip
     if asked.table is not None:
         config = _answered_by(Path(asked.table), config)
+    config = replace(config, enqueue=_own_networks(asked, config), prior=_prior(asked, config.space))
     return _with_aim(started(config, asked.init, dataset), asked)
+
+
+def _own_networks(asked: SearchOptions, config: Config) -> tuple[str, ...]:
+    """A person's own architectures, which are tried first. Raises ValueError where one is none, with its line."""
+    given = asked.enqueue
+    if given is None:
+        return ()
+    if isinstance(given, str | Path):
+        texts = [one.partition("#")[0].strip() for one in read_text(Path(given).expanduser()).splitlines()]
+        where = f"{given}, line"
+    else:
+        texts, where = [str(one) for one in given], "enqueue, network"
+    found = []
+    for line, text in enumerate(texts, 1):
+        try:
+            found += [config.space.format(arch_in(text, config))] if text else []
+        except ValueError as error:
+            raise ValueError(f"{where} {line}: {error}") from None
+    if not found:
+        raise ValueError(f"--enqueue {given} has no network: write an architecture's text a line")
+    return tuple(found)
+
+
+def _prior(asked: SearchOptions, space: Space) -> tuple[str, ...]:
+    """How often options are drawn. Raises ValueError where there are no such, or the strategy draws by itself."""
+    prior = tuple(str(text) for text in several(asked.prior or ()))
+    if prior and draws_by_itself(asked.strategy):
+        raise ValueError(
+            f"--prior is for strategies of ours, and {asked.strategy} draws by itself: leave out one of them"
+        )
+    weighted(space.choices, prior)
+    return prior
 
 
 def started(config: Config, init: Path | str | None, dataset: Dataset) -> Config:
@@ -361,7 +395,7 @@ def by_reference(asked: SearchOptions) -> SearchOptions:
 def check_ahead(asked: SearchOptions) -> None:
     """What can be said of a search before its data are loaded. Raises ValueError where one of these cannot be."""
     _check_evaluator(asked)
-    check_strategy(asked.strategy, asked.strategy_settings or {})
+    _check_strategy(asked)
     check_space(asked)
     make_pruner(asked.pruner, max(asked.epochs, 2))  # whether it has enough of them, `_with_aim` says
     reward = choose_reward(asked)
@@ -369,6 +403,20 @@ def check_ahead(asked: SearchOptions) -> None:
     wanted = parse_objectives(objectives)[1:] if objectives is not None else ()
     choose_measuring(asked).check(in_order([*reward.targets, *limits, *wanted, *choose_costs(asked)]))
     repeats.check(asked.seeds, asked.control)
+
+
+def _check_strategy(asked: StrategyOptions) -> None:
+    """Raises ValueError where there is no such strategy, or it has no such settings."""
+    if asked.strategy != OUTSIDE:
+        check_strategy(asked.strategy, asked.strategy_settings or {})
+    elif asked.seeds > 1:
+        raise ValueError(
+            "--seeds makes searches that go on by themselves: with --strategy outside make a run for each --seed"
+        )
+    elif asked.strategy_settings:
+        raise ValueError(
+            "the strategy outside is another program's, and has no settings here: leave out --strategy-set"
+        )
 
 
 def check_space(asked: SpaceOptions) -> None:

@@ -34,7 +34,8 @@ from nas.text.units import format_points
 Rewards = NDArray[np.float64]
 
 RANDOM = "random"
-_WITHOUT: dict[str, Any] = {"experience": (), "experience_sha256": None}  # random search has no use for any
+_WITHOUT: dict[str, Any] = {"experience": (), "experience_sha256": None, "enqueue": (), "prior": ()}
+"""What random search is without: all that somebody knew before. So that is judged as a part of the search."""
 TOP = 5
 RESAMPLES = 4000
 ENOUGH = 10  # networks of each: of fewer, resampling shows what they had in common, and no chance
@@ -122,6 +123,7 @@ class Comparison:
     search: int
     random: int
     figures: tuple[Figure, ...]  # of `FIGURES`
+    told: int = 0  # of those of the search: their results are from outside, not of its recipe
 
     @property
     def verdict(self) -> str:
@@ -147,7 +149,8 @@ def compare(search: Sequence[TrialRow], random: Sequence[TrialRow]) -> Compariso
     if not all(len(rewards) for rewards in both):
         return None
     figures = (Figure(name, of(both[0]), of(both[1]), _interval(of, *both)) for name, of in FIGURES.items())
-    return Comparison(len(both[0]), len(both[1]), tuple(figures))
+    told = sum(row.told for row in search if row.reward is not None and row.duplicate_of is None)
+    return Comparison(len(both[0]), len(both[1]), tuple(figures), told)
 
 
 def rewards_of(rows: Sequence[TrialRow]) -> Rewards:
@@ -174,6 +177,8 @@ def to_text(comparison: Comparison) -> str:
         for f, d in ((figure, figure.difference) for figure in comparison.figures)
     ]
     counted = f"{comparison.search} networks trained to the end in the search, {comparison.random} in its control"
+    if comparison.told:
+        counted += f". {comparison.told} results of the search were told from outside, not trained by its recipe"
     return f"{table(header, rows)}\n\n{counted}.\n{comparison.verdict}"
 
 

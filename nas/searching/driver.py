@@ -80,13 +80,13 @@ def drive(
     run.config.source.check_unchanged(dataset, "run")
     with run.driving() as study, gauge_of(run.config, dataset, progress.noted, cost_workers) as gauge:
         search = run.config.workload.trials(run, study, budget, progress, dataset, table, gauge)
-        _evaluate(search, dataset, device, cluster)
+        evaluate(search, dataset, device, cluster)
         search.note_end()
     result = f"{_published_result(table, search.best)}\n" if table and search.best else ""
     return f"{result}{search.done} trials done: {search.ended}"
 
 
-def _evaluate(search: Search, dataset: Dataset, device: str, cluster: Cluster | None) -> None:
+def evaluate(search: Search, dataset: Dataset, device: str, cluster: Cluster | None) -> None:
     """Have an engine evaluate what `search` asks for. A KeyboardInterrupt passes, with a note of what it cost.
 
     So does a DeviceFault, after which what was under way has not begun.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -28,7 +29,7 @@ from nas.ledger.run import Run, TrialRow, best_of
 from nas.ledger.spent import ENDED_AFTER, busy_seconds
 from nas.network import Network
 from nas.pruning import make_pruner
-from nas.samplers import StrategySampler, distributions, make_sampler
+from nas.samplers import OUTSIDE, StrategySampler, distributions, make_sampler
 from nas.searching.counted import counted, size_in
 from nas.searching.gauge import Gauge
 from nas.searching.pace import Pace
@@ -70,7 +71,8 @@ class _Ahead:
 class Search:
     """The trials of `run`, asked and told in any order, several at once where the engine has workers.
 
-    Trials that a killed process left unfinished are asked for first, then those that were enqueued, by any program.
+    Trials that a killed process left unfinished are asked for first, then those that were enqueued, by any program, and
+    then the architectures of a person's own that the configuration has.
     What is no trial of the space is noted as failed where it has not ended, and passed over. A network that is in the
     ledger already is not trained again: its trial gets the result of the one that trained it (`duplicate_of`),
     and counts for nothing in the budget. With a table of published results nothing is trained at all.
@@ -101,13 +103,14 @@ class Search:
         study.sampler = make_sampler(
             self.config.strategy, self.config.space, self.config.seed, objectives, self.config.strategy_settings,
             [earlier.for_search(self.config) for earlier in experience_of(run).runs],
-            self.config.learns_from_losses,
+            self.config.learns_from_losses, self.config.prior,
         )  # fmt: skip
         study.pruner = make_pruner(self.config.pruner, self.config.recipe.epochs)
 
         trials = study.get_trials(deepcopy=False)
         check_options(trials, self.config.space)
         self._space = distributions(self.config.space)
+        self._enqueued = deque(self.config.space.parse(text) for text in self.config.enqueue)
         self._unfinished = [t._trial_id for t in reversed(trials) if t.state == TrialState.RUNNING]
         begun = [trial for trial in trials if not trial.state.is_finished()]
         self._reported = {t.number: t.last_step for t in begun if t.last_step is not None}  # the last epochs
@@ -197,11 +200,15 @@ class Search:
                     self._tell_duplicate(draft.enter(self.study), self.study._storage.get_trial(self._trained[key]))
                     continue
                 if key in self._being_trained:
-                    self._being_trained[key].append(draft.enter(self.study))
+                    self._await(draft, key)
                     continue
                 spec = self._start(draft, arch)
             if spec is not None:
                 self._ahead.append(_Ahead(spec, arch, self._measurement(spec, arch)))
+
+    def _await(self, draft: Draft, key: Arch) -> None:
+        """Have a trial that repeats a network under way wait for what comes of that."""
+        self._being_trained[key].append(draft.enter(self.study))
 
     def _measurement(self, spec: TrialSpec, arch: Arch) -> Measurement | None:
         """Of the network of `spec`, begun now; None where all that could be measured is known."""
@@ -353,6 +360,8 @@ class Search:
             self.ended = f"that is all there is in the space {self.config.space.name}"
         elif self.budget.trials is not None and self.trained >= self.budget.trials:
             self.ended = "that is all that --trials allows"
+        elif self._is_for_others:
+            self.ended = f"nothing was asked for besides: `nas tell {self.run.name} TEXT` trains what you propose"
         elif self.budget.seconds is not None and self._would_end_late(self.budget.seconds):
             self.ended = "the time budget is spent"
         elif self._refusals >= MAX_DUPLICATES:
@@ -360,6 +369,16 @@ class Search:
         elif self._failures >= MAX_FAILURES:
             self.ended = f"the last {MAX_FAILURES} of them all failed, which `nas top {self.run.name}` explains"
         return bool(self.ended)
+
+    @property
+    def _is_for_others(self) -> bool:
+        """Whether only other programs propose, and none has a trial in the ledger that is to be trained."""
+        if self.config.strategy != OUTSIDE or self._unfinished:
+            return False
+        keys = {self.config.space.canonical(arch) for arch in self._enqueued}
+        if keys - self._trained.keys() - self._being_trained.keys():
+            return False
+        return not self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
 
     def _least_refused(self) -> str:
         """Of the costs by which networks were refused, the least that was found, and where."""
@@ -402,12 +421,26 @@ class Search:
         return None if trial_id is None else self.study._storage.get_trial(trial_id)
 
     def _new(self) -> FrozenTrial:
-        """A trial that has no choice but those that the space says, begun: it is not in the ledger."""
+        """A trial that has no choice but those that the space says, begun: it is not in the ledger.
+
+        Or it has all those of the next architecture of a person's own, which are first, but for what a space fixes
+        whole, as the original is.
+        """
         number = len(self.study.get_trials(deepcopy=False))
         fixed = self.config.space.fixed(number)
+        if len(fixed) < len(self._space) and (own := self._own()) is not None:
+            fixed = self.config.space.options(own)
         trial = create_trial(state=TrialState.RUNNING, system_attrs={"fixed_params": fixed} if fixed else {})
         trial.number = number
         return trial
+
+    def _own(self) -> Arch | None:
+        """The next architecture of a person's own that no trial has yet."""
+        while self._enqueued:
+            key = self.config.space.canonical(arch := self._enqueued.popleft())
+            if key not in self._trained and key not in self._being_trained:
+                return arch
+        return None
 
     def _pass_over(self, frozen: FrozenTrial, fault: str) -> None:
         self.study._storage.set_trial_user_attr(frozen._trial_id, "reason", fault)
@@ -551,7 +584,7 @@ class Search:
 
     def _tell_duplicate(self, trial: Trial, original: FrozenTrial) -> None:
         """End `trial` with the result of `original`, which trained the same network."""
-        for name in ("id", "accuracy", "score", "loss", "latency", *OF_LAYERS, "costs", "reason"):
+        for name in ("id", "accuracy", "score", "loss", "latency", *OF_LAYERS, "costs", "reason", "told"):
             if name in original.user_attrs:
                 trial.set_user_attr(name, original.user_attrs[name])
         trial.set_user_attr("duplicate_of", original.number)

@@ -119,6 +119,8 @@ def announce(
     for line in [*place_lines(dataset, recipe), *judging_lines(dataset, recipe)]:
         output.say(line)
     output.say(f"{wanted}; strategy {config.strategist}, seed {config.seed}")
+    for line in _known_before(config, budget):
+        output.say(line)
     if has_surrogate(config.strategy) and (why := why_unseen(space)):
         output.say(f"          which sees the choices alone, not the networks: {why}")
     if config.learns_from_losses and has_surrogate(config.strategy):
@@ -142,6 +144,18 @@ def announce(
     then = f", then of random search with an equal budget in {folder}-{RANDOM}/" if control else ""
     output.say(f"results   {folder}/{then}\n")
     return time.monotonic() - began
+
+
+def _known_before(config: Config, budget: Budget) -> Iterator[str]:
+    """What a person knows before the search: own networks, and how often options are drawn."""
+    own = {config.space.canonical(config.space.parse(text)) for text in config.enqueue}
+    if own:
+        first = f"{len(own)} network{'s' if len(own) > 1 else ''} of your own before all others"
+        repeats = f"; {len(config.enqueue) - len(own)} repeat another" if len(own) < len(config.enqueue) else ""
+        most = f"; --trials allows {budget.trials}" if budget.trials is not None and budget.trials < len(own) else ""
+        yield f"first     {first}{repeats}{most}"
+    if config.prior:
+        yield f"prior     options are drawn by the weights {' '.join(config.prior)}, all others by 1"
 
 
 def _before(config: Config, experience: Experience) -> list[str]:

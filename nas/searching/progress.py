@@ -85,6 +85,13 @@ class JsonLines(Lines):
         self._line(json.dumps({"run": self.run} | row.to_dict() | {"seconds_left": seconds_left}))
 
 
+class OneAnswer(JsonLines):
+    """What is to be waited for and known alone: a program is given one JSON object in the end."""
+
+    def finished(self, row: TrialRow, best: TrialRow | None, seconds_left: float | None) -> None:
+        pass
+
+
 class Telling(Silent):
     """What `shown` prints, and a call for every trial that has ended."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from nas.ledger.run import TrialRow
-from nas.searching.progress import JsonLines, Lines, Silent, trial_line
+from nas.searching.progress import JsonLines, Lines, OneAnswer, Silent, trial_line
 from nas.text.console import can_change, first_that_fits
 from nas.text.live import Plain, live
 from nas.text.units import format_count, format_percent, format_ticking
@@ -146,6 +146,11 @@ def watch_search(progress: str, run: str) -> Silent:
     if progress == "json":
         return JsonLines(sys.stdout, run)
     return Terminal(Plain(sys.stdout)) if can_change(sys.stdout) else Lines(sys.stdout)
+
+
+def watch_one(progress: str, run: str) -> Silent:
+    """The same where a program is given one answer in the end."""
+    return OneAnswer(sys.stdout, run) if progress == "json" else watch_search(progress, run)
 
 
 def _several(running: Sequence[Running], now: float, width: int) -> str:

@@ -14,6 +14,7 @@ from nas.ledger.run import Run
 from nas.ledger.spent import ENDED_AFTER
 from nas.ledger.workload import SEARCH, Conclusion, Job, Next, Workload
 from nas.network import Found
+from nas.samplers import OUTSIDE
 from nas.searching import control
 from nas.searching.loop import Search
 from searchspaces import Arch, Space
@@ -47,6 +48,8 @@ class SearchWorkload(Workload):
                 yield Next(longer, longer.budget, ranking.announced(run, longer))
         if (random := control.complete(run)) is not None:
             random.config = dataclasses.replace(random.config, table=run.config.table)  # which may have moved
+            if run.config.strategy == OUTSIDE:  # whose budget was what other programs made of it
+                budget = Budget(trials=max(1, counted_in(run)))
             yield Next(random, budget, f"now random search with an equal budget, as {random.name}")
 
     def conclude(self, run: Run, ended: str, **files: Path | None) -> Conclusion:
@@ -65,6 +68,14 @@ class SearchWorkload(Workload):
         if compared is not None:
             text = f"\n{run.name} beside {random.name}\n\n{control.to_text(compared)}"
         return Conclusion(said, text, {"run": run.name, "control": compared and compared.to_dict()})
+
+
+def counted_in(run: Run) -> int:
+    """Trials of `run` that count in its budget."""
+    trials = run.study.get_trials(deepcopy=False)
+    return sum(
+        trial.state.is_finished() and not {"duplicate_of", "refused"} & trial.user_attrs.keys() for trial in trials
+    )
 
 
 def has_ended(run: Run) -> bool:

@@ -183,7 +183,7 @@ def test_what_is_typed_is_what_python_takes() -> None:
 def test_every_option_of_a_command_has_a_panel() -> None:
     for group in every().values():
         for name, option in options_of(group).items():
-            assert option.by_place or option.panel in panels.ORDER or name == "on_trial"
+            assert option.by_place or option.panel in panels.ORDER or name in ("on_trial", "accuracy")
 
 
 def test_types_are_those_of_the_declarations() -> None:
