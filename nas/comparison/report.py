@@ -114,10 +114,11 @@ def how_trained(found: ComparisonResults) -> str:
 
 def in_words(found: ComparisonResults) -> list[str]:
     """What the results show and what they do not, a sentence a line."""
-    said = [(subject, found.verdict(subject)) for subject in found.subjects]
-    lines = [_verdict(found, v) if v else _no_verdict(found, subject) for subject, v in said]
+    said = [(subject, found.verdict(subject), _beside_original(found, subject)) for subject in found.subjects]
+    lines = [_verdict(found, v) if v else _no_verdict(found, subject) for subject, v, own in said if v or not own]
+    lines += [_original(found, own) for _, _, own in said if own]
     lines += [_rival(found, rival, subject) for rival in found.rivals for subject in found.subjects]
-    verdicts = [verdict for _, verdict in said if verdict and _known(found, verdict)]
+    verdicts = [verdict for _, *both in said for verdict in both if verdict and _known(found, verdict)]
     return [*lines, *(_method(found, verdicts) if verdicts else []), *_open(found)]
 
 
@@ -129,6 +130,17 @@ def _verdict(found: ComparisonResults, verdict: Verdict) -> str:
         f"{verdict.subject.name} against {best.name}, {of} of at most {format_count(verdict.subject.size.macs)} MACs"
     )
     return f"{against}: {difference(found, verdict)}"
+
+
+def _beside_original(found: ComparisonResults, subject: NetworkResult) -> Verdict | None:
+    original = found.original(subject)
+    return None if original is None else found.against(original, subject)
+
+
+def _original(found: ComparisonResults, verdict: Verdict) -> str:
+    subject, original = verdict.subject, verdict.reference
+    macs = f"{format_count(original.size.macs)} MACs against {format_count(subject.size.macs)}"
+    return f"{subject.name} against {original.name}, around which it was found ({macs}): {difference(found, verdict)}"
 
 
 def _rival(found: ComparisonResults, rival: NetworkResult, subject: NetworkResult) -> str:
@@ -210,15 +222,14 @@ def _no_verdict(found: ComparisonResults, subject: NetworkResult) -> str:
 def _method(found: ComparisonResults, verdicts: Sequence[Verdict]) -> list[str]:
     """How the comparison was made, and what it does not cover."""
     names = [subject.name for subject in found.subjects]
-    count = len(names) * (1 + len(found.rivals))
+    count = found.planned
     if count == 1:
         planned = "planned: this one comparison"
     else:
         planned = f"planned: these {count} comparisons, whose intervals hold together (Bonferroni)"
-    lines = [
-        f"{planned}; the reference is the one of the best mean on the test images, so the hardest to beat"
-        + _how_chosen(found, names)
-    ]
+    hardest = "; the reference is the one of the best mean on the test images, so the hardest to beat"
+    by_size = any(map(found.references, found.subjects))
+    lines = [planned + (hardest if by_size else "") + _how_chosen(found, names)]
     return [*lines, *(_interval(found, v, len(names) > 1) for v in verdicts if v.interval)]
 
 
@@ -296,7 +307,12 @@ def to_json(found: ComparisonResults) -> dict[str, Any]:
         "seeds": found.seeds,
         "networks": [_json_row(limit, result) for limit, rows in found.groups for result in rows],
         "ensembles": [asdict(ensemble) for ensemble in found.ensembles],
-        "verdicts": [_json_verdict(found, v) for s in found.subjects if (v := found.verdict(s))],
+        "verdicts": [
+            _json_verdict(found, verdict)
+            for subject in found.subjects
+            for verdict in (found.verdict(subject), _beside_original(found, subject))
+            if verdict
+        ],
         "pareto": [result.name for result in found.pareto],
         "missing": found.missing,
         "words": in_words(found),

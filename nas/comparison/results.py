@@ -1,7 +1,7 @@
 """What a comparison found, from its ledger, and how sure that is.
 
 What was planned before anything is trained: each found network against the hand-designed one that is best on test
-images among those of no more multiply-adds. Nothing else is tested.
+images among those of no more multiply-adds, and against the network that it was found around. Nothing else is tested.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from statistics import mean, median
 
 from nas.checks.costs import in_order
 from nas.comparison.candidates import budgets
-from nas.comparison.design import comparison_of, kind_of
+from nas.comparison.design import Candidate, comparison_of, kind_of
 from nas.comparison.ensembles import Ensemble, ensembles
 from nas.data.targets import CLASSIFICATION, MULTILABEL
 from nas.ledger.run import Run
+from nas.network import original_of
 from nas.searching.pareto import unbeaten
 from nas.statistics.differences import LEARNED, Fit, Interval
 from nas.training.recipe import Recipe
@@ -54,6 +55,7 @@ class NetworkResult:
     failures: dict[int, str]  # the reasons
     start: str = ""  # the file of the weights that it starts from; "": random ones
     costs: Mapping[str, float] = field(default_factory=dict, hash=False)  # others, by their names; medians over seeds
+    around: str = ""  # the name of the network that it was found around, where that takes part and starts alike
 
     @property
     def kind(self) -> str:
@@ -165,7 +167,14 @@ class ComparisonResults:
     @property
     def confidence(self) -> float:
         """That of each interval, so that all of them hold together (Bonferroni)."""
-        return 1 - (1 - CONFIDENCE) / (len(self.subjects) * (1 + len(self.rivals)))
+        return 1 - (1 - CONFIDENCE) / self.planned
+
+    @property
+    def planned(self) -> int:
+        """How many comparisons there are. What is compared follows from the networks' sizes and starts alone."""
+        alone = [subject for subject in self.subjects if self.original(subject) and not self._as_small(subject)]
+        originals = sum(self.original(subject) is not None for subject in self.subjects)
+        return len(self.subjects) * (1 + len(self.rivals)) + originals - len(alone)
 
     @property
     def rivals(self) -> list[NetworkResult]:
@@ -177,9 +186,17 @@ class ComparisonResults:
 
         They start as `subject` does: from random weights, or from those of a file.
         """
-        alike = [r for r in self.trained if not r.found and bool(r.start) == bool(subject.start)]
-        others = [r for r in alike if r is not subject and r.size.macs <= subject.size.macs]
-        return sorted(others, key=_standing)
+        return sorted((r for r in self._as_small(subject) if r.trainings), key=_standing)
+
+    def _as_small(self, subject: NetworkResult) -> list[NetworkResult]:
+        """Hand-designed networks that start alike and have no more multiply-adds, trained or not."""
+        alike = [r for r in self.all if not r.found and bool(r.start) == bool(subject.start)]
+        return [r for r in alike if r is not subject and r.size.macs <= subject.size.macs]
+
+    def original(self, subject: NetworkResult) -> NetworkResult | None:
+        """What `subject` was found around, where that has more multiply-adds, and so is none of its references."""
+        own = next((r for r in self.all if r.name == subject.around), None)
+        return own if own is not None and own.size.macs > subject.size.macs else None
 
     def verdict(self, subject: NetworkResult) -> Verdict | None:
         """None where the network was not trained, or there is none to compare it with."""
@@ -189,7 +206,7 @@ class ComparisonResults:
         return self._between(subject, references[0], len(references))
 
     def against(self, rival: NetworkResult, subject: NetworkResult) -> Verdict | None:
-        """`subject`, trained from scratch, against the pretrained `rival`, of whatever size. None as of `verdict`."""
+        """`subject` against a `rival` of whatever size, as a pretrained one, or its original. None as of `verdict`."""
         return self._between(subject, rival, 1) if subject.trainings and rival.trainings else None
 
     def _between(self, subject: NetworkResult, best: NetworkResult, among: int) -> Verdict:
@@ -261,6 +278,7 @@ def results(run: Run) -> ComparisonResults:
             dict(sorted(failures[candidate.name].items())),
             candidate.start,
             {cost: median(figures) for cost, figures in costs[candidate.name].items()},
+            _original(candidate, comparison.candidates),
         )
         for candidate, size in zip(comparison.candidates, comparison.sizes, strict=True)
     )
@@ -270,6 +288,15 @@ def results(run: Run) -> ComparisonResults:
         run.name, config.data, config.recipe, config.device, comparison.seeds, comparison.num_classes, found, voting,
         config.task or CLASSIFICATION,
     )  # fmt: skip
+
+
+def _original(candidate: Candidate, among: Sequence[Candidate]) -> str:
+    """The name of the network that `candidate` was found around, if it is `among` these; else ""."""
+    original = original_of(candidate.network)
+    if original is None or original.text == candidate.network.text:
+        return ""
+    alike = (c for c in among if bool(c.start) == bool(candidate.start))
+    return next((c.name for c in alike if c.network.text == original.text), "")
 
 
 def _complete(found: Sequence[NetworkResult], seeds: int) -> dict[str, tuple[Cost, list[int]]]:

@@ -127,6 +127,26 @@ def test_several_found_networks_share_the_confidence() -> None:
     assert any(line.startswith("interval of a:17: Student's") for line in lines)
 
 
+def test_what_a_network_was_found_around_is_always_compared() -> None:
+    """Here it has more multiply-adds, so that it is no reference by these."""
+    found = made_up(0.002, networks=[NETWORKS[0], NETWORKS[3]])
+    found = replace(found, all=(replace(found.all[0], around="resnet20"), found.all[1]))
+    lines = in_words(found)
+    start = "a:best against resnet20, around which it was found (40.5M MACs against 8M): worse by "
+    assert lines[0].startswith(start) and "95 % interval" in lines[0]
+    assert lines[1].startswith("planned: this one comparison; a:best had the best reward")
+    assert [v["reference"] for v in to_json(found)["verdicts"]] == ["resnet20"]
+    among = made_up(0.002)
+    lines = in_words(replace(among, all=(replace(among.all[0], around="resnet20"), *among.all[1:])))
+    assert "of at most 8M MACs: better by" in lines[0] and lines[1].startswith(start)
+    assert all("97.5 % interval" in line for line in lines[:2])
+    assert lines[2].startswith(
+        "planned: these 2 comparisons, whose intervals hold together (Bonferroni); the reference"
+    )
+    smaller = in_words(replace(among, all=(replace(among.all[0], around="lenet5"), *among.all[1:])))
+    assert not any("around which" in line for line in smaller)  # it is among the references
+
+
 def test_the_method_is_said() -> None:
     lines = in_words(made_up(noise=0.002))
     assert lines[1].startswith("planned: this one comparison; the reference is the one of the best mean on the test")
