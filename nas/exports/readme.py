@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 from torch import nn
 
+import nas
 from nas.checks import schema, schemas
 from nas.data.images import GREY, RGB
 from nas.data.targets import CLASSIFICATION, MULTILABEL
@@ -204,7 +204,7 @@ def write_readme(
     if source.task:
         _check(folder, names, module, source.task)
     lines = dict.fromkeys([*there, *uses(files, source)])
-    text = "\n".join([start, *lines, "", f"Written by nas {version('nas')}.", ""])
+    text = "\n".join([start, *lines, "", f"Written by nas {nas.__version__}.", ""])
     path = folder / README
     write_atomically(path, text)
     return Written(path, path.stat().st_size)
