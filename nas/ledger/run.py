@@ -516,8 +516,9 @@ def read_arch(trial: FrozenTrial, space: Space) -> tuple[Arch, str]:
 
 def versions() -> dict[str, str]:
     """What computes here: packages, Python and the machine."""
-    packages = {name: version(name) for name in ("torch", "optuna", "numpy")}
-    return {"nas": nas.__version__} | packages | {
+    return {
+        "nas": nas.__version__,
+        **{name: version(name) for name in ("torch", "optuna", "numpy")},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": str(os.cpu_count()),
