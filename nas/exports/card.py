@@ -28,6 +28,15 @@ from searchspaces.cost import cost
 LOWEST = 3  # classes whose recall is said
 HUB_DATA = ("cifar10", "cifar100")
 """Data sets of ours that the Hub has by the same name."""
+KNOWN_DATA = {
+    **dict.fromkeys(("shapes", "shapes2"), "The images are drawn by nas: no photograph is among them."),
+    **dict.fromkeys(
+        HUB_DATA,
+        "The images are those of A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009); under "
+        "which terms they may be used is not known here.",
+    ),
+}
+"""What there is to say of the images of data sets of ours."""
 HUB_METRICS = {
     "balanced-accuracy": "balanced_accuracy",
     "macro-f1": "f1",
@@ -157,9 +166,8 @@ def _data(task: Task | None, result: Mapping[str, Any] | None) -> str:
             f"It was trained on {counts['train']:,} images, judged on {counts['validation']:,} validation images, and "
             f"tested once on {counts['test']:,} test images."
         )
-    return (
-        f"{code(without_folders(task.data))}. {split} Who made the images, under which terms, and whom or what they "
-        "leave out, is not known here."
+    return f"{code(without_folders(task.data))}. {split} " + KNOWN_DATA.get(
+        task.data, "Who made the images, under which terms, and whom or what they leave out, is not known here."
     )
 
 
@@ -252,7 +260,8 @@ def _costs(source: Source, result: Mapping[str, Any] | None) -> str:
     )
     if result is not None and "seconds" in result:
         where = f" on {visible_in_line(result['device'])}" if "device" in result else ""
-        threads = f", {result['threads']} thread(s)" if result.get("device") == "cpu" and "threads" in result else ""
+        count = result.get("threads") if result.get("device") == "cpu" else None
+        threads = "" if count is None else f", {count} thread{'s' if count > 1 else ''}"
         text += f" Its training took {format_seconds(result['seconds'])}{where}{threads}."
     if not isinstance(source.network, Designed):
         text += " What the search for it took is not known here."
@@ -278,5 +287,5 @@ def _license(license: str | None) -> str:
         return f"{code(license)}, as was said when it was exported."
     return (
         "Not known: under which terms these weights may be used, those have to say who trained them, with those of the "
-        "images in mind (`nas export --license`)."
+        "images in mind. It was exported without `--license`."
     )

@@ -33,15 +33,17 @@ USE = "- "  # begins each line on the use of a file
 
 NEEDS = {
     "network.py": "PyTorch, NumPy and Pillow",
-    WEIGHTS: "nas",
+    WEIGHTS: "nas-toolkit",
     "network.onnx": "ONNX Runtime, NumPy and Pillow",
-    "network.pt2": "nas",
+    "network.pt2": "nas-toolkit",
     "network.int8.onnx": "ONNX Runtime, NumPy and Pillow",
-    "network.int8.pt2": "nas",
-    "network.pte": "nas and ExecuTorch",
-    "network.tflite": "nas and LiteRT",
+    "network.int8.pt2": "nas-toolkit",
+    "network.pte": "nas-toolkit and ExecuTorch",
+    "network.tflite": "nas-toolkit and LiteRT",
 }
-"""What must be installed where a file classifies a photograph as `_photograph` says; the order of the lines."""
+"""What must be installed where a file classifies a photograph as `_photograph` says; the order of the lines.
+
+What is called `nas` there is to be installed as nas-toolkit."""
 
 
 def beginning(source: Source, pruned: float | None, license: str | None = None) -> str:
@@ -219,7 +221,7 @@ def write_readme(
     if source.task:
         _check(folder, names, module, source.task)
     lines = dict.fromkeys([*there, *uses(files, source, steps)])
-    text = "\n".join([start, *lines, "", end, "", f"Written by nas {nas.__version__}.", ""])
+    text = "\n".join([start, *lines, "", end, "", f"Written by nas-toolkit {nas.__version__}.", ""])
     path = folder / README
     write_atomically(path, text)
     return Written(path, path.stat().st_size)

@@ -201,7 +201,7 @@ def test_people_read_what_is_known_and_what_is_not(nas: Cli) -> None:
     assert "Recognised least of the test images: `ash` 10.0 % of 40, `elm` 50.0 % of 30, `'beech'\\n` 90.0 %" in text
     assert "It is a hand-designed network. Its training: 3 epochs, 64 images a step, sgd" in text
     assert "It began from weights of an earlier training, with seed 7." in text
-    assert "Its training took 1m01s on cpu, 2 thread(s)." in text and "Versions: nas 0.2.0, torch 2.13.0" in text
+    assert "Its training took 1m01s on cpu, 2 threads." in text and "Versions: nas 0.2.0, torch 2.13.0" in text
     assert "/home/me" not in text and "Linux-host" not in text and "Not known: under which terms" in text
 
 
