@@ -8,7 +8,7 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c 
 DATA ?= $(if $(NAS_DATA),cifar10,shapes2)
 ARGS ?= --budget 10m --workers 2 --max-macs $(if $(filter shapes2,$(DATA)),4M,8M)
 
-.PHONY: search test slow check lint types docs clean
+.PHONY: search test slow check lint types docs wheel release clean
 
 search: $(VENV)/.runs
 	$(VENV)/bin/nas search --space compact --data $(DATA) $(ARGS)
@@ -29,7 +29,13 @@ types: $(VENV)/.tests
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
-check: lint types docs test
+wheel: $(VENV)/.tests
+	$(VENV)/bin/python -m build --outdir dist
+
+release: $(VENV)/.tests
+	$(VENV)/bin/pytest -m "slow or not slow" tests/nas/test_release.py
+
+check: lint types docs release test
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -47,4 +53,4 @@ $(VENV)/.docs: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) site
+	rm -rf $(VENV) site build dist *.egg-info

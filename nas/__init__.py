@@ -8,7 +8,6 @@ function: it would hide it.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from nas.results import Blueprint, Run, Trained, Trial
 
 
-__version__: str
+__version__ = "0.2.0"  # said here alone: pyproject.toml takes it from this line
 __all__ = [
     "Blueprint", "Run", "Trained", "Trial", "__version__",
     "compare", "export", "latency_table", "load", "open", "predict", "search", "train",
@@ -29,8 +28,6 @@ def __getattr__(name: str) -> Any:
     """What `nas` offers is imported when it is asked for: `import nas` and `nas --help` need no torch."""
     if name in _HOMES:
         return getattr(import_module(f"nas.{_HOMES[name]}"), name)
-    if name == "__version__":
-        return version("nas")
     raise AttributeError(f"module 'nas' has no attribute {name!r}")
 
 

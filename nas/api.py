@@ -251,7 +251,7 @@ def export(asked: ExportOptions) -> Exported:
         tested = images.load_test(output.log).resize(source.shape[1]) if asked.test else None
     folder = Path(asked.out or source.network.name.replace(":", "-") + "-exported")
     with output.passing(f"writing {', '.join(formats)}"):
-        return run(folder, formats, source, changes, loaded, tested, output.say)
+        return run(folder, formats, source, changes, loaded, tested, output.say, asked.license)
 
 
 @takes(PredictOptions)

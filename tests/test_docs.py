@@ -110,7 +110,8 @@ def test_paths_may_be_text() -> None:
 
 def test_options_in_the_documentation_exist() -> None:
     """Every `--option` that a page names is one of some command."""
-    known = {"--version", "--no-deps", "--head", *_options(typer.main.get_command(app))}
+    of_others = {"--no-deps", "--head", "--rm", "--build-arg", "--user", "--torch-backend"}
+    known = {"--version", *of_others, *_options(typer.main.get_command(app))}
     folders = (ROOT / "nas" / "cli", ROOT / "benchmarks", ROOT / "tests" / "attack")
     for path in (path for folder in folders for path in folder.glob("*.py")):
         known |= set(re.findall(r'"(--[a-z0-9-]+)"', path.read_text()))

@@ -507,6 +507,7 @@ RESULT = Object(
         "epoch": COUNT,
         "by_class": MapOf(ListOf(Number(0))),
         "confusion": ListOf(ListOf(NATURAL)),
+        "images": MapOf(NATURAL),
         "params": NATURAL,
         "macs": NATURAL,
         "activations": NATURAL,

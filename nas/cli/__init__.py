@@ -6,9 +6,11 @@ torch, optuna and ray are imported inside the commands that need them, so `nas -
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import sys
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
@@ -122,15 +124,24 @@ app.add_typer(baselines.app, name="baselines", rich_help_panel=STUDY)
 
 
 def _version(asked: bool) -> None:
-    if asked:
-        print(f"nas {nas.__version__}")
-        raise typer.Exit
+    """Those that a report of a fault needs; torch's by its metadata, for importing it takes a second."""
+    if not asked:
+        return
+    try:
+        torch = f"torch {version('torch')}"
+    except PackageNotFoundError:
+        torch = "no torch"
+    print(f"nas {nas.__version__} ({torch}, Python {platform.python_version()})")
+    raise typer.Exit
 
 
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the versions of nas, PyTorch and Python.", callback=_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     pass

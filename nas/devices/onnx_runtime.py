@@ -13,9 +13,7 @@ def onnx_packages() -> tuple[ModuleType, ModuleType]:
         import onnxruntime
         import onnxscript  # noqa: F401
     except ModuleNotFoundError:
-        raise ValueError(
-            "ONNX needs onnx, onnxscript and onnxruntime: pip install onnx onnxscript onnxruntime"
-        ) from None
+        raise ValueError("ONNX needs onnx, onnxscript and onnxruntime: pip install 'nas-toolkit[export]'") from None
     return onnx, onnxruntime
 
 

@@ -46,7 +46,7 @@ try:
     import ray
     from ray import tune
 except ImportError as error:
-    raise ValueError(f"several trials at once need Ray: pip install 'ray[tune]' ({error})") from None
+    raise ValueError(f"several trials at once need Ray: pip install 'nas-toolkit[ray]' ({error})") from None
 
 try:
     from ray._private import ray_constants
@@ -63,7 +63,7 @@ try:
 except (ImportError, AttributeError, LookupError) as error:
     raise ValueError(
         f"Ray {ray.__version__} is built otherwise than the one that nas was tested with: "
-        f"pip install 'ray[tune]>=2.60,<2.61' ({type(error).__name__}: {error})"
+        f"pip install 'nas-toolkit[ray]' ({type(error).__name__}: {error})"
     ) from None
 
 

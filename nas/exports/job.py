@@ -12,7 +12,7 @@ from nas.data.download import Log
 from nas.data.images import Dataset, Images
 from nas.data.preprocessing import Preprocessing
 from nas.data.source import DataSource, choose_source
-from nas.exports import pte, tflite
+from nas.exports import card, pte, tflite
 from nas.exports.compress import prune
 from nas.exports.files import (
     FILES,
@@ -86,8 +86,9 @@ def run(
     data: Dataset | None,
     test: Images | None,
     say: Callable[[str], None],
+    license: str | None = None,
 ) -> Exported:
-    """Write everything to `folder`.
+    """Write everything to `folder`. The weights are under that `license`, None where nobody says which.
 
     `data` and `test` are at the network's image size. Steps are of the first of ONNX and .pt2 that is written, else of
     .pt2; the last is of the .tflite file, if one is written.
@@ -101,12 +102,13 @@ def run(
     if not logits.isfinite().all():
         deep = "" if source.trained else ": without training, a network so deep overflows"
         raise ValueError(f"{source.network.name} gives logits that are no numbers, so no file can be checked{deep}")
-    start = beginning(source, changes.prune)
+    start = beginning(source, changes.prune, license)
     there = lines_there(folder, start)
     stages = list(_stages(source, logits, changes, say))
     with new_folder(folder):
         done = _written(folder, formats, int8, source, changes, stages, logits, data, test)
-        readme = write_readme(folder, start, there, done.files, source, stages[-1][1])
+        end = card.sections(source, changes.prune, license)
+        readme = write_readme(folder, start, there, done.files, done.steps, source, stages[-1][1], end)
     return replace(done, files=[*done.files, readme])
 
 

@@ -10,12 +10,12 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from torch import nn
 
+import nas
 from nas.data.image_file import read_image
 from nas.data.preprocessing import normalised
 from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION
@@ -124,7 +124,7 @@ def classify_source(title: str) -> str:
     sources = reading(for_torch=False)
     imports = {"argparse": ("argparse", ""), "json": ("json", ""), **SAY_IMPORTS, **sources.imports}
     texts = "\n\n\n".join(text.rstrip() for text in sources.texts.values())
-    header = _CLASSIFY_HEADER.format(title=in_docstring(title), version=version("nas"))
+    header = _CLASSIFY_HEADER.format(title=in_docstring(title), version=nas.__version__)
     return (
         f"{header}\n\n{imports_of(imports, sources.for_types)}\n\n{texts}\n\n\n{SAY.strip()}\n\n\n{_CLASSIFY.strip()}\n"
     )

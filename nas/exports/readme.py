@@ -1,4 +1,4 @@
-"""The README.md of an export: what the network is, what it was trained for, and how each file is used.
+"""The README.md of an export: what the network is, what it was trained for, how each file is used, a model card.
 
 It goes wherever the files go, so it names nothing of this machine, and what others chose, as names of classes, stands
 in it as code, in which Markdown does nothing. Formats that are added to a folder later get their lines in the README.md
@@ -8,23 +8,23 @@ that is there.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import nn
 
-from nas.checks import schema, schemas
+import nas
 from nas.data.images import GREY, RGB
 from nas.data.targets import CLASSIFICATION, MULTILABEL
 from nas.data.task import Task, how
+from nas.exports.card import code, front_matter, result_of, without_folders
 from nas.exports.classifier import Classifier
 from nas.exports.files import Written
 from nas.exports.photographs import CLASSIFY, check_shares, example_photograph
+from nas.exports.steps import ExportStep
 from nas.exports.target import Source
-from nas.files import ARCHITECTURE, RESULT, WEIGHTS, read_text, write_atomically
+from nas.files import ARCHITECTURE, WEIGHTS, read_text, write_atomically
 from nas.text.units import format_quality
-from nas.text.visible import visible_in_line
 from searchspaces.cost import cost
 
 README = "README.md"
@@ -33,21 +33,28 @@ USE = "- "  # begins each line on the use of a file
 
 NEEDS = {
     "network.py": "PyTorch, NumPy and Pillow",
-    WEIGHTS: "nas",
+    WEIGHTS: "nas-toolkit",
     "network.onnx": "ONNX Runtime, NumPy and Pillow",
-    "network.pt2": "nas",
+    "network.pt2": "nas-toolkit",
     "network.int8.onnx": "ONNX Runtime, NumPy and Pillow",
-    "network.int8.pt2": "nas",
-    "network.pte": "nas and ExecuTorch",
-    "network.tflite": "nas and LiteRT",
+    "network.int8.pt2": "nas-toolkit",
+    "network.pte": "nas-toolkit and ExecuTorch",
+    "network.tflite": "nas-toolkit and LiteRT",
 }
-"""What must be installed where a file classifies a photograph as `_photograph` says; the order of the lines."""
+"""What must be installed where a file classifies a photograph as `_photograph` says; the order of the lines.
+
+What is called `nas` there is to be installed as nas-toolkit."""
 
 
-def beginning(source: Source, pruned: float | None) -> str:
+def beginning(source: Source, pruned: float | None, license: str | None = None) -> str:
     """All lines above those on the files: they are equal for equal networks."""
+    return f"{front_matter(source, license)}{_about(source, pruned)}\n## Files\n"
+
+
+def _about(source: Source, pruned: float | None) -> str:
+    """What it is, in a paragraph."""
     size = cost(source.module, source.shape[1], source.channels)
-    title = _code(source.network.name)
+    title = code(source.network.name)
     zeros = f" {100 * pruned:g} % of its weights are set to zero." if pruned else ""
     about = f"{title} is a network of {size.params:,} parameters and {size.macs:,} multiply-adds (MACs) for one image."
     channels = "" if source.channels == RGB else f" of {source.channels} channel{'s' if source.channels > 1 else ''}"
@@ -81,7 +88,7 @@ def _says(task: Task, shown: str) -> str:
 
 def _classes(task: Task) -> str:
     """The first of them, and how many there are besides."""
-    names, more = [*map(_code, task.class_names[:NAMED])], len(task.class_names) - NAMED
+    names, more = [*map(code, task.class_names[:NAMED])], len(task.class_names) - NAMED
     if len(names) == 1:
         return names[0]
     return f"{', '.join(names)} and {more} more" if more > 0 else f"{', '.join(names[:-1])} and {names[-1]}"
@@ -89,47 +96,27 @@ def _classes(task: Task) -> str:
 
 def _trained(source: Source, task: Task, pruned: float | None) -> str:
     """For what task and on which data it was trained, by what it was judged, and what that was on the test images."""
-    data = f" on {_code(without_folders(task.data))}" if task.data else ""
-    tested, kind = _test_result(source), task.targets.kind
-    if tested is None:
+    data = f" on {code(without_folders(task.data))}" if task.data else ""
+    result, kind = result_of(source), task.targets.kind
+    if result is None:
         return f"It was trained for {kind}{data}, and its metric is {task.metric}."
     other = source.weights is not None and source.weights.image_size not in (None, source.shape[1])
     pixels = f" at {source.weights.image_size} pixels" if source.weights and other else ""
     before = " before it was pruned" if pruned else ""
+    tested: float = result.get("test_score", result["test_accuracy"])
     reached = f"{task.metric} was {format_quality(task.metric, tested)} on the test images{pixels}{before}"
     return f"It was trained for {kind}{data}, and its {reached}."
 
 
-def _test_result(source: Source) -> float | None:
-    """What its metric was on the test images, where the training's result lies beside the weights."""
-    if source.weights is None or source.weights.path.name != WEIGHTS:
-        return None  # a result.json is of the weights.safetensors beside it
-    path = source.weights.path.with_name(RESULT)
-    if not path.is_file():
-        return None
-    result = schema.read(path, schemas.RESULT)
-    tested: float = result.get("test_score", result["test_accuracy"])
-    return tested
-
-
-def without_folders(data: str) -> str:
-    """The name of data without the path of this machine that old runs have in it: `folder:/home/me/x`."""
-    kind, colon, place = data.partition(":")
-    return f"{kind}{colon}{Path(place).name}" if "/" in place else data
-
-
-def _code(text: str) -> str:
-    return f"`{visible_in_line(text).replace('`', chr(39))}`"
-
-
-def uses(files: Sequence[Written], source: Source) -> list[str]:
+def uses(files: Sequence[Written], source: Source, steps: Sequence[ExportStep] = ()) -> list[str]:
     """A line for each of the `files` that is used by itself: what it needs, and what to call."""
     lines, there = [], {file.path.name: file for file in files}
+    measured = _steps_of([*there], steps)
     for name in (name for name in NEEDS if name in there):
         how = _photograph(name, ARCHITECTURE in there) if source.task else _tensors(name, WEIGHTS in there)
         needs = f" needs {NEEDS[name]}" if source.task else ""
         if how:
-            lines.append(f"{USE}`{name}`{needs}: {how}{_on_devices(there[name], source)}")
+            lines.append(f"{USE}`{name}`{needs}: {how}{_on_devices(there[name], source)}{_in_int8(name, measured)}")
     return lines
 
 
@@ -147,6 +134,25 @@ def _on_devices(file: Written, source: Source) -> str:
     if file.arena is not None:
         said += f". A microcontroller needs {file.arena:,} bytes of memory to run it, by tflite-micro"
     return f"{said}. On a microcontroller: {file.reason}" if file.reason else said
+
+
+def _steps_of(names: Sequence[str], steps: Sequence[ExportStep]) -> dict[str, ExportStep]:
+    """Which file in int8 which step has measured: of ONNX and .pt2 the first that was written alone."""
+    int8 = [name for name in names if ".int8." in name]
+    files = {step.name: (["network.tflite"] if step.name.endswith("tflite") else int8[:1]) for step in steps}
+    return {name: step for step in steps if step.name.startswith("int8") for name in files[step.name]}
+
+
+def _in_int8(name: str, measured: Mapping[str, ExportStep]) -> str:
+    """What became of a network's quality in int8, which its logits do not show."""
+    if ".int8." not in name and name != "network.tflite":
+        return ""
+    step = measured.get(name)
+    shares = {} if step is None else {"test": step.test_accuracy, "validation": step.val_accuracy}
+    for images, share in shares.items():
+        if step is not None and share is not None:
+            return f". In int8 its {step.metric} was {format_quality(step.metric, share)} on the {images} images"
+    return ". Its quality in int8 was not measured"
 
 
 def _photograph(name: str, architecture: bool) -> str:
@@ -189,22 +195,33 @@ def lines_there(folder: Path, start: str) -> list[str]:
         return []
     text = read_text(path)
     if not text.startswith(start):
-        raise ValueError(f"{folder} has a {README} already, not of this network: choose another --out, or remove it")
+        raise ValueError(
+            f"{folder} has a {README} already, not of this network and license: choose another --out, or remove it"
+        )
     return [line for line in text.removeprefix(start).splitlines() if line.startswith(USE)]
 
 
 def write_readme(
-    folder: Path, start: str, there: Sequence[str], files: Sequence[Written], source: Source, module: nn.Module
+    folder: Path,
+    start: str,
+    there: Sequence[str],
+    files: Sequence[Written],
+    steps: Sequence[ExportStep],
+    source: Source,
+    module: nn.Module,
+    end: str,
 ) -> Written:
-    """Write the README.md of the `files` in `folder`, which are of `module`, after what is said `there` of others.
+    """Write the README.md of the files in `folder`, which are of `module`, after what is said `there` of others.
+
+    Those lines stand between `start` and `end`; the `steps` are what was measured of the files.
 
     Raises ValueError where `nas predict` does not do with them what it says.
     """
     names = [file.path.name for file in files]
     if source.task:
         _check(folder, names, module, source.task)
-    lines = dict.fromkeys([*there, *uses(files, source)])
-    text = "\n".join([start, *lines, "", f"Written by nas {version('nas')}.", ""])
+    lines = dict.fromkeys([*there, *uses(files, source, steps)])
+    text = "\n".join([start, *lines, "", end, "", f"Written by nas-toolkit {nas.__version__}.", ""])
     path = folder / README
     write_atomically(path, text)
     return Written(path, path.stat().st_size)

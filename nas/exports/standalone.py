@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+import nas
 from nas.data.task import Task
 from nas.exports.factor import Function, factor
 from nas.exports.photographs import CONSTANTS, SAY, SAY_IMPORTS, for_network, reading
@@ -95,7 +95,7 @@ def _header(title: str, module: nn.Module, image: tuple[int, int], num_classes: 
     command = "    python network.py --weights weights.safetensors     # or a .pt file of tensors by their names"
     if task:
         command += f"\n    {'python network.py PHOTO':51} # what is on it, by the weights.safetensors beside it"
-    written = f"Written by nas {version('nas')} with PyTorch {torch.__version__}."
+    written = f"Written by nas {nas.__version__} with PyTorch {torch.__version__}."
     lines = [*_after_commas(in_docstring(title), WIDTH - 3), "", *textwrap.wrap(about, WIDTH)]
     return "\n".join(['"""' + lines[0], *lines[1:], "", command, "", written, '"""'])
 

@@ -254,6 +254,7 @@ def _tested(prepared: _Prepared, probabilities: Tensor) -> dict[str, Any]:
         "epoch": kept.number,
         **scores,
         **_by_output(dataset.kind, probabilities, labels),
+        "images": {"train": len(dataset.train), "validation": len(dataset.val), "test": len(labels)},
         **asdict(prepared.size),
         "seconds": last.seconds,
         "data": dataset.name,

@@ -124,7 +124,7 @@ def _of_driver(url: str, error: ImportError) -> str:
     if kind not in DRIVERS:
         return missing
     usual, extra = DRIVERS[kind]
-    return f"{missing}: {'' if wanted == usual else f'write {usual}:// and '}pip install 'nas[{extra}]'"
+    return f"{missing}: {'' if wanted == usual else f'write {usual}:// and '}pip install 'nas-toolkit[{extra}]'"
 
 
 def _masked(text: str, url: str) -> str:

@@ -26,6 +26,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+import nas
 from nas.checks import schema, schemas
 from nas.checks.costs import OF_LAYERS, in_order
 from nas.files import BEGINNING, CONFIG, EXPERIENCE, JOURNAL, is_left_behind, write_atomically, write_new
@@ -521,8 +522,9 @@ def read_arch(trial: FrozenTrial, space: Space) -> tuple[Arch, str]:
 
 def versions() -> dict[str, str]:
     """What computes here: packages, Python and the machine."""
-    packages = {name: version(name) for name in ("nas", "torch", "optuna", "numpy")}
-    return packages | {
+    return {
+        "nas": nas.__version__,
+        **{name: version(name) for name in ("torch", "optuna", "numpy")},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": str(os.cpu_count()),

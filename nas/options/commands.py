@@ -342,6 +342,15 @@ class ExportOptions(DataOptions, ThreadOptions, OutputOptions):
         ),
     ] = None
     test: Annotated[bool, Option(FLAG, "Also test accuracy, before and after.", panels.DATA)] = False
+    license: Annotated[
+        str | None,
+        Option(
+            MAYBE_LINE,
+            "Of the weights, for their model card: apache-2.0, cc-by-4.0, ...",
+            panels.OUTPUT,
+            usual="unknown",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

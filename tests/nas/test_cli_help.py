@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +115,8 @@ def test_a_command_line_that_is_none_is_one_line(call_nas, arguments: tuple[str,
 
 
 def test_the_version_is_the_package_s(call_nas) -> None:
-    assert call_nas("--version") == (0, f"nas {nas.__version__}\n", "")
+    python = platform.python_version()
+    assert call_nas("--version") == (0, f"nas {nas.__version__} (torch {version('torch')}, Python {python})\n", "")
     assert set(nas.__all__) <= set(dir(nas)) and "import_module" not in dir(nas)
 
 

@@ -25,7 +25,7 @@ from searchspaces import Compact
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
-PROGRAMS = ("nas", "make", "git", "pip", "python", "ray", "unzip", "curl", ".venv/bin/")
+PROGRAMS = ("nas", "make", "docker", "git", "pip", "python", "ray", "unzip", "curl", ".venv/bin/")
 
 LESS = {
     "nas search": "--trials 1 --subset 20 --batch-size 10",
@@ -56,6 +56,7 @@ NOT_RUN = {
     r"^pip install": "it changes what is installed",
     r"^nas dashboard|uvicorn": "it serves until Ctrl-C",
     r"^curl": "it asks a server",
+    r"^docker": "it needs Docker's engine",
     r"^ray |--address|--gpus|benchmarks/gpu": "it needs a cluster or GPUs",
     r"--storage": "it needs a database",
     r"--target-latency|--max-latency.*--latency-table": "what it finds depends on the machine",

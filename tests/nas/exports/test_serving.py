@@ -47,7 +47,7 @@ print(client.post("/classify").status_code)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a training in `flowers-net/`, its exports in `shipped/`, a photograph, and the servers beside."""
     if missing := [name for name in NEEDED if find_spec(name) is None]:
-        pytest.skip(f"serving needs what is not installed here: {', '.join(missing)} (pip install 'nas[dev]')")
+        pytest.skip(f"serving needs what is not installed here: {', '.join(missing)} (pip install 'nas-toolkit[dev]')")
     pytest.importorskip("onnxscript")
     home = tmp_path_factory.mktemp("home")
     (home / "flowers-net").mkdir()
