@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nas.checks.schemas import METRICS_OF
+from nas.checks.noted import METRICS_OF
 from nas.data.batches import eval_batches
 from nas.data.images import RGB, Dataset, Images
+from nas.data.targets import CLASSIFICATION
 from nas.exports.compress import quantize
 from nas.exports.formats import NOTHING, PROGRAMS, Logits, Metadata, to_program
 from nas.exports.runnable import RUNNABLE

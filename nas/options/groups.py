@@ -48,7 +48,8 @@ from nas.checks.limits import (
     Optional,
     Word,
 )
-from nas.checks.schemas import ALPHA, METRICS, METRICS_OF, POLICIES, RUNTIMES, TASKS
+from nas.checks.noted import METRICS, METRICS_OF
+from nas.checks.schemas import ALPHA, POLICIES, RUNTIMES, TASKS
 from nas.options import names, panels
 from nas.options.option import Option, Options
 from nas.text.settings import by_name, parse_settings

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas import data
 from nas.checks.costs import COSTS, Figures, check_cost, in_order, kind_of
-from nas.checks.schemas import METRICS_OF
+from nas.checks.noted import METRICS_OF
 from nas.data import short_name
 from nas.data.images import RGB, Dataset
 from nas.data.source import DataSource
@@ -402,8 +402,8 @@ def choose_costs(asked: ColumnOptions) -> tuple[str, ...]:
 
 def choose_measuring(asked: MeasuringOptions) -> Measuring:
     """How costs are measured. Raises ValueError for commands that are none, and for what disagrees."""
-    commands = {names: CostCommand.parse(f"{names}={text}") for names, text in (asked.cost_commands or {}).items()}
-    told = [name for command in commands.values() for name in command.costs]
+    commands = [CostCommand.of(names, template) for names, template in (asked.cost_commands or {}).items()]
+    told = [name for command in commands for name in command.costs]
     for name in told:
         if told.count(name) > 1:
             raise ValueError(f"--cost-command tells {name} twice: leave out one of them")
@@ -422,7 +422,7 @@ def choose_measuring(asked: MeasuringOptions) -> Measuring:
     sha256 = None if table is None else sha256_of(table)
     read = None if sha256 is None else read_once(str(table), sha256)
     return Measuring(
-        {",".join(command.costs): command.template for command in commands.values()},
+        {command.names: command.template for command in commands},
         number(asked.cost_timeout),
         workers=asked.cost_workers,
         runtime=asked.latency_runtime,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from nas.data.images import Dataset
-from nas.devices.command import CostCommand, Unmeasured
+from nas.devices.command import Unmeasured
 from nas.devices.measuring import Measuring
 from nas.devices.remote import RemoteDevice
 from nas.devices.slots import Measurement, Slots
@@ -42,10 +42,7 @@ class Gauge:
         self._table = _table_of(measuring, space, shape)
         self._known: dict[str, Measurement] = {}  # by the network's text: a comparison has several seeds of each
         self._open = ExitStack()
-        self._commands = [
-            CostCommand.parse(f"{names}={command}", measuring.timeout, measuring.attempts)
-            for names, command in measuring.commands.items()
-        ]
+        self._commands = measuring.cost_commands
         self.workers = (workers or measuring.workers) if self._commands else 1
 
     def __enter__(self) -> Self:
