@@ -23,10 +23,11 @@ from searchspaces.counting import Counter
 from searchspaces.shapes import KEEPS_SHAPE, SHAPES, UNCOUNTED, Outline
 
 T = TypeVar("T")
+Module = TypeVar("Module", bound=nn.Module)
 _OUTLINED = ContextVar("whether layers are made as outlines", default=False)
 
 
-def made(kind: Callable[..., nn.Module], *args: Any, **kwargs: Any) -> nn.Module:
+def made(kind: Callable[..., Module], *args: Any, **kwargs: Any) -> Module:
     """`kind(*args, **kwargs)`, or while `outlined` an outline of that, where `kind` is one of which there are some."""
     if _OUTLINED.get():
         kind = _OUTLINES.get(kind, kind)
@@ -56,6 +57,8 @@ def ran_outlined(module: nn.Module, channels: int, side: int, counter: Counter) 
 
 class _Map(Outline):
     """What stands for a tensor that comes from the image. Its methods are those that our modules call."""
+
+    __slots__ = ("run",)
 
     def __init__(self, shape: tuple[int, ...], dtype: torch.dtype, functions: _Functions) -> None:
         super().__init__(shape, dtype)
@@ -142,6 +145,7 @@ class Outlined(nn.Module):
     _parameters: dict[str, Any] = {}  # noqa: RUF012  (nothing is added to them)
     _buffers: dict[str, Any] = {}  # noqa: RUF012
     _modules: dict[str, Any] = {}  # noqa: RUF012
+    given: tuple[Any, ...]  # to the function, after the map
 
     def __call__(self, x: _Map) -> Any:
         raise NotImplementedError
@@ -216,7 +220,7 @@ def _weight(*shape: int) -> Outline:
     return Outline(shape, torch.get_default_dtype())
 
 
-_OUTLINES: Mapping[Any, type[nn.Module]] = {
+_OUTLINES: Mapping[Any, Any] = {
     nn.Conv2d: _Conv2d,
     nn.BatchNorm2d: _BatchNorm2d,
     nn.Linear: _Linear,

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 class Outline:
     """A tensor's shape and type, without the tensor; see `searchspaces.outlines`."""
 
-    __slots__ = ("dtype", "ndim", "run", "shape")
+    __slots__ = ("dtype", "ndim", "shape")
 
     def __init__(self, shape: tuple[int, ...], dtype: torch.dtype) -> None:
         self.shape, self.dtype, self.ndim = shape, dtype, len(shape)
