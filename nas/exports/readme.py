@@ -39,6 +39,7 @@ NEEDS = {
     "network.int8.onnx": "ONNX Runtime, NumPy and Pillow",
     "network.int8.pt2": "nas",
     "network.pte": "nas and ExecuTorch",
+    "network.int8.pte": "nas and ExecuTorch",
     "network.tflite": "nas and LiteRT",
 }
 """What must be installed where a file classifies a photograph as `_photograph` says; the order of the lines."""

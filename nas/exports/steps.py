@@ -105,6 +105,25 @@ def calibration_batches(data: Dataset) -> list[Tensor]:
     return [x.contiguous() for x, _ in eval_batches(few, data.mean, data.std, batch_size=BATCH)]
 
 
+COMPARED = 300  # validation images
+
+
+def comparable_images(data: Dataset | None) -> Tensor | None:
+    """Validation images `[n, C, H, W]` on which two files' largest logits are compared; None without classes."""
+    if data is None or data.kind != CLASSIFICATION:
+        return None
+    few = data.val.take(min(COMPARED, len(data.val)), seed=0)
+    return torch.cat([x for x, _ in eval_batches(few, data.mean, data.std, batch_size=BATCH)]).contiguous()
+
+
+def agreement(logits: Logits, module: nn.Module, images: Tensor) -> float:
+    """The share, 0..1, of `images` on which the largest of the `logits` of a file is that of `module`, too."""
+    with torch.no_grad():
+        exact = torch.cat([module.eval()(batch) for batch in torch.split(images, BATCH)])
+    found = torch.cat([logits(batch) for batch in torch.split(images, BATCH)])
+    return (found.argmax(1) == exact.argmax(1)).float().mean().item()
+
+
 def steps_table(steps: Sequence[ExportStep]) -> str:
     """What `nas export` prints of a compression."""
     metric = next((step.metric for step in steps if step.metric != ACCURACY), ACCURACY)

@@ -264,7 +264,7 @@ class ExportOptions(DataOptions, ThreadOptions, OutputOptions):
         str | None,
         Option(
             MAYBE_LINE,
-            "Also in int8: static (by training images), or dynamic (linear layers alone).",
+            "Also in int8 (onnx, pt2, pte): static (by training images), or dynamic (linear layers alone, pt2).",
             panels.CHANGES,
         ),
     ] = None
