@@ -197,9 +197,9 @@ class Run(run.Run):
     def resume(self, asked: ResumeOptions) -> Run:
         """Continue it, however it ended, and its control where it has one; returns it when it has ended again.
 
-        With a new total of `trials` or `budget` it goes on beyond its end. `data_dir` and `table` say where the data or
-        the table are now, `device`, `workers`, `gpus` and `address` what computes, `cost_workers` how many networks its
-        commands measure at once.
+        With a new total of `trials` or `budget` it goes on beyond its end. `data_dir`, `table` and `latency_table` say
+        where the data or the tables are now, `device`, `workers`, `gpus` and `address` what computes, `cost_workers`
+        how many networks its commands measure at once.
 
         Raises:
             ValueError: Where another process drives it, or its data are no longer the same.
@@ -225,6 +225,8 @@ class Run(run.Run):
         self._say_what_moved(output)
         if asked.table is not None:
             self.config = choices.with_table_at(Path(asked.table), self.config)
+        if asked.latency_table is not None:
+            self.config = choices.with_latency_table_at(Path(asked.latency_table), self.config)
         config = self.config
         source = config.source.again(path(asked.data_dir))
         if asked.data is not None:

@@ -26,6 +26,7 @@ from nas.options.groups import (
     GoalOptions,
     InitOptions,
     JudgingOptions,
+    LatencyTable,
     MachineOptions,
     MeasuringOptions,
     Network,
@@ -139,6 +140,7 @@ class ResumeOptions(ClusterOptions, PrintOptions):
     data: DataAgain = None
     data_dir: DataDir = None
     table: Table = None
+    latency_table: LatencyTable = None
     trust_commands: TrustCommands = False
     cost_workers: Annotated[
         int | None,

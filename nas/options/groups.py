@@ -117,6 +117,10 @@ Table = Annotated[
         panels.SEARCHING,
     ),
 ]
+LatencyTable = Annotated[
+    Path | str | None,
+    Option(MAYBE_PLACE, "The table of a device, by `nas latency-table`: latency is predicted.", panels.MEASURING),
+]
 StrategyName = Annotated[str, Option(LINE, f"{', '.join(names.STRATEGIES)}.", panels.SEARCHING, completes="strategies")]
 StrategySettings = Annotated[
     Texts | None,
@@ -373,10 +377,7 @@ class MeasuringOptions(ColumnOptions):
             panels.MEASURING,
         ),
     ] = 1
-    latency_table: Annotated[
-        Path | str | None,
-        Option(MAYBE_PLACE, "The table of a device, by `nas latency-table`: latency is predicted.", panels.MEASURING),
-    ] = None
+    latency_table: LatencyTable = None
 
 
 # ------------------------------------------------------------------- the images

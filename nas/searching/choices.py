@@ -530,6 +530,16 @@ def with_table_at(file: Path, config: Config) -> Config:
     return replace(config, table=str(file.expanduser().resolve()))
 
 
+def with_latency_table_at(file: Path, config: Config) -> Config:
+    """`config` with its table of latencies moved to `file`. Raises ValueError where it has none, or that is another."""
+    measuring, file = config.measuring, file.expanduser().resolve()
+    if measuring.table is None:
+        raise ValueError("this run has no table of latencies that could have moved: leave out --latency-table")
+    if sha256_of(file) != measuring.table_sha256:
+        raise ValueError(f"{file} is not the table of latencies that the run began with: give that")
+    return replace(config, measuring=replace(measuring, table=str(file)))
+
+
 def _check_evaluator(asked: StrategyOptions) -> None:
     """Raises ValueError where --evaluator is none, or it and --table disagree."""
     if asked.evaluator not in (None, "train", "table"):
