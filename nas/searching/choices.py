@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -469,24 +468,25 @@ def _bent(objectives: str | None, reward: Reward) -> tuple[str, ...]:
     return (REWARD if reward.targets else first, *costs)
 
 
-def check_costs(config: Config, dataset: Dataset, cluster: Cluster | None, output: Output) -> None:
+def check_costs(config: Config, dataset: Dataset, cluster: Cluster | None, output: Output) -> float:
     """Say what is to be said of the costs that a search asks for, before it begins.
 
-    That is where few networks meet a limit or a target, and what commands tell of a first network. Raises ValueError
-    where no network is within a limit, and where a cost cannot be measured.
+    That is where few networks meet a limit or a target, and what commands tell of a first network. Returns the seconds
+    that these took for it, 0 without commands. Raises ValueError where no network is within a limit, and where a cost
+    cannot be measured.
     """
     check_latency(config, cluster)
     for line in check_reach(config, dataset.num_classes, config.recipe.size_on(dataset), dataset.channels):
         output.say(line)
     with gauge_of(config, dataset, output.say) as gauge:
         if gauge is None or not config.measuring.commands:
-            return
-        began = time.monotonic()
+            return 0.0
         with output.busy("measuring a first network on the device"):
-            found = gauge.check()
+            found, seconds = gauge.check()
         said = ", ".join(f"{kind_of(name).title} {kind_of(name).format(found[name])}" for name in in_order(found))
-        took = format_seconds(time.monotonic() - began)
+        took = format_seconds(seconds)
         output.say(f"device    {said} of a very small network, in {took}; so each is measured before it is trained")
+        return seconds
 
 
 def _sized(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cached_property
@@ -75,12 +76,14 @@ class Gauge:
         """Seconds in which nothing could be measured that was to be, since devices were gone."""
         return self._slots.waited if self._commands else 0.0
 
-    def check(self) -> dict[str, float]:
-        """The costs of the smallest network. Raises Unmeasured where a command does not tell them: it never will.
+    def check(self) -> tuple[dict[str, float], float]:
+        """The costs of the smallest network, and the seconds that its commands took.
 
-        It is measured as often as there are workers, by each of them.
+        It is measured as often as there are workers, by each of them. Raises Unmeasured where a command does not tell
+        them: it never will.
         """
-        return self._slots.check()
+        slots, began = self._slots, time.monotonic()
+        return slots.check(), time.monotonic() - began
 
     @cached_property
     def _slots(self) -> Slots:
