@@ -77,7 +77,7 @@ def search(asked: SearchOptions) -> Run:
     if asked.subset is None and asked.table is None and "subset" not in (asked.recipe or {}):
         recipe = replace(recipe, subset=choices.usual_images(dataset))
     config = choices.choose_config(asked, dataset, source, recipe, reward, where)
-    choices.check_costs(config, dataset, cluster, output)
+    measuring = choices.check_costs(config, dataset, cluster, output)
     final = choices.choose_final(asked, recipe, dataset, cluster.at_once if cluster else 1, limit)
     config = replace(config, final=final, experience=experience.names, experience_sha256=experience.sha256)
     limit = choices.without_final(limit, final)
@@ -88,7 +88,9 @@ def search(asked: SearchOptions) -> Run:
     if asked.preset is not None:
         output.say(named_recipe_line(recipe, asked.preset))
     if asked.progress != "none":  # it takes a few trainings in miniature
-        took = announce(config, limit, dataset, cluster, next(iter(places)), experience, output, asked.control)
+        took = announce(
+            config, limit, dataset, cluster, next(iter(places)), experience, output, asked.control, measuring
+        )
         limit = replace(limit, timing=took)
     beside = random_search.place(folder).name if asked.control else ""
     runs = [

@@ -204,9 +204,9 @@ class Run(run.Run):
     def resume(self, asked: ResumeOptions) -> Run:
         """Continue it, however it ended, and its control where it has one; returns it when it has ended again.
 
-        With a new total of `trials` or `budget` it goes on beyond its end. `data_dir` and `table` say where the data or
-        the table are now, `device`, `workers`, `gpus` and `address` what computes, `cost_workers` how many networks its
-        commands measure at once.
+        With a new total of `trials` or `budget` it goes on beyond its end. `data_dir`, `table` and `latency_table` say
+        where the data or the tables are now, `device`, `workers`, `gpus` and `address` what computes, `cost_workers`
+        how many networks its commands measure at once.
 
         Raises:
             ValueError: Where another process drives it, or its data are no longer the same.
@@ -316,6 +316,8 @@ class Run(run.Run):
         """Its images, where they are now."""
         if asked.table is not None:
             self.config = choices.with_table_at(Path(asked.table), self.config)
+        if asked.latency_table is not None:
+            self.config = choices.with_latency_table_at(Path(asked.latency_table), self.config)
         source = self.config.source.again(path(asked.data_dir))
         return source if asked.data is None else given_again(asked.data, source, "run", output.log)
 

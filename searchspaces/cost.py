@@ -104,7 +104,12 @@ def costs_by_row(network: nn.Sequential, image_size: int, channels: int = 3) -> 
 
 def cost_seen(module: nn.Module, counter: Counter) -> Cost:
     """Of `module`, of whose forward `counter` has seen all."""
-    parameters = {id(p): p.numel() for part in modules_of(module) for p in part._parameters.values() if p is not None}
+    return cost_of_parts(modules_of(module), counter)
+
+
+def cost_of_parts(parts: Sequence[nn.Module], counter: Counter) -> Cost:
+    """Of a module whose `parts` are all that it has, see `modules_of`."""
+    parameters = {id(p): p.numel() for part in parts for p in part._parameters.values() if p is not None}
     return Cost(sum(parameters.values()), counter.macs, counter.activations)
 
 

@@ -7,14 +7,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from searchspaces.cost import Cost, cost_seen, counted
+from searchspaces.cost import Cost, cost_of_parts, cost_seen, counted, evaluating, modules_of
 from searchspaces.counting import Counter
 from searchspaces.flow import POOLS
+from searchspaces.modules import Concat, PadChannels, Residual, SqueezeExcite, StochasticDepth
+from searchspaces.outlines import Outlined, outlined, ran_outlined
 from searchspaces.shapes import SHAPES, UNCOUNTED
 
 KINDS = ("conv", "pointwise", "depthwise", "linear", "pool")
@@ -61,12 +64,37 @@ def followed(module: nn.Module, channels: int, side: int) -> tuple[Part, Cost]:
 
     def run(module: nn.Module, image: Tensor, counter: Counter) -> tuple[Part, Cost]:
         counter.listener = seen = _Seen()
-        out = module(image)
-        out = out[-1] if isinstance(out, tuple | list) else out
-        c_out, side_out = out.shape[1], out.shape[-1] if out.ndim == 4 else 1
-        return Part(tuple(seen.kernels), seen.calls, channels, side, c_out, side_out), cost_seen(module, counter)
+        return seen.part(channels, side, module(image)), cost_seen(module, counter)
 
     return counted(module, side, channels, run)
+
+
+def followed_outline(build: Callable[[], nn.Module], channels: int, side: int) -> tuple[Part, Cost] | None:
+    """What `followed` says of the module that `build` makes of `searchspaces.layers`, in a tenth of the time.
+
+    None where it has modules that are not known to compute on outlines what they do on tensors, and where something is
+    wrong: then it must be built.
+    """
+    try:
+        module = outlined(build)
+        parts = modules_of(module)
+        real = [part for part in parts if not isinstance(part, Outlined)]
+        if not all(type(part) in AS_THEY_ARE for part in real):
+            return None
+        counter = Counter(())
+        counter.listener = seen = _Seen()
+        with evaluating(real):
+            out = ran_outlined(module, channels, side, counter)
+        return seen.part(channels, side, out), cost_of_parts(parts, counter)
+    except (ValueError, RuntimeError, TypeError, AttributeError, IndexError):
+        return None
+
+
+AS_THEY_ARE = {
+    Concat, PadChannels, Residual, SqueezeExcite, StochasticDepth,
+    nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.Dropout, nn.Flatten, nn.Identity, nn.MaxPool2d, nn.ReLU,
+}  # fmt: skip
+"""What computes on outlines, beside outlines."""
 
 
 def part_of(module: nn.Module, channels: int, side: int) -> Part:
@@ -91,6 +119,12 @@ class _Seen:
         elif func in POOLS and func not in UNCOUNTED:
             self.kernels.append(_pool(args[0], out))
         self.calls += getattr(func, "__name__", "") != "__get__"  # a property, such as a shape
+
+    def part(self, channels: int, side: int, out: Any) -> Part:
+        """All that was seen, of a forward that made `out` of `[channels, side, side]`."""
+        out = out[-1] if isinstance(out, tuple | list) else out
+        c_out, side_out = out.shape[1], out.shape[-1] if out.ndim == 4 else 1
+        return Part(tuple(self.kernels), self.calls, channels, side, c_out, side_out)
 
 
 def _weighted(func: Any, given: Tensor, weight: Tensor, out: Tensor) -> Kernel:

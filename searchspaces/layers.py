@@ -27,6 +27,7 @@ from searchspaces.modules import (
     TensorFlowConv2d,
     TensorFlowMaxPool2d,
 )
+from searchspaces.outlines import made
 from searchspaces.weights import he_normal
 
 Layer = Callable[[int], tuple[nn.Module, int]]
@@ -39,16 +40,16 @@ SMALL_IMAGE = 64  # pixels: up to here networks take their form for 32-pixel ima
 
 
 def relu() -> nn.Module:
-    return nn.ReLU(inplace=True)
+    return made(nn.ReLU, inplace=True)
 
 
 def relu6() -> nn.Module:
-    return nn.ReLU6(inplace=True)
+    return made(nn.ReLU6, inplace=True)
 
 
 def silu() -> nn.Module:
     """x sigmoid(x), which EfficientNet calls swish."""
-    return nn.SiLU(inplace=True)
+    return made(nn.SiLU, inplace=True)
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:
@@ -93,7 +94,8 @@ def conv(
 
     def layer(c_in: int) -> tuple[nn.Module, int]:
         kind = TensorFlowConv2d if padding == "tf" else nn.Conv2d
-        convolution = kind(
+        convolution = made(
+            kind,
             c_in,
             c,
             kernel,
@@ -103,7 +105,7 @@ def conv(
             groups=groups,
             bias=norm is None if bias is None else bias,
         )
-        return nn.Sequential(convolution, *([norm(c)] if norm else []), *([act()] if act else [])), c
+        return made(nn.Sequential, convolution, *([made(norm, c)] if norm else []), *([act()] if act else [])), c
 
     return layer
 
@@ -136,12 +138,12 @@ def separable(c: int, kernel: int = 3, stride: int = 1, norm: Norm | None = nn.B
 
 def preactivated(layer: Layer, act: Activation = relu, norm: Norm = nn.BatchNorm2d) -> Layer:
     """Normalisation and activation before `layer` rather than after it (He et al. 2016, DenseNet)."""
-    return chain(lambda c_in: (nn.Sequential(norm(c_in), act()), c_in), layer)
+    return chain(lambda c_in: (made(nn.Sequential, made(norm, c_in), act()), c_in), layer)
 
 
 def norm_act(act: Activation | None = relu, norm: Norm = nn.BatchNorm2d) -> Layer:
     """Normalisation and activation on their own."""
-    return lambda c_in: (nn.Sequential(norm(c_in), *([act()] if act else [])), c_in)
+    return lambda c_in: (made(nn.Sequential, made(norm, c_in), *([act()] if act else [])), c_in)
 
 
 def response_norm(size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> Layer:
@@ -182,7 +184,7 @@ def channel_shuffle(groups: int) -> Layer:
 
 
 def identity() -> Layer:
-    return lambda c_in: (nn.Identity(), c_in)
+    return lambda c_in: (made(nn.Identity), c_in)
 
 
 def dropout(p: float) -> Layer:
@@ -191,12 +193,12 @@ def dropout(p: float) -> Layer:
 
 def flatten(pixels: int = 1) -> Layer:
     """`[B, C, H, W]` -> `[B, C * pixels * pixels]`: average-pooled to `pixels` x `pixels`, whatever H and W are."""
-    return lambda c_in: (nn.Sequential(nn.AdaptiveAvgPool2d(pixels), nn.Flatten()), c_in * pixels**2)
+    return lambda c_in: (made(nn.Sequential, nn.AdaptiveAvgPool2d(pixels), nn.Flatten()), c_in * pixels**2)
 
 
 def linear(c: int, act: Activation | None = None, bias: bool = True) -> Layer:
     """Fully connected: `[B, C]` -> `[B, c]`."""
-    return lambda c_in: (nn.Sequential(nn.Linear(c_in, c, bias), *([act()] if act else [])), c)
+    return lambda c_in: (made(nn.Sequential, made(nn.Linear, c_in, c, bias), *([act()] if act else [])), c)
 
 
 def head(num_classes: int, dropout: float = 0.0, bias: bool = True) -> Layer:
@@ -204,8 +206,8 @@ def head(num_classes: int, dropout: float = 0.0, bias: bool = True) -> Layer:
 
     def layer(c_in: int) -> tuple[nn.Module, int]:
         drop = [nn.Dropout(dropout)] if dropout else []
-        classifier = nn.Linear(c_in, num_classes, bias)
-        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), *drop, classifier), num_classes
+        classifier = made(nn.Linear, c_in, num_classes, bias)
+        return made(nn.Sequential, nn.AdaptiveAvgPool2d(1), nn.Flatten(), *drop, classifier), num_classes
 
     return layer
 
@@ -217,7 +219,7 @@ def chain(*layers: Layer | Mapping[str, Layer]) -> Layer:
     """One layer after the other; those in a dict under its names."""
 
     def layer(c_in: int) -> tuple[nn.Module, int]:
-        modules = nn.Sequential()
+        modules = made(nn.Sequential)
         for name, make in _named(layers):
             module, c_in = make(c_in)
             modules.add_module(name, module)
@@ -252,9 +254,9 @@ def residual(body: Layer, shortcut: Layer | None = None, act: Activation | None 
 
     def layer(c_in: int) -> tuple[nn.Module, int]:
         body_module, c = body(c_in)
-        shortcut_module, c_shortcut = shortcut(c_in) if shortcut else (nn.Identity(), c_in)
+        shortcut_module, c_shortcut = shortcut(c_in) if shortcut else (made(nn.Identity), c_in)
         assert c == c_shortcut, f"a residual adds {c} to {c_shortcut} channels"
-        return Residual(body_module, shortcut_module, act() if act else nn.Identity(), drop), c
+        return Residual(body_module, shortcut_module, act() if act else made(nn.Identity), drop), c
 
     return layer
 

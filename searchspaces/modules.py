@@ -9,15 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from searchspaces.outlines import made
+
 
 class SqueezeExcite(nn.Module):
     """`x * sigmoid(W2 act(W1 mean(x)))`."""
 
     def __init__(self, c: int, reduced: int, act: Callable[[], nn.Module]) -> None:
         super().__init__()
-        self.reduce = nn.Conv2d(c, reduced, 1)
+        self.reduce = made(nn.Conv2d, c, reduced, 1)
         self.act = act()
-        self.expand = nn.Conv2d(reduced, c, 1)
+        self.expand = made(nn.Conv2d, reduced, c, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         squeezed = x.mean((2, 3), keepdim=True)
@@ -41,7 +43,7 @@ class Residual(nn.Module):
     def __init__(self, body: nn.Module, shortcut: nn.Module, act: nn.Module, drop: float = 0.0) -> None:
         super().__init__()
         self.body, self.shortcut, self.act = body, shortcut, act
-        self.drop = StochasticDepth(drop) if drop else nn.Identity()
+        self.drop = StochasticDepth(drop) if drop else made(nn.Identity)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.act(self.drop(self.body(x)) + self.shortcut(x))

@@ -459,9 +459,12 @@ def summary_of_row(row: Row, channels: int, pixels: int, image_size: int) -> tup
 @lru_cache(maxsize=1 << 17)
 def followed_row(row: Row, channels: int, pixels: int) -> tuple[kernels.Part, Cost]:
     """What it runs, the channels and pixels that come out among that, and what it costs."""
-    with shapes_only():
-        module, _ = row.layer()(channels)
-    return kernels.followed(module, channels, pixels)
+
+    def build() -> nn.Module:
+        with shapes_only():
+            return row.layer()(channels)[0]
+
+    return kernels.followed_outline(build, channels, pixels) or kernels.followed(build(), channels, pixels)
 
 
 @lru_cache(maxsize=1 << 17)

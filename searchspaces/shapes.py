@@ -16,6 +16,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+
+class Outline:
+    """A tensor's shape and type, without the tensor; see `searchspaces.outlines`."""
+
+    __slots__ = ("dtype", "ndim", "shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+        self.shape, self.dtype, self.ndim = shape, dtype, len(shape)
+
+    def numel(self) -> int:
+        return math.prod(self.shape)
+
+    def is_floating_point(self) -> bool:
+        return self.dtype.is_floating_point
+
+
 # ---------------------------------------------------------------------------- layers
 
 
@@ -131,7 +147,7 @@ def _always(*args: Any, **kwargs: Any) -> bool:
 
 def _fits_into(tensor: Tensor, other: Any = None, **kwargs: Any) -> bool:
     """Whether `other` broadcasts to `tensor`'s shape, and leaves its type."""
-    if not isinstance(other, Tensor):
+    if not isinstance(other, Tensor | Outline):
         return isinstance(other, int | float) and tensor.is_floating_point()
     return (
         other.dtype == tensor.dtype
@@ -144,7 +160,7 @@ def _is_normed(tensor: Tensor, *given: Any, **named: Any) -> bool:
     """Of `F.batch_norm`: whether its statistics, scale and shift are of as many channels as `tensor` has."""
     channels = tensor.shape[1]
     for part in (*given, *named.values()) if named else given[:4]:
-        if isinstance(part, Tensor) and part.numel() != channels:
+        if isinstance(part, Tensor | Outline) and part.numel() != channels:
             raise RuntimeError(f"a batch norm of {part.numel()} channels is given {channels}")
     return True
 

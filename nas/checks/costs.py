@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from nas.checks.limits import Number, quoted
+from nas.checks.noted import TAKEN
 from nas.text.units import (
     format_bytes,
     format_count,
@@ -55,12 +56,6 @@ FIGURE = Number(0, 1e18)
 TIMEOUT, ATTEMPTS = 120.0, 3  # seconds that a command has, and how often it is tried with a network
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-_TAKEN = {
-    "accuracy", "score", "loss", "reward", "quality", "seconds", "time", "number", "trial", "state", "id", "arch",
-    "architecture", "reason", "seed", "curve", "costs", "place", "starts", "images", "bytes", "inference", "auc",
-    "top5",
-}  # fmt: skip
-"""What a ledger says of a trial by other names."""
 
 
 def kind_of(name: str) -> CostKind:
@@ -72,7 +67,7 @@ def check_cost(name: str) -> str:
     """`name`, of any cost. Raises ValueError where none can be called that."""
     if name in KINDS:
         return name
-    if not _NAME.fullmatch(name) or name in _TAKEN:
+    if not _NAME.fullmatch(name) or name in TAKEN:
         raise ValueError(
             f"a cost is one of {', '.join(COSTS)}, or one of your own in small letters, as in power; not {quoted(name)}"
         )

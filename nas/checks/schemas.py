@@ -8,7 +8,7 @@ folder of runs without it.
 from __future__ import annotations
 
 from nas.checks.class_weights import ClassWeights
-from nas.checks.costs import Figures
+from nas.checks.costs import OF_LAYERS, Figures
 from nas.checks.limits import (
     BATCH,
     CHANNELS,
@@ -36,6 +36,7 @@ from nas.checks.limits import (
     Optional,
     Word,
 )
+from nas.checks.noted import ANY_NUMBER, METRICS, NOTED, SCORE, TIME
 from nas.checks.schema import ANYTHING, ListOf, MapOf, Object, OrNull, Real
 
 OPTIMIZERS = ("sgd", "adamw")
@@ -45,20 +46,10 @@ SIGNALS = ("accuracy", "loss")
 RUNTIMES = ("pytorch", "onnxruntime", "onnxruntime-int8")  # by which a network's latency is measured
 SELECTIONS = ("last", "best")
 TASKS = ("classification", "multilabel", "regression")  # see `nas.data.targets`
-METRICS_OF = {
-    "classification": ("accuracy", "balanced-accuracy", "macro-f1", "auc", "average-precision", "top5"),
-    "multilabel": ("macro-f1", "average-precision", "exact-match", "auc"),
-    "regression": ("r2", "spearman"),
-}
-"""What networks may be judged by in each task, the usual one first."""
-METRICS = tuple(dict.fromkeys(metric for several in METRICS_OF.values() for metric in several))
 KINDS = ("search", "comparison", "scaling grid", "proxy study", "final ranking")  # of runs, see `nas.ledger.workload`
 
-TIME = Number(0)  # seconds
 SIDE = Number(MIN_SIZE, PIXELS.most, whole=True, of="pixels")  # of images that are trained on
 TEXTS = ListOf(TEXT)
-ANY_NUMBER = Number()
-SCORE = Number(most=1)  # by a metric: r2 and spearman may be negative
 ALPHA = Number(0, 100)  # of the Beta distribution by which images are mixed
 
 # ------------------------------------------------------------------ what a person decides
@@ -326,33 +317,11 @@ CURVE_POINT = Object(
 
 TRIAL = Object(
     {
-        "accuracy": SHARE,
-        "score": SCORE,
-        "loss": ANY_NUMBER,
+        **NOTED,
         "latency": TIME,
-        "macs": NATURAL,
-        "params": NATURAL,
-        "activations": NATURAL,
+        **dict.fromkeys(OF_LAYERS, NATURAL),
         "costs": Figures(above=False),
-        "seconds": TIME,
-        "id": TEXT,
-        "architecture": TEXT,
-        "reason": TEXT,
-        "seed": SEED,
-        "starts": NATURAL,
-        "device_faults": NATURAL,
-        "single_steps": TEXT,
-        "place": NATURAL,
-        "duplicate_of": NATURAL,
-        "refused": Flag(),  # infeasible: by its cost, before it was trained
-        "told": Flag(),  # its result is from outside, not of the run's recipe
         "curve": ListOf(CURVE_POINT),
-        "test_accuracy": SHARE,
-        "test_score": SCORE,
-        "images": NATURAL,
-        "training_seconds": TIME,
-        "inference": TIME,  # images a second
-        "bytes": NATURAL,
     },
     open=True,
     renamed={"looks": "curve"},

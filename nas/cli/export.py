@@ -16,7 +16,7 @@ def export(asked: ExportOptions) -> None:
     from dataclasses import asdict
 
     from nas.exports.steps import steps_table
-    from nas.text.units import format_bytes
+    from nas.text.units import format_bytes, format_percent
 
     done = api.export.of(asked)
     if asked.as_json:
@@ -27,11 +27,15 @@ def export(asked: ExportOptions) -> None:
         checked = f"  max logit difference {file.difference:.2g}" if file.difference is not None else ""
         original = f" ({file.from_original:.2g} from the original)" if file.from_original is not None else ""
         largest = f" of logits up to {file.largest:.2g}" if (file.difference or file.from_original) else ""
+        same = f", the same class for {format_percent(file.agreement)} of images" if file.agreement is not None else ""
         micro = f"  {file.arena:,} bytes of memory in tflite-micro" if file.arena is not None else ""
         micro += f"  {file.reason}" if file.reason else ""
-        common.to_stdout(f"wrote {file.path}  {format_bytes(file.bytes)}{checked}{original}{largest}{micro}")
+        common.to_stdout(f"wrote {file.path}  {format_bytes(file.bytes)}{checked}{original}{largest}{same}{micro}")
     if done.steps:
         common.to_stdout(f"\n{steps_table(done.steps)}\n")
+        names = {step.name.removeprefix("int8, ") for step in done.steps}
         form = "onnxruntime" if "onnx" in asked.to else "PyTorch"
-        lite = "; those of tflite by LiteRT, image by image" if "tflite" in asked.to else ""
-        common.to_stdout(f"accuracy and images/s by {form}, batches of 100, on {asked.threads} CPU thread(s){lite}")
+        by = {"pte": "ExecuTorch", "tflite": "LiteRT"}
+        others = [f"; those of {name} by {its}, image by image" for name, its in by.items() if name in names]
+        said = "".join(others)
+        common.to_stdout(f"accuracy and images/s by {form}, batches of 100, on {asked.threads} CPU thread(s){said}")

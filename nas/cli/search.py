@@ -79,7 +79,7 @@ def resume(asked: ResumeOptions) -> None:
 
     runs_dir = Path(asked.runs_dir)
     if (training := training_run.find(asked.run, runs_dir)) is not None:
-        if given := asked.changed("trials", "budget", "workers", "gpus", "address", "table"):
+        if given := asked.changed("trials", "budget", "workers", "gpus", "address", "table", "latency_table"):
             raise ValueError(f"{training} is a training: leave out {', '.join(given)}, which is for searches")
         _resume_training(training, asked)
         return

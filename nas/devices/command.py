@@ -65,7 +65,7 @@ class CostCommand:
     shell: Shell = field(default=partial(run_shell, variables={WORKER: "0"}), compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        option = f"--cost-command {visible_in_line(','.join(self.costs))}".rstrip()
+        option = f"--cost-command {visible_in_line(self.names)}".rstrip()
         if not self.costs or len(set(self.costs)) < len(self.costs):
             raise ValueError(f"{option}: name each cost once before the =, as latency='ssh pi ./bench {{onnx}}'")
         for name in self.costs:
@@ -85,16 +85,26 @@ class CostCommand:
     def parse(cls, text: str, timeout: float = TIMEOUT, attempts: int = ATTEMPTS) -> Self:
         """`latency=ssh pi ./bench {onnx}`. Raises ValueError where something is wrong with it, in a line."""
         names, _, template = text.partition("=")
+        return cls.of(names, template, timeout, attempts)
+
+    @classmethod
+    def of(cls, names: str, template: str, timeout: float = TIMEOUT, attempts: int = ATTEMPTS) -> Self:
+        """Of costs' names joined by commas, and what runs for them; errors are those of `parse`."""
         if not template.strip():
             raise ValueError(
                 "--cost-command is the name of a cost and the command that measures it, as "
-                f"latency='ssh pi ./bench {{onnx}}', not {quoted(text)}"
+                f"latency='ssh pi ./bench {{onnx}}', not {quoted(names)}"
             )
         return cls(parse_names(names), template.strip(), timeout, attempts)
 
+    @property
+    def names(self) -> str:
+        """Of its costs, joined by commas."""
+        return ",".join(self.costs)
+
     def __str__(self) -> str:
         """What `parse` reads."""
-        return f"{','.join(self.costs)}={self.template}"
+        return f"{self.names}={self.template}"
 
     @property
     def formats(self) -> tuple[str, ...]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from nas.checks.costs import ATTEMPTS, KINDS, TIMEOUT
 from nas.checks.schemas import RUNTIMES
+from nas.devices.command import CostCommand
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,17 @@ class Measuring:
     table_sha256: str | None = None
     table_error: float | None = None  # of its predictions, as a share of the latency, on average
 
+    @cached_property
+    def cost_commands(self) -> tuple[CostCommand, ...]:
+        """`commands`, as they are run. Raises ValueError where one is none."""
+        return tuple(
+            CostCommand.of(names, template, self.timeout, self.attempts) for names, template in self.commands.items()
+        )
+
     @property
     def told(self) -> tuple[str, ...]:
         """The costs that commands and the table tell, asked for or not."""
-        by_command = [name for names in self.commands for name in names.split(",")]
+        by_command = [name for command in self.cost_commands for name in command.costs]
         return (*by_command, *(["latency"] if self.table and "latency" not in by_command else []))
 
     def knows(self, cost: str) -> bool:
@@ -40,7 +49,7 @@ class Measuring:
     def check_trusted(self, run: str, trusted: bool) -> None:
         """Raises ValueError where it has commands that nobody allowed: the file of a `run` named them, not a person."""
         if self.commands and not trusted:
-            said = "; ".join(f"{names}={command}" for names, command in self.commands.items())
+            said = "; ".join(map(str, self.cost_commands))
             raise ValueError(
                 f"{run} measures costs by a command, which its file names, and running it may do anything: where you "
                 f"trust it ({said}), add --trust-commands"

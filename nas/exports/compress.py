@@ -35,19 +35,26 @@ def prune(module: nn.Module, share: float) -> nn.Module:
 
 
 def quantize(program: torch.export.ExportedProgram, batches: Iterable[Tensor], dynamic: bool) -> Any:
-    """`program` with int8 weights and activations, as a module.
+    """`program` with int8 weights and activations, as a module for ONNX and .pt2 files.
 
     Static: of convolutions and linear layers, activations scaled by what `batches` of images show. `dynamic`: of
     linear layers, activations scaled as they come. Raises ValueError without torchao, or where it cannot.
     """
-    with quietly(), torch.no_grad():
-        prepare, convert, quantizer = _quantization(dynamic)
-        observed = prepare(program.module(), quantizer)
-        for images in batches:
-            observed(images)
-        module = convert(observed)
+    module = quantized_by(_x86_quantizer(dynamic), program, batches)
     if not any("dequantize" in str(node.target) for node in module.graph.nodes):
         raise ValueError("there is nothing in this network that --quantize dynamic, which is of linear layers, changes")
+    return module
+
+
+def quantized_by(quantizer: Any, program: torch.export.ExportedProgram, batches: Iterable[Tensor]) -> Any:
+    """`program`, as a module, in int8 where a `quantizer` of PT2E says so, scaled by what `batches` of images show."""
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    with quietly(), torch.no_grad():
+        observed = prepare_pt2e(program.module(), quantizer)
+        for images in batches:
+            observed(images)
+        module = convert_pt2e(observed)
     _forget_unused(module)
     return module
 
@@ -61,17 +68,17 @@ def _forget_unused(module: torch.fx.GraphModule) -> None:
             delattr(module.get_submodule(holder), last)
 
 
-def _quantization(dynamic: bool) -> tuple[Any, Any, Any]:
-    """torchao's two steps and what says which layers."""
-    try:
-        from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
-        from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
-    except ModuleNotFoundError:
-        raise ValueError("--quantize needs torchao: pip install torchao") from None
+def _x86_quantizer(dynamic: bool) -> Any:
+    """What says which layers, for x86 and what else reads ONNX and .pt2 files."""
+    with quietly():
+        try:
+            from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
+        except ModuleNotFoundError:
+            raise ValueError("--quantize needs torchao: pip install torchao") from None
     config = x86.get_default_x86_inductor_quantization_config(is_dynamic=dynamic)
     quantizer = x86.X86InductorQuantizer()
     if dynamic:
         quantizer.set_function_type_qconfig(nn.functional.linear, config)
     else:
         quantizer.set_global(config)
-    return prepare_pt2e, convert_pt2e, quantizer
+    return quantizer

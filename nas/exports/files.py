@@ -44,7 +44,8 @@ class Written:
 
     Where the network was changed before it was written, `from_original` is the difference from what it was. `arena`
     are the bytes of memory that a microcontroller needs to run it, by tflite-micro; or it cannot, for a `reason`. Both
-    are of a .tflite file alone, where tflite-micro is installed.
+    are of a .tflite file alone, where tflite-micro is installed. `agreement` is that of an int8 file, where there are
+    images: the share of them, 0..1, for which it says the same class as the network.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class Written:
     from_original: float | None = None
     arena: int | None = None
     reason: str | None = None
+    agreement: float | None = None
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,15 @@ from nas.exports.photographs import CLASSIFY
 from nas.exports.pte import PTE
 from nas.exports.readme import beginning, lines_there, write_readme
 from nas.exports.runnable import RUNNABLE
-from nas.exports.steps import ExportStep, calibration_batches, int8_bytes, measure, program_bytes
+from nas.exports.steps import (
+    ExportStep,
+    agreement,
+    calibration_batches,
+    comparable_images,
+    int8_bytes,
+    measure,
+    program_bytes,
+)
 from nas.exports.target import Source
 from nas.exports.tflite import TFLITE
 from nas.files import new_folder, write_atomically
@@ -56,9 +64,11 @@ class Changes:
             raise ValueError(f"--prune is a share of the weights, above 0 and below 1, not {self.prune:g}")
         if self.quantize == "dynamic" and "onnx" in formats:
             raise ValueError("--quantize dynamic has no ONNX form in PyTorch: leave onnx out of --to, or use static")
-        if self.quantize and not set(formats) & set(PROGRAMS):
+        if self.quantize == "dynamic" and PTE in formats:
+            raise ValueError("--quantize dynamic has no pte form here: leave pte out of --to, or use static")
+        if self.quantize and not set(formats) & {*PROGRAMS, PTE, *([TFLITE] if self.quantize == "static" else [])}:
             int8 = "; network.tflite is int8 without it" if TFLITE in formats else ""
-            raise ValueError(f"--quantize writes network.int8.onnx or network.int8.pt2: add onnx or pt2 to --to{int8}")
+            raise ValueError(f"--quantize writes network.int8.onnx, .pt2 or .pte: add onnx, pt2 or pte to --to{int8}")
         if TFLITE in formats:
             tflite.check_installed()
         if PTE in formats:
@@ -91,11 +101,11 @@ def run(
     """Write everything to `folder`. The weights are under that `license`, None where nobody says which.
 
     `data` and `test` are at the network's image size. Steps are of the first of ONNX and .pt2 that is written, else of
-    .pt2; the last is of the .tflite file, if one is written.
+    .pt2; the last are of the int8 .pte and the .tflite file, if these are written.
     """
     changes.check(formats)
-    forms, pixels = [name for name in formats if name in PROGRAMS], source.shape[1]
-    int8 = [f"network.int8.{form}" for form in forms] if changes.quantize else []
+    pixels = source.shape[1]
+    int8 = [f"network.int8.{form}" for form in formats if form in (*PROGRAMS, PTE)] if changes.quantize else []
     others = [*int8, *([CLASSIFY] if source.task and "onnx" in formats else [])]
     check_new(folder, formats, others)
     logits = example_logits(source.module, pixels, source.channels)
@@ -106,7 +116,7 @@ def run(
     there = lines_there(folder, start)
     stages = list(_stages(source, logits, changes, say))
     with new_folder(folder):
-        done = _written(folder, formats, int8, source, changes, stages, logits, data, test)
+        done = _written(folder, formats, source, changes, stages, logits, data, test)
         end = card.sections(source, changes.prune, license)
         readme = write_readme(folder, start, there, done.files, done.steps, source, stages[-1][1], end)
     return replace(done, files=[*done.files, readme])
@@ -115,7 +125,6 @@ def run(
 def _written(
     folder: Path,
     formats: Sequence[str],
-    int8: Sequence[str],
     source: Source,
     changes: Changes,
     stages: Sequence[tuple[str, nn.Module]],
@@ -123,7 +132,7 @@ def _written(
     data: Dataset | None,
     test: Images | None,
 ) -> Exported:
-    """Write the last of `stages`, and the files `int8` of it; measure all of them. The first gives `logits`."""
+    """Write the last of `stages`, and int8 files of it; measure all of them. The first gives `logits`."""
     forms, pixels, module = [name for name in formats if name in PROGRAMS], source.shape[1], stages[-1][1]
     original = Original(logits, kept=changes.prune is None) if len(stages) > 1 else None
     metadata, folded = source.metadata, changes.fold_bn
@@ -141,11 +150,11 @@ def _written(
             source.channels,
         )
     )
-    rounded = TFLITE in formats
-    if not rounded and (not forms or changes == Changes()):
+    on_devices = [name for name in (PTE, TFLITE) if name in formats and (name == TFLITE or changes.quantize)]
+    if not on_devices and (not forms or changes == Changes()):
         return Exported(source.trained, written, [])
     form = forms[0] if forms else "pt2"
-    ends = {0, len(stages) - (0 if changes.quantize or rounded else 1)}  # the test set is seen at the two ends
+    ends = {0, len(stages) - (0 if changes.quantize or on_devices else 1)}  # the test set is seen at the two ends
     steps = [
         measure(
             name,
@@ -159,18 +168,25 @@ def _written(
     batches = calibration_batches(data) if changes.needs_images(formats) and data is not None else []
     exact, before = example_logits(module, pixels, source.channels), None if original is None else logits
     examples = example_images(pixels, source.channels)
-    if changes.quantize:
+    told = comparable_images(data)
+
+    def add(name: str, content: bytes, step: str, form: str, tested: bool = True) -> Written:
+        file = _int8(folder / name, content, module, exact, before, examples, told)
+        if tested:
+            steps.append(measure(step, content, form, data, test))
+        return file
+
+    if changes.quantize and forms:
         shown = batches if changes.quantize == "static" else []
         contents = list(int8_bytes(module, pixels, forms, shown, metadata, source.channels))
-        written += [
-            _int8(folder / name, content, exact, before, examples) for name, content in zip(int8, contents, strict=True)
-        ]
-        steps.append(measure(f"int8, {changes.quantize}", contents[0], form, data, test))
-    if rounded:
+        for number, (its, content) in enumerate(zip(forms, contents, strict=True)):
+            written.append(add(f"network.int8.{its}", content, f"int8, {changes.quantize}", its, tested=number == 0))
+    if PTE in on_devices:
+        content = pte.pte_int8_bytes(module, pixels, source.channels, batches, metadata)
+        written.append(add(f"network.int8.{PTE}", content, f"int8, {PTE}", PTE))
+    if TFLITE in on_devices:
         content = tflite.tflite_bytes(module, pixels, source.channels, batches, metadata)
-        file = _int8(folder / FILES[TFLITE][0], content, exact, before, examples)
-        written.append(_on_a_microcontroller(file, content))
-        steps.append(measure(f"int8, {TFLITE}", content, TFLITE, data, test))
+        written.append(_on_a_microcontroller(add(FILES[TFLITE][0], content, f"int8, {TFLITE}", TFLITE), content))
     return Exported(source.trained, written, steps)
 
 
@@ -191,12 +207,24 @@ def _stages(
         yield f"{100 * changes.prune:g} % pruned", prune(module, changes.prune)
 
 
-def _int8(path: Path, content: bytes, logits: Tensor, original: Tensor | None, examples: Tensor) -> Written:
-    """Write a quantised network, whose logits differ from those that it is of; by how much is only said."""
-    found = RUNNABLE[path.suffix[1:]].run(content)(examples)
+def _int8(
+    path: Path,
+    content: bytes,
+    module: nn.Module,
+    logits: Tensor,
+    original: Tensor | None,
+    examples: Tensor,
+    told: Tensor | None,
+) -> Written:
+    """Write a quantised network, whose `logits` for `examples` differ from those that it is of; by how much is only
+    said, and on how many of the images `told` its largest logit is the same one."""
+    run = RUNNABLE[path.suffix[1:]].run(content)
+    found = run(examples)
     write_atomically(path, content)
     from_original = None if original is None else largest_difference(found, original)
-    return Written(path, len(content), largest_difference(found, logits), logits.abs().max().item(), from_original)
+    difference, largest = largest_difference(found, logits), logits.abs().max().item()
+    agrees = None if told is None else agreement(run, module, told)
+    return Written(path, len(content), difference, largest, from_original, agreement=agrees)
 
 
 def _on_a_microcontroller(file: Written, content: bytes) -> Written:

@@ -1,13 +1,15 @@
-"""Networks as ExecuTorch's .pte files in float32, for phones: the content of files, and files' content as functions.
+"""Networks as ExecuTorch's .pte files, for phones: the content of files, and files' content as functions.
 
-A file takes one image, [1, C, H, W], and gives logits [1, num_classes]. Its layers are XNNPACK's, which is what phones'
-CPUs run; the portable operators of ExecuTorch do what XNNPACK has none for.
+A file takes one image, [1, C, H, W], and gives logits [1, num_classes], both in float32. Its layers are XNNPACK's,
+which is what phones' CPUs run, in float32 or in int8; the portable operators of ExecuTorch do what XNNPACK has none
+for.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from importlib.util import find_spec
 from threading import Lock
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nas.exports.compress import quantized_by
 from nas.exports.formats import NOTHING, Logits, Metadata, NotInstalled, quietly, to_program
 from nas.exports.silence import silently
 
@@ -35,7 +38,41 @@ def pte_bytes(module: nn.Module, image_size: int, channels: int, metadata: Metad
     Raises ValueError without the package that it needs, and where that cannot convert the network.
     """
     check_installed()
-    program = to_program(module.eval(), image_size, channels, one_image=True)
+    return _lowered(to_program(_in_order(module), image_size, channels, one_image=True), metadata)
+
+
+def pte_int8_bytes(
+    module: nn.Module,
+    image_size: int,
+    channels: int,
+    calibration: Sequence[Tensor],
+    metadata: Metadata = NOTHING,
+) -> bytes:
+    """The same in int8, as XNNPACK computes: weights, with a scale for each channel, and activations.
+
+    These are scaled by what `calibration` shows: batches `[B, C, H, W]` of images normalised as in training. Raises
+    ValueError as `pte_bytes` does.
+    """
+    check_installed()
+    with quietly(), silently():
+        from executorch.backends.xnnpack.quantizer import xnnpack_quantizer as xnnpack
+
+        quantizer = xnnpack.XNNPACKQuantizer()
+        quantizer.set_global(xnnpack.get_symmetric_quantization_config(is_per_channel=True))
+    quantized = quantized_by(quantizer, to_program(_in_order(module), image_size, channels), calibration)
+    return _lowered(to_program(quantized, image_size, channels, one_image=True), metadata)
+
+
+def _in_order(module: nn.Module) -> nn.Module:
+    """A copy of `module`, in evaluation mode, with its weights channels first in memory: of what has been trained they
+    may be last, which ExecuTorch's layout of maps stumbles over."""
+    copy = deepcopy(module).eval()
+    copy.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return copy
+
+
+def _lowered(program: torch.export.ExportedProgram, metadata: Metadata) -> bytes:
+    """The content of the .pte file of a `program` for one image."""
     with quietly(), silently():
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
         from executorch.exir import to_edge_transform_and_lower

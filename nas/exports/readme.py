@@ -39,6 +39,7 @@ NEEDS = {
     "network.int8.onnx": "ONNX Runtime, NumPy and Pillow",
     "network.int8.pt2": "nas-toolkit",
     "network.pte": "nas-toolkit and ExecuTorch",
+    "network.int8.pte": "nas-toolkit and ExecuTorch",
     "network.tflite": "nas-toolkit and LiteRT",
 }
 """What must be installed where a file classifies a photograph as `_photograph` says; the order of the lines.

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nas.checks.schemas import METRICS_OF
+from nas.checks.noted import METRICS_OF
 from nas.data.batches import eval_batches
 from nas.data.images import RGB, Dataset, Images
+from nas.data.targets import CLASSIFICATION
 from nas.exports.compress import quantize
 from nas.exports.formats import NOTHING, PROGRAMS, Logits, Metadata, to_program
 from nas.exports.runnable import RUNNABLE
@@ -102,6 +103,25 @@ def calibration_batches(data: Dataset) -> list[Tensor]:
     """Training images as they are."""
     few = data.train.take(min(CALIBRATION, len(data.train)), seed=0)
     return [x.contiguous() for x, _ in eval_batches(few, data.mean, data.std, batch_size=BATCH)]
+
+
+COMPARED = 300  # validation images
+
+
+def comparable_images(data: Dataset | None) -> Tensor | None:
+    """Validation images `[n, C, H, W]` on which two files' largest logits are compared; None without classes."""
+    if data is None or data.kind != CLASSIFICATION:
+        return None
+    few = data.val.take(min(COMPARED, len(data.val)), seed=0)
+    return torch.cat([x for x, _ in eval_batches(few, data.mean, data.std, batch_size=BATCH)]).contiguous()
+
+
+def agreement(logits: Logits, module: nn.Module, images: Tensor) -> float:
+    """The share, 0..1, of `images` on which the largest of the `logits` of a file is that of `module`, too."""
+    with torch.no_grad():
+        exact = torch.cat([module.eval()(batch) for batch in torch.split(images, BATCH)])
+    found = torch.cat([logits(batch) for batch in torch.split(images, BATCH)])
+    return (found.argmax(1) == exact.argmax(1)).float().mean().item()
 
 
 def steps_table(steps: Sequence[ExportStep]) -> str:

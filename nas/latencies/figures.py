@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from searchspaces.kernels import Kernel, Part
+from searchspaces.kernels import KINDS, Kernel, Part
 
 Array = NDArray[np.float64]
 
@@ -24,53 +24,63 @@ HALVINGS = 4  # of the image's side, by which multiply-adds are told apart
 
 def of_part(part: Part) -> Array:
     """Of one row: the same number of figures for each."""
-    figures: list[float] = []
+    groups, figures = _grouped(part.kernels), list[float]()
     for group in GROUPS:
-        kernels = [kernel for kernel in part.kernels if kernel.kind == group]
-        figures += [_log_macs(kernels), _log_weights(kernels), len(kernels)]
-        figures += [sum(_is_uneven(kernel, block) for kernel in kernels) for block in BLOCKS]
+        if kernels := groups[group]:
+            figures += [_log_macs(kernels), _log_weights(kernels), len(kernels)]
+            figures += [len(_uneven(kernels, block)) for block in BLOCKS]
+        else:
+            figures += _NOTHING
     figures += [_log_macs(part.kernels), _log_weights(part.kernels), _log_moved(part.kernels)]
     figures += [math.log(part.side_in), math.log(part.side_out), math.log(part.c_in), math.log(part.c_out)]
-    figures += [max((kernel.size for kernel in part.kernels if kernel.kind != "pool"), default=0)]
+    figures += [max([kernel.size for kernel in part.kernels if kernel.kind != "pool"], default=0)]
     figures += [part.c_in % BLOCKS[0] > 0, part.c_out % BLOCKS[0] > 0]
     figures += [(part.c_in, part.side_in) == (part.c_out, part.side_out)]
-    return np.array([*figures, _pools(part.kernels), part.calls], dtype=float)
+    return np.array([*figures, len(groups["pool"]), part.calls], dtype=float)
 
 
 def of_network(parts: Sequence[Part]) -> Array:
     """Of a whole network of `parts`, for images as large as the first takes."""
     kernels = [kernel for part in parts for kernel in part.kernels]
-    macs = max(1, sum(kernel.macs for kernel in kernels))
-    figures: list[float] = []
+    macs = max(1, sum([kernel.macs for kernel in kernels]))
+    groups, figures = _grouped(kernels), list[float]()
     for group in GROUPS:
-        own = [kernel for kernel in kernels if kernel.kind == group]
+        own = groups[group]
         figures += [_share(own, macs), _log_weights(own), len(own)]
-        figures += [_share([kernel for kernel in own if _is_uneven(kernel, block)], macs) for block in BLOCKS]
+        figures += [_share(_uneven(own, block), macs) for block in BLOCKS]
     figures += [_log_macs(kernels), _log_weights(kernels), _log_moved(kernels)]
     sides = [parts[0].side_in / 2**halving for halving in range(HALVINGS)]
     figures += [_share([k for k in kernels if side / 2 < k.side_out <= side], macs) for side in sides]
-    return np.array([*figures, _pools(kernels), sum(part.calls for part in parts)], dtype=float)
+    return np.array([*figures, len(groups["pool"]), sum([part.calls for part in parts])], dtype=float)
 
 
-def _is_uneven(kernel: Kernel, block: int) -> bool:
-    return kernel.c_in % block > 0 or kernel.c_out % block > 0
+_NOTHING = [0.0] * (3 + len(BLOCKS))  # of a group without kernels
+
+
+def _grouped(kernels: Sequence[Kernel]) -> dict[str, list[Kernel]]:
+    """By their kinds."""
+    groups: dict[str, list[Kernel]] = {kind: [] for kind in KINDS}
+    for kernel in kernels:
+        groups[kernel.kind].append(kernel)
+    return groups
+
+
+def _uneven(kernels: Sequence[Kernel], block: int) -> list[Kernel]:
+    """Those whose channels, in or out, are no multiple of `block`."""
+    return [kernel for kernel in kernels if kernel.c_in % block or kernel.c_out % block]
 
 
 def _share(kernels: Sequence[Kernel], macs: int) -> float:
-    return sum(kernel.macs for kernel in kernels) / macs
+    return sum([kernel.macs for kernel in kernels]) / macs
 
 
 def _log_macs(kernels: Sequence[Kernel]) -> float:
-    return math.log1p(sum(kernel.macs for kernel in kernels))
+    return math.log1p(sum([kernel.macs for kernel in kernels]))
 
 
 def _log_weights(kernels: Sequence[Kernel]) -> float:
-    return math.log1p(sum(kernel.weights for kernel in kernels))
+    return math.log1p(sum([kernel.weights for kernel in kernels]))
 
 
 def _log_moved(kernels: Sequence[Kernel]) -> float:
-    return math.log1p(sum(kernel.moved for kernel in kernels))
-
-
-def _pools(kernels: Sequence[Kernel]) -> int:
-    return sum(kernel.kind == "pool" for kernel in kernels)
+    return math.log1p(sum([kernel.moved for kernel in kernels]))

@@ -61,7 +61,7 @@ class Smooth:
         self._process.condition(codes, left / self._deviation, codes[:0])
 
     def __call__(self, figures: Array) -> Array:
-        mean, _ = self._process.predict(self._codes(self._ridge.scaled(figures)))
+        mean = self._process.mean(self._codes(self._ridge.scaled(figures)))
         y: Array = self._ridge(figures) + self._deviation * mean
         return y
 

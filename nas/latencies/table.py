@@ -305,6 +305,8 @@ def read_once(file: str, sha256: str | None) -> LatencyTable:
 
     Raises ValueError where it cannot be read, or has another content.
     """
+    if not Path(file).is_file():
+        raise ValueError(f"the table of latencies {file} is gone: if it was moved, `nas resume` takes --latency-table")
     if sha256_of(Path(file)) != sha256:
         raise ValueError(f"{file} is not the table of latencies that the run began with: restore that")
     return LatencyTable.read(file)

@@ -243,6 +243,12 @@ class Budget:
             raise ValueError(f"--budget must be a positive time, not {self.seconds:g} s")
 
 
+def without_places(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration's JSON without where its files are and what computes: these may change while a run goes on."""
+    apart: dict[str, Any] = dict.fromkeys(("data_dir", "device", "table"))
+    return dict(values) | apart | {"measuring": values["measuring"] | {"table": None}}
+
+
 def differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
     """What changed between two configurations, one `name: old -> new` each."""
     found = []

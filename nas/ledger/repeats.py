@@ -15,7 +15,7 @@ from typing import Any
 
 from nas.checks.limits import SEEDS
 from nas.files import CONFIG, is_taken
-from nas.ledger.config import Config
+from nas.ledger.config import Config, without_places
 from nas.ledger.run import Run, TrialRow, best_of
 
 LIMIT = 1e100  # of a value that has a mean with others
@@ -65,7 +65,7 @@ def name_of(run: Run) -> str:
 
 def without_seed(config: Config) -> dict[str, Any]:
     """What searches of one set have alike."""
-    return config.to_dict() | {"seed": 0, "device": "", "data_dir": "", "table": ""}
+    return without_places(config.to_dict()) | {"seed": 0}
 
 
 def check_alike(runs: Sequence[Run]) -> None:

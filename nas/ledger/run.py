@@ -30,7 +30,7 @@ import nas
 from nas.checks import schema, schemas
 from nas.checks.costs import OF_LAYERS, in_order
 from nas.files import BEGINNING, CONFIG, EXPERIENCE, JOURNAL, is_left_behind, write_atomically, write_new
-from nas.ledger.config import Budget, Config, differences
+from nas.ledger.config import Budget, Config, differences, without_places
 from nas.ledger.database import has_secret, named, opened, public, without_secrets
 from nas.ledger.identity import Identity, find_study
 from nas.ledger.journal import Damaged, Journal, lock_of, sole_writer
@@ -45,8 +45,6 @@ from searchspaces import Arch, Space
 RUN = "run"  # a study's attribute: the id of the run that it is the ledger of
 TOLD_FROM_OUTSIDE = "told from outside, not trained by the recipe"
 _BEGAN = "config"  # likewise: the configuration with which it was driven first
-
-_MAY_CHANGE = ("data_dir", "device", "table")  # of a configuration: where things are, what computes
 
 
 @dataclass(frozen=True)
@@ -240,7 +238,7 @@ class Run:
         """What differs from the configuration that it `began` with, as the ledger has that."""
         values = schema.checked(self.path / JOURNAL, schemas.CONFIG, began)
         before = Config.from_dict(values).to_dict()  # with the defaults of what came later
-        return differences(before, self.config.to_dict() | {where: before[where] for where in _MAY_CHANGE})
+        return differences(without_places(before), without_places(self.config.to_dict()))
 
     def _bring_up_to_date(self, study: optuna.Study) -> None:
         """Have the `config.json` of an older version name its study, so that it can be moved, and no password."""

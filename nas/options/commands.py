@@ -26,6 +26,7 @@ from nas.options.groups import (
     GoalOptions,
     InitOptions,
     JudgingOptions,
+    LatencyTable,
     MachineOptions,
     MeasuringOptions,
     Network,
@@ -161,6 +162,7 @@ class GoingOnOptions(PrintOptions):
     data: DataAgain = None
     data_dir: DataDir = None
     table: Table = None
+    latency_table: LatencyTable = None
     trust_commands: TrustCommands = False
 
 
@@ -326,7 +328,7 @@ class ExportOptions(DataOptions, ThreadOptions, OutputOptions):
         str | None,
         Option(
             MAYBE_LINE,
-            "Also in int8: static (by training images), or dynamic (linear layers alone).",
+            "Also in int8 (onnx, pt2, pte): static (by training images), or dynamic (linear layers alone, pt2).",
             panels.CHANGES,
         ),
     ] = None

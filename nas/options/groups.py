@@ -48,7 +48,8 @@ from nas.checks.limits import (
     Optional,
     Word,
 )
-from nas.checks.schemas import ALPHA, METRICS, METRICS_OF, POLICIES, RUNTIMES, TASKS
+from nas.checks.noted import METRICS, METRICS_OF
+from nas.checks.schemas import ALPHA, POLICIES, RUNTIMES, TASKS
 from nas.options import names, panels
 from nas.options.option import Option, Options
 from nas.text.settings import by_name, parse_settings
@@ -115,6 +116,10 @@ Table = Annotated[
         "The table: NAS-Bench-201's or NAS-Bench-Macro's file, or a CSV.",
         panels.SEARCHING,
     ),
+]
+LatencyTable = Annotated[
+    Path | str | None,
+    Option(MAYBE_PLACE, "The table of a device, by `nas latency-table`: latency is predicted.", panels.MEASURING),
 ]
 StrategyName = Annotated[
     str,
@@ -386,10 +391,7 @@ class MeasuringOptions(ColumnOptions):
             panels.MEASURING,
         ),
     ] = 1
-    latency_table: Annotated[
-        Path | str | None,
-        Option(MAYBE_PLACE, "The table of a device, by `nas latency-table`: latency is predicted.", panels.MEASURING),
-    ] = None
+    latency_table: LatencyTable = None
 
 
 # ------------------------------------------------------------------- the images

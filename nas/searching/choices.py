@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas import data
 from nas.checks.costs import COSTS, Figures, check_cost, in_order, kind_of
-from nas.checks.schemas import METRICS_OF
+from nas.checks.noted import METRICS_OF
 from nas.data import short_name
 from nas.data.images import RGB, Dataset
 from nas.data.source import DataSource
@@ -450,8 +449,8 @@ def choose_costs(asked: ColumnOptions) -> tuple[str, ...]:
 
 def choose_measuring(asked: MeasuringOptions) -> Measuring:
     """How costs are measured. Raises ValueError for commands that are none, and for what disagrees."""
-    commands = {names: CostCommand.parse(f"{names}={text}") for names, text in (asked.cost_commands or {}).items()}
-    told = [name for command in commands.values() for name in command.costs]
+    commands = [CostCommand.of(names, template) for names, template in (asked.cost_commands or {}).items()]
+    told = [name for command in commands for name in command.costs]
     for name in told:
         if told.count(name) > 1:
             raise ValueError(f"--cost-command tells {name} twice: leave out one of them")
@@ -470,7 +469,7 @@ def choose_measuring(asked: MeasuringOptions) -> Measuring:
     sha256 = None if table is None else sha256_of(table)
     read = None if sha256 is None else read_once(str(table), sha256)
     return Measuring(
-        {",".join(command.costs): command.template for command in commands.values()},
+        {command.names: command.template for command in commands},
         number(asked.cost_timeout),
         workers=asked.cost_workers,
         runtime=asked.latency_runtime,
@@ -517,24 +516,25 @@ def _bent(objectives: str | None, reward: Reward) -> tuple[str, ...]:
     return (REWARD if reward.targets else first, *costs)
 
 
-def check_costs(config: Config, dataset: Dataset, cluster: Cluster | None, output: Output) -> None:
+def check_costs(config: Config, dataset: Dataset, cluster: Cluster | None, output: Output) -> float:
     """Say what is to be said of the costs that a search asks for, before it begins.
 
-    That is where few networks meet a limit or a target, and what commands tell of a first network. Raises ValueError
-    where no network is within a limit, and where a cost cannot be measured.
+    That is where few networks meet a limit or a target, and what commands tell of a first network. Returns the seconds
+    that these took for it, 0 without commands. Raises ValueError where no network is within a limit, and where a cost
+    cannot be measured.
     """
     check_latency(config, cluster)
     for line in check_reach(config, dataset.num_classes, config.recipe.size_on(dataset), dataset.channels):
         output.say(line)
     with gauge_of(config, dataset, output.say) as gauge:
         if gauge is None or not config.measuring.commands:
-            return
-        began = time.monotonic()
+            return 0.0
         with output.busy("measuring a first network on the device"):
-            found = gauge.check()
+            found, seconds = gauge.check()
         said = ", ".join(f"{kind_of(name).title} {kind_of(name).format(found[name])}" for name in in_order(found))
-        took = format_seconds(time.monotonic() - began)
+        took = format_seconds(seconds)
         output.say(f"device    {said} of a very small network, in {took}; so each is measured before it is trained")
+        return seconds
 
 
 def _sized(
@@ -576,6 +576,16 @@ def with_table_at(file: Path, config: Config) -> Config:
     if config.table is None:
         raise ValueError("this run trains its networks: leave out --table")
     return replace(config, table=str(file.expanduser().resolve()))
+
+
+def with_latency_table_at(file: Path, config: Config) -> Config:
+    """`config` with its table of latencies moved to `file`. Raises ValueError where it has none, or that is another."""
+    measuring, file = config.measuring, file.expanduser().resolve()
+    if measuring.table is None:
+        raise ValueError("this run has no table of latencies that could have moved: leave out --latency-table")
+    if sha256_of(file) != measuring.table_sha256:
+        raise ValueError(f"{file} is not the table of latencies that the run began with: give that")
+    return replace(config, measuring=replace(measuring, table=str(file)))
 
 
 def _check_evaluator(asked: StrategyOptions) -> None:

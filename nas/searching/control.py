@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from nas.files import is_taken
 from nas.ledger import beside
-from nas.ledger.config import Config, differences
+from nas.ledger.config import Config, differences, without_places
 from nas.ledger.run import Run, TrialRow
 from nas.statistics.differences import Interval
 from nas.text.columns import table
@@ -99,7 +99,7 @@ def is_control(control: Config, search: Config) -> bool:
     if control.strategy != RANDOM or search.strategy == RANDOM:
         return False
     apart = {"strategy": "", "strategy_settings": {}, "seed": 0, "final": None, **_WITHOUT}
-    first, second = (config.to_dict() | apart for config in (search, control))
+    first, second = (without_places(config.to_dict()) | apart for config in (search, control))
     return not differences(first, second)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cached_property
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from nas.data.images import Dataset
-from nas.devices.command import CostCommand, Unmeasured
+from nas.devices.command import Unmeasured
 from nas.devices.measuring import Measuring
 from nas.devices.remote import RemoteDevice
 from nas.devices.slots import Measurement, Slots
@@ -42,10 +43,7 @@ class Gauge:
         self._table = _table_of(measuring, space, shape)
         self._known: dict[str, Measurement] = {}  # by the network's text: a comparison has several seeds of each
         self._open = ExitStack()
-        self._commands = [
-            CostCommand.parse(f"{names}={command}", measuring.timeout, measuring.attempts)
-            for names, command in measuring.commands.items()
-        ]
+        self._commands = measuring.cost_commands
         self.workers = (workers or measuring.workers) if self._commands else 1
 
     def __enter__(self) -> Self:
@@ -78,12 +76,14 @@ class Gauge:
         """Seconds in which nothing could be measured that was to be, since devices were gone."""
         return self._slots.waited if self._commands else 0.0
 
-    def check(self) -> dict[str, float]:
-        """The costs of the smallest network. Raises Unmeasured where a command does not tell them: it never will.
+    def check(self) -> tuple[dict[str, float], float]:
+        """The costs of the smallest network, and the seconds that its commands took.
 
-        It is measured as often as there are workers, by each of them.
+        It is measured as often as there are workers, by each of them. Raises Unmeasured where a command does not tell
+        them: it never will.
         """
-        return self._slots.check()
+        slots, began = self._slots, time.monotonic()
+        return slots.check(), time.monotonic() - began
 
     @cached_property
     def _slots(self) -> Slots:

@@ -97,10 +97,11 @@ def has_width(space: Space) -> bool:
 
 def announce(
     config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, folder: Path, experience: Experience,
-    output: Output, control: bool = False,
+    output: Output, control: bool = False, measuring: float = 0.0,
 ) -> float:  # fmt: skip
     """Say what the search will do, before it does: the space, the proxy, how long, where the results go.
 
+    `measuring` are the seconds that the commands which measure costs take for a network, as far as that is known.
     Returns how many seconds it took to find out how long, which are part of the budget.
     """
     space, recipe = config.space, config.recipe
@@ -137,7 +138,7 @@ def announce(
     for number, words in enumerate(_before(config, experience)):
         output.say(f"{'' if number else 'earlier':10s}{words}")
     began = time.monotonic()
-    expected, seconds = _expected_time(config, budget, dataset, cluster, output)
+    expected, seconds = _expected_time(config, budget, dataset, cluster, output, measuring)
     output.say(f"time      {expected}")
     if config.final is not None:
         output.say(f"final     {_what_follows(config.final, config, seconds)}")
@@ -253,9 +254,9 @@ def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
 
 
 def _expected_time(
-    config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, output: Output
+    config: Config, budget: Budget, dataset: Dataset, cluster: Cluster | None, output: Output, measuring: float = 0.0
 ) -> tuple[str, float | None]:
-    """How long a trial takes, timed here, and what that makes of the budget; and its seconds, where they are known."""
+    """How long a trial takes, timed here, and what that makes of the budget; and its training's seconds, if known."""
     if config.table is not None:
         ends = [f"{budget.trials} trials"] if budget.trials is not None else []
         ends += [f"at most {format_seconds(budget.seconds)}"] if budget.seconds is not None else []
@@ -275,16 +276,17 @@ def _expected_time(
     _check_fits(seconds, config, budget)
     where = place(config.device, cluster)
     left = None if budget.seconds is None else max(0.0, budget.seconds - allowance.spent)
-    speeds = _at_once(cluster)
-    if left is not None and (budget.trials is None or budget.trials * seconds / max(speeds) > left):
-        counts = dict.fromkeys(f"{max(1, int(left * speed / seconds)):,}" for speed in sorted(speeds))
+    paces = _paces(seconds, measuring, config.measuring.workers, cluster)
+    if left is not None and (budget.trials is None or budget.trials * min(paces) > left):
+        counts = dict.fromkeys(f"{max(1, int(left / pace)):,}" for pace in paces)
         extent = f"about {' to '.join(counts)} trials in {_left_of(budget, left)}"
     else:
         assert budget.trials is not None
         about = "about" if config.pruner == NO_PRUNER else "at most"
-        times = dict.fromkeys(format_about(budget.trials * seconds / speed) for speed in sorted(speeds, reverse=True))
+        times = dict.fromkeys(format_about(budget.trials * pace) for pace in reversed(paces))
         extent = f"{budget.trials} trials in {about} {' to '.join(times)}"
-    said = f"about {format_seconds(seconds)} a trial on {where}: {extent}{_unknown(cluster)}{estimate.basis}"
+    before = f", after {format_seconds(measuring)} or more for its costs" if measuring else ""
+    said = f"about {format_seconds(seconds)} a trial on {where}{before}: {extent}{_unknown(cluster)}{estimate.basis}"
     return said, seconds
 
 
@@ -303,6 +305,16 @@ def _what_follows(final: Final, config: Config, seconds: float | None) -> str:
         f"end by recipe {final.preset}, however long that takes{takes}, and tested once\n"
         f"          {final.preset}: {recipe_line(recipe)}"
     )
+
+
+def _paces(seconds: float, measuring: float, workers: int, cluster: Cluster | None) -> list[float]:
+    """Seconds from one trial's end to the next one's, where a training takes `seconds`: the most and the least.
+
+    One network after the other is measured, then trained; with several at once, in either, one waits for the other.
+    """
+    if cluster is None and workers == 1:
+        return [seconds + measuring]
+    return [max(seconds / speed, measuring / workers) for speed in sorted(_at_once(cluster))]
 
 
 def _at_once(cluster: Cluster | None) -> set[float]:

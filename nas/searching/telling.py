@@ -9,7 +9,7 @@ from typing import Any
 
 from nas.checks.costs import Figures
 from nas.checks.limits import NATURAL, SHARE, Checks, Text, quoted
-from nas.checks.schemas import ANY_NUMBER, SCORE, TIME
+from nas.checks.noted import ANY_NUMBER, SCORE, TIME
 from nas.ledger.config import Config
 from nas.reward import ACCURACY, LOSS
 from nas.training.trial import State, TrialResult

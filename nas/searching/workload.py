@@ -47,7 +47,8 @@ class SearchWorkload(Workload):
             if (longer := ranking.complete(run)) is not None:
                 yield Next(longer, longer.budget, ranking.announced(run, longer))
         if (random := control.complete(run)) is not None:
-            random.config = dataclasses.replace(random.config, table=run.config.table)  # which may have moved
+            now = run.config  # whose tables may have moved
+            random.config = dataclasses.replace(random.config, table=now.table, measuring=now.measuring)
             if run.config.strategy == OUTSIDE:  # whose budget was what other programs made of it
                 budget = Budget(trials=max(1, counted_in(run)))
             yield Next(random, budget, f"now random search with an equal budget, as {random.name}")

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nas.checks.class_weights import BALANCED as BALANCED_WEIGHTS
 from nas.checks.class_weights import EQUAL
-from nas.checks.schemas import METRICS_OF
+from nas.checks.noted import METRICS_OF
 from nas.data.images import Dataset
 from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, THRESHOLD
 from nas.training.figures import r2, spearman

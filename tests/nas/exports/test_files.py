@@ -152,7 +152,9 @@ def test_pruning_takes_the_smallest_of_the_whole_network(small: nn.Module) -> No
         (Changes(quantize="int4"), ["pt2"], "dynamic or static"),
         (Changes(prune=1.0), ["pt2"], "below 1"),
         (Changes(quantize="dynamic"), ["onnx"], "no ONNX form"),
-        (Changes(quantize="dynamic"), ["standalone"], "add onnx or pt2"),
+        (Changes(quantize="dynamic"), ["standalone"], "add onnx, pt2 or pte to --to"),
+        (Changes(quantize="dynamic"), ["tflite"], "network.tflite is int8 without it"),
+        (Changes(quantize="dynamic"), ["pt2", "pte"], "no pte form"),
         (Changes(fold_bn=True), ["state_dict"], "add standalone"),
     ],
 )

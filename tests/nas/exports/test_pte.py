@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas.data import Dataset
 from nas.data.preprocessing import Preprocessing
 from nas.data.task import Task
 from nas.devices.command import CostCommand
@@ -17,12 +18,15 @@ from nas.exports.classifier import Classifier
 from nas.exports.files import check_same, example_images, export
 from nas.exports.job import Changes, run
 from nas.exports.measured import files_for
-from nas.exports.pte import pte_bytes, pte_metadata, run_pte
+from nas.exports.pte import pte_bytes, pte_int8_bytes, pte_metadata, run_pte
 from nas.exports.readme import README
+from nas.exports.steps import agreement, calibration_batches
 from nas.exports.target import Source
 from nas.network import Designed
+from nas.training.recipe import Recipe
+from nas.training.train import train
 from searchspaces import SPACES, get_space
-from searchspaces.layers import conv, head, mbconv, network
+from searchspaces.layers import conv, head, mbconv, network, pad_channels, relu, residual
 from searchspaces.modules import SqueezeExcite
 
 TASK = Task(("a", "b", "c", "ä"), Preprocessing(16, (0.5, 0.4, 0.3), (0.2, 0.2, 0.2)), "folder:trees")
@@ -54,6 +58,41 @@ def test_it_gives_the_logits_of_the_network_and_says_what_it_is_for(small: nn.Mo
     classifier = Classifier.load(str(tmp_path / "network.pte"))
     assert classifier.task == TASK
     assert torch.equal(classifier.logits(images), found)
+
+
+@pytest.fixture(scope="module")
+def trained(tiny: Dataset) -> nn.Module:
+    pytest.importorskip("executorch", reason=WITHOUT)
+    torch.manual_seed(0)
+    padded = residual(conv(32, 3, 2), shortcut=pad_channels(32, 2), act=relu)
+    module = network(conv(16, 3), mbconv(16, expand=3, se=0.25), padded, conv(32, 3), head(4))
+    for _ in train(module, tiny, Recipe(epochs=4, batch_size=20), seed=0):
+        pass
+    return module.eval()
+
+
+def test_in_int8_it_gives_nearly_the_logits_of_the_network(trained: nn.Module, tiny: Dataset) -> None:
+    batches = calibration_batches(tiny)
+    float32, int8 = pte_bytes(trained, 16, 3), pte_int8_bytes(trained, 16, 3, batches, TASK.metadata())
+    found, exact = run_pte(int8)(batches[0]), logits(trained, batches[0])
+    assert found.shape == exact.shape and found.dtype == torch.float32
+    assert 0 < (found - exact).abs().max() < exact.abs().max() / 10
+    assert agreement(run_pte(int8), trained, batches[0]) > 0.95
+    assert b"XnnpackBackend" in int8 and len(int8) < len(float32) / 1.5
+    assert Task.from_metadata(pte_metadata(int8)) == TASK
+
+
+def test_an_export_writes_it_in_int8_as_the_other_formats(trained: nn.Module, tiny: Dataset, tmp_path: Path) -> None:
+    source = Source(Designed("resnet8"), trained, (4, 16), None)
+    done = run(tmp_path, ["pt2", "pte"], source, Changes(quantize="static"), tiny, None, lambda _: None)
+    names = ["network.pte", "network.pt2", "network.int8.pt2", "network.int8.pte"]
+    assert [file.path.name for file in done.files] == [*names, README]
+    assert [step.name for step in done.steps] == ["float32", "int8, static", "int8, pte"]
+    exact, int8 = done.files[0], done.files[3]
+    assert exact.agreement is None and int8.agreement is not None and int8.agreement > 0.9
+    assert int8.difference is not None and int8.difference > 0 and int8.bytes < exact.bytes
+    alone = run(tmp_path / "alone", ["pte"], source, Changes(quantize="static"), tiny, None, lambda _: None)
+    assert [step.name for step in alone.steps] == ["float32", "int8, pte"]
 
 
 def test_channels_last_in_memory_are_the_same_images(small: nn.Module) -> None:
@@ -144,6 +183,8 @@ def test_without_executorch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("nas.exports.pte.find_spec", lambda _: None)
     with pytest.raises(ValueError, match=r"the extra `pte`: pip install executorch"):
         Changes().check(["pte"])
+    with pytest.raises(ValueError, match="the extra `pte`"):
+        pte_int8_bytes(nn.Flatten(), 16, 3, [])
     with pytest.raises(ValueError, match="the extra `pte`"):
         pte_bytes(nn.Flatten(), 16, 3)
     with pytest.raises(ValueError, match="the extra `pte`"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from nas.ledger.experience import EarlierRun, Experience, Result, choices_of
 from nas.options.commands import SearchOptions
 from nas.reward import Reward
 from nas.searching.choices import read_experience
-from nas.searching.plan import _before, fit_width, typical_macs
+from nas.searching.plan import _before, _paces, fit_width, typical_macs
 from searchspaces import Mnas, NASBench201, Space
 
 
@@ -71,3 +73,20 @@ def test_a_strategy_learns_from_losses_where_few_images_judge(config: Config) ->
         {"validation": few, "table": "table.csv"},
     ):
         assert not dataclasses.replace(config, **other).learns_from_losses  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("measuring", "workers", "at_once", "paces"),
+    [
+        (0.0, 1, None, [8.0]),
+        (3.0, 1, None, [11.0]),  # one after the other
+        (3.0, 4, None, [8.0]),  # measured while others are trained
+        (60.0, 4, None, [15.0]),
+        (3.0, 1, (4, 2), [4.0, 3.0]),
+    ],
+)
+def test_how_soon_one_trial_follows_another(
+    measuring: float, workers: int, at_once: tuple[int, int] | None, paces: list[float]
+) -> None:
+    cluster: Any = None if at_once is None else SimpleNamespace(at_once=at_once[0], shared=at_once[1])
+    assert _paces(8.0, measuring, workers, cluster) == paces

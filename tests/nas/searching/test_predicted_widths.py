@@ -17,11 +17,13 @@ from nas.files import sha256_of
 from nas.latencies.measuring import jobs_of, measure_all
 from nas.latencies.table import Images, LatencyTable, Target, read_once
 from nas.ledger.config import Budget, Config
+from nas.ledger.repeats import without_seed
 from nas.ledger.run import Run
 from nas.network import Found
 from nas.options.commands import SearchOptions
 from nas.reward import Reward
 from nas.searching import choices, plan
+from nas.searching.control import is_control
 from nas.searching.gauge import gauge_of
 from nas.searching.loop import Search
 from nas.searching.progress import Silent
@@ -124,8 +126,31 @@ def test_who_looks_at_a_run_needs_no_table(drive: Drive, file: Path, tmp_path: P
     assert again.rows() == run.rows() and again.network(again.best_row()) == network
     assert shapes(again.network(best)) == shapes(network) and again.network(best).name == network.name
     unseen = tuple(len(choice.options) - 1 for choice in space.choices)
-    with pytest.raises(ValueError, match=r"cannot read .*t\.json"):
+    with pytest.raises(ValueError, match=r"t\.json is gone: if it was moved, `nas resume` takes --latency-table"):
         again.config.space.build(unseen)
+
+
+def test_a_table_that_was_moved_is_found_by_its_content(drive: Drive, file: Path, tmp_path: Path) -> None:
+    copy, moved, other = tmp_path / "t.json", tmp_path / "moved.json", tmp_path / "other.json"
+    copy.write_bytes(file.read_bytes())
+    run = drive(config_by(copy, space_within(max_macs=300_000, max_latency=LIMIT)), 2)
+    copy.rename(moved)
+    read_once.cache_clear()
+    other.write_bytes(file.read_bytes() + b" ")
+    again = Run.open(run.path)
+    with pytest.raises(ValueError, match=r"other\.json is not the table of latencies that the run began with"):
+        choices.with_latency_table_at(other, again.config)
+    with pytest.raises(ValueError, match="no table of latencies that could have moved: leave out --latency-table"):
+        choices.with_latency_table_at(
+            moved, dataclasses.replace(again.config, space=space_within(max_macs=300_000), measuring=Measuring())
+        )
+    again.config = choices.with_latency_table_at(moved, again.config)
+    with again.driving() as study:  # which refuses a run whose configuration is another one
+        assert len(study.trials) >= 2
+    assert is_control(dataclasses.replace(run.config, strategy="random"), again.config)
+    assert without_seed(again.config) == without_seed(run.config)
+    unseen = tuple(len(choice.options) - 1 for choice in again.config.space.choices)
+    assert again.config.space.build(unseen)
 
 
 def test_it_goes_on_exactly(drive: Drive, file: Path) -> None:

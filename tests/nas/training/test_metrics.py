@@ -12,7 +12,7 @@ import torch
 
 import nas
 from nas.checks.class_weights import ClassWeights
-from nas.checks.schemas import METRICS
+from nas.checks.noted import METRICS
 from nas.data.images import Dataset, Images
 from nas.final.mistakes import draw_worst, worst
 from nas.training.evaluation import judged
