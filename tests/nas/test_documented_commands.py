@@ -36,6 +36,7 @@ LESS = {
     "nas scale": "--no-time",
     "nas scale --search": "--seeds 1 --triples 1 --subset 20 --batch-size 10",
     "nas proxy-study --space": "--networks 3 --full 100 --cuts 20,50 --short 20,20@16 --seeds 1 --batch-size 10",
+    "nas proxy-study --init": "--networks 3 --full 100 --cuts 20,50 --short 20,20+init --seeds 1 --batch-size 10",
     "nas latency-table": "--rows 12 --networks 8 --image-size 16 --max-macs 200k",
     "nas resume": "--trials 4",
     "nas resume resnet8-trained": "",
