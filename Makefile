@@ -41,7 +41,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.runs: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) -e .
+	$(PIP) -e '.[ray]'
 	touch $@
 
 $(VENV)/.tests: $(VENV)/bin/python pyproject.toml constraints.txt
