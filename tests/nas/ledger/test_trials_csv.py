@@ -58,7 +58,7 @@ def test_every_figure_and_choice_has_a_column_and_survives_quoting(awkward: Run)
     trials = awkward.study.get_trials(deepcopy=False)
     first, second, third = read(trials_csv(awkward.config.space, trials, rows))
     assert {"number", "state", "id", "architecture", "accuracy", "reward", "macs", "params", "activations", "latency",
-            "seconds", "reason", "duplicate_of", "score", "metric", "loss", "seed", "stem.op",
+            "seconds", "reason", "duplicate_of", "told", "score", "metric", "loss", "seed", "stem.op",
             "choice.seed"} == first.keys()  # fmt: skip
     options = awkward.config.space.options(rows[0].arch)
     assert first["stem.op"] == options["stem.op"] and first["choice.seed"] == str(options["seed"])
