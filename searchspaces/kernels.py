@@ -86,7 +86,7 @@ def followed_outline(build: Callable[[], nn.Module], channels: int, side: int) -
         with evaluating(real):
             out = ran_outlined(module, channels, side, counter)
         return seen.part(channels, side, out), cost_of_parts(parts, counter)
-    except (ValueError, RuntimeError, TypeError, AttributeError, IndexError):
+    except (ValueError, ArithmeticError, RuntimeError, TypeError, AttributeError, IndexError):
         return None
 
 

@@ -147,6 +147,13 @@ class Outlined(nn.Module):
     _modules: dict[str, Any] = {}  # noqa: RUF012
     given: tuple[Any, ...]  # to the function, after the map
 
+    def _take(self, weight: tuple[int, ...], bias: tuple[int, ...] | None, *others: Any) -> None:
+        """Parameters of these shapes, which the function is given before `others`."""
+        dtype = torch.get_default_dtype()
+        own = {"weight": Outline(weight, dtype), "bias": None if bias is None else Outline(bias, dtype)}
+        attributes = self.__dict__  # past `nn.Module.__setattr__`, which looks what kind each is
+        attributes["_parameters"], attributes["given"] = own, (*own.values(), *others)
+
     def __call__(self, x: _Map) -> Any:
         raise NotImplementedError
 
@@ -157,9 +164,7 @@ class _Conv2d(Outlined):
         bias: bool = True,
     ) -> None:  # fmt: skip
         size = (kernel, kernel) if isinstance(kernel, int) else tuple(kernel)
-        weight, shift = _weight(c, c_in // groups, *size), _weight(c) if bias else None
-        self.__dict__ |= {"_parameters": {"weight": weight, "bias": shift}}
-        self.__dict__ |= {"given": (weight, shift, stride, padding, dilation, groups)}
+        self._take((c, c_in // groups, *size), (c,) if bias else None, stride, padding, dilation, groups)
 
     def __call__(self, x: _Map) -> Any:
         return x.run(F.conv2d, (x, *self.given))
@@ -167,18 +172,17 @@ class _Conv2d(Outlined):
 
 class _BatchNorm2d(Outlined):
     def __init__(self, c: int) -> None:
-        one = _weight(c)
-        self.__dict__ |= {"_parameters": {"weight": one, "bias": _weight(c)}, "given": (one,) * 4}
+        self._take((c,), (c,))
 
     def __call__(self, x: _Map) -> Any:
-        x.dim()
+        if x.dim() != 4:
+            raise ValueError("a batch norm of maps is given none")
         return x.run(F.batch_norm, (x, *self.given))
 
 
 class _Linear(Outlined):
     def __init__(self, c_in: int, c: int, bias: bool = True) -> None:
-        weight, shift = _weight(c, c_in), _weight(c) if bias else None
-        self.__dict__ |= {"_parameters": {"weight": weight, "bias": shift}, "given": (weight, shift)}
+        self._take((c, c_in), (c,) if bias else None)
 
     def __call__(self, x: _Map) -> Any:
         return x.run(F.linear, (x, *self.given))
@@ -214,10 +218,6 @@ class _Identity(Outlined):
 
     def __call__(self, x: _Map) -> Any:
         return x
-
-
-def _weight(*shape: int) -> Outline:
-    return Outline(shape, torch.get_default_dtype())
 
 
 _OUTLINES: Mapping[Any, Any] = {

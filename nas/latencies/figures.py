@@ -24,63 +24,51 @@ HALVINGS = 4  # of the image's side, by which multiply-adds are told apart
 
 def of_part(part: Part) -> Array:
     """Of one row: the same number of figures for each."""
-    groups, figures = _grouped(part.kernels), list[float]()
+    groups, whole = _summed(part.kernels, by_macs=False)
+    figures: list[float] = []
     for group in GROUPS:
-        if kernels := groups[group]:
-            figures += [_log_macs(kernels), _log_weights(kernels), len(kernels)]
-            figures += [len(_uneven(kernels, block)) for block in BLOCKS]
-        else:
-            figures += _NOTHING
-    figures += [_log_macs(part.kernels), _log_weights(part.kernels), _log_moved(part.kernels)]
+        macs, weights, *counts = groups[group]
+        figures += [math.log1p(macs), math.log1p(weights), *counts]
+    figures += whole
     figures += [math.log(part.side_in), math.log(part.side_out), math.log(part.c_in), math.log(part.c_out)]
     figures += [max([kernel.size for kernel in part.kernels if kernel.kind != "pool"], default=0)]
     figures += [part.c_in % BLOCKS[0] > 0, part.c_out % BLOCKS[0] > 0]
     figures += [(part.c_in, part.side_in) == (part.c_out, part.side_out)]
-    return np.array([*figures, len(groups["pool"]), part.calls], dtype=float)
+    return np.array([*figures, groups["pool"][2], part.calls], dtype=float)
 
 
 def of_network(parts: Sequence[Part]) -> Array:
     """Of a whole network of `parts`, for images as large as the first takes."""
     kernels = [kernel for part in parts for kernel in part.kernels]
-    macs = max(1, sum([kernel.macs for kernel in kernels]))
-    groups, figures = _grouped(kernels), list[float]()
+    groups, whole = _summed(kernels, by_macs=True)
+    total = max(1, sum([kernel.macs for kernel in kernels]))
+    figures: list[float] = []
     for group in GROUPS:
-        own = groups[group]
-        figures += [_share(own, macs), _log_weights(own), len(own)]
-        figures += [_share(_uneven(own, block), macs) for block in BLOCKS]
-    figures += [_log_macs(kernels), _log_weights(kernels), _log_moved(kernels)]
+        macs, weights, count, *uneven = groups[group]
+        figures += [macs / total, math.log1p(weights), count, *[share / total for share in uneven]]
+    figures += whole
     sides = [parts[0].side_in / 2**halving for halving in range(HALVINGS)]
-    figures += [_share([k for k in kernels if side / 2 < k.side_out <= side], macs) for side in sides]
-    return np.array([*figures, len(groups["pool"]), sum([part.calls for part in parts])], dtype=float)
+    figures += [sum([k.macs for k in kernels if side / 2 < k.side_out <= side]) / total for side in sides]
+    return np.array([*figures, groups["pool"][2], sum([part.calls for part in parts])], dtype=float)
 
 
-_NOTHING = [0.0] * (3 + len(BLOCKS))  # of a group without kernels
+def _summed(kernels: Sequence[Kernel], by_macs: bool) -> tuple[dict[str, list[int]], list[float]]:
+    """Of each kind of kernel: multiply-adds, weights, how many, and how many of them are uneven by each of `BLOCKS`.
 
-
-def _grouped(kernels: Sequence[Kernel]) -> dict[str, list[Kernel]]:
-    """By their kinds."""
-    groups: dict[str, list[Kernel]] = {kind: [] for kind in KINDS}
-    for kernel in kernels:
-        groups[kernel.kind].append(kernel)
-    return groups
-
-
-def _uneven(kernels: Sequence[Kernel], block: int) -> list[Kernel]:
-    """Those whose channels, in or out, are no multiple of `block`."""
-    return [kernel for kernel in kernels if kernel.c_in % block or kernel.c_out % block]
-
-
-def _share(kernels: Sequence[Kernel], macs: int) -> float:
-    return sum([kernel.macs for kernel in kernels]) / macs
-
-
-def _log_macs(kernels: Sequence[Kernel]) -> float:
-    return math.log1p(sum([kernel.macs for kernel in kernels]))
-
-
-def _log_weights(kernels: Sequence[Kernel]) -> float:
-    return math.log1p(sum([kernel.weights for kernel in kernels]))
-
-
-def _log_moved(kernels: Sequence[Kernel]) -> float:
-    return math.log1p(sum([kernel.moved for kernel in kernels]))
+    `by_macs`: of these, which have channels that are no multiple of a block, the multiply-adds. And of all kernels the
+    logarithms of multiply-adds, weights and numbers moved. In one pass, since thousands of rows are asked for.
+    """
+    groups = {kind: [0] * (3 + len(BLOCKS)) for kind in KINDS}
+    all_macs = all_weights = all_moved = 0
+    for kind, _, c_in, c_out, side_in, side_out, weights, macs in kernels:
+        own = groups[kind]
+        own[0] += macs
+        own[1] += weights
+        own[2] += 1
+        for number, block in enumerate(BLOCKS, 3):
+            if c_in % block or c_out % block:
+                own[number] += macs if by_macs else 1
+        all_macs += macs
+        all_weights += weights
+        all_moved += c_in * side_in**2 + c_out * side_out**2
+    return groups, [math.log1p(all_macs), math.log1p(all_weights), math.log1p(all_moved)]

@@ -92,8 +92,18 @@ def test_what_else_a_module_does_is_not_guessed() -> None:
         assert followed_outline(building(layer, 6), 6, 8) is None
 
 
+FLAT = chain(flatten(), norm_act())  # a norm of maps is given none
+
+
 def test_what_is_wrong_is_said_by_what_is_built() -> None:
-    for layer in (conv(6, 9, padding=0), lambda _: conv(6)(5), lambda _: mbconv(4)(4), conv(6, groups=4)):
+    for layer in (
+        conv(6, 9, padding=0),
+        lambda _: conv(6)(5),
+        lambda _: mbconv(4)(4),
+        conv(6, groups=4),
+        conv(6, groups=0),
+        FLAT,
+    ):
         assert followed_outline(building(layer, 6), 6, 8) is None
 
 
