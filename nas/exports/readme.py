@@ -139,9 +139,9 @@ def _on_devices(file: Written, source: Source) -> str:
 
 def _steps_of(names: Sequence[str], steps: Sequence[ExportStep]) -> dict[str, ExportStep]:
     """Which file in int8 which step has measured: of ONNX and .pt2 the first that was written alone."""
-    int8 = [name for name in names if ".int8." in name]
-    files = {step.name: (["network.tflite"] if step.name.endswith("tflite") else int8[:1]) for step in steps}
-    return {name: step for step in steps if step.name.startswith("int8") for name in files[step.name]}
+    of_devices = {"int8, pte": "network.int8.pte", "int8, tflite": "network.tflite"}
+    first = next((name for name in names if name in ("network.int8.onnx", "network.int8.pt2")), "")
+    return {of_devices.get(step.name, first): step for step in steps if step.name.startswith("int8")}
 
 
 def _in_int8(name: str, measured: Mapping[str, ExportStep]) -> str:

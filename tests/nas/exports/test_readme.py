@@ -19,8 +19,10 @@ from PIL import Image
 from nas.data.preprocessing import Preprocessing
 from nas.data.task import Task
 from nas.exports.card import without_folders
-from nas.exports.files import write_network
-from nas.exports.readme import README
+from nas.exports.files import Written, write_network
+from nas.exports.readme import README, uses
+from nas.exports.steps import ExportStep
+from nas.exports.target import read_source
 from nas.network import Designed
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -229,6 +231,28 @@ def test_of_a_file_in_int8_it_says_how_good_that_is(nas: Cli) -> None:
     onnx, pt2 = re.findall(r"^- `network.int8.*$", Path("out", README).read_text(), re.MULTILINE)
     assert re.search(r"In int8 its accuracy was \d+\.\d % on the validation images$", onnx)
     assert pt2.endswith("Its quality in int8 was not measured")
+
+
+def test_each_file_in_int8_has_its_own_figure(nas: Cli) -> None:
+    """Not that of another one, where those for devices are measured as well."""
+    names = (
+        "network.onnx",
+        "network.pt2",
+        "network.int8.onnx",
+        "network.int8.pt2",
+        "network.int8.pte",
+        "network.tflite",
+    )
+    figures = {"float32": 0.9, "int8, static": 0.8, "int8, pte": 0.7, "int8, tflite": 0.6}
+    steps = [ExportStep(name, 1, 1, val_accuracy=figure) for name, figure in figures.items()]
+    lines = uses([Written(Path(name), 1) for name in names], read_source("net", None, Path("runs")), steps)
+    said = {line.split("`")[1]: line.rpartition(". ")[2] for line in lines if "int8" in line}
+    assert {name: re.findall(r"[\d.]+ %|not measured", text) for name, text in said.items()} == {
+        "network.int8.onnx": ["80.0 %"],
+        "network.int8.pt2": ["not measured"],
+        "network.int8.pte": ["70.0 %"],
+        "network.tflite": ["60.0 %"],
+    }
 
 
 def test_data_are_named_without_their_place() -> None:
