@@ -1,8 +1,8 @@
 # nas in a container: `docker build -t nas .` for CPUs, with `--build-arg TORCH=cu130` for NVIDIA's GPUs and CUDA 13.0.
 #
-#   docker run --rm -v "$PWD:/work" nas                                   # a search of ten minutes, into ./runs
-#   docker run --rm -v "$PWD:/work" nas search --data folder:flowers --image-size 64 --space compact --max-macs 4M
-#   docker run --rm -v "$PWD:/work" --gpus all nas-cuda search --data folder:flowers --image-size 64 --budget 2h
+#   docker run --rm -v "$PWD:/data" nas                                   # a search of ten minutes, into ./runs
+#   docker run --rm -v "$PWD:/data" nas search --data folder:flowers --image-size 64 --space compact --max-macs 4M
+#   docker run --rm -v "$PWD:/data" --gpus all nas-cuda search --data folder:flowers --image-size 64 --budget 2h
 #
 # TORCH is what `uv pip install --torch-backend` takes, EXTRAS what docs/install.md lists. The user in it has the number
 # 1000: where yours is another, add `--user "$(id -u):$(id -g)"`. With the extra ray give it `--shm-size 2g`, too.
@@ -25,9 +25,9 @@ RUN pip install --no-cache-dir uv==0.13.9 \
         "$(ls /opt/nas/*.whl)[${EXTRAS}]" \
     && nas --version
 
-RUN useradd --create-home --uid 1000 nas && install --directory --owner=nas --group=nas /work
+RUN useradd --create-home --uid 1000 nas && install --directory --owner=nas --group=nas /data
 USER 1000
-WORKDIR /work
+WORKDIR /data
 ENV XDG_CACHE_HOME=/tmp/cache
 ENTRYPOINT ["nas"]
 CMD ["search", "--space", "compact", "--data", "shapes2", "--max-macs", "4M", "--budget", "10m"]

@@ -15,7 +15,7 @@ from torch import nn
 from searchspaces.auxiliary import Tapped
 from searchspaces.cells import LastOutput
 from searchspaces.chain import Last, Reader
-from searchspaces.modules import Concat, PadChannels, Residual, SqueezeExcite
+from searchspaces.modules import Concat, PadChannels, Residual, SqueezeExcite, pair
 
 _SILENT = (
     nn.Sequential,  # an empty one
@@ -137,10 +137,6 @@ def _pointwise(conv: nn.Conv2d) -> bool:
 
 def _window(module: nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) -> str:
     """`3x3/2`: kernel and stride."""
-    (height, width), strides = _pair(module.kernel_size), _pair(module.stride)
+    (height, width), strides = pair(module.kernel_size), pair(module.stride)
     steps = "" if strides == (1, 1) else f"/{'x'.join(str(s) for s in dict.fromkeys(strides))}"
     return f"{height}x{width}{steps}"
-
-
-def _pair(size: int | tuple[int, ...]) -> tuple[int, ...]:
-    return (size, size) if isinstance(size, int) else size

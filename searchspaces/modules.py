@@ -119,7 +119,7 @@ class TensorFlowConv2d(nn.Conv2d):
 
 class TensorFlowMaxPool2d(nn.MaxPool2d):
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = super().forward(_pad_as_tensorflow(x, _pair(self.kernel_size), _pair(self.stride), -math.inf))
+        out: Tensor = super().forward(_pad_as_tensorflow(x, pair(self.kernel_size), pair(self.stride), -math.inf))
         return out
 
 
@@ -127,10 +127,10 @@ class TensorFlowAvgPool2d(nn.AvgPool2d):
     """As TensorFlow's, the mean is over a window's real pixels."""
 
     def forward(self, x: Tensor) -> Tensor:
-        padded = _pad_as_tensorflow(x, _pair(self.kernel_size), _pair(self.stride))
+        padded = _pad_as_tensorflow(x, pair(self.kernel_size), pair(self.stride))
         if padded.shape == x.shape:
             return super().forward(x)
-        real = _pad_as_tensorflow(torch.ones_like(x[:1, :1]), _pair(self.kernel_size), _pair(self.stride))
+        real = _pad_as_tensorflow(torch.ones_like(x[:1, :1]), pair(self.kernel_size), pair(self.stride))
         mean: Tensor = super().forward(padded) / super().forward(real)
         return mean
 
@@ -144,5 +144,6 @@ def _pad_as_tensorflow(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ..
     return F.pad(x, pads, value=value) if any(pads) else x
 
 
-def _pair(size: int | tuple[int, ...]) -> tuple[int, ...]:
-    return (size, size) if isinstance(size, int) else size
+def pair(size: int | tuple[int, ...]) -> tuple[int, ...]:
+    """Height and width, as PyTorch takes them: one number is both."""
+    return (size, size) if isinstance(size, int) else tuple(size)

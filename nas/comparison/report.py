@@ -114,7 +114,7 @@ def how_trained(found: ComparisonResults) -> str:
 
 def in_words(found: ComparisonResults) -> list[str]:
     """What the results show and what they do not, a sentence a line."""
-    said = [(subject, found.verdict(subject), _beside_original(found, subject)) for subject in found.subjects]
+    said = [(subject, found.verdict(subject), found.beside_original(subject)) for subject in found.subjects]
     lines = [_verdict(found, v) if v else _no_verdict(found, subject) for subject, v, own in said if v or not own]
     lines += [_original(found, own) for _, _, own in said if own]
     lines += [_rival(found, rival, subject) for rival in found.rivals for subject in found.subjects]
@@ -130,11 +130,6 @@ def _verdict(found: ComparisonResults, verdict: Verdict) -> str:
         f"{verdict.subject.name} against {best.name}, {of} of at most {format_count(verdict.subject.size.macs)} MACs"
     )
     return f"{against}: {difference(found, verdict)}"
-
-
-def _beside_original(found: ComparisonResults, subject: NetworkResult) -> Verdict | None:
-    original = found.original(subject)
-    return None if original is None else found.against(original, subject)
 
 
 def _original(found: ComparisonResults, verdict: Verdict) -> str:
@@ -310,7 +305,7 @@ def to_json(found: ComparisonResults) -> dict[str, Any]:
         "verdicts": [
             _json_verdict(found, verdict)
             for subject in found.subjects
-            for verdict in (found.verdict(subject), _beside_original(found, subject))
+            for verdict in (found.verdict(subject), found.beside_original(subject))
             if verdict
         ],
         "pareto": [result.name for result in found.pareto],

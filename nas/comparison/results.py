@@ -172,9 +172,9 @@ class ComparisonResults:
     @property
     def planned(self) -> int:
         """How many comparisons there are. What is compared follows from the networks' sizes and starts alone."""
-        alone = [subject for subject in self.subjects if self.original(subject) and not self._as_small(subject)]
-        originals = sum(self.original(subject) is not None for subject in self.subjects)
-        return len(self.subjects) * (1 + len(self.rivals)) + originals - len(alone)
+        of_each = len(self.rivals) + 1
+        with_originals = [subject for subject in self.subjects if self.original(subject)]
+        return of_each * len(self.subjects) + sum(bool(self._as_small(subject)) for subject in with_originals)
 
     @property
     def rivals(self) -> list[NetworkResult]:
@@ -204,6 +204,11 @@ class ComparisonResults:
         if not subject.trainings or not references:
             return None
         return self._between(subject, references[0], len(references))
+
+    def beside_original(self, subject: NetworkResult) -> Verdict | None:
+        """`subject` against what it was found around, where that is larger; else None, and as of `verdict`."""
+        original = self.original(subject)
+        return None if original is None else self.against(original, subject)
 
     def against(self, rival: NetworkResult, subject: NetworkResult) -> Verdict | None:
         """`subject` against a `rival` of whatever size, as a pretrained one, or its original. None as of `verdict`."""

@@ -115,8 +115,9 @@ def plan(run: Run) -> Plan | None:
     assert final is not None
     seen = _seen(run.config.recipe, final)
     seconds = FOR_RANKING * (final.seconds or final.share * _search_seconds(run))
-    for count in range(len(contenders(run)), 1, -1):
-        rows = contenders(run, count)
+    trained = _trained(run)
+    for count in range(min(MOST, len(trained)), 1, -1):
+        rows = _best(trained, run.config.space, count)
         recipe = cut(final, seconds / _pace(rows, run.config.recipe, final))
         if _seen(recipe, final) >= min(LONGER * seen, _seen(final.recipe, final)):
             return Plan(tuple(rows), recipe)
@@ -128,9 +129,15 @@ def contenders(run: Run, most: int = MOST) -> list[TrialRow]:
 
     A network around which the search was is one of them, if the last: a short training may be wrong of what beats it.
     """
+    return _best(_trained(run), run.config.space, most)
+
+
+def _trained(run: Run) -> list[TrialRow]:
     different = [row for row in rank(run.rows()) if row.duplicate_of is None]
-    trained = [row for row in different if row.reward is not None and row.seconds is not None]
-    space = run.config.space
+    return [row for row in different if row.reward is not None and row.seconds is not None]
+
+
+def _best(trained: list[TrialRow], space: Space, most: int) -> list[TrialRow]:
     if not isinstance(space, AroundSpace):
         return trained[:most]
     original = next((row for row in trained[most:] if row.arch == space.as_is), None)

@@ -7,7 +7,7 @@ STRATEGIES = (
     "controller", "ppo", "reinforce", "nas2016", "nasnet", "bananas", "evolution", "local-search", "random", "tpe",
     "gp", "nsga2",
 )  # fmt: skip
-OUTSIDE = "outside"  # what is called so is no strategy of ours: other programs propose
+OUTSIDE = "outside"  # no strategy of ours: other programs choose; who asks nevertheless is given random architectures
 PRESETS = ("plain", "strong")  # of recipes, see `nas.training.presets`
 _BASELINES = """
     lenet5 alexnet alexnet_one_tower zfnet vgg11 vgg13 vgg16_c vgg16 vgg19 vgg11_bn vgg13_bn vgg16_c_bn vgg16_bn

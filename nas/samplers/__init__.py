@@ -9,6 +9,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 
+from nas.options.names import OUTSIDE
 from nas.samplers.bananas import Bananas
 from nas.samplers.evolution import Evolution
 from nas.samplers.exhaustive import Exhaustive
@@ -59,7 +60,6 @@ STRATEGIES: dict[str, Settings | OptunaSampler] = {  # ours by their settings, a
 }
 
 EXHAUSTIVE = "exhaustive"  # no strategy, since nothing is chosen: all that there is, for an experiment
-OUTSIDE = "outside"  # no strategy of ours: other programs choose; who asks nevertheless is given random architectures
 
 
 def make_sampler(

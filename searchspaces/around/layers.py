@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from searchspaces.around.stages import Original, Stage, distinct_names
 
 
+@lru_cache(maxsize=64)
 def by_layer(original: Original) -> tuple[Stage, ...]:
     """Below each stage, which keeps its number of blocks and its stride, its layers from top to bottom.
 
     How many groups a convolution has stays, as its neighbours' channels must come apart in these.
     """
-    found = [(name,) for stage in original.stages for name in _names(original, stage)]
-    words = iter(distinct_names([*((stage.name,) for stage in original.stages), *found])[len(original.stages) :])
-    return tuple(
+    below = {stage.name: _layers(original, stage) for stage in original.stages}
+    taken = [(name,) for name in below]
+    words = distinct_names([*taken, *(layer.parts for layers in below.values() for layer in layers)])[len(taken) :]
+    named = iter(words)
+    found = [
         layer
         for stage in original.stages
-        for layer in (_whole(stage), *(_layer(original, stage, name, next(words)) for name in _names(original, stage)))
-        if layer.varies
-    )
-
-
-def _names(original: Original, stage: Stage) -> Iterator[str]:
-    """Of a stage's layers that can change: of those whose channels meet, the first one."""
-    own = {*stage.outer, *stage.inner}
-    first = {group[0] for group in original.widths.groups if own.issuperset(group)}
-    gated = {name for _, name in stage.gateable}
-    changing = first | gated | {*stage.windows, *stage.gates}
-    return (name for name in original.modules if name in changing)
+        for layer in (_whole(stage), *(replace(layer, name=next(named)) for layer in below[stage.name]))
+    ]
+    return tuple(layer for layer in found if layer.varies)
 
 
 def _whole(stage: Stage) -> Stage:
@@ -44,22 +38,23 @@ def _whole(stage: Stage) -> Stage:
     )
 
 
-def _layer(original: Original, stage: Stage, name: str, word: str) -> Stage:
-    """The layer called `name` of `stage`, which a choice calls `word`."""
-    meeting = next((group for group in original.widths.groups if group[0] == name), ())
+def _layers(original: Original, stage: Stage) -> list[Stage]:
+    """Those of a stage that can change, by their modules' names; channels that meet are the first producer's."""
     own = {*stage.outer, *stage.inner}
-    return replace(
-        stage,
-        name=word,
-        parts=(name,),
-        outer=meeting if own.issuperset(meeting) else (),
-        inner=(),
-        repeat=None,
-        windows=tuple(window for window in stage.windows if window == name),
-        grouped=(),
-        gates=tuple(gate for gate in stage.gates if gate == name),
-        gateable=tuple(place for place in stage.gateable if place[1] == name),
-        strided=(),
-        stride=1,
-        stridable=(),
-    )
+    meeting = {group[0]: group for group in original.widths.groups if own.issuperset(group)}
+    places = {name: (where, name) for where, name in stage.gateable}
+    changing = {*meeting, *places, *stage.windows, *stage.gates}
+    return [
+        Stage(
+            name,
+            (name,),
+            outer=meeting.get(name, ()),
+            windows=(name,) if name in stage.windows else (),
+            kernel=stage.kernel,
+            depthwise=stage.depthwise,
+            gates=(name,) if name in stage.gates else (),
+            gateable=(places[name],) if name in places else (),
+        )
+        for name in original.modules
+        if name in changing
+    ]

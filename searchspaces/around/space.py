@@ -23,7 +23,7 @@ from searchspaces.around.changes import Changes, Gate, Shapes, changed
 from searchspaces.around.channels import OUTPUT
 from searchspaces.around.inherited import inherited
 from searchspaces.around.layers import by_layer
-from searchspaces.around.outline import Alone, Outline
+from searchspaces.around.sketch import Alone, Sketch
 from searchspaces.around.stages import ACTIVATIONS, Original, Stage
 from searchspaces.around.widths import is_in
 from searchspaces.cost import shapes_only
@@ -147,15 +147,19 @@ class AroundSpace(ScaledSpace):
 
     def _misfit(self, chosen: Mapping[str, Option]) -> str:
         """Why the network with what is `chosen` does not run; nothing where it does."""
-        changes = self._changes_by(chosen, 1.0, 1.0, self._here)
-        if changes is None:
-            return ""
-        channels = self.image_channels or image_channels()
         try:
-            self._changed(self._here, changes, self.num_classes or 10, self.image_size, channels, weights=False)
+            self._with(chosen)
         except ValueError as error:
             return str(error)
         return ""
+
+    def _with(self, chosen: Mapping[str, Option]) -> nn.Module:
+        """The network with what is `chosen`, at its own width, for images of the search, without numbers."""
+        changes = self._changes_by(chosen, 1.0, 1.0, self._here)
+        if changes is None:
+            return self._here.module
+        channels, image_size = self._image
+        return self._changed(self._here, changes, self.num_classes or 10, image_size, channels, weights=False)
 
     def _choices_of(self, stage: Stage) -> Iterator[Choice]:
         kinds: list[tuple[str, str, Sequence[Option]]] = []
@@ -175,7 +179,7 @@ class AroundSpace(ScaledSpace):
                 kinds.append(("groups", "g", self._cardinalities(stage, *groups)))
         if stage.gates or stage.gateable:
             kinds.append(("se", "", ("se", "plain") if stage.gates else ("plain", "se")))
-        if stage.strided or stage.stridable:
+        if stage.shrinking:
             kinds.append(("stride", "s", (1, max(2, stage.stride))))
         for kind, tag, options in kinds:
             if kind in self._varied and len(options) > 1:
@@ -294,25 +298,22 @@ class AroundSpace(ScaledSpace):
         return self.image_channels or image_channels(), self.image_size
 
     def summary_at(self, arch: Arch, width: float) -> Summary:
-        """Close to that of the network, which is not built: see `searchspaces.around.outline`."""
-        whole = _alone(self, "", AS_IS)
+        """Close to that of the network, which is not built: see `searchspaces.around.sketch`."""
+        whole = _alone(self)
         changes = self._changes(arch, width, 1.0, self._here)
         if changes is None:
             return whole
         chosen, own = self.options(arch), self.options(self.as_is)
-        others = {choice.name: choice.kind for choice in self.choices if chosen[choice.name] != own[choice.name]}
         stages = {stage.name: stage for stage in self._stages(self._here)}
+        others = [choice for choice in self.choices if chosen[choice.name] != own[choice.name]]
+        of_paths = [choice for choice in others if choice.kind in OF_PATHS]
         alone = [
-            Alone(_alone(self, name, chosen[name]), _layers(stages.get(name.rpartition(".")[0]), kind))
-            for name, kind in others.items()
-            if kind in OF_PATHS
+            Alone(_alone(self, choice.name, chosen[choice.name]), _layers(stages[choice.group], choice.kind))
+            for choice in of_paths
         ]
-        smaller = {
-            (stage.strided or stage.stridable)[0]: int(chosen[f"{stage.name}.stride"]) / stage.stride
-            for stage in stages.values()
-            if f"{stage.name}.stride" in others
-        }
-        return _outline(self).summary(whole, changes, alone, smaller)
+        strides = {choice.name: stages[choice.group] for choice in of_paths if choice.kind == "stride"}
+        smaller = {stage.shrinking[0]: int(chosen[name]) / stage.stride for name, stage in strides.items()}
+        return _sketch(self).summary(whole, changes, alone, smaller)
 
     def step_of(self, arch: Arch) -> int:
         """That of the original is its own width, whatever the limits."""
@@ -420,13 +421,14 @@ class AroundSpace(ScaledSpace):
             frozenset(windows if own.get("op") == "sep" else ()),
             frozenset(name for name in stage.gates if gate == "plain" and not is_in(name, gone)),
             {name: self._gate(original, where, name) for where, name in gateable} if gate == "se" else {},
-            strides=dict.fromkeys(stage.strided or stage.stridable, stride) if stride != stage.stride else {},
+            strides=dict.fromkeys(stage.shrinking, stride) if stride != stage.stride else {},
         )
 
     def _gone(self, original: Original, chosen: Mapping[str, Option], depth: float = 1.0) -> tuple[str, ...]:
         """The blocks that are left out by what is `chosen`."""
+        repeats = [(stage, stage.repeat) for stage in original.stages if stage.repeat is not None]
         return tuple(
-            block for stage in original.stages for block in _left_out(stage, _blocks(stage, _own(stage, chosen), depth))
+            block for stage, repeat in repeats for block in repeat.left_out(_blocks(stage, _own(stage, chosen), depth))
         )
 
     def _without_idle(self, arch: Arch) -> Arch:
@@ -482,19 +484,15 @@ def _canonical(space: AroundSpace, arch: Arch) -> Arch:
 
 
 @lru_cache(maxsize=1 << 10)
-def _alone(space: AroundSpace, name: str, option: Option) -> Summary:
+def _alone(space: AroundSpace, name: str | None = None, option: Option = AS_IS) -> Summary:
     """Of the original with one choice changed, or none, at its own width; it is built and followed."""
-    chosen = space.options(space.as_is) | ({name: option} if name else {})
-    changes = space._changes_by(chosen, 1.0, 1.0, space._here) or Changes()
-    channels, image_size = space._image
-    with shapes_only():
-        module = space._changed(space._here, changes, space.num_classes or 10, image_size, channels, weights=False)
-    return traced(module, channels, image_size)[0]
+    chosen = space.options(space.as_is) | ({} if name is None else {name: option})
+    return traced(space._with(chosen), *space._image)[0]
 
 
 @lru_cache(maxsize=16)
-def _outline(space: AroundSpace) -> Outline:
-    return Outline.of(space._here, space.image_size)
+def _sketch(space: AroundSpace) -> Sketch:
+    return Sketch.of(space._here, space.image_size)
 
 
 @lru_cache(maxsize=16)
@@ -523,24 +521,16 @@ def _own(stage: Stage, chosen: Mapping[str, Option]) -> dict[str, Option]:
     return {name.removeprefix(prefix): option for name, option in chosen.items() if name.startswith(prefix)}
 
 
-def _layers(stage: Stage | None, kind: str) -> tuple[str, ...]:
+def _layers(stage: Stage, kind: str) -> tuple[str, ...]:
     """What a choice of that kind changes of a stage, for each block."""
-    if stage is None or kind not in ("kernel", "op", "se"):
-        return ()
-    return stage.windows if kind != "se" else stage.gates or tuple(name for _, name in stage.gateable)
+    if kind == "se":
+        return stage.gates or tuple(name for _, name in stage.gateable)
+    return stage.windows if kind in ("kernel", "op") else ()
 
 
 def _blocks(stage: Stage, own: Mapping[str, Option], depth: float) -> int:
     """How many a stage has, of those that can be more or fewer."""
     return 0 if stage.repeat is None else round_repeats(int(own.get("depth", stage.repeat.blocks)), depth)
-
-
-def _left_out(stage: Stage, blocks: int) -> tuple[str, ...]:
-    """The blocks that are left out where a stage has so many."""
-    if stage.repeat is None or blocks >= stage.repeat.blocks:
-        return ()
-    container = f"{stage.repeat.container}." if stage.repeat.container else ""
-    return tuple(f"{container}{key}" for key in stage.repeat.keys[blocks - stage.repeat.blocks :])
 
 
 def _combined(

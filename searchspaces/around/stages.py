@@ -34,6 +34,16 @@ class Repeat(NamedTuple):
     keys: tuple[str, ...]
     blocks: int
 
+    @property
+    def last(self) -> str:
+        """The name of the one of which there are copies, where there are more."""
+        return _child(self.container, self.keys[-1])
+
+    def left_out(self, blocks: int) -> tuple[str, ...]:
+        """The names of those that are not there where the stage has so many."""
+        gone = self.keys[blocks - self.blocks :] if blocks < self.blocks else ()
+        return tuple(_child(self.container, key) for key in gone)
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -55,10 +65,15 @@ class Stage:
     stridable: tuple[str, ...] = ()  # convolutions that could, where none does
 
     @property
+    def shrinking(self) -> tuple[str, ...]:
+        """Layers whose strides may change."""
+        return self.strided or self.stridable
+
+    @property
     def varies(self) -> bool:
         """Whether anything of it can be changed. Its channels may be another stage's, to whose map it adds."""
         return any((
-            self.outer, self.inner, self.repeat, self.windows, self.gates, self.gateable, self.strided, self.stridable,
+            self.outer, self.inner, self.repeat, self.windows, self.gates, self.gateable, self.shrinking,
         ))  # fmt: skip
 
 
@@ -87,7 +102,8 @@ class Original:
             if votes and not any(name in self.widths.fixed or name in self.widths.completed for name in group):
                 most = max(votes, key=lambda n: (votes.count(n), n))
                 stage_of |= dict.fromkeys(group, most)
-        found = [self._stage(n, names, stage_of, distinct_names(parts)[n]) for n, names in enumerate(parts)]
+        words = distinct_names(parts)
+        found = [self._stage(n, names, stage_of, words[n]) for n, names in enumerate(parts)]
         return tuple(stage for stage in found if stage.varies)
 
     def _parts(self, name: str, module: nn.Module) -> Iterator[tuple[str, ...]]:
@@ -162,7 +178,7 @@ class Original:
         gates = tuple(self._gates(parts))
         repeat = self._repeat(parts)
         shrinking, stride = strides.strided(self.followed, parts, self.modules)
-        copied = () if repeat is None else (_child(repeat.container, repeat.keys[-1]),)
+        copied = () if repeat is None else (repeat.last,)
         stridable = strides.stridable(self.followed, parts, self.modules) if stride == 1 else ()
         return Stage(
             name,

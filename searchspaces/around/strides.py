@@ -8,7 +8,7 @@ from torch import nn
 
 from searchspaces.around.channels import Followed
 from searchspaces.around.widths import is_in
-from searchspaces.modules import PadChannels, TensorFlowAvgPool2d, TensorFlowConv2d, TensorFlowMaxPool2d
+from searchspaces.modules import PadChannels, TensorFlowAvgPool2d, TensorFlowConv2d, TensorFlowMaxPool2d, pair
 
 POOLS = nn.MaxPool2d | nn.AvgPool2d
 PADS_ITSELF = TensorFlowConv2d | TensorFlowMaxPool2d | TensorFlowAvgPool2d
@@ -22,7 +22,7 @@ def strided(followed: Followed, parts: Sequence[str], modules: dict[str, nn.Modu
     """
     run = followed.order
     starts = next((n for n, name in enumerate(run) if is_in(name, parts)), len(run))
-    while starts and _is_pool(modules[run[starts - 1]]):
+    while starts and isinstance(modules[run[starts - 1]], POOLS):
         starts -= 1
     ends = max((n for n, name in enumerate(run) if is_in(name, parts)), default=-1)
     found = tuple(name for name in run[starts : ends + 1] if _shrinks(followed, name, modules[name]))
@@ -35,11 +35,12 @@ def strided(followed: Followed, parts: Sequence[str], modules: dict[str, nn.Modu
 def stridable(followed: Followed, parts: Sequence[str], modules: dict[str, nn.Module]) -> tuple[str, ...]:
     """The convolutions of a stage that keeps the size, which would halve it: the first one of more than a pixel, and a
     projection of what is added to what comes of that."""
-    convs = [name for name in followed.order if is_in(name, parts) and isinstance(modules[name], nn.Conv2d)]
-    windows = [name for name in convs if max(_conv(modules[name]).kernel_size) > 1]
+    within = [(name, modules[name]) for name in followed.order if is_in(name, parts)]
+    convs = {name: module for name, module in within if isinstance(module, nn.Conv2d)}
+    windows = [name for name, conv in convs.items() if max(conv.kernel_size) > 1]
     if not windows or followed.shapes[windows[0]][1][-1] < 2 * 2:
         return ()
-    first = convs[0]
+    first = next(iter(convs))
     projections = [
         name
         for name in convs
@@ -49,7 +50,7 @@ def stridable(followed: Followed, parts: Sequence[str], modules: dict[str, nn.Mo
         and followed.inputs.get(name) == followed.inputs.get(first)
     ]
     found = (windows[0], *projections)
-    return found if all(_can_keep(modules[name]) for name in found) else ()
+    return found if all(_can_keep(convs[name]) for name in found) else ()
 
 
 def set_stride(module: nn.Module, stride: int) -> nn.Module:
@@ -58,7 +59,7 @@ def set_stride(module: nn.Module, stride: int) -> nn.Module:
         module.subsample = stride
         return module
     assert isinstance(module, nn.Conv2d | POOLS)
-    kernel = _pair(module.kernel_size)
+    kernel = pair(module.kernel_size)
     if isinstance(module, POOLS) and stride == 1 and not _odd(kernel):
         return nn.Identity()
     if isinstance(module, nn.Conv2d):
@@ -77,19 +78,15 @@ def _shrinks(followed: Followed, name: str, module: nn.Module) -> bool:
     return isinstance(module, nn.Conv2d | POOLS | PadChannels) and len(given) == len(out) == 3 and given[-1] > out[-1]
 
 
-def _is_pool(module: nn.Module) -> bool:
-    return isinstance(module, POOLS)
-
-
 def _can_keep(module: nn.Module) -> bool:
     """Whether it gives a map of the size that it is given, once its stride is 1."""
     if isinstance(module, PadChannels):
         return True
     assert isinstance(module, nn.Conv2d | POOLS)
-    kernel = _pair(module.kernel_size)
+    kernel = pair(module.kernel_size)
     if isinstance(module, nn.Conv2d):
         return _odd(kernel) and set(module.dilation) == {1} and module.padding_mode == "zeros"
-    return _odd(kernel) or kernel == _pair(module.stride)
+    return _odd(kernel) or kernel == pair(module.stride)
 
 
 def _odd(kernel: tuple[int, ...]) -> bool:
@@ -99,7 +96,3 @@ def _odd(kernel: tuple[int, ...]) -> bool:
 def _conv(module: nn.Module) -> nn.Conv2d:
     assert isinstance(module, nn.Conv2d)
     return module
-
-
-def _pair(size: int | tuple[int, ...]) -> tuple[int, ...]:
-    return (size, size) if isinstance(size, int) else tuple(size)

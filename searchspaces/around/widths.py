@@ -14,10 +14,7 @@ class Widths:
 
     def __init__(self, followed: Followed) -> None:
         self.followed = followed
-
-    @cached_property
-    def producers(self) -> dict[str, Producer]:
-        return self.followed.producers
+        self.producers: dict[str, Producer] = followed.producers
 
     @cached_property
     def fixed(self) -> dict[str, str]:

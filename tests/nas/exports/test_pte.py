@@ -23,11 +23,10 @@ from nas.exports.readme import README
 from nas.exports.steps import agreement, calibration_batches
 from nas.exports.target import Source
 from nas.network import Designed
-from nas.training.recipe import Recipe
-from nas.training.train import train
 from searchspaces import SPACES, get_space
-from searchspaces.layers import conv, head, mbconv, network, pad_channels, relu, residual
+from searchspaces.layers import conv, head, mbconv, network
 from searchspaces.modules import SqueezeExcite
+from tests.nas.exports.conftest import trained_of_many_kinds
 
 TASK = Task(("a", "b", "c", "ä"), Preprocessing(16, (0.5, 0.4, 0.3), (0.2, 0.2, 0.2)), "folder:trees")
 WITHOUT = "the extra pte is not installed"
@@ -63,12 +62,7 @@ def test_it_gives_the_logits_of_the_network_and_says_what_it_is_for(small: nn.Mo
 @pytest.fixture(scope="module")
 def trained(tiny: Dataset) -> nn.Module:
     pytest.importorskip("executorch", reason=WITHOUT)
-    torch.manual_seed(0)
-    padded = residual(conv(32, 3, 2), shortcut=pad_channels(32, 2), act=relu)
-    module = network(conv(16, 3), mbconv(16, expand=3, se=0.25), padded, conv(32, 3), head(4))
-    for _ in train(module, tiny, Recipe(epochs=4, batch_size=20), seed=0):
-        pass
-    return module.eval()
+    return trained_of_many_kinds(tiny)
 
 
 def test_in_int8_it_gives_nearly_the_logits_of_the_network(trained: nn.Module, tiny: Dataset) -> None:

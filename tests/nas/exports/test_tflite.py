@@ -18,10 +18,8 @@ from nas.exports.steps import calibration_batches
 from nas.exports.target import Source
 from nas.exports.tflite import arena_bytes, run_tflite, tflite_bytes, tflite_metadata
 from nas.network import Designed
-from nas.training.recipe import Recipe
-from nas.training.train import train
-from searchspaces.layers import conv, head, mbconv, network, pad_channels, relu, residual
 from searchspaces.modules import SqueezeExcite
+from tests.nas.exports.conftest import trained_of_many_kinds
 
 TASK = Task(("a", "b", "c", "d"), Preprocessing(16, (0.5, 0.4, 0.3), (0.2, 0.2, 0.2)), "folder:trees")
 MICRO = "tflite-micro is not installed"
@@ -29,14 +27,8 @@ MICRO = "tflite-micro is not installed"
 
 @pytest.fixture(scope="module")
 def trained(tiny: Dataset) -> nn.Module:
-    """It has a strided, a depthwise and a residual block, squeeze-excitation, and a shortcut of padded channels."""
     pytest.importorskip("litert_torch", reason="the extra tflite is not installed")
-    torch.manual_seed(0)
-    padded = residual(conv(32, 3, 2), shortcut=pad_channels(32, 2), act=relu)
-    module = network(conv(16, 3), mbconv(16, expand=3, se=0.25), padded, conv(32, 3), head(4))
-    for _ in train(module, tiny, Recipe(epochs=4, batch_size=20), seed=0):
-        pass
-    return module.eval()
+    return trained_of_many_kinds(tiny)
 
 
 @pytest.fixture(scope="module")

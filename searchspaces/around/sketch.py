@@ -51,7 +51,7 @@ class Layer(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Outline:
+class Sketch:
     """The layers of the `original` as figures."""
 
     original: Original
@@ -59,7 +59,7 @@ class Outline:
     layers: tuple[Layer, ...]
 
     @classmethod
-    def of(cls, original: Original, image_size: int) -> Outline:
+    def of(cls, original: Original, image_size: int) -> Sketch:
         return cls(original, image_size, tuple(_layers(original)))
 
     def summary(
@@ -145,12 +145,9 @@ class Times:
         self._gone: list[str] = [*changes.ungated]
         self._copied: dict[str, int] = {}
         for repeat, blocks in changes.blocks.values():
-            within = f"{repeat.container}." if repeat.container else ""
-            more = blocks - repeat.blocks
-            if more < 0:
-                self._gone += [f"{within}{key}" for key in repeat.keys[more:]]
-            else:
-                self._copied[f"{within}{repeat.keys[-1]}"] = 1 + more
+            self._gone += repeat.left_out(blocks)
+            if blocks > repeat.blocks:
+                self._copied[repeat.last] = 1 + blocks - repeat.blocks
 
     def __call__(self, name: str) -> int:
         if is_in(name, self._gone):
