@@ -18,6 +18,7 @@ from nas.options.commands import (
     OpenOptions,
     PredictOptions,
     SearchOptions,
+    SupernetOptions,
     TrainOptions,
 )
 from nas.options.option import number, path, several, takes
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from nas.exports.classifier import Prediction
     from nas.exports.job import Exported
     from nas.latencies.table import LatencyTable
-    from nas.results import Blueprint, Run, Trained
+    from nas.results import Blueprint, Run, SharedWeights, Trained
 
 
 @takes(SearchOptions)
@@ -300,6 +301,34 @@ def latency_table(asked: LatencyTableOptions) -> LatencyTable:
     with output.busy("drawing networks"):
         jobs = jobs_of(table, space)
     return job.run(table, space, jobs, measure, out, None if asked.budget is None else number(asked.budget), output)
+
+
+@takes(SupernetOptions)
+def supernet(asked: SupernetOptions) -> SharedWeights:
+    """Train one network that holds the weights of all networks of a space (`searchspaces.sharing`), and save it.
+
+    `nas.search(init=FOLDER, evaluator="supernet")` then judges a network in seconds, without training it. With
+    `truth` it is found out how far that orders networks as their own trainings do. A training that was stopped is gone
+    on with by the same arguments, after a KeyboardInterrupt, too.
+
+    Raises:
+        ValueError: For a mistake, with what to do.
+    """
+    from nas.data import short_name
+    from nas.ledger.trust import trust
+    from nas.results import SharedWeights
+    from nas.searching.progress import Output
+    from nas.weight_sharing import job
+
+    output = Output(asked.progress)
+    trust([str(name) for name in several(asked.trust_space)])
+    prepared, loaded = job.prepared(asked, output)
+    space = prepared.sharing.space
+    folder = Path(asked.out or f"{space.name}-{short_name(loaded.name)}-supernet").expanduser()
+    job.check_free(folder)
+    truth = job.truth(asked, space)
+    job.announce(prepared, loaded, truth, asked, folder, output)
+    return SharedWeights(folder, job.run(prepared, truth, asked.networks, folder, output))
 
 
 @takes(OpenOptions)

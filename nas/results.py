@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ from nas.searching.plan import going_on, place
 from nas.searching.progress import Output
 from nas.searching.telling import Told
 from nas.searching.terminal import watch_one
+from nas.training.shared import Shared
+from nas.weight_sharing import job
 from searchspaces.cost import Cost, cost_of
 
 if TYPE_CHECKING:
@@ -132,6 +134,23 @@ class Trained:
     def load(self) -> nn.Module:
         """The trained network, ready to predict: images `[B, C, H, W]`, normalised as in training, to logits."""
         return read_source(str(self.path.resolve()), None, self.path).module.eval()
+
+
+@dataclass(frozen=True)
+class SharedWeights:
+    """A supernet that was trained, in the folder `path`: for `nas.search(init=path)`. `of` says what it is."""
+
+    path: Path
+    of: Shared
+
+    @property
+    def in_words(self) -> str:
+        """What came of it, and what to do with it."""
+        return job.in_words(self.of, self.path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self.of) | {"path": str(self.path)}
 
 
 class Run(run.Run):

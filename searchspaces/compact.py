@@ -45,7 +45,7 @@ from searchspaces.layers import (
     residual,
     round_repeats,
 )
-from searchspaces.scaled import Row, Rows, RowSpace
+from searchspaces.scaled import Placed, Row, Rows, RowSpace
 from searchspaces.space import Arch, Choice
 
 STAGES, STEM = 6, 16
@@ -115,6 +115,15 @@ class Compact(RowSpace):
             *([Row(conv, (self.channels(last, width), 1))] if last else []),
             Row(head, (num_classes,)),
         ]
+
+    def placed(self, arch: Arch, num_classes: int, image_size: int) -> Iterator[Placed]:
+        """A layer's place is its number in its stage, and the stage's among those that are there."""
+        rows = super().placed(arch, num_classes, image_size)
+        stages = [
+            f"stage{i}.{layer}" for i, stage in enumerate(self._stages(arch), 1) for layer in range(1, stage.layers + 1)
+        ]
+        places = ["stem", *stages, *(["last"] if self._last(arch) else []), "head"]
+        return (row._replace(place=place) for row, place in zip(rows, places, strict=True))
 
     def blocks(self, arch: Arch) -> list[CompactBlock]:
         """The layers of `arch` between the stem and the last convolution."""

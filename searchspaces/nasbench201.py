@@ -29,7 +29,8 @@ The published FLOPs are our MACs, and one more a class for the classifier's bias
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
 from itertools import chain as joined
@@ -55,7 +56,7 @@ from searchspaces.layers import (
     round_repeats,
     stage,
 )
-from searchspaces.scaled import Row, RowSpace, summary_of_row
+from searchspaces.scaled import Placed, Row, RowSpace, summary_of_row
 from searchspaces.space import Arch, Choice
 from searchspaces.summary import SKIP, Part, Summary, series, through
 
@@ -89,6 +90,17 @@ class NASBench201(RowSpace):
         for c in others:
             rows += [Row(_reduction, (c,)), Row(_cells, (ops, c, cells))]
         return [*rows, Row(norm_act, ()), Row(head, (num_classes,))]
+
+    def placed(self, arch: Arch, num_classes: int, image_size: int) -> Iterator[Placed]:
+        """Of cells, each edge by itself, as a row of its operation: they are what stands for each other."""
+        for at in super().placed(arch, num_classes, image_size):
+            if at.row.make is not _cells:
+                yield at
+                continue
+            ops, c, n = at.row.args
+            for cell, (edge, op) in itertools.product(range(n), enumerate(ops)):
+                name = f"{at.name}.{cell}.{edge}"
+                yield Placed(name, name, Row(_edge, (op, c)), c)
 
     def summary_at(self, arch: Arch, width: float) -> Summary:
         """An edge whose result nobody uses, and one that gets nothing, is not counted: see `searchspaces.summary`.
@@ -186,6 +198,10 @@ def _reduction(c: int) -> Layer:
 
 def _stem(c: int) -> Layer:
     return conv(c, act=None)
+
+
+def _edge(op: str, c: int) -> Layer:
+    return OPS[op](c)
 
 
 def _cells(ops: Sequence[str], c: int, n: int) -> Layer:

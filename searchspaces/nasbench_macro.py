@@ -17,11 +17,12 @@ different networks. The table has the same figures, to the last digit, for those
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from searchspaces.layers import Layer, conv, head, mbconv, repeats, round_channels
-from searchspaces.scaled import Row, RowSpace
+from searchspaces.scaled import Placed, Row, RowSpace
 from searchspaces.space import Arch, Choice
 
 STEM, LAST = 32, 1280
@@ -49,6 +50,17 @@ class NASBenchMacro(RowSpace):
             made = [op for op, n in zip(there, times, strict=True) for _ in range(n)]
             rows += [Row(_block, (op, round_channels(c * width), 1 if i else 2)) for i, op in enumerate(made)]
         return [*rows, Row(conv, (round_channels(LAST * width), 1)), Row(head, (num_classes,))]
+
+    def placed(self, arch: Arch, num_classes: int, image_size: int) -> Iterator[Placed]:
+        """A block's place is its number among those of its stage that are there."""
+        rows = super().placed(arch, num_classes, image_size)
+        places = [
+            f"stage{stage}.{block}"
+            for stage, (first, *others) in enumerate(_by_stage(arch), start=1)
+            for block, _ in enumerate([first, *(op for op in others if OPS[op] != "id")], start=1)
+        ]
+        places = ["stem", *places, "last", "head"]
+        return (row._replace(place=place) for row, place in zip(rows, places, strict=True))
 
     def canonical(self, arch: Arch) -> Arch:
         """Of each stage the first block, then those that do something, then the others."""

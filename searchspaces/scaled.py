@@ -359,6 +359,15 @@ class Rows(NamedTuple):
         return chain(*[row.layer() for row in self.rows])
 
 
+class Placed(NamedTuple):
+    """A row of a network: its `name` there, its `place` in the space, and the channels that it gets."""
+
+    name: str
+    place: str
+    row: Row
+    c_in: int
+
+
 @dataclass(frozen=True)
 class RowSpace(ScaledSpace):
     """One whose networks are rows, one after the other."""
@@ -371,6 +380,19 @@ class RowSpace(ScaledSpace):
 
     def network_at(self, arch: Arch, width: float, num_classes: int, image_size: int, depth: float = 1.0) -> nn.Module:
         return network(*[row.layer() for row in self.rows(arch, width, num_classes, image_size, depth)])
+
+    def placed(self, arch: Arch, num_classes: int, image_size: int) -> Iterator[Placed]:
+        """Each row of `arch`, and where it stands: what stands at one place are alternatives to each other.
+
+        By default the place is the row's name in the network: the number of a child and, in `Rows`, of a row in it. A
+        space whose rows come and go in one list says where they stand.
+        """
+        c_in = image_channels()
+        for number, child in enumerate(self.rows(arch, self.width_of(arch), num_classes, image_size)):
+            for i, row in enumerate(child.rows if isinstance(child, Rows) else (child,)):
+                name = f"{number}.{i}" if isinstance(child, Rows) else str(number)
+                yield Placed(name, name, row, c_in)
+                c_in = channels_after(row, c_in)
 
     def costs_at(self, arch: Arch, width: float, costs: Collection[str] = COSTS) -> dict[str, int]:
         rows = self.rows(arch, width, self.num_classes or 10, self.image_size)
@@ -445,6 +467,13 @@ def flat(rows: Sequence[Row | Rows]) -> Iterator[Row]:
             yield from row.rows
         else:
             yield row
+
+
+@lru_cache(maxsize=1 << 17)
+def channels_after(row: Row, c_in: int) -> int:
+    """The channels that come out of `row` where so many go in."""
+    with shapes_only():
+        return row.layer()(c_in)[1]
 
 
 @lru_cache(maxsize=1 << 17)

@@ -46,6 +46,8 @@ SIGNALS = ("accuracy", "loss")
 RUNTIMES = ("pytorch", "onnxruntime", "onnxruntime-int8")  # by which a network's latency is measured
 SELECTIONS = ("last", "best")
 TASKS = ("classification", "multilabel", "regression")  # see `nas.data.targets`
+SHARINGS = ("elastic", "single-path")  # see `searchspaces.sharing`
+EVALUATORS = ("train", "supernet")  # of trials that no table answers
 KINDS = ("search", "comparison", "scaling grid", "proxy study", "final ranking")  # of runs, see `nas.ledger.workload`
 
 SIDE = Number(MIN_SIZE, PIXELS.most, whole=True, of="pixels")  # of images that are trained on
@@ -175,6 +177,7 @@ CONFIG = Object(
         "experience_sha256": Optional(TEXT),
         "init": Optional(TEXT),
         "init_sha256": Optional(TEXT),
+        "evaluator": Word(EVALUATORS),
         "enqueue": TEXTS,
         "prior": TEXTS,
     },
@@ -299,6 +302,35 @@ STUDY = Object(
         "seeds": SEEDS,
         "truth_inherits": Flag(),
     }
+)
+
+# ------------------------------------------------------------------ a supernet
+
+CORRELATION = Number(-1, 1)
+SHARED = Object(
+    {
+        "space": TEXT,
+        "settings": ANYTHING,
+        "way": Word(SHARINGS),
+        "num_classes": CLASSES,
+        "image_size": PIXELS,
+        "channels": CHANNELS,
+        "images": NATURAL,
+        "passes": NATURAL,
+        "ranking": OrNull(
+            Object(
+                {"truth": TEXT, "networks": COUNT, **dict.fromkeys(("kendall", "low", "high", "macs"), CORRELATION)},
+                needed=("truth", "networks", "kendall", "low", "high", "macs"),
+            )
+        ),
+    },
+    needed=("space", "settings", "way", "num_classes", "image_size", "channels", "images", "passes"),
+)
+"""What a file of shared weights says of them, see `nas.training.shared`."""
+
+PROGRESS = Object(
+    {"epochs": NATURAL, "loss": ANY_NUMBER, "images": NATURAL, "passes": NATURAL, "seconds": TIME},
+    needed=("epochs", "loss", "images", "passes", "seconds"),
 )
 
 # ------------------------------------------------------------------ a ledger's trials

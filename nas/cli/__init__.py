@@ -31,6 +31,7 @@ from nas.cli import (
     scale,
     search,
     show,
+    supernet,
     train,
 )
 from nas.cli.characters import spell_plainly
@@ -40,7 +41,7 @@ from nas.cli.help import Command, Group, Stopped, examples, prose
 from nas.cli.mistakes import UsageError, in_a_line, shortened
 from nas.devices import process
 from nas.devices.halted import Halted
-from nas.options.commands import ExportOptions, LatencyTableOptions, SearchOptions, TrainOptions
+from nas.options.commands import ExportOptions, LatencyTableOptions, SearchOptions, SupernetOptions, TrainOptions
 from nas.options.groups import OutputOptions
 
 app = typer.Typer(
@@ -66,6 +67,10 @@ COMMANDS: dict[str, dict[Callable[..., None], tuple[str, ...]]] = {
             "nas search --space mnas --strategy evolution --trials 50 --workers 2",
         ),
         command(search.ResumeOptions, search.resume): ("nas resume pictures", "nas resume pictures --budget 2h"),
+        command(SupernetOptions, supernet.supernet): (
+            "nas supernet --space mnas --width 0.5 --data cifar10 --epochs 30",
+            "nas supernet --space nasbench_macro --truth nas-bench-macro_cifar10.json",
+        ),
         command(outside.AskOptions, outside.ask): ("nas ask pictures", "nas ask pictures -n 4 --json"),
         command(outside.TellOptions, outside.tell): (
             "nas tell pictures TEXT --json",

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from nas.checks.costs import in_order
 from nas.checks.limits import COUNT, SEED, Optional
+from nas.checks.schemas import EVALUATORS
 from nas.data import shape_of
 from nas.data.images import RGB, Dataset
 from nas.data.judging import validation_of
@@ -29,6 +30,7 @@ from nas.training.transfer import StartFile
 from searchspaces import Arch, Space
 from searchspaces.scaled import ScaledSpace
 
+TRAIN, SUPERNET = EVALUATORS
 FEW = 1_000  # validation images: with 388 photographs of flowers losses helped, with 5,000 of CIFAR-10 they did not
 
 Direction = Literal["maximize", "minimize"]
@@ -90,6 +92,7 @@ class Config:
     experience_sha256: str | None = None  # of the file that has what these found, see `nas.ledger.experience`
     init: str | None = None  # file of weights that trainings start from; None: random ones
     init_sha256: str | None = None  # of its content
+    evaluator: str = TRAIN  # how a network is judged that no table answers: by a training, or as a supernet has it
     enqueue: tuple[str, ...] = ()  # a person's own architectures, which are the first trials
     prior: tuple[str, ...] = ()  # how often options are drawn, see `nas.samplers.prior`; no word of it: all alike
 
@@ -155,10 +158,15 @@ class Config:
         return "latency" in self.costs and not self.measuring.knows("latency")
 
     @property
+    def trains(self) -> bool:
+        """Whether trials are trainings: not where they are judged with a supernet's weights, or looked up."""
+        return self.evaluator == TRAIN and self.table is None
+
+    @property
     def learns_from_losses(self) -> bool:
         """Whether the strategy is told the loss of a training, too, since so few validation images judge it."""
         images = sum((self.validation or {}).values())
-        return 0 < images < FEW and self.reward.signal == ACCURACY and not self.objectives and self.table is None
+        return 0 < images < FEW and self.reward.signal == ACCURACY and not self.objectives and self.trains
 
     @cached_property
     def workload(self) -> Workload:

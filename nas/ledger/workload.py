@@ -56,7 +56,7 @@ class Job:
     """The training that an architecture stands for. `evaluate_at`: images after which it is evaluated.
 
     `tested`: it ends with a look at the test images, which a search never has. `start`: the weights that it starts
-    from, where these are not random.
+    from, where these are not random. Unless it is `trained`, the network is judged with just these.
     """
 
     network: Network
@@ -65,6 +65,7 @@ class Job:
     evaluate_at: tuple[int, ...] = ()
     tested: bool = False
     start: StartFile | None = None
+    trained: bool = True
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, TARGET, TIME, Several, SomeData, SomeNetworks
 from nas.checks.limits import CHANNELS, CLASSES, COST_WORKERS, COUNT, PIXELS, SEED, SEEDS, SHARE, Number, Optional, Word
-from nas.checks.schemas import RUNTIMES
+from nas.checks.schemas import RUNTIMES, SHARINGS
 from nas.options import names, panels
 from nas.options.groups import (
     GIVEN,
@@ -39,6 +39,7 @@ from nas.options.groups import (
     SomeSubset,
     SpaceOptions,
     StartOptions,
+    StepOptions,
     StrategyOptions,
     Subset,
     Table,
@@ -455,4 +456,52 @@ class LatencyTableOptions(SpaceOptions, DeviceOptions, PrintOptions):
             panels.OUTPUT,
             usual="SPACE-latency.json",
         ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupernetOptions(SpaceOptions, DataOptions, StepOptions, DeviceOptions, OutputOptions, TrustOptions):
+    """Of `nas supernet` and `nas.supernet`."""
+
+    max_macs: Annotated[
+        float | str | None,
+        Option(
+            TARGET,
+            "Each network is as wide as so many multiply-adds allow, as in 10M: as in the search that it is for.",
+            panels.SPACE,
+        ),
+    ] = None
+    share: Annotated[
+        str | None,
+        Option(
+            Optional(Word(SHARINGS)),
+            "Which weights networks have in common: elastic, smaller layers are parts of larger ones; or single-path, "
+            "each operation has its own.",
+            panels.TRAINING,
+            usual="elastic, where the space has sizes to choose",
+            metavar="WAY",
+        ),
+    ] = None
+    data: Data = "cifar10"
+    epochs: Epochs = 30
+    subset: Subset = "all"
+    seed: Annotated[
+        int, Option(SEED, "Of the weights, and of the networks that batches go through.", panels.TRAINING)
+    ] = 0
+    truth: Annotated[
+        Path | str | None,
+        Option(
+            Optional(NAMED),
+            "What its order of networks is compared with when it is trained: a table of published results, or a run "
+            "that trained networks of the space.",
+            panels.COMPARISON,
+            metavar="TABLE|RUN",
+        ),
+    ] = None
+    networks: Annotated[
+        int, Option(Number(10, 100_000, whole=True), "Of these, how many are judged.", panels.COMPARISON)
+    ] = 100
+    out: Annotated[
+        Path | str | None,
+        Option(MAYBE_PLACE, "Folder for the weights.", panels.OUTPUT, usual="SPACE-DATA-supernet"),
     ] = None

@@ -207,9 +207,9 @@ class StrategyOptions(Options):
         str | None,
         Option(
             MAYBE_LINE,
-            "train networks, or look them up in a table of results.",
+            "train networks, look them up in a table of results, or judge them with a supernet's weights (--init).",
             panels.SEARCHING,
-            usual="train, or table where there is one",
+            usual="train; table where there is one; supernet where --init is one that was found to order networks well",
         ),
     ] = None
     table: Table = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nas import data
 from nas.checks.costs import COSTS, Figures, check_cost, in_order, kind_of
 from nas.checks.noted import METRICS_OF
+from nas.checks.schemas import EVALUATORS
 from nas.data import short_name
 from nas.data.images import RGB, Dataset
 from nas.data.source import DataSource
@@ -23,7 +24,7 @@ from nas.files import is_taken, read_text, sha256_of
 from nas.latencies.table import read_once
 from nas.ledger import repeats
 from nas.ledger.beside import usual_place
-from nas.ledger.config import Budget, Config, Final
+from nas.ledger.config import SUPERNET, Budget, Config, Final
 from nas.ledger.experience import NONE, Experience, builtin, choose_experience
 from nas.ledger.finals import FINALISTS
 from nas.ledger.names import as_name, check_name, check_room
@@ -66,6 +67,8 @@ from searchspaces.scaled import LATENCY, ScaledSpace
 
 if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster
+
+TABLE = "table"  # an evaluator, beside those of trials that no table answers
 
 
 def choose_recipe(
@@ -186,7 +189,7 @@ def choose_config(
     if asked.table is not None:
         config = _answered_by(Path(asked.table), config)
     config = replace(config, enqueue=_own_networks(asked, config), prior=_prior(asked, config.space))
-    return _with_aim(started(config, asked.init, dataset), asked)
+    return _with_aim(_judged(started(config, asked.init, dataset), asked), asked)
 
 
 def _own_networks(asked: SearchOptions, config: Config) -> tuple[str, ...]:
@@ -225,21 +228,37 @@ def started(config: Config, init: Path | str | None, dataset: Dataset) -> Config
     """`config` with the weights that trainings start from. Raises ValueError where these are not of the original."""
     if init is None:
         return config
-    space = config.space
-    if not isinstance(space, AroundSpace):
+    space, weights = config.space, Weights.read(init)
+    if weights.shared is None and not isinstance(space, AroundSpace):
         raise ValueError(
-            "--init is for a space around:NETWORK, whose networks start from its weights: leave it out, as networks of "
-            f"{space.name} start from nothing"
+            "--init is for a space around:NETWORK, whose networks start from its weights, or has a supernet's weights: "
+            f"leave it out, as networks of {space.name} start from nothing"
         )
-    weights = Weights.read(init)
     if not weights.trained:
         raise ValueError(f"{weights.path} has untrained weights: name those of a training")
     shown = as_seen(dataset, config.recipe)
-    original = Found(space, space.as_is)
-    module = original.build(shown.num_classes, shown.image_size, shown.channels)
-    Start(weights).give(module, original_of(original) or original, shown)
+    one = Found(space, space.as_is if isinstance(space, AroundSpace) else (0,) * len(space.choices))
+    module = one.build(shown.num_classes, shown.image_size, shown.channels)
+    Start(weights).give(module, original_of(one) or one, shown)
     path = weights.path.resolve()
     return replace(config, init=str(path), init_sha256=sha256_of(path))
+
+
+def _judged(config: Config, asked: SearchOptions) -> Config:
+    """`config` with how its networks are judged. Raises ValueError where that is by a supernet, and there is none."""
+    shared = None if config.init is None else Weights.read(config.init).shared
+    if asked.evaluator == SUPERNET and shared is None:
+        raise ValueError(
+            "--evaluator supernet judges networks with the weights of a supernet: add --init FOLDER, which "
+            "`nas supernet` makes"
+        )
+    if asked.evaluator != SUPERNET and (asked.evaluator is not None or shared is None or not shared.is_trusted):
+        return config
+    how = {"epochs", "batch_size", "lr", "optimizer", "schedule", "policy", "mixup", "cutmix", "ema", "seconds"}
+    usual = Recipe()
+    if said := sorted(name for name in how if getattr(config.recipe, name) != getattr(usual, name)):
+        raise ValueError(f"--evaluator supernet trains nothing: leave out {', '.join(said)}")
+    return replace(config, evaluator=SUPERNET)
 
 
 def read_experience(asked: SearchOptions, data: str) -> Experience:
@@ -494,12 +513,13 @@ def _with_aim(config: Config, asked: SearchOptions) -> Config:
     objectives, pruner = _objectives(asked), asked.pruner
     if config.reward.signal == LOSS and objectives is not None:
         raise ValueError("--objectives are accuracy and costs: leave out --signal loss, which makes one reward")
-    if config.reward.signal == LOSS and config.table is not None:
-        raise ValueError("--signal loss needs trainings: a table of published results has accuracies")
+    if config.reward.signal == LOSS and not config.trains:
+        raise ValueError("--signal loss needs trainings: leave it out, as networks are judged by accuracies alone here")
     if pruner != NO_PRUNER and objectives is not None:
         raise ValueError("--pruner compares one reward: leave it out with --objectives")
-    if pruner != NO_PRUNER and config.table is not None:
-        raise ValueError("--evaluator table trains nothing that --pruner could stop: leave that out")
+    if pruner != NO_PRUNER and not config.trains:
+        by = TABLE if config.table is not None else config.evaluator
+        raise ValueError(f"--evaluator {by} trains nothing that --pruner could stop: leave that out")
     if pruner != NO_PRUNER and config.recipe.seconds is not None:
         raise ValueError("--pruner compares networks after equal epochs, not seconds: leave out one of them")
     make_pruner(pruner, config.recipe.epochs)
@@ -590,12 +610,12 @@ def with_latency_table_at(file: Path, config: Config) -> Config:
 
 def _check_evaluator(asked: StrategyOptions) -> None:
     """Raises ValueError where --evaluator is none, or it and --table disagree."""
-    if asked.evaluator not in (None, "train", "table"):
-        raise ValueError(f"--evaluator is train or table, not {asked.evaluator!r}")
-    if asked.evaluator == "table" and asked.table is None:
+    if asked.evaluator not in (None, TABLE, *EVALUATORS):
+        raise ValueError(f"--evaluator is train, table or supernet, not {asked.evaluator!r}")
+    if asked.evaluator == TABLE and asked.table is None:
         raise ValueError("--evaluator table needs a table: add --table FILE")
-    if asked.evaluator == "train" and asked.table is not None:
-        raise ValueError("--evaluator train and --table FILE disagree: leave out one of them")
+    if asked.evaluator in EVALUATORS and asked.table is not None:
+        raise ValueError(f"--evaluator {asked.evaluator} and --table FILE disagree: leave out one of them")
 
 
 def choose_cluster(asked: ClusterOptions, threads: int) -> Cluster | None:

@@ -473,6 +473,7 @@ class Search:
             tested=job.tested,
             recorded=faults == 0,
             start=job.start,
+            trained=job.trained,
         )
         self._running[trial.number] = trial
         self._being_trained[self.config.space.canonical(arch)] = []

@@ -30,7 +30,7 @@ from nas.searching.control import RANDOM
 from nas.searching.counted import counted
 from nas.searching.progress import Output
 from nas.searching.published import Benchmark, benchmark_of
-from nas.searching.timing import NETWORKS, Allowance, estimate_trial_seconds
+from nas.searching.timing import NETWORKS, Allowance, estimate_trial_seconds, judging_seconds
 from nas.text.units import format_about, format_count, format_many, format_percent, format_seconds
 from nas.training.announcement import (
     channels_said,
@@ -41,6 +41,8 @@ from nas.training.announcement import (
     recipe_line,
 )  # fmt: skip
 from nas.training.recipe import Recipe
+from nas.training.shared import CALIBRATED, RANKS
+from nas.training.transfer import Weights
 from searchspaces import Space, get_space
 from searchspaces.around.space import AroundSpace
 from searchspaces.cost import cost_of
@@ -114,8 +116,8 @@ def announce(
     output.say(f"space     {space.title}{_size(config)}: {choices}, typically {format_count(typical)} MACs")
     if isinstance(space, AroundSpace):
         output.say(f"original  {_original(space, config, dataset)}")
-    if config.init is not None:
-        output.say(f"weights   each network starts from what it has of {config.init}")
+    for line in _weights(config):
+        output.say(line)
     output.say(f"trial     {_what_a_trial_is(config, dataset)}")
     for line in [*place_lines(dataset, recipe), *judging_lines(dataset, recipe)]:
         output.say(line)
@@ -145,6 +147,24 @@ def announce(
     then = f", then of random search with an equal budget in {folder}-{RANDOM}/" if control else ""
     output.say(f"results   {folder}/{then}\n")
     return time.monotonic() - began
+
+
+def _weights(config: Config) -> Iterator[str]:
+    """From what weights networks start; of a supernet how far its order of networks is known to be right."""
+    if config.init is None:
+        return
+    shared = Weights.read(config.init).shared
+    if shared is None:
+        yield f"weights   each network starts from what it has of {config.init}"
+        return
+    does = "is judged with" if not config.trains else "starts from"
+    yield f"weights   each network {does} its part of the supernet {config.init} ({shared.way})"
+    yield f"          which learnt from {format_count(shared.images)} images, {format_count(shared.passes)} passes"
+    if shared.ranking is None:
+        yield "          how far it orders networks as trainings do was not found out: `nas supernet --truth` does"
+    else:
+        below = "" if shared.is_trusted else f", below the {RANKS:g} from which on a search uses it by itself"
+        yield f"          {shared.ranking.in_words}{below}"
 
 
 def _known_before(config: Config, budget: Budget) -> Iterator[str]:
@@ -241,6 +261,13 @@ def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
         benchmark = benchmark_of(config.space, file)
         return f"looked up in {file.name}: {benchmark.observed}{_on(benchmark)}, as it was published"
     recipe = config.recipe
+    if not config.trains:
+        known = f" ({uncertainty(len(dataset.val))})" if dataset.kind == CLASSIFICATION else ""
+        return (
+            f"no training: its norms calibrated by {min(CALIBRATED, len(dataset.train)):,} {dataset.name} images at "
+            f"{recipe.size_on(dataset)} pixels, judged on {len(dataset.val):,} validation images{known}"
+            f"{judged_by(recipe)}"
+        )
     images = len(dataset.train) if recipe.subset is None else recipe.subset
     looked_at = "judged" if config.reward.signal == ACCURACY else "looked at"
     pixels = f"{recipe.size_on(dataset)} pixels{channels_said(dataset)}"
@@ -266,7 +293,10 @@ def _expected_time(
     allowance = Allowance.of(budget)
     with timing(f"{NETWORKS} networks", config.recipe, allowance, output):
         prepared = config.recipe.prepare(dataset).to(config.device)
-        estimate = estimate_trial_seconds(config.space, prepared, config.recipe, allowance)
+        if config.trains:
+            estimate = estimate_trial_seconds(config.space, prepared, config.recipe, allowance)
+        else:
+            estimate = judging_seconds(config.space, prepared, config.recipe, allowance)
     if estimate is None:
         return (
             f"unknown: none of {NETWORKS} random networks could be timed in {allowance}: trainings take longer, or "

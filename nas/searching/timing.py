@@ -21,6 +21,7 @@ from nas.devices.memory import NoRoom
 from nas.ledger.config import Budget
 from nas.text.units import format_seconds
 from nas.training.recipe import Recipe
+from nas.training.shared import judge
 from nas.training.train import Diverged, Epoch, Moment, check_room_to_train, train
 from searchspaces import Space
 from searchspaces.cost import cost_of
@@ -112,6 +113,17 @@ def estimate_trial_seconds(
     usual = fmean(paces.values())
     mean = fmean(size * paces.get(number, usual) for number, size in enumerate(means))
     return Estimate(mean, len(paces), NETWORKS)
+
+
+def judging_seconds(space: Space, dataset: Dataset, recipe: Recipe, allowance: Allowance) -> Estimate:
+    """How long it takes on average to judge a network that is not trained: of random ones, as long as there is time."""
+    rng, taken = random.Random(1), list[float]()
+    while len(taken) < NETWORKS and (not taken or allowance.spent + max(taken) < allowance.seconds):
+        build = partial(space.build, space.sample(rng), dataset.num_classes, dataset.image_size)
+        began = time.perf_counter()
+        judge(built_for(dataset.channels, build), dataset, recipe)
+        taken.append(time.perf_counter() - began)
+    return Estimate(fmean(taken), len(taken), len(taken))
 
 
 def _sized(space: Space, dataset: Dataset, allowance: Allowance) -> list[tuple[float, Build]]:

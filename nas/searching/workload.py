@@ -31,7 +31,7 @@ class SearchWorkload(Workload):
 
     def job(self, arch: Arch, config: Config) -> Job:
         space = self.space.alone(arch) if isinstance(self.space, ScaledSpace) else self.space
-        return Job(Found(space, arch), config.recipe, config.seed, start=config.start)
+        return Job(Found(space, arch), config.recipe, config.seed, start=config.start, trained=config.trains)
 
     def is_over(self, run: Run, budget: Budget) -> bool:
         """Where a final network was asked for: once that has begun, or the search has ended by itself before."""

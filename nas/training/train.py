@@ -232,9 +232,9 @@ class Training:
                     self.curve.evaluate(self.images, self._judge)
                     self._to_training_mode()
                 if self.step % 50 == 0:  # not every step: on a GPU each look waits for it
-                    _check_finite(losses[-1], self.step)
+                    check_finite(losses[-1], self.step)
         mean_loss = torch.stack(losses).mean()
-        _check_finite(mean_loss, self.step)
+        check_finite(mean_loss, self.step)
         return mean_loss
 
     def _expected_steps(self) -> float:
@@ -331,6 +331,6 @@ def chosen(epochs: Sequence[Epoch], recipe: Recipe) -> Epoch:
     return max(epochs, key=lambda epoch: epoch.quality) if recipe.select == "best" else epochs[-1]
 
 
-def _check_finite(loss: Tensor, step: int) -> None:
+def check_finite(loss: Tensor, step: int) -> None:
     if not torch.isfinite(loss):
         raise Diverged(f"the training loss was {loss.item()} at step {step}; a lower --lr may help")

@@ -28,6 +28,7 @@ from nas.options import groups
 from nas.text.units import parse_names
 from nas.training.fine_tuning import EVERYTHING, FineTuning
 from nas.training.recipe import Recipe
+from nas.training.shared import Shared, give_part
 from searchspaces.around.space import AroundSpace
 from searchspaces.cost import shapes_only
 from searchspaces.images import for_images_of
@@ -50,6 +51,7 @@ class Weights:
     image_size: int | None = None
     task: Task | None = None
     trained: bool = True
+    shared: Shared | None = None  # of a supernet's: whose they are
 
     @classmethod
     def read(cls, path: str | Path) -> Weights:
@@ -71,7 +73,8 @@ class Weights:
             names, size = metadata.get("class_names"), metadata.get("image_size")
             classes = None if names is None else tuple(NAMES.checked("class_names", json.loads(names)))
             pixels = None if size is None else PIXELS.parsed("image_size", size)
-            return cls(path, tensors, classes, pixels, task, trained)
+            shared = Shared.parse(metadata["supernet"]) if "supernet" in metadata else None
+            return cls(path, tensors, classes, pixels, task, trained, shared)
         except ValueError as error:
             raise ValueError(f"{path} is damaged: {error}") from None
 
@@ -116,6 +119,8 @@ class Start:
         A network that was found around another one takes the other one's weights, too: what it still has of its layers.
         Raises ValueError, with `module` unchanged, where more than the classifier does not, and names the first tensor.
         """
+        if self.weights.shared is not None:
+            return self._part_of_supernet(self.weights.shared, module, network, dataset)
         ours = our_tensors(module)
         if (before := _found_around(network)) is not None and not self._is_of(ours):
             return self._inherited(module, network, before, dataset)
@@ -143,6 +148,18 @@ class Start:
         path, size = str(self.weights.path), self.weights.image_size
         grey = [name for name in grey if name in there]
         return Taken(path, len(there), len(ours), tuple(fresh), tuple(strided), size, tuple(grey))
+
+    def _part_of_supernet(self, shared: Shared, module: nn.Module, network: Network, dataset: Dataset) -> Taken:
+        """Load the part of a supernet's weights that are those of `network`."""
+        path, names = self.weights.path, self.weights.class_names
+        if self.fresh:
+            raise ValueError(f"--fresh: {path} has the weights of a supernet, of which a network takes its whole part")
+        sharing = shared.sharing_for(network, dataset, path)
+        if names is not None and names != dataset.class_names:
+            raise ValueError(f"{path} is for the classes {', '.join(names)}: search with the images that have these")
+        assert isinstance(network, Found)
+        taken = give_part(self.weights.tensors, module, network, sharing)
+        return Taken(str(path), taken, len(our_tensors(module)), ())
 
     def _is_of(self, ours: Mapping[str, Tensor]) -> bool:
         """Whether the weights are of a network that has just these tensors."""

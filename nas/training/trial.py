@@ -23,6 +23,7 @@ from nas.training.evaluation import judged, predict
 from nas.training.fine_tuning import EVERYTHING
 from nas.training.learning_curve import CurvePoint
 from nas.training.recipe import Recipe
+from nas.training.shared import judge
 from nas.training.train import Epoch, OnStep, check_room_to_train, chosen, train
 from nas.training.transfer import StartFile
 
@@ -59,6 +60,7 @@ class TrialSpec:
     tested: bool = False  # in the end, on the data set's test images: in a comparison, never in a search
     recorded: bool = True  # a GPU records its steps, where it can
     start: StartFile | None = None  # the weights to start from; None: random ones
+    trained: bool = True  # else it is judged with the weights that it starts from, a supernet's
 
 
 INFERENCE_BATCH = 64  # images
@@ -115,7 +117,7 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
     device = dataset.train.pixels.device
     build = partial(spec.network.build, dataset.num_classes, dataset.image_size, dataset.channels)
     try:
-        if spec.published is None:
+        if spec.published is None and spec.trained:
             check_room_to_train(build, dataset, spec.recipe)
         torch.manual_seed(spec.seed)  # weights and dropout draw from torch's own: a trial has the process to itself
         network = build()
@@ -130,6 +132,10 @@ def run_trial(spec: TrialSpec, dataset: Dataset, on_step: OnStep | None = None) 
             return TrialResult(State.PRUNED, seconds, latency=image_seconds, reason=reason, refused=True)
         if spec.published is not None:
             return TrialResult(State.COMPLETE, time.perf_counter() - start, spec.published, latency=image_seconds)
+        if not spec.trained:
+            found = judge(network, dataset, spec.recipe)
+            took = time.perf_counter() - start
+            return TrialResult(State.COMPLETE, took, found.accuracy, latency=image_seconds, score=found.score)
         epochs = []
         for epoch in train(
             network,
