@@ -32,8 +32,8 @@ from searchspaces.space import Arch
 
 WAYS = (ELASTIC, SINGLE_PATH) = ("elastic", "single-path")
 
-WIDTHS = ("c", "stride")
-"""What rows call their channels and strides: layers that differ in these alone share weights in either way."""
+CHANNELS, STRIDE = "c", "stride"
+"""What rows call the channels that come out, and their stride: layers that differ in these alone share weights."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +59,27 @@ def leaves(placed: Placed, part: nn.Module, way: str) -> Iterator[Leaf]:
 
 
 def largest(rows: Iterable[Placed]) -> list[Placed]:
-    """Of rows that differ in channels alone one, with the most that come in and go out in any of them."""
-    found: dict[tuple[str, str], Placed] = {}
+    """Of rows at a place that differ in channels alone one, with the most that go in and come out of any row there."""
+    kinds: dict[tuple[str, str], Placed] = {}
+    most_in: dict[str, int] = {}
+    most_out: dict[str, int] = {}
     for at in rows:
-        before = found.setdefault((at.place, _kind(at.row)), at)
-        found[at.place, _kind(at.row)] = at._replace(
-            row=max(before.row, at.row, key=_channels), c_in=max(before.c_in, at.c_in)
-        )
-    return list(found.values())
+        kinds.setdefault((at.place, _kind(at.row)), at)
+        most_in[at.place] = max(most_in.get(at.place, 0), at.c_in)
+        most_out[at.place] = max(most_out.get(at.place, 0), _channels(at.row))
+    return [
+        at._replace(row=_with_channels(at.row, most_out[at.place]), c_in=most_in[at.place]) for at in kinds.values()
+    ]
 
 
 def _channels(row: Row) -> int:
     """What a row says that comes out; 0 where it does not say."""
-    return max((value for name, value in _arguments(row) if name == "c"), default=0)
+    return max((value for name, value in _arguments(row) if name == CHANNELS), default=0)
+
+
+def _with_channels(row: Row, c: int) -> Row:
+    """`row` with `c` channels that come out, where it says so."""
+    return row._replace(args=tuple(c if name == CHANNELS else value for name, value in _arguments(row)))
 
 
 def _arguments(row: Row) -> list[tuple[str, Any]]:
@@ -101,7 +109,7 @@ def _build(layer: nn.Module) -> str:
 
 def _kind(row: Row) -> str:
     """A row's operation as its space says it, without channels and strides."""
-    said = [str(value) for name, value in _arguments(row) if name not in WIDTHS]
+    said = [str(value) for name, value in _arguments(row) if name not in (CHANNELS, STRIDE)]
     return " ".join([row.make.__name__.strip("_"), *said])
 
 

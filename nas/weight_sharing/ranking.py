@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,12 @@ import numpy as np
 
 from nas.data.images import Dataset
 from nas.ledger.run import Run, folder_of
+from nas.ledger.workload import SEARCH
 from nas.network import Found
 from nas.proxies.ranking import Values, interval, kendall, resamples
+from nas.proxies.results import results
+from nas.proxies.study import STUDY_OF_PROXIES
+from nas.references.resolve import described
 from nas.searching.published import read
 from nas.training.recipe import Recipe
 from nas.training.shared import Ranking, give_part, judge
@@ -40,27 +45,47 @@ class Truth:
 
 
 def truth_of(named: str, space: RowSpace, runs_dir: Path) -> Truth:
-    """That of a table of published results, or of a run whose trials trained networks of `space`.
+    """That of a table of published results, of a search whose trials trained networks of `space`, or of a proxy study.
 
     Widths and cells may be others: a smaller form of a space stands for it. Raises ValueError where there is none.
     """
     path = Path(named)
     if path.is_file():
         found = read(get_space(space.reference), path)
-        return Truth(path.name, {found.key(arch): figure for arch, figure in found.reported.items()})
+        return Truth(path.name, {found.space.canonical(arch): figure for arch, figure in found.reported.items()})
     run = Run.open(folder_of(named, runs_dir))
-    if run.config.space.reference != space.reference:
-        raise ValueError(f"{run.name} is a run of {run.config.space.name}, and the supernet of {space.name}")
-    if run.config.evaluator != "train" or run.config.table is not None:
-        raise ValueError(f"{run.name} trained no network: give a run that did, or a table of results")
-    trained = {
-        space.canonical(row.arch): row.quality
+    known = _of_study(run) if run.config.kind == STUDY_OF_PROXIES else _of_search(run)
+    others = {network.space.name for network in known if network.space.reference != space.reference}
+    if others:
+        raise ValueError(f"{run.name} is a run of {min(others)}, and the supernet of {space.name}")
+    if len(known) < LEAST:
+        raise ValueError(f"{run.name} has trained {len(known)} networks: an order is of {LEAST} or more")
+    return Truth(f"run {run.name}", {space.canonical(network.arch): quality for network, quality in known.items()})
+
+
+def _of_search(run: Run) -> dict[Found, float]:
+    """What its networks came to. Raises ValueError where it trained none."""
+    if run.config.kind != SEARCH or not run.config.trains:
+        raise ValueError(f"{run.name} is no search that trained its networks: give one that did, or a table of results")
+    return {
+        Found(run.config.space, row.arch): row.quality
         for row in run.rows()
         if row.state == State.COMPLETE and row.arch and row.quality is not None
     }
-    if len(trained) < LEAST:
-        raise ValueError(f"{run.name} has trained {len(trained)} networks: an order is of {LEAST} or more")
-    return Truth(f"run {run.name}", trained)
+
+
+def _of_study(run: Run) -> dict[Found, float]:
+    """What its networks came to in full, the mean of its seeds."""
+    found = results(run)
+    networks = [described(text) for text in found.study.networks]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of networks that no seed has trained yet
+        qualities = np.nanmean(found.truth, axis=0).tolist()
+    return {
+        network: quality
+        for network, quality in zip(networks, qualities, strict=True)
+        if isinstance(network, Found) and not math.isnan(quality)
+    }
 
 
 def rank(
