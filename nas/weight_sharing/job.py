@@ -151,6 +151,8 @@ def prepared(asked: SupernetOptions, output: Output) -> tuple[Job, Dataset]:
     if recipe.seconds is not None or recipe.progressive or recipe.ema or recipe.mixup or recipe.cutmix:
         raise ValueError("a supernet's training has no seconds, progressive, ema, mixup and cutmix: leave these out")
     device = choose_device(asked.device, asked.threads)
+    if recipe.bf16 and device == "cpu":
+        raise ValueError("on a CPU a supernet is trained in float32: leave out --set bf16")
     loaded = choices.load_data(source, output)
     choices.check_has_classes(loaded, "a supernet")
     space = choose_space(asked, loaded, recipe)

@@ -16,6 +16,7 @@ from nas.checks.schemas import PROGRESS
 from nas.data.batches import TrainBatches
 from nas.data.images import Dataset
 from nas.devices.device import tuned, within
+from nas.devices.precision import computes_in_bf16
 from nas.training.fine_tuning import EVERYTHING
 from nas.training.losses import Loss
 from nas.training.metrics import weights_of_classes
@@ -79,6 +80,8 @@ class SupernetTraining:
             num_classes=dataset.num_classes,
         )  # fmt: skip
         self.steps = max(1, len(dataset.train) // recipe.batch_size)  # of an epoch
+        on_gpu = self.device.type == "cuda"  # a CPU is slow at depthwise convolutions in bfloat16, see `Precision`
+        self.bf16 = on_gpu and (computes_in_bf16(self.device) if recipe.bf16 is None else recipe.bf16)
         self.progress = Progress()
 
     def epochs(self) -> Iterator[Progress]:
@@ -135,13 +138,18 @@ class SupernetTraining:
     def _learn(self, archs: Sequence[Arch], x: Tensor, y: Tensor) -> Tensor:
         """A step: the gradients of all of `archs` add up. Returns the loss of the first, by the labels."""
         first, *others = archs
-        logits = self.supernet.logits(first, x)
+        logits = self._said(first, x)
         loss = self.of_labels(logits, y)
         loss.backward()  # type: ignore[no-untyped-call]
         taught = logits.detach().log_softmax(1)
         for arch in others:
-            said = self.supernet.logits(arch, x).log_softmax(1)
+            said = self._said(arch, x).log_softmax(1)
             F.kl_div(said, taught, reduction="batchmean", log_target=True).backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.optimizer.zero_grad()
         return loss.detach()
+
+    def _said(self, arch: Arch, x: Tensor) -> Tensor:
+        """The logits of the network of `arch`, float32 `[B, num_classes]`."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            return self.supernet.logits(arch, x).float()
