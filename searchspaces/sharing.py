@@ -12,6 +12,8 @@ A key has the *place* of a row in the space (`RowSpace.placed`), the layer's par
     single-path   each operation has weights of its own (Guo et al. 2019, "Single Path One-Shot")
 
 In `nasbench201` a row is a stack of cells, whose edges hold the operations: there a place is an edge of a cell.
+
+All networks are of one width. Where each is as wide as a limit allows, a layer has no largest size to share.
 """
 
 from __future__ import annotations
@@ -123,6 +125,14 @@ class Sharing:
     image_size: int
     channels: int
 
+    def __post_init__(self) -> None:
+        if self.space.limited:
+            (limit, *_) = self.space.limits
+            raise ValueError(
+                f"networks that are each as wide as max_{limit} allows share no weights: give the supernet a width, "
+                f"and the search that width and --max-{limit}"
+            )
+
     def rows(self, arch: Arch) -> list[Placed]:
         """Those of `arch`, and where they stand."""
         with for_images_of(self.channels):
@@ -155,13 +165,13 @@ def _keys(place: str, row: Row, c_in: int, way: str) -> frozenset[str]:
 def part(tensors: Mapping[str, Tensor], of: Iterable[Leaf]) -> dict[str, Tensor]:
     """The weights of a network with the layers `of`, by their names in it: views of the shared `tensors`.
 
-    Raises ValueError where there are none, or too small ones.
+    Raises ValueError where they are of other networks.
     """
     found = {}
     for leaf in of:
         for name, parameter in leaf.module.named_parameters(recurse=False):
             if (whole := tensors.get(f"{leaf.key}.{name}")) is None:
-                raise ValueError(f"the supernet has no weights for {leaf.name}")
+                raise ValueError(f"the shared weights are of other networks: they have none for {leaf.name}")
             found[f"{leaf.name}.{name}"] = piece(whole, parameter)
     return found
 
@@ -173,8 +183,7 @@ def piece(whole: Tensor, like: Tensor) -> Tensor:
     """
     if any(ours < theirs for ours, theirs in zip(whole.shape, like.shape, strict=True)):
         raise ValueError(
-            f"the supernet's weights are {tuple(whole.shape)}, and the network has {tuple(like.shape)}: it is of wider "
-            "networks than the supernet was made for"
+            f"the shared weights are of other networks: {tuple(whole.shape)} where {tuple(like.shape)} is needed"
         )
     part = whole
     for dimension, size in enumerate(like.shape):

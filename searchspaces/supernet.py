@@ -10,6 +10,7 @@ import itertools
 import math
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -45,13 +46,25 @@ class Supernet(nn.Module):
         """The weights by their keys."""
         return {key: self.weights[number] for key, number in self.numbers.items()}
 
-    def logits(self, arch: Arch, x: Tensor) -> Tensor:
-        """What the network of `arch` says of `x`, `[B, C, H, W]` -> `[B, num_classes]`, normalised by this batch."""
+    def member(self, arch: Arch) -> Member:
+        """The network of `arch` with its part of the weights."""
         network, layers = self.sharing.network(arch)
         for layer in network.modules():
             if isinstance(layer, nn.modules.batchnorm._BatchNorm):
                 layer.track_running_stats, layer.running_mean, layer.running_var = False, None, None
-        said: Tensor = functional_call(network, part(self.tensors, layers), x)
+        return Member(network, part(self.tensors, layers))
+
+
+@dataclass(frozen=True)
+class Member:
+    """A network of a supernet: its modules, as shapes alone, and its part of the weights by their names, as views."""
+
+    network: nn.Module
+    weights: dict[str, Tensor]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """`[B, C, H, W]` -> logits `[B, num_classes]`; its norms go by this batch."""
+        said: Tensor = functional_call(self.network, self.weights, x)
         return said
 
 

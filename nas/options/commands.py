@@ -463,14 +463,6 @@ class LatencyTableOptions(SpaceOptions, DeviceOptions, PrintOptions):
 class SupernetOptions(SpaceOptions, DataOptions, StepOptions, DeviceOptions, OutputOptions, TrustOptions):
     """Of `nas supernet` and `nas.supernet`."""
 
-    max_macs: Annotated[
-        float | str | None,
-        Option(
-            TARGET,
-            "Each network is as wide as so many multiply-adds allow, as in 10M: as in the search that it is for.",
-            panels.SPACE,
-        ),
-    ] = None
     share: Annotated[
         str | None,
         Option(

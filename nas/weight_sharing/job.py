@@ -12,7 +12,6 @@ from nas.data.images import Dataset
 from nas.data.source import DataSource
 from nas.files import make_folder, sole_process
 from nas.options.commands import SupernetOptions
-from nas.options.option import number
 from nas.searching import choices
 from nas.searching.progress import Output
 from nas.text.units import format_count, format_seconds
@@ -58,10 +57,7 @@ class Job:
 
 def choose_space(asked: SupernetOptions, dataset: Dataset, recipe: Recipe) -> RowSpace:
     """The space as a search with the same options has it. Raises ValueError where its networks share nothing."""
-    limits = {} if asked.max_macs is None else {"macs": number(asked.max_macs)}
-    if limits and asked.width is not None:
-        raise ValueError("--max-macs decides the width of each network, and --width sets one for all: give one of them")
-    space = choices.choose_space(asked, dataset, recipe, limits=limits)
+    space = choices.choose_space(asked, dataset, recipe)
     if not isinstance(space, RowSpace):
         raise ValueError(
             f"networks of {space.name} share no weights: those of mnas, compact, nasbench201, nasbench_macro and of a "

@@ -24,8 +24,7 @@ from nas.training.recipe import Recipe
 from nas.training.step import optimizer
 from nas.training.train import check_finite
 from nas.weight_sharing.paths import Paths
-from searchspaces import Arch
-from searchspaces.supernet import Supernet
+from searchspaces.supernet import Member, Supernet
 
 EPOCHS = 1 << 20
 """More than a training has: so far apart are the seeds of the epochs of two trainings."""
@@ -126,30 +125,30 @@ class SupernetTraining:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
             x, y = self.batches.batch(draw)
-            archs = self.paths.draw()
-            losses.append(self._learn(archs, x, y))
-            images, passes = images + len(x), passes + len(x) * len(archs)
+            members = [self.supernet.member(arch) for arch in self.paths.draw()]
+            losses.append(self._learn(members, x, y))
+            images, passes = images + len(x), passes + len(x) * len(members)
             if number % CHECKED == 0:
                 check_finite(losses[-1], number)
         mean = torch.stack(losses).mean()
         check_finite(mean, (before.epochs + 1) * self.steps)
         return Progress(before.epochs + 1, mean.item(), before.images + images, before.passes + passes)
 
-    def _learn(self, archs: Sequence[Arch], x: Tensor, y: Tensor) -> Tensor:
-        """A step: the gradients of all of `archs` add up. Returns the loss of the first, by the labels."""
-        first, *others = archs
+    def _learn(self, members: Sequence[Member], x: Tensor, y: Tensor) -> Tensor:
+        """A step: the gradients of all `members` add up. Returns the loss of the first, by the labels."""
+        first, *others = members
         logits = self._said(first, x)
         loss = self.of_labels(logits, y)
         loss.backward()  # type: ignore[no-untyped-call]
         taught = logits.detach().log_softmax(1)
-        for arch in others:
-            said = self._said(arch, x).log_softmax(1)
+        for member in others:
+            said = self._said(member, x).log_softmax(1)
             F.kl_div(said, taught, reduction="batchmean", log_target=True).backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.optimizer.zero_grad()
         return loss.detach()
 
-    def _said(self, arch: Arch, x: Tensor) -> Tensor:
-        """The logits of the network of `arch`, float32 `[B, num_classes]`."""
+    def _said(self, member: Member, x: Tensor) -> Tensor:
+        """Its logits, float32 `[B, num_classes]`."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            return self.supernet.logits(arch, x).float()
+            return member(x).float()

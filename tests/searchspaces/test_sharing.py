@@ -15,8 +15,7 @@ from searchspaces.supernet import Supernet
 
 SPACES = {
     "mnas": Mnas(width=0.25, image_size=16),
-    "compact": Compact(image_size=16),
-    "compact within a limit": Compact(max_macs=1_000_000, image_size=16),
+    "compact": Compact(width=0.25, image_size=16),
     "nasbench201": NASBench201(width=0.25, cells=1, image_size=16),
     "nasbench_macro": NASBenchMacro(width=0.125, image_size=16),
 }
@@ -68,7 +67,7 @@ def test_a_network_computes_with_its_part_what_the_supernet_does(sharing: Sharin
             network = sharing.space.build(canonical, 4, 16)
         network.load_state_dict(part(supernet.tensors, sharing.network(canonical)[1]), strict=False)
         with torch.no_grad():
-            torch.testing.assert_close(network.train()(x), supernet.logits(arch, x), rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(network.train()(x), supernet.member(arch)(x), rtol=1e-4, atol=1e-4)
 
 
 def test_the_shared_weights_are_large_enough_for_others_than_were_scanned(sharing: Sharing, supernet: Supernet) -> None:
@@ -82,7 +81,7 @@ def test_gradients_reach_the_part_that_was_used_and_no_other() -> None:
     sharing = Sharing(space, ELASTIC, 4, 16, 3)
     supernet = Supernet(sharing)
     arch = archs(space, 1)[0]
-    supernet.logits(arch, torch.randn(4, 3, 16, 16)).sum().backward()
+    supernet.member(arch)(torch.randn(4, 3, 16, 16)).sum().backward()
     keys = {f"{leaf.key}.{name}" for leaf in sharing.network(arch)[1] for name, _ in named(leaf.module)}
     assert {key for key, tensor in supernet.tensors.items() if tensor.grad is not None} == keys
 
@@ -135,11 +134,16 @@ def test_a_piece_is_the_first_channels_and_the_middle_of_the_kernel() -> None:
     whole = torch.arange(4 * 3 * 5 * 5.0).reshape(4, 3, 5, 5)
     assert torch.equal(piece(whole, torch.empty(2, 3, 3, 3)), whole[:2, :, 1:4, 1:4])
     assert torch.equal(piece(whole[:, 0, 0, 0], torch.empty(3)), whole[:3, 0, 0, 0])
-    with pytest.raises(ValueError, match="wider"):
+    with pytest.raises(ValueError, match="of other networks"):
         piece(whole, torch.empty(5, 3, 5, 5))
 
 
 def test_a_network_of_a_place_that_was_not_scanned_has_no_weights() -> None:
     sharing = Sharing(NASBenchMacro(width=0.125), ELASTIC, 4, 16, 3)
-    with pytest.raises(ValueError, match="no weights"):
+    with pytest.raises(ValueError, match="they have none"):
         part({}, sharing.network((0,) * 8)[1])
+
+
+def test_networks_of_their_own_widths_share_nothing() -> None:
+    with pytest.raises(ValueError, match="max_macs allows share no weights: give the supernet a width"):
+        Sharing(Compact(max_macs=1_000_000), ELASTIC, 10, 32, 3)

@@ -253,7 +253,10 @@ def _with_ranking(source: Path, target: Path, ranking: Ranking) -> None:
         (["supernet", "--share", "all"], "elastic"),
         (["supernet", *OPTIONS, "--mixup", "0.2"], "mixup"),
         (["supernet", *OPTIONS, "--truth", "nothing"], "nothing"),
-        (["supernet", *OPTIONS, "--max-macs", "1M"], "--width sets one for all"),
+        (
+            ["supernet", "--space", "compact", "--data", "shapes2", "--space-set", "max_macs=1000000"],
+            "give the supernet a width",
+        ),
         (["supernet", *OPTIONS, "--epochs", "0"], "--epochs"),
         (["search", *OPTIONS, "--evaluator", "supernet", "--trials", "1"], "add --init FOLDER"),
         (["search", *OPTIONS, "--evaluator", "oracle", "--trials", "1"], "train, table or supernet"),
@@ -261,7 +264,7 @@ def _with_ranking(source: Path, target: Path, ranking: Ranking) -> None:
     ],
 )
 def test_mistakes_are_said_in_a_line(arguments: list[str], said: str, here: Path, call_nas: CallNas) -> None:
-    code, out, err = call_nas(*arguments)
+    code, _, err = call_nas(*arguments)
     assert code == 2 and said in err and err.count("\n") == 1 and "Traceback" not in err
     assert not (here / "runs").exists() or not [*(here / "runs").iterdir()]
 
