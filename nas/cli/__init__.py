@@ -177,5 +177,5 @@ def main() -> None:
 
 
 def _interrupt(*_: object) -> None:
-    """SIGTERM is as Ctrl-C: so batch systems, containers and `kill` end a process, and no network is to blame for it."""
+    """SIGTERM is as Ctrl-C: batch systems, containers and `kill` end a process by it, and no network is to blame."""
     raise KeyboardInterrupt
