@@ -31,7 +31,7 @@ SCRIPT = Path(__file__).parents[1] / "docs" / "slurm.sbatch"
 FIRST, *OTHERS = NODES = ("n1", "n2", "n3")
 TRIALS = 10
 OPTIONS = (
-    *("--space", "compact", "--max-macs", "300k", "--strategy", "random", "--trials", str(TRIALS)),
+    *("--space", "compact", "--max-macs", "300k", "--strategy", "random"),
     *("--data", "shapes", "--subset", "400", "--batch-size", "20", "--image-size", "16", "--epochs", "4"),
 )
 SECONDS = 240.0  # that anything here may take on a machine that has others to serve
@@ -48,7 +48,7 @@ exec "$@"
 """
 SCONTROL = """
 case $1 in
-show) printf '%s\\n' n1 n2 n3 ;;
+show) printf '%s\\n' $NODES ;;
 requeue) echo "$2" >>"$PLACE/requeued" ;;
 esac
 """
@@ -66,6 +66,7 @@ class Allocation:
 
     place: Path
     home: Path
+    nodes: tuple[str, ...] = NODES
     number: int = 4321
     jobs: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -76,20 +77,21 @@ class Allocation:
             "PATH": os.pathsep.join([str(self.place / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "PLACE": str(self.place),
+            "NODES": " ".join(self.nodes),
             "TMPDIR": str(self.place / FIRST),
             "OMP_NUM_THREADS": "1",
             "SLURM_JOB_ID": str(self.number),
             "SLURM_JOB_NAME": "nas",
             "SLURM_JOB_NODELIST": "n[1-3]",
-            "SLURM_JOB_NUM_NODES": "3",
+            "SLURM_JOB_NUM_NODES": str(len(self.nodes)),
             "SLURM_CPUS_PER_TASK": "1",
             "SLURMD_NODENAME": FIRST,
         }
 
-    def submit(self) -> subprocess.Popen[bytes]:
+    def submit(self, trials: int = TRIALS) -> subprocess.Popen[bytes]:
         """The script, as SLURM starts it on the first node."""
         with (self.home / "said").open("ab") as said:
-            command = ["bash", str(SCRIPT), "found", *OPTIONS]
+            command = ["bash", str(SCRIPT), "found", *OPTIONS, "--trials", str(trials)]
             job = subprocess.Popen(command, cwd=self.home, env=self.environment, stdout=said, stderr=said)
         self.jobs.append(job)
         return job
@@ -256,6 +258,14 @@ def test_at_the_time_limit_the_job_comes_back_to_the_queue(allocation: Allocatio
     assert allocation.is_clean
     assert allocation.wait(allocation.submit()) == 0, allocation.said
     check(allocation, kept, interrupted=0)
+
+
+@pytest.mark.slow
+def test_one_node_is_enough_and_a_run_that_had_ended_goes_on_to_more_trials(allocation: Allocation) -> None:
+    allocation.nodes = (FIRST,)
+    for trials in (1, 2):
+        assert allocation.wait(allocation.submit(trials)) == 0, allocation.said
+        assert len(Run.open(allocation.run).rows()) == trials and allocation.is_clean
 
 
 def test_it_is_told_what_to_search() -> None:
