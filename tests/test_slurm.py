@@ -67,7 +67,7 @@ class Allocation:
     place: Path
     home: Path
     nodes: tuple[str, ...] = NODES
-    number: int = 4321
+    number: int = field(default_factory=lambda: 10 * os.getpid())  # others that test at this time have other ports
     jobs: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -108,7 +108,7 @@ class Allocation:
         """Wait for it. Fails where that takes too long."""
         end = time.monotonic() + SECONDS
         while not done():
-            assert time.monotonic() < end, f"{self.said}\n{(self.home / f'nas-{self.number}-ray.log').read_text()}"
+            assert time.monotonic() < end, f"{self.said}\n{self.left}"
             time.sleep(0.1)
 
     def until_ended(self, trials: int) -> Contents:
@@ -136,11 +136,14 @@ class Allocation:
             _kill(self.processes(node))
 
     @property
-    def is_clean(self) -> bool:
-        """Whether no node has a process or a file of Ray any more."""
-        return not any(list((self.place / node).glob("nas-*")) for node in NODES) and not any(
-            str(self.place) in command for command in _commands()
-        )
+    def left(self) -> list[str]:
+        """Processes of the nodes, and Ray's folders on them."""
+        folders = [str(folder) for node in NODES for folder in (self.place / node).glob("nas-*")]
+        return folders + [command for _, command in _processes() if str(self.place) in command]
+
+    def until_clean(self) -> None:
+        """Wait until nothing is left, which is not at once: a worker ends by itself when its node has."""
+        self.until(lambda: not self.left)
 
 
 @pytest.fixture
@@ -191,10 +194,6 @@ def _processes() -> Iterator[tuple[int, str]]:
             yield int(place.name), (place / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
 
 
-def _commands() -> Iterator[str]:
-    return (command for _, command in _processes())
-
-
 def check(allocation: Allocation, kept: Contents, interrupted: int) -> None:
     """The ledger is complete, has what it had, nothing was trained twice, and at most so many networks began again."""
     outcome = Outcome("slurm", "search", 1)
@@ -217,7 +216,7 @@ def test_a_lost_node_costs_what_it_trained(allocation: Allocation) -> None:
     reasons = [row.reason for row in Run.open(allocation.run).rows() if row.reason]
     assert all("its machine was lost" in reason for reason in reasons)
     shutil.rmtree(allocation.place / "n3")  # as it is with a node that is lost
-    assert allocation.is_clean
+    allocation.until_clean()
 
 
 @pytest.mark.slow
@@ -241,7 +240,7 @@ def test_a_head_of_ray_that_ends_is_said_and_the_job_ends(allocation: Allocation
     _kill({pid for pid, command in _processes() if "gcs_server" in command and str(allocation.place) in command})
     assert allocation.wait(job) == 1, allocation.said
     assert re.search(r"nas: the Ray cluster at 127\.0\.0\.2:\d+ was lost", allocation.said)
-    assert allocation.is_clean
+    allocation.until_clean()
     allocation.number += 1
     assert allocation.wait(allocation.submit()) == 0, allocation.said
     check(allocation, kept, interrupted=0)
@@ -255,7 +254,7 @@ def test_at_the_time_limit_the_job_comes_back_to_the_queue(allocation: Allocatio
     assert allocation.wait(job) == 130, allocation.said
     assert "`nas resume found` continues" in allocation.said and "Traceback" not in allocation.said
     assert (allocation.place / "requeued").read_text() == f"{allocation.number}\n"
-    assert allocation.is_clean
+    allocation.until_clean()
     assert allocation.wait(allocation.submit()) == 0, allocation.said
     check(allocation, kept, interrupted=0)
 
@@ -265,7 +264,15 @@ def test_one_node_is_enough_and_a_run_that_had_ended_goes_on_to_more_trials(allo
     allocation.nodes = (FIRST,)
     for trials in (1, 2):
         assert allocation.wait(allocation.submit(trials)) == 0, allocation.said
-        assert len(Run.open(allocation.run).rows()) == trials and allocation.is_clean
+        allocation.until_clean()
+        assert len(Run.open(allocation.run).rows()) == trials
+
+
+def test_a_head_that_does_not_start_is_said(allocation: Allocation) -> None:
+    _program(allocation.place / "bin" / "ray", "exit 3")
+    assert allocation.wait(allocation.submit()) == 1
+    assert allocation.said == f"slurm.sbatch: Ray has ended; nas-{allocation.number}-ray.log says why\n"
+    allocation.until_clean()
 
 
 def test_it_is_told_what_to_search() -> None:
