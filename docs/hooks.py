@@ -1,8 +1,10 @@
-"""What the site shows of the program itself, made when the site is: all options, and the functions that take them."""
+"""What the site shows of the program itself, made when the site is: its options and functions, and files."""
 
 from __future__ import annotations
 
 import inspect
+import re
+from pathlib import Path
 from typing import Any
 
 import nas
@@ -10,13 +12,21 @@ from nas.cli import COMMANDS
 from nas.options.table import arguments_table, options_table
 
 OPTIONS, FUNCTIONS = "<!-- the options of all commands -->", "<!-- the functions of nas -->"
+FILE = re.compile(r"<!-- the file (\S+) -->")
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put the tables where the page has the mark for them."""
     if OPTIONS in markdown:
         markdown = markdown.replace(OPTIONS, _options())
-    return markdown.replace(FUNCTIONS, _functions()) if FUNCTIONS in markdown else markdown
+    if FUNCTIONS in markdown:
+        markdown = markdown.replace(FUNCTIONS, _functions())
+    return FILE.sub(lambda named: _shown(named[1]), markdown)
+
+
+def _shown(name: str) -> str:
+    """A file that lies beside the pages, whole."""
+    return f'```bash title="{name}"\n{(Path(__file__).parent / name).read_text("utf-8")}```'
 
 
 def _options() -> str:

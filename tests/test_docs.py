@@ -110,7 +110,17 @@ def test_paths_may_be_text() -> None:
 
 def test_options_in_the_documentation_exist() -> None:
     """Every `--option` that a page names is one of some command."""
-    of_others = {"--no-deps", "--head", "--rm", "--build-arg", "--user", "--torch-backend"}
+    of_others = {
+        "--no-deps",
+        "--head",
+        "--rm",
+        "--build-arg",
+        "--user",
+        "--torch-backend",
+        "--nodes",
+        "--gpus-per-node",
+        "--all-ip-addresses",
+    }
     known = {"--version", *of_others, *_options(typer.main.get_command(app))}
     folders = (ROOT / "nas" / "cli", ROOT / "benchmarks", ROOT / "tests" / "attack")
     for path in (path for folder in folders for path in folder.glob("*.py")):

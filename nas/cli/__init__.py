@@ -156,6 +156,7 @@ def main() -> None:
     """Run the command line: a user's mistake is one line on standard error and exit code 2, a run that was halted 1."""
     spell_plainly(sys.stdout, sys.stderr)
     process.prepare()
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="nas", standalone_mode=False)
     except (ValueError, UsageError) as error:
@@ -172,8 +173,14 @@ def main() -> None:
         to_stderr(f"nas: {shortened(said)}")
         code = 2
     except (Stopped, KeyboardInterrupt, typer.Abort) as stop:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # once more: at once, whatever is still being tidied up
+        for number in (signal.SIGINT, signal.SIGTERM):  # once more: at once, whatever is still being tidied up
+            signal.signal(number, signal.SIG_DFL)
         if not getattr(stop, "notes", []):
             print("nas: stopped", file=sys.stderr)
         code = 130
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupt(*_: object) -> None:
+    """SIGTERM is as Ctrl-C: batch systems, containers and `kill` end a process by it, and no network is to blame."""
+    raise KeyboardInterrupt

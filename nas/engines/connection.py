@@ -31,10 +31,11 @@ def connected(cluster: Cluster, object_bytes: int = 0) -> Iterator[Cluster]:
     """
     with tempfile.TemporaryDirectory(prefix="nas-", ignore_cleanup_errors=True) as folder:
         try:
-            if cluster.address is None:
-                _start(cluster, object_bytes, folder)
-            else:
-                _join(cluster.address)
+            with _keeping_sigterm():
+                if cluster.address is None:
+                    _start(cluster, object_bytes, folder)
+                else:
+                    _join(cluster.address)
             yield cluster if cluster.at_once else cluster.settled(list(machines().values()))
         finally:
             ray.shutdown()
@@ -55,6 +56,17 @@ def settle(cluster: Cluster) -> Cluster:
         settled = cluster.settled(list(there.values()))
         examine({node: machine for node, machine in there.items() if settled.room_of(machine)}, settled)
         return settled
+
+
+@contextlib.contextmanager
+def _keeping_sigterm() -> Iterator[None]:
+    """Who has said what SIGTERM does keeps it: Ray has it end the process, and nobody notes what was under way."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if callable(before) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _start(cluster: Cluster, object_bytes: int, folder: str) -> None:

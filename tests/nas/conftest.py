@@ -83,6 +83,7 @@ def call_nas(
         with pytest.raises(SystemExit) as end:
             main()
         signal.signal(signal.SIGINT, signal.default_int_handler)  # which `main` has changed after a Ctrl-C
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         assert isinstance(end.value.code, int)
         captured = capsys.readouterr()
         return end.value.code, captured.out, captured.err

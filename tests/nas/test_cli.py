@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import time
 from collections.abc import Generator
 from dataclasses import replace
@@ -132,11 +133,9 @@ def test_resume_goes_on(cli, pretended: None) -> None:
     assert len(json.loads(cli("top", "one", "--json")[1])) == 5
 
 
-def test_ctrl_c_says_how_to_go_on(cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*args: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("nas.engines.local.run_trial", interrupted)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_what_ends_a_job_say_how_to_go_on(cli, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.engines.local.run_trial", lambda *args: signal.raise_signal(number))
     code, out, err = cli(*SEARCH, "--trials", "2", "--name", "one")
     assert code == 130 and not err
     assert "stopped before any trial was done. Trial 0 was under way, and will begin anew. `nas resume one` cont" in out

@@ -25,7 +25,7 @@ from searchspaces import Compact
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
-PROGRAMS = ("nas", "make", "docker", "git", "pip", "python", "ray", "unzip", "curl", ".venv/bin/")
+PROGRAMS = ("nas", "make", "docker", "git", "pip", "python", "ray", "unzip", "curl", "sbatch", "kubectl", ".venv/bin/")
 
 LESS = {
     "nas search": "--trials 1 --subset 20 --batch-size 10",
@@ -60,6 +60,7 @@ NOT_RUN = {
     r"^nas dashboard|uvicorn": "it serves until Ctrl-C",
     r"^curl": "it asks a server",
     r"^docker": "it needs Docker's engine",
+    r"^sbatch|^kubectl": "it needs SLURM or Kubernetes: see tests/test_slurm.py, tests/test_kuberay.py",
     r"^ray |--address|--gpus|benchmarks/gpu": "it needs a cluster or GPUs",
     r"--storage": "it needs a database",
     r"--target-latency|--max-latency.*--latency-table": "what it finds depends on the machine",

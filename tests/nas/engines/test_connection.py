@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
 
@@ -14,7 +15,19 @@ from nas.engines.cluster import Cluster
 if find_spec("ray") is None:  # not importorskip: the engine tells Ray to be silent before it is imported
     pytest.skip("Ray is not installed", allow_module_level=True)
 
-from nas.engines.connection import _examination, settle
+from nas.engines.connection import _examination, _keeping_sigterm, settle
+
+
+def test_what_sigterm_does_stays_where_somebody_has_said_it() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        for said, kept in ((signal.default_int_handler, True), (signal.SIG_DFL, False)):
+            signal.signal(signal.SIGTERM, said)
+            with _keeping_sigterm():
+                signal.signal(signal.SIGTERM, lambda *_: None)  # as Ray does
+            assert (signal.getsignal(signal.SIGTERM) == said) is kept
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_machine_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
