@@ -464,16 +464,15 @@ class SupernetOptions(SpaceOptions, DataOptions, StepOptions, DeviceOptions, Out
     """Of `nas supernet` and `nas.supernet`."""
 
     share: Annotated[
-        str | None,
+        str,
         Option(
-            Optional(Word(SHARINGS)),
+            Word(SHARINGS),
             "Which weights networks have in common: elastic, smaller layers are parts of larger ones; or single-path, "
             "each operation has its own.",
             panels.TRAINING,
-            usual="elastic, where the space has sizes to choose",
             metavar="WAY",
         ),
-    ] = None
+    ] = SHARINGS[0]
     data: Data = "cifar10"
     epochs: Epochs = 30
     subset: Subset = "all"

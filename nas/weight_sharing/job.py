@@ -153,16 +153,10 @@ def prepared(asked: SupernetOptions, output: Output) -> tuple[Job, Dataset]:
     choices.check_has_classes(loaded, "a supernet")
     space = choose_space(asked, loaded, recipe)
     dataset = recipe.prepare(loaded).to(device)
-    way = asked.share or (ELASTIC if _has_numbers(space) else "single-path")
-    sharing = Sharing(space, way, dataset.num_classes, dataset.image_size, dataset.channels)
+    sharing = Sharing(space, asked.share, dataset.num_classes, dataset.image_size, dataset.channels)
     return Job(
         sharing, replace(recipe, image_size=dataset.image_size), asked.seed, source, dataset, device, asked.threads
     ), loaded
-
-
-def _has_numbers(space: RowSpace) -> bool:
-    """Whether choices are of sizes, of which smaller ones are a part of larger ones, and not of operations alone."""
-    return any(not isinstance(option, str) for choice in space.choices for option in choice.options)
 
 
 def truth(asked: SupernetOptions, space: RowSpace) -> Truth | None:

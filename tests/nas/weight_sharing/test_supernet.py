@@ -202,7 +202,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_from_a_supernet_to_a_search_by_it(here: Path, call_nas: CallNas) -> None:
     training = ["supernet", *OPTIONS, "--subset", "100", "--epochs", "1", "--out", "sn"]
     code, out, _ = call_nas(*training)
-    assert code == 0 and "single-path" in out and "wrote sn/" in out and "only where that is asked for" in out
+    assert code == 0 and "elastic" in out and "wrote sn/" in out and "only where that is asked for" in out
     assert (here / "sn" / "weights.safetensors").is_file() and not (here / "sn" / CHECKPOINT).exists()
 
     search = ["search", *OPTIONS, "--init", "sn", "--trials", "12", "--experience", "none"]
