@@ -14,7 +14,7 @@ from nas.files import make_folder, sole_process
 from nas.options.commands import SupernetOptions
 from nas.searching import choices
 from nas.searching.progress import Output
-from nas.text.units import format_count, format_seconds
+from nas.text.units import format_count, format_many, format_seconds
 from nas.training.announcement import images_lines
 from nas.training.recipe import Recipe
 from nas.training.shared import RANKS, Ranking, Shared
@@ -76,7 +76,7 @@ def announce(
         if sharing.way == ELASTIC
         else "one random network"
     )
-    output.say(f"space     {settings_in_words(sharing.space)}: {sharing.space.size:.3g} architectures")
+    output.say(f"space     {settings_in_words(sharing.space)}: {format_many(sharing.space.size)} architectures")
     output.say(f"sharing   {sharing.way}: a batch goes through {each}")
     for line in images_lines(job.source, loaded, job.recipe):
         output.say(line)
