@@ -72,7 +72,7 @@ def search(asked: SearchOptions) -> Run:
     choices.check_final(asked, recipe, folder)
     where = choices.choose_place(cluster, asked)
     choices.check_free([*places], asked.control, asked.storage)
-    dataset = choices.load_data(source, output, asked.table)
+    dataset = choices.load_data(choices.largest_side(asked, recipe, source), output, asked.table)
     recipe = choices.suited(recipe, dataset, asked)
     if asked.subset is None and asked.table is None and "subset" not in (asked.recipe or {}):
         recipe = replace(recipe, subset=choices.usual_images(dataset))

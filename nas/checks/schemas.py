@@ -135,6 +135,7 @@ CONFIG = Object(
         "space": Object({"name": TEXT, "settings": ANYTHING}, needed=("name", "settings")),
         "data": TEXT,
         "recipe": RECIPE,
+        "recipe_choices": TEXTS,  # that trials have of it, see `nas.joint.fields`
         "reward": REWARD,
         "strategy": TEXT,
         "seed": SEED,
