@@ -278,6 +278,7 @@ COMPARISON_SETTINGS = Object(
         "channels": CHANNELS,
         "starts": TEXTS,
         "start_sha256": TEXTS,
+        "recipes": TEXTS,
         "fresh": TEXTS,
         "freeze": TEXTS,
         "train_last": Optional(COUNT),
@@ -378,6 +379,7 @@ NETWORK = Object(
         "image_size": PIXELS,
         "channels": CHANNELS,
         "data": SOURCE,
+        "recipe": ANYTHING,  # what it has of one by itself, see `nas.joint.fields`
     },
     open=True,  # `nas show --json` writes more, for people
 )
@@ -404,6 +406,7 @@ JOB = Object(
                 needed=("network", "weights", "sha256"),
             )
         ),
+        "own": ANYTHING,  # of the recipe, see `nas.joint.fields`
     },
     needed=("network", "data", "recipe", "seed", "device", "threads", "start", "tuning"),
 )

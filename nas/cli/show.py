@@ -77,7 +77,7 @@ def show(asked: ShowOptions) -> None:
     from nas.cli.tables import network_table
     from nas.data import shape_of
     from nas.references.origin import channels_of, origin_of
-    from nas.references.resolve import resolve
+    from nas.references.resolve import own_recipe, resolve
     from nas.references.show import choose_shape, usual_shape, written
     from nas.references.show import show as shown_of
     from nas.text.visible import visible
@@ -89,7 +89,7 @@ def show(asked: ShowOptions) -> None:
     origin = origin_of(network, found, runs_dir)
     channels = asked.channels or channels_of(network, origin)
     if form != "table" and not as_json:
-        print(visible(written(found, form, shape, origin, channels)))
+        print(visible(written(found, form, shape, origin, channels, own_recipe(network, runs_dir))))
         shown = shown_of(found, shape, channels) if picture else None
     else:
         shown = shown_of(found, shape, channels)

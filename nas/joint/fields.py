@@ -125,6 +125,19 @@ def changed(recipe: Recipe, values: Mapping[str, Option], pixels: int) -> Recipe
         raise ValueError(f"--also {name}={value}: {error}") from None
 
 
+def checked(values: Mapping[str, Any]) -> dict[str, Option]:
+    """`values` of a file. Raises ValueError where one is of no field that can be chosen, or none of its field's."""
+    for name in values:
+        if name not in FIELDS:
+            raise ValueError(f"a network has no {quoted(name)} of a recipe by itself: there are {', '.join(FIELDS)}")
+    return {name: _option(name, str(value)) for name, value in values.items()}
+
+
+def in_words(values: Mapping[str, Option]) -> str:
+    """`lr 0.05, resolution 24`."""
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
 def fields_of(values: Mapping[str, Option]) -> set[str]:
     """The fields of a recipe that `values` decide, by its own names."""
     names = {RESOLUTION: ("image_size",), AUGMENT: MIXED}

@@ -30,7 +30,7 @@ import nas
 from nas.checks import schema, schemas
 from nas.checks.costs import OF_LAYERS, in_order
 from nas.files import BEGINNING, CONFIG, EXPERIENCE, JOURNAL, is_left_behind, write_atomically, write_new
-from nas.joint.fields import as_text
+from nas.joint.fields import as_text, in_words
 from nas.joint.space import values_in
 from nas.ledger.config import Budget, Config, differences, without_places
 from nas.ledger.database import has_secret, named, opened, public, without_secrets
@@ -108,7 +108,7 @@ class TrialRow:
     @property
     def in_words(self) -> str:
         """`61.2 % at 9.81M MACs (trial 3)`, with its own recipe `61.2 % at 9.81M MACs, lr 0.1 (trial 3)`."""
-        own = "".join(f", {name} {value}" for name, value in self.recipe.items())
+        own = f", {in_words(self.recipe)}" if self.recipe else ""
         return f"{self.judged} at {format_count(self.macs)} MACs{own} (trial {self.number})"
 
     def to_dict(self) -> dict[str, Any]:

@@ -42,8 +42,9 @@ from nas.options.groups import (
     SpaceOptions,
     StepOptions,
     StrategyOptions,
+    TrainingOptions,
 )
-from nas.options.option import defaults_of, number, several
+from nas.options.option import defaults_of, number, options_of, several
 from nas.pruning import NO_PRUNER, make_pruner
 from nas.reward import ACCURACY, LOSS, USUAL_W, Reward
 from nas.samplers import OUTSIDE, check_strategy, draws_by_itself, has_surrogate, read_settings, weighted
@@ -65,6 +66,7 @@ from searchspaces import Space
 from searchspaces.around.space import AroundSpace
 from searchspaces.scaled import COSTS as KNOWN
 from searchspaces.scaled import LATENCY, ScaledSpace
+from searchspaces.space import Option
 
 if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster
@@ -93,6 +95,19 @@ def choose_recipe(
             "--teacher NETWORK`"
         )
     return recipe
+
+
+def with_own(recipe: Recipe, own: Mapping[str, Option], asked: TrainingOptions, pixels: int) -> Recipe:
+    """`recipe` with what a network has of one by itself, but for what a person gives; a preset's name gives nothing.
+
+    It trains at so many `pixels` a side.
+    """
+    preset = PRESETS.get(asked.preset or "", {})
+    assert not isinstance(asked.recipe, str), "a preset's name has been read"
+    said = {name for name, value in (asked.recipe or {}).items() if preset.get(name) != value}
+    said |= {name for name in options_of(type(asked)) if asked.says(name)}
+    kept = {name: getattr(recipe, name) for name in fields.fields_of(own) & said}
+    return replace(fields.changed(recipe, own, pixels), **kept)
 
 
 def suited(recipe: Recipe, dataset: Dataset, asked: StepOptions) -> Recipe:
