@@ -87,13 +87,14 @@ def show(asked: ShowOptions) -> None:
     usual = shape_of(data) if data else usual_shape(network, found, runs_dir)
     shape = choose_shape(usual, asked.classes, asked.image_size)
     origin = origin_of(network, found, runs_dir)
-    channels = asked.channels or channels_of(network, origin)
+    channels, own = asked.channels or channels_of(network, origin), own_recipe(network, runs_dir)
     if form != "table" and not as_json:
-        print(visible(written(found, form, shape, origin, channels, own_recipe(network, runs_dir))))
+        print(visible(written(found, form, shape, origin, channels, own)))
         shown = shown_of(found, shape, channels) if picture else None
     else:
         shown = shown_of(found, shape, channels)
-        common.print_json(shown.to_dict()) if as_json else common.to_stdout(network_table(shown))
+        document = shown.to_dict() | ({"recipe": own} if own else {})
+        common.print_json(document) if as_json else common.to_stdout(network_table(shown, own))
     if draw and picture and shown:
         picture.draw(shown.graphs(), draw, shown.caption, shown.details())
         common.to_stderr(f"wrote {draw}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from nas.baselines.listing import Listed
 from nas.baselines.zoo import find
 from nas.checks.costs import kind_of
 from nas.exports.classifier import Prediction
+from nas.joint.fields import as_text
 from nas.joint.space import networks_of
 from nas.ledger.repeats import Summary, spread_of
 from nas.ledger.run import TrialRow, costs_shown
@@ -28,6 +30,7 @@ from searchspaces import Space
 from searchspaces.around.space import MEANINGS, AroundSpace
 from searchspaces.cost import RowCost
 from searchspaces.layers import SMALL_IMAGE
+from searchspaces.space import Option
 
 
 def trials_table(rows: Sequence[TrialRow]) -> str:
@@ -179,11 +182,12 @@ def rows_table(rows: Sequence[RowCost], words: Sequence[str] = ()) -> str:
     return table(header, cells, words=["layers"])
 
 
-def network_table(shown: Shown) -> str:
-    """What `nas show` prints."""
+def network_table(shown: Shown, own: Mapping[str, Option] = MappingProxyType({})) -> str:
+    """What `nas show` prints; `own` is what the network has of a recipe by itself."""
     lines = [shown.title]
     if isinstance(shown.network, Found):
-        lines += [f"short id {shown.network.space.short_id(shown.network.arch)}", shown.network.text]
+        identity = f"short id {shown.network.space.short_id(shown.network.arch)}"
+        lines += [identity, f"{shown.network.text}{as_text(own)}"]
     elif isinstance(shown.network, Scaled):
         lines.append(shown.network.text)
     else:
