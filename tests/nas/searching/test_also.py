@@ -90,14 +90,16 @@ def test_a_stopped_search_goes_on_as_if_nothing_was(pretended: None) -> None:
 
 
 def test_limits_hold_at_each_trials_resolution(pretended: None) -> None:
-    run = nas.search(**QUICK | {"space": "compact", "width": None}, also="resolution=8/16", max_macs="1M", trials=8, seed=1)
+    run = nas.search(
+        **QUICK | {"space": "compact", "width": None}, also="resolution=8/16", max_macs="1M", trials=8, seed=1
+    )
     trained = [trial for trial in run.trials if trial.state == "complete"]
     assert {trial.recipe["resolution"] for trial in trained} == {8, 16}
     assert all(trial.macs is not None and trial.macs <= 1_000_000 for trial in trained)
     best = run.best
     again = nas.load(best.text)
     assert (again.cost, again.image_size, again.recipe) == (best.blueprint.cost, best.recipe["resolution"], best.recipe)
-    assert run.config.networks == Compact(image_size=16, max_macs=1_000_000)
+    assert run.config.networks == Compact(image_size=16, max_macs=1_000_000, num_classes=4)
 
 
 def test_what_a_person_knows_before_may_have_a_recipe(pretended: None) -> None:
