@@ -73,7 +73,7 @@ def search(asked: SearchOptions) -> Run:
     choices.check_final(asked, recipe, folder)
     where = choices.choose_place(cluster, asked)
     choices.check_free([*places], asked.control, asked.storage)
-    dataset = choices.load_data(source, output, asked.table)
+    dataset = choices.load_data(choices.largest_side(asked, recipe, source), output, asked.table)
     recipe = choices.suited(recipe, dataset, asked)
     if asked.subset is None and asked.table is None and "subset" not in (asked.recipe or {}):
         recipe = replace(recipe, subset=choices.usual_images(dataset))
@@ -122,8 +122,9 @@ def train(asked: TrainOptions) -> Trained:
     from nas.final.announcement import training_lines
     from nas.final.job import Job
     from nas.final.teacher import choose_teacher
+    from nas.joint.fields import RESOLUTION
     from nas.references.origin import origin_of, source_for
-    from nas.references.resolve import resolve
+    from nas.references.resolve import own_recipe, resolve
     from nas.results import Trained
     from nas.searching import choices
     from nas.searching.progress import Output
@@ -133,6 +134,9 @@ def train(asked: TrainOptions) -> Trained:
     found = resolve(network, asked.runs_dir)
     origin = origin_of(network, found, asked.runs_dir)
     source = source_for([network], origin, asked, output.log)
+    own = own_recipe(network, asked.runs_dir)
+    if asked.image_size is None and RESOLUTION in own:
+        source = replace(source, image_size=int(own[RESOLUTION]))
     start, tuning = choose_start(asked)
     searched = origin.recipe if origin else None
     recipe = choices.choose_recipe(asked, source.image_size, searched, taught=asked.teacher is not None)
@@ -141,10 +145,11 @@ def train(asked: TrainOptions) -> Trained:
     teacher = choose_teacher(asked, folder)
     training_run.check_free(folder)
     device = choose_device(asked.device, asked.threads)
-    job = Job(found, source, recipe, asked.seed, device, asked.threads, start, tuning, teacher)
+    job = Job(found, source, recipe, asked.seed, device, asked.threads, start, tuning, teacher, own)
     with output.passing(f"reading {source.name}"):
         dataset, test = source.load(output.log), source.load_test(output.log)
-    job = replace(job, recipe=choices.suited(recipe, dataset, asked))
+    recipe = choices.suited(job.recipe, dataset, asked)
+    job = replace(job, recipe=choices.with_own(recipe, own, asked, recipe.size_on(dataset)))
     choices.check_recipe(job.recipe, dataset)
     if asked.progress != "none":
         words = origin.words if origin and source.same_images(origin.data) else ""
@@ -365,7 +370,7 @@ def load(asked: LoadOptions) -> Blueprint:
     """
     from nas.ledger.trust import trust
     from nas.references.origin import channels_of, origin_of
-    from nas.references.resolve import resolve
+    from nas.references.resolve import own_recipe, resolve
     from nas.references.show import usual_shape
     from nas.results import Blueprint
 
@@ -374,4 +379,4 @@ def load(asked: LoadOptions) -> Blueprint:
     network = resolve(target, runs_dir)
     origin = origin_of(target, network, runs_dir)
     shape, data = usual_shape(target, network, runs_dir), origin.data if origin else None
-    return Blueprint(network, *shape, data, channels_of(target, origin))
+    return Blueprint(network, *shape, data, channels_of(target, origin), own_recipe(target, runs_dir))

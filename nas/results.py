@@ -16,6 +16,7 @@ from nas.data.source import DataSource, given_again
 from nas.devices.device import choose_device
 from nas.exports.target import read_source
 from nas.final import shipping
+from nas.joint.fields import as_text
 from nas.ledger import beside, finals, repeats, run
 from nas.ledger.config import Budget
 from nas.ledger.run import TrialRow, rank
@@ -33,6 +34,7 @@ from nas.searching.terminal import watch_one
 from nas.training.shared import Shared
 from nas.weight_sharing import job
 from searchspaces.cost import Cost, cost_of
+from searchspaces.space import Option
 
 if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster
@@ -50,6 +52,7 @@ class Blueprint:
     image_size: int
     data: DataSource | None = None
     channels: int = RGB  # of an image
+    recipe: Mapping[str, Option] = field(default_factory=dict, hash=False)  # what it has of one by itself
 
     @property
     def name(self) -> str:
@@ -59,7 +62,7 @@ class Blueprint:
     @property
     def text(self) -> str:
         """What `nas.load` and every command take for it."""
-        return self.network.text
+        return f"{self.network.text}{as_text(self.recipe)}"
 
     @property
     def cost(self) -> Cost:
@@ -79,7 +82,8 @@ class Blueprint:
 
     def to_json(self) -> str:
         """What `nas.load` and every command take from a file: with the classes, the pixels and the data."""
-        return document_of(self.network, (self.num_classes, self.image_size), self.data, self.channels)
+        shape = self.num_classes, self.image_size
+        return document_of(self.network, shape, self.data, self.channels, self.recipe)
 
 
 @dataclass(frozen=True)
@@ -213,7 +217,7 @@ class Run(run.Run):
         """`row` of the ledger with its network."""
         network = self.network(row)
         shape, data = self.config.shape_of(network), data_of(self, network)
-        return Trial(**vars(row), blueprint=Blueprint(network, *shape, data, data.channels))
+        return Trial(**vars(row), blueprint=Blueprint(network, *shape, data, data.channels, row.recipe))
 
     def row_callback(self, on_trial: Callable[[Trial], None] | None) -> Callable[[TrialRow], None] | None:
         """`on_trial` for the rows that a search notes."""

@@ -19,6 +19,7 @@ FLOORS = (  # of `nas`, from the ground up: rooms, and files that stand by thems
     {"options"},
     {"data", "devices", "reward", "samplers"},
     {"latencies", "training"},
+    {"joint"},
     {"engines", "ledger"},
     {"references", "searching"},
     {"bench", "comparison", "exports", "proxies", "report"},

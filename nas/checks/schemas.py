@@ -137,6 +137,7 @@ CONFIG = Object(
         "space": Object({"name": TEXT, "settings": ANYTHING}, needed=("name", "settings")),
         "data": TEXT,
         "recipe": RECIPE,
+        "recipe_choices": TEXTS,  # that trials have of it, see `nas.joint.fields`
         "reward": REWARD,
         "strategy": TEXT,
         "seed": SEED,
@@ -280,6 +281,7 @@ COMPARISON_SETTINGS = Object(
         "channels": CHANNELS,
         "starts": TEXTS,
         "start_sha256": TEXTS,
+        "recipes": TEXTS,
         "fresh": TEXTS,
         "freeze": TEXTS,
         "train_last": Optional(COUNT),
@@ -409,6 +411,7 @@ NETWORK = Object(
         "image_size": PIXELS,
         "channels": CHANNELS,
         "data": SOURCE,
+        "recipe": ANYTHING,  # what it has of one by itself, see `nas.joint.fields`
     },
     open=True,  # `nas show --json` writes more, for people
 )
@@ -435,6 +438,7 @@ JOB = Object(
                 needed=("network", "weights", "sha256"),
             )
         ),
+        "own": ANYTHING,  # of the recipe, see `nas.joint.fields`
     },
     needed=("network", "data", "recipe", "seed", "device", "threads", "start", "tuning"),
 )

@@ -120,7 +120,7 @@ def _print(run: Run, answer: Answer, as_json: bool) -> None:
 
     for row in answer.rows:
         if row.state == State.RUNNING:
-            common.to_stdout(f"trial {row.number:>3}  {run.network(row).text}")
+            common.to_stdout(f"trial {row.number:>3}  {run.text_of(row)}")
     left = "" if answer.trials_left is None else f"; {answer.trials_left:,} trials left"
     best = f"best: {answer.best.in_words}" if answer.best else "none is complete yet"
     common.to_stdout(f"{best}{left}{answer.ended and f'. {answer.ended}'}")

@@ -176,7 +176,7 @@ def top(asked: TopOptions) -> None:
     if asked.pareto:
         say(f"{len(rows)} of {len(ranked)} trials: no other is as good in {', '.join(objectives)} and better in one.")
     elif rows and rows[0].reward is not None:
-        say(f"best: {opened.name}:{rows[0].number}, {opened.network(rows[0]).text}")
+        say(f"best: {opened.name}:{rows[0].number}, {opened.text_of(rows[0])}")
 
 
 def _conclude_set(runs: list[Run], as_json: bool) -> None:

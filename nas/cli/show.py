@@ -13,7 +13,16 @@ from nas.checks.limits import Optional
 from nas.cli import common
 from nas.options import panels
 from nas.options.commands import Channels, Classes, ImageSize
-from nas.options.groups import MAYBE_LINE, MAYBE_PLACE, NETWORK, OutputOptions, SpaceSettings, Vary, space_settings
+from nas.options.groups import (
+    MAYBE_LINE,
+    MAYBE_PLACE,
+    NETWORK,
+    Also,
+    OutputOptions,
+    SpaceSettings,
+    Vary,
+    space_settings,
+)
 from nas.options.option import Option
 
 
@@ -31,6 +40,7 @@ class ShowOptions(OutputOptions):
     ] = None
     settings: SpaceSettings = None
     vary: Vary = None
+    also: Also = None
     data: Annotated[
         str | None,
         Option(MAYBE_LINE, "In the form for cifar10, cifar100, shapes2 or shapes.", panels.SHAPE, completes="data"),
@@ -57,8 +67,8 @@ def show(asked: ShowOptions) -> None:
     if asked.space is not None:
         _show_space(asked, asked.space)
         return
-    if asked.changed("settings", "vary"):
-        raise ValueError("--space-set and --vary are of a space: name it by --space")
+    if asked.changed("settings", "vary", "also"):
+        raise ValueError("--space-set, --vary and --also are of a space: name it by --space")
     network, form, draw, as_json = str(asked.network), asked.form, asked.draw, asked.as_json
     data, runs_dir = asked.data, Path(asked.runs_dir)
     if as_json and form != "table":
@@ -67,7 +77,7 @@ def show(asked: ShowOptions) -> None:
     from nas.cli.tables import network_table
     from nas.data import shape_of
     from nas.references.origin import channels_of, origin_of
-    from nas.references.resolve import resolve
+    from nas.references.resolve import own_recipe, resolve
     from nas.references.show import choose_shape, usual_shape, written
     from nas.references.show import show as shown_of
     from nas.text.visible import visible
@@ -77,13 +87,14 @@ def show(asked: ShowOptions) -> None:
     usual = shape_of(data) if data else usual_shape(network, found, runs_dir)
     shape = choose_shape(usual, asked.classes, asked.image_size)
     origin = origin_of(network, found, runs_dir)
-    channels = asked.channels or channels_of(network, origin)
+    channels, own = asked.channels or channels_of(network, origin), own_recipe(network, runs_dir)
     if form != "table" and not as_json:
-        print(visible(written(found, form, shape, origin, channels)))
+        print(visible(written(found, form, shape, origin, channels, own)))
         shown = shown_of(found, shape, channels) if picture else None
     else:
         shown = shown_of(found, shape, channels)
-        common.print_json(shown.to_dict()) if as_json else common.to_stdout(network_table(shown))
+        document = shown.to_dict() | ({"recipe": own} if own else {})
+        common.print_json(document) if as_json else common.to_stdout(network_table(shown, own))
     if draw and picture and shown:
         picture.draw(shown.graphs(), draw, shown.caption, shown.details())
         common.to_stderr(f"wrote {draw}")
@@ -99,6 +110,13 @@ def _show_space(asked: ShowOptions, name: str) -> None:
     name, given = around(name, asked.runs_dir)
     pixels = {} if asked.image_size is None else {"image_size": asked.image_size}
     space = space_of_person(name, **given | pixels | space_settings(asked.settings, vary=asked.vary))
+    if asked.also is not None:
+        from nas.joint.fields import choices_of
+        from nas.joint.space import JointSpace
+        from nas.training.recipe import Recipe
+
+        side = asked.image_size or space.settings().get("image_size", 32)
+        space = JointSpace(space, choices_of(asked.also, Recipe(), side), Recipe(), side)
     choices = {choice.name: list(choice.options) for choice in space.choices}
     if asked.as_json:
         common.print_json({"space": space.reference, "settings": space.settings(), "choices": choices})

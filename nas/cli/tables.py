@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from nas.baselines.listing import Listed
 from nas.baselines.zoo import find
 from nas.checks.costs import kind_of
 from nas.exports.classifier import Prediction
+from nas.joint.fields import as_text
+from nas.joint.space import networks_of
 from nas.ledger.repeats import Summary, spread_of
 from nas.ledger.run import TrialRow, costs_shown
 from nas.network import Found, Scaled
@@ -27,14 +30,20 @@ from searchspaces import Space
 from searchspaces.around.space import MEANINGS, AroundSpace
 from searchspaces.cost import RowCost
 from searchspaces.layers import SMALL_IMAGE
+from searchspaces.space import Option
 
 
 def trials_table(rows: Sequence[TrialRow]) -> str:
-    """What `nas top` prints. There is a column for each cost that was found out, but for activations."""
+    """What `nas top` prints.
+
+    There is a column for each cost that was found out, but for activations, and for each field of a trial's own recipe.
+    """
     costs = costs_shown(rows)
     metric = next((row.metric for row in rows if row.score is not None), "")
+    chosen = tuple(dict.fromkeys(name for row in rows for name in row.recipe))
     judged = ("accuracy", *filter(None, [metric]))
-    header = ("trial", "state", *judged, "reward", *(kind_of(name).title for name in costs), "time", "id", "reason")
+    titles = (*(kind_of(name).title for name in costs), *chosen)
+    header = ("trial", "state", *judged, "reward", *titles, "time", "id", "reason")
     return table(
         header,
         [
@@ -45,6 +54,7 @@ def trials_table(rows: Sequence[TrialRow]) -> str:
                 *([format_quality(metric, row.score)] if metric else []),
                 format_reward(row.reward),
                 *(kind_of(name).format(row.costs.get(name)) for name in costs),
+                *(str(row.recipe.get(name, "-")) for name in chosen),
                 format_seconds(row.seconds),
                 row.id,
                 row.reason if row.duplicate_of is None else f"the network of trial {row.duplicate_of}",
@@ -172,11 +182,12 @@ def rows_table(rows: Sequence[RowCost], words: Sequence[str] = ()) -> str:
     return table(header, cells, words=["layers"])
 
 
-def network_table(shown: Shown) -> str:
-    """What `nas show` prints."""
+def network_table(shown: Shown, own: Mapping[str, Option] = MappingProxyType({})) -> str:
+    """What `nas show` prints; `own` is what the network has of a recipe by itself."""
     lines = [shown.title]
     if isinstance(shown.network, Found):
-        lines += [f"short id {shown.network.space.short_id(shown.network.arch)}", shown.network.text]
+        identity = f"short id {shown.network.space.short_id(shown.network.arch)}"
+        lines += [identity, f"{shown.network.text}{as_text(own)}"]
     elif isinstance(shown.network, Scaled):
         lines.append(shown.network.text)
     else:
@@ -198,11 +209,14 @@ def space_table(space: Space) -> str:
     rows = [[choice.name, _joined(choice.options)] for choice in space.choices]
     header, notes = ["choice", "options"], []
     title = f"{space.title}: {len(space.choices)} choices, {format_many(space.size)} architectures"
-    if isinstance(space, AroundSpace):
-        own = space.options(space.as_is)
-        rows = [[*row, str(own[row[0]]), MEANINGS[row[0].rpartition(".")[2]]] for row in rows]
+    networks = networks_of(space)
+    if isinstance(networks, AroundSpace):
+        own = networks.options(networks.as_is)
+        rows = [
+            [*row, str(own.get(row[0], "")), MEANINGS.get(row[0].rpartition(".")[2], "of the recipe")] for row in rows
+        ]
         header += ["as it is", "is"]
-        notes = [f"left as it is: {name}, since {why}" for name, why in {**space.held, **space.left_out}.items()]
+        notes = [f"left as it is: {name}, since {why}" for name, why in {**networks.held, **networks.left_out}.items()]
     return "\n\n".join([title, table(header, rows, words=header), *(["\n".join(notes)] if notes else [])])
 
 

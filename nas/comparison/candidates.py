@@ -10,20 +10,21 @@ from pathlib import Path
 
 from nas.baselines.zoo import with_width
 from nas.checks.costs import in_order
-from nas.comparison.design import Candidate, ComparisonSpace
+from nas.comparison.design import OWN, Candidate, ComparisonSpace
 from nas.data.download import Log
 from nas.data.images import Dataset
 from nas.data.source import DataSource
 from nas.devices.command import CostCommand
 from nas.devices.measuring import Measuring
 from nas.files import CONFIG, WEIGHTS
+from nas.joint.fields import as_text
 from nas.latencies.table import read_once
 from nas.ledger.names import is_network
 from nas.ledger.run import Run, folder_of, rank
 from nas.network import Designed, Found, Network, original_of
 from nas.options import groups
 from nas.references.origin import Origin, origin_of, source_for
-from nas.references.resolve import expand, file_of, resolve
+from nas.references.resolve import expand, file_of, own_recipe, resolve
 from nas.text.units import format_count, parse_names
 from nas.training.recipe import Recipe
 from nas.training.transfer import Weights, as_seen
@@ -40,7 +41,8 @@ Say = Callable[[str], None]
 def choose(targets: Sequence[str], baselines: str, runs_dir: Path, say: Say) -> list[Candidate]:
     """The networks that `targets` and `baselines` name, each once; `say` is told of those that were named twice.
 
-    A run's name alone is its best network, and RUN:top5 its five best. Raises ValueError for what is no network.
+    A run's name alone is its best network, and RUN:top5 its five best. One that has a recipe of its own takes part once
+    more, by that. Raises ValueError for what is no network.
     """
     wanted = (*targets, *parse_names(baselines))
     for target in [split_start(target)[0] for target in wanted]:
@@ -58,6 +60,9 @@ def choose(targets: Sequence[str], baselines: str, runs_dir: Path, say: Say) -> 
         first = chosen.setdefault(f"{_built(network)}{INIT}{file}", Candidate(called, network, file))
         if first.name != called:
             say(f"{called} is the network of {first.name}, and is trained once")
+        if own := as_text(own_recipe(name, runs_dir)):
+            further = Candidate(f"{called}{OWN}", network, file, as_it_is=True, recipe=own)
+            chosen.setdefault(f"{_built(network)}{INIT}{file}{own}", further)
     if not chosen:
         raise ValueError("nothing to compare: name a run, a trial (RUN:17) or a baseline (resnet20)")
     return list(chosen.values())
@@ -108,7 +113,7 @@ def named(
     as the found one's multiply-adds allow.
     """
     candidates = choose(networks, baselines or "", runs_dir, say)
-    scratch = [candidate for candidate in candidates if not candidate.start]
+    scratch = [candidate for candidate in candidates if not candidate.start and not candidate.recipe]
     if baselines is not None or not scratch or not all(candidate.found for candidate in scratch):
         return candidates, bool(match_macs)
     originals = {network.text: network for c in scratch if (network := original_of(c.network))}
@@ -137,6 +142,7 @@ def source_of(
     names = list(dict.fromkeys(split_start(name)[0] for name in names))
     for name in names:
         origin = origin_of(name, resolve(name, runs_dir), runs_dir)
+        origin = origin and replace(origin, data=origin.of_all)  # under one recipe, and at its resolution
         if origin and usual is None:
             usual = origin
         elif origin and usual and asked.data is None and not origin.data.same_images(usual.data):

@@ -17,16 +17,21 @@ from torch import nn
 
 from nas.checks.schemas import COMPARISON_SETTINGS
 from nas.files import sha256_of
+from nas.joint.fields import RESOLUTION, changed, split
 from nas.ledger.run import Run
 from nas.network import Designed, Network, original_of
 from nas.references.resolve import described
 from nas.training.fine_tuning import EVERYTHING, FineTuning
+from nas.training.recipe import Recipe
 from nas.training.transfer import StartFile
 from searchspaces import Arch, Choice, Space
 from searchspaces.cost import Cost, cost_of
 from searchspaces.images import RGB
 
 COMPARISON = "comparison"  # the kind of its runs
+
+
+OWN = " by its own recipe"  # behind the name of a network that is trained by that
 
 
 def kind_of(start: str, found: bool) -> str:
@@ -42,20 +47,31 @@ class Candidate:
     network: Network
     start: str = ""  # the file of the weights that it starts from; "": random ones
     as_it_is: bool = False  # not made as wide as others
+    recipe: str = ""  # its own, by which it is trained, as `+lr=0.1`; "": that of all
 
     @property
     def found(self) -> bool:
-        """By a search, and trained from scratch; else it is hand-designed, pretrained, or what a search was around."""
+        """By a search, and trained from scratch by the one recipe.
+
+        Else it is hand-designed, pretrained, what a search was around, or has a recipe of its own.
+        """
+        if self.recipe:
+            return False
         return not self.start and not isinstance(self.network, Designed) and original_of(self.network) != self.network
 
     @property
     def kind(self) -> str:
-        """In a word."""
-        return kind_of(self.start, self.found)
+        """In a word, or a few."""
+        return f"found,{OWN}" if self.recipe else kind_of(self.start, self.found)
+
+    def pixels(self, usual: int) -> int:
+        """Of its images, which are of the `usual` size where its recipe says nothing."""
+        return int(split(self.recipe)[1].get(RESOLUTION, usual))
 
     def size(self, num_classes: int, image_size: int, channels: int | None = None) -> Cost:
         """For images of so many classes, pixels and channels, 3 by default. ValueError where it does not take such."""
-        return cost_of(lambda: self.network.build(num_classes, image_size), image_size, channels)
+        side = self.pixels(image_size)
+        return cost_of(lambda: self.network.build(num_classes, side), side, channels)
 
 
 @dataclass(frozen=True)
@@ -63,7 +79,8 @@ class ComparisonSpace(Space):
     """Every network with every seed. `networks` are what a person types for those that are called `names`.
 
     `starts` are the files of weights that they start from, "" for random ones, and `start_sha256` what is in these;
-    both are empty where none has a file. How such are fine-tuned the last four say, as the options of `nas train` do.
+    both are empty where none has a file. How such are fine-tuned the next four say, as the options of `nas train` do.
+    `recipes` are those of their own, "" for the one of all; empty where none has any.
     """
 
     names: tuple[str, ...]
@@ -80,14 +97,17 @@ class ComparisonSpace(Space):
     freeze: tuple[str, ...] = ()
     train_last: int | None = None
     backbone_lr: float = 1.0
+    recipes: tuple[str, ...] = ()
     name: ClassVar[str] = "comparison"
 
     def __post_init__(self) -> None:
         COMPARISON_SETTINGS.checked("", self.settings())
-        for field in ("names", "networks", "starts", "start_sha256", "fresh", "freeze"):
+        for field in ("names", "networks", "starts", "start_sha256", "fresh", "freeze", "recipes"):
             object.__setattr__(self, field, tuple(getattr(self, field)))  # JSON has lists
         if len(self.names) != len(self.networks):
             raise ValueError(f"a comparison has {len(self.names)} names and {len(self.networks)} networks")
+        if len(self.recipes) not in (0, len(self.names)):
+            raise ValueError(f"a comparison has {len(self.names)} names and {len(self.recipes)} recipes of their own")
         if len(self.starts) not in (0, len(self.names)) or len(self.start_sha256) != len(self.starts):
             raise ValueError(f"a comparison has {len(self.names)} names and {len(self.starts)} files to start from")
 
@@ -107,7 +127,8 @@ class ComparisonSpace(Space):
         """Raises ValueError where a file to start from cannot be read."""
         names, networks = tuple(e.name for e in candidates), tuple(e.network.text for e in candidates)
         other = None if channels == RGB else channels
-        plain = cls(names, networks, num_classes, image_size, seeds, equal_seconds, ensemble, other)
+        own = tuple(e.recipe for e in candidates) if any(e.recipe for e in candidates) else ()
+        plain = cls(names, networks, num_classes, image_size, seeds, equal_seconds, ensemble, other, recipes=own)
         if not any(candidate.start for candidate in candidates):
             return plain
         starts = tuple(candidate.start for candidate in candidates)
@@ -118,8 +139,9 @@ class ComparisonSpace(Space):
     def candidates(self) -> tuple[Candidate, ...]:
         """In the order of the choice."""
         starts = self.starts or ("",) * len(self.names)
-        given = zip(self.names, self.networks, starts, strict=True)
-        return tuple(Candidate(name, described(text), start) for name, text, start in given)
+        recipes = self.recipes or ("",) * len(self.names)
+        given = zip(self.names, self.networks, starts, recipes, strict=True)
+        return tuple(Candidate(name, described(text), start, recipe=own) for name, text, start, own in given)
 
     @cached_property
     def sizes(self) -> tuple[Cost, ...]:
@@ -131,7 +153,8 @@ class ComparisonSpace(Space):
         return Choice("seed", tuple(range(self.seeds)), tag="seed "), Choice("network", self.names)
 
     def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
-        return self.network_of(arch).build(num_classes, image_size or self.image_size)
+        candidate = self.candidates[arch[1]]
+        return candidate.network.build(num_classes, image_size or candidate.pixels(self.image_size))
 
     def format(self, arch: Arch) -> str:
         return ", ".join(choice.text(index) for choice, index in zip(self.choices, arch, strict=True))
@@ -152,6 +175,23 @@ class ComparisonSpace(Space):
 
     def seed_of(self, arch: Arch) -> int:
         return arch[0]
+
+    @property
+    def of_one_recipe(self) -> ComparisonSpace:
+        """This without the networks that have recipes of their own."""
+        if not self.recipes:
+            return self
+
+        def kept(values: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(value for value, own in zip(values, self.recipes, strict=bool(values)) if not own)
+
+        names, networks, starts, hashes = map(kept, (self.names, self.networks, self.starts, self.start_sha256))
+        return replace(self, names=names, networks=networks, starts=starts, start_sha256=hashes, recipes=())
+
+    def recipe_of(self, number: int, recipe: Recipe) -> Recipe:
+        """By which candidate `number` is trained, where `recipe` is that of all."""
+        own = split(self.recipes[number])[1] if self.recipes else {}
+        return changed(recipe, own, self.image_size)
 
     def start_of(self, number: int) -> StartFile | None:
         """The weights that candidate `number` starts from; None of random ones."""

@@ -112,7 +112,7 @@ def second(run: Run) -> Run | None:
         )
     config = run.config
     recipe = replace(config.recipe, seconds=float(f"{timed.seconds:.3g}"))
-    again_config = replace(config, recipe=recipe, space=replace(comparison, equal_seconds=False))
+    again_config = replace(config, recipe=recipe, space=replace(comparison.of_one_recipe, equal_seconds=False))
     return create(beside.usual_place(run.path, SECONDS), again_config, of=run.identity.id)
 
 

@@ -19,6 +19,8 @@ from nas.comparison.ensembles import Ensemble
 from nas.comparison.results import ComparisonResults, NetworkResult, Verdict
 from nas.data.targets import CLASSIFICATION
 from nas.files import write_all
+from nas.joint.fields import in_words as in_words_of
+from nas.joint.fields import split
 from nas.text.columns import table
 from nas.text.units import AS_NUMBERS, format_bytes, format_count, format_points, format_qualities, format_seconds
 from nas.text.visible import visible
@@ -52,6 +54,8 @@ def _header(found: ComparisonResults) -> tuple[str, ...]:
 def _groups(found: ComparisonResults) -> list[tuple[str, list[tuple[str, ...]]]]:
     """The rows under what stands above them."""
     groups = [(_title(found, limit), [_cells(r, found) for r in rows]) for limit, rows in found.groups]
+    if found.own:
+        groups.append(("by recipes of their own, so not beside the others", [_cells(r, found) for r in found.own]))
     return groups + ([("ensembles", [_voting(e, found) for e in found.ensembles])] if found.ensembles else [])
 
 
@@ -119,7 +123,19 @@ def in_words(found: ComparisonResults) -> list[str]:
     lines += [_original(found, own) for _, _, own in said if own]
     lines += [_rival(found, rival, subject) for rival in found.rivals for subject in found.subjects]
     verdicts = [verdict for _, *both in said for verdict in both if verdict and _known(found, verdict)]
-    return [*lines, *(_method(found, verdicts) if verdicts else []), *_open(found)]
+    own = [_by_own(found, result) for result in found.own]
+    return [*lines, *(_method(found, verdicts) if verdicts else []), *own, *_open(found)]
+
+
+def _by_own(found: ComparisonResults, result: NetworkResult) -> str:
+    """What a network came to by the recipe that was searched for with it: no comparison."""
+    if not result.trainings:
+        return f"{result.name}: none of its trainings has ended well"
+    levels = format_qualities(found.recipe.metric, result.test_accuracies)
+    return (
+        f"{result.name} ({in_words_of(split(result.recipe)[1])}) has {levels}: not one recipe with the others, so no "
+        "difference from them is given; what was searched for one network might help the others, too"
+    )
 
 
 def _verdict(found: ComparisonResults, verdict: Verdict) -> str:
@@ -253,9 +269,10 @@ def _interval(found: ComparisonResults, verdict: Verdict, several: bool) -> str:
 
 def _open(found: ComparisonResults) -> list[str]:
     """What failed and what is missing."""
-    lines = [f"failed: {r.name}, seed {seed}: {reason}" for r in found.all for seed, reason in r.failures.items()]
+    everyone = (*found.all, *found.own)
+    lines = [f"failed: {r.name}, seed {seed}: {reason}" for r in everyone for seed, reason in r.failures.items()]
     if found.missing:
-        total = found.seeds * len(found.all)
+        total = found.seeds * len(everyone)
         lines.append(f"missing: {found.missing} of {total} trainings; `nas resume {found.run}` continues")
     return lines
 
@@ -312,6 +329,8 @@ def to_json(found: ComparisonResults) -> dict[str, Any]:
         "missing": found.missing,
         "words": in_words(found),
     }
+    if found.own:
+        document["by_own_recipe"] = [_json_row(None, result) for result in found.own]
     of_both = [found.against(rival, subject) for rival in found.rivals for subject in found.subjects]
     return document | ({"pretrained": [_json_verdict(found, v) for v in of_both if v]} if of_both else {})
 
@@ -319,6 +338,7 @@ def to_json(found: ComparisonResults) -> dict[str, Any]:
 def _json_row(limit: int | None, result: NetworkResult) -> dict[str, Any]:
     row: dict[str, Any] = {"network": result.name, "architecture": result.text, "found": result.found}
     row |= {"start": result.start} if result.start else {}
+    row |= {"recipe": result.recipe.removeprefix("+")} if result.recipe else {}
     row |= {"macs_budget": limit, **asdict(result.size), "costs": dict(result.costs)}
     trained = bool(result.trainings)
     for name, values in (("test_accuracy", result.test_accuracies), ("val_accuracy", result.val_accuracies)):
@@ -352,7 +372,11 @@ def _json_verdict(found: ComparisonResults, verdict: Verdict) -> dict[str, Any]:
 
 def to_csv(read: Sequence[ComparisonResults]) -> str:
     """A line for each network, and for each once more at equal seconds."""
-    rows = [{"equal": document["equal"]} | row for document in map(to_json, read) for row in document["networks"]]
+    rows = [
+        {"equal": document["equal"]} | row
+        for document in map(to_json, read)
+        for row in (*document["networks"], *document.get("by_own_recipe", ()))
+    ]
     out = io.StringIO()
     columns = [name for name in {key: None for row in rows for key in row} if name not in ("trainings", "failures")]
     writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")

@@ -55,6 +55,7 @@ class NetworkResult:
     failures: dict[int, str]  # the reasons
     start: str = ""  # the file of the weights that it starts from; "": random ones
     costs: Mapping[str, float] = field(default_factory=dict, hash=False)  # others, by their names; medians over seeds
+    recipe: str = ""  # its own, see `Candidate`; "": that of all
     around: str = ""  # the name of the network that it was found around, where that takes part and starts alike
 
     @property
@@ -135,6 +136,7 @@ class ComparisonResults:
     all: tuple[NetworkResult, ...]
     ensembles: tuple[Ensemble, ...] = ()
     kind: str = CLASSIFICATION  # the task, see `nas.data.targets`
+    own: tuple[NetworkResult, ...] = ()  # those by recipes of their own, beside `all` by the one: part of no comparison
 
     @property
     def costs(self) -> tuple[str, ...]:
@@ -148,7 +150,7 @@ class ComparisonResults:
     @property
     def missing(self) -> int:
         """Trainings that have not ended."""
-        return sum(self.seeds - len(r.trainings) - len(r.failures) for r in self.all)
+        return sum(self.seeds - len(r.trainings) - len(r.failures) for r in (*self.all, *self.own))
 
     @property
     def subjects(self) -> list[NetworkResult]:
@@ -283,15 +285,17 @@ def results(run: Run) -> ComparisonResults:
             dict(sorted(failures[candidate.name].items())),
             candidate.start,
             {cost: median(figures) for cost, figures in costs[candidate.name].items()},
+            candidate.recipe,
             _original(candidate, comparison.candidates),
         )
         for candidate, size in zip(comparison.candidates, comparison.sizes, strict=True)
     )
     config = run.config
-    voting = ensembles(run, _complete(found, comparison.seeds)) if comparison.ensemble else ()
+    alike, own = ([one for one in found if bool(one.recipe) == by_own] for by_own in (False, True))
+    voting = ensembles(run, _complete(alike, comparison.seeds)) if comparison.ensemble else ()
     return ComparisonResults(
-        run.name, config.data, config.recipe, config.device, comparison.seeds, comparison.num_classes, found, voting,
-        config.task or CLASSIFICATION,
+        run.name, config.data, config.recipe, config.device, comparison.seeds, comparison.num_classes, tuple(alike),
+        voting, config.task or CLASSIFICATION, tuple(own),
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ class Comparison(Workload):
     tests: ClassVar[bool] = True
 
     def job(self, arch: Arch, config: Config) -> Job:
-        recipe = replace(config.recipe, image_size=self.comparison.image_size)
+        recipe = self.comparison.recipe_of(arch[1], replace(config.recipe, image_size=self.comparison.image_size))
         network, start = self.comparison.network_of(arch), self.comparison.start_of(arch[1])
         return Job(network, recipe, self.comparison.seed_of(arch), tested=True, start=start)
 

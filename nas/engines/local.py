@@ -21,9 +21,9 @@ def run(trials: Trials, dataset: Dataset) -> None:
     here = Place.here(str(dataset.train.pixels.device))
     trials.ready(1)
     while spec := trials.ask():
-        if spec.recipe not in prepared:
-            prepared = {spec.recipe: spec.recipe.prepare(dataset)}
-        result = _evaluate(trials, spec, prepared[spec.recipe])
+        if spec.recipe.images not in prepared:
+            prepared = {spec.recipe.images: spec.recipe.prepare(dataset)}
+        result = _evaluate(trials, spec, prepared[spec.recipe.images])
         trials.tell(spec, replace(result, place=here))
 
 

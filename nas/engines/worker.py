@@ -16,7 +16,6 @@ from nas.devices.place import Place
 from nas.devices.process import prepare
 from nas.engines.cluster import Cluster
 from nas.engines.quiet_ray import _internal_kv_get, _internal_kv_put, tune
-from nas.training.recipe import Recipe
 from nas.training.train import Epoch, Moment
 from nas.training.trial import TrialResult, TrialSpec, describe, run_trial
 
@@ -62,7 +61,7 @@ class Worker(tune.Trainable):
         if cluster.device == "cuda":
             self._dataset = _on_its_gpu(self._dataset, cluster)
         self._place = Place.here(cluster.device)
-        self._prepared: dict[Recipe, Dataset] = {}
+        self._prepared: dict[object, Dataset] = {}
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -79,8 +78,8 @@ class Worker(tune.Trainable):
             return {"result": end.value, "place": self._place, "done": True}
 
     def _evaluate(self, spec: TrialSpec) -> Generator[Epoch, None, TrialResult]:
-        if spec.recipe not in self._prepared:
-            self._prepared = {spec.recipe: spec.recipe.prepare(self._dataset)}
+        if spec.recipe.images not in self._prepared:
+            self._prepared = {spec.recipe.images: spec.recipe.prepare(self._dataset)}
         noted = float("-inf")
 
         def on_step(moment: Moment) -> None:
@@ -89,7 +88,7 @@ class Worker(tune.Trainable):
                 noted = time.monotonic()
                 self._board.note(spec.number, moment)
 
-        return (yield from run_trial(spec, self._prepared[spec.recipe], on_step))
+        return (yield from run_trial(spec, self._prepared[spec.recipe.images], on_step))
 
 
 def _on_its_gpu(dataset: Dataset, cluster: Cluster) -> Dataset:

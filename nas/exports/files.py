@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors.torch import load, save
@@ -25,6 +26,7 @@ from nas.files import ARCHITECTURE, WEIGHTS, write_all, write_atomically
 from nas.network import Network
 from nas.references.origin import document_of
 from nas.references.resolve import from_document
+from searchspaces.space import Option
 
 FILES = {
     "state_dict": (WEIGHTS, ARCHITECTURE),
@@ -78,12 +80,14 @@ def write_network(
     architecture: bool = True,
     data: DataSource | None = None,
     channels: int = RGB,
+    recipe: Mapping[str, Option] = MappingProxyType({}),
 ) -> list[Path]:
     """Write `weights.safetensors` and `architecture.json`: `module`, which is `network` for `shape` classes, pixels.
 
-    `data` are what later commands take by default for the network of the folder, `channels` those of an image.
+    `data` are what later commands take by default for the network of the folder, `channels` those of an image, `recipe`
+    what it has of one by itself.
     """
-    document = document_of(network, shape, data, channels) if architecture else None
+    document = document_of(network, shape, data, channels, recipe) if architecture else None
     return write_all(_network_files(folder, weights_bytes(module, metadata), document))
 
 

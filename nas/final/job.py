@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nas.data.source import DataSource
 from nas.files import sha256_of
 from nas.final.teacher import Teacher
+from nas.joint.fields import checked
 from nas.ledger.config import differences
 from nas.network import Network
 from nas.references.resolve import from_document
 from nas.training.fine_tuning import EVERYTHING, FineTuning
 from nas.training.recipe import Recipe
 from nas.training.transfer import Start, Weights
+from searchspaces.space import Option
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Job:
     start: Start | None = None
     tuning: FineTuning = EVERYTHING
     teacher: Teacher | None = None
+    own: Mapping[str, Option] = field(default_factory=dict)  # of the recipe, what the network brought with it
 
     def __post_init__(self) -> None:
         if self.teacher is not None:
@@ -56,6 +59,7 @@ class Job:
             "start": start,
             "tuning": asdict(self.tuning),
             "teacher": None if self.teacher is None else _named_teacher(self.teacher),
+            **({"own": dict(self.own)} if self.own else {}),
         }
         of_json: dict[str, Any] = json.loads(json.dumps(values))  # lists, where there are tuples
         return of_json
@@ -78,6 +82,7 @@ class Job:
             start=_read(values["start"]) if with_start and values["start"] else None,
             tuning=FineTuning(**tuning | {"freeze": tuple(tuning["freeze"])}),
             teacher=_read_teacher(values["teacher"]) if values.get("teacher") else None,
+            own=checked(values.get("own", {})),
         )
 
 

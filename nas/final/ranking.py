@@ -18,6 +18,8 @@ from torch import nn
 
 from nas.checks.schemas import FINALISTS as SETTINGS
 from nas.devices.measuring import Measuring
+from nas.joint.fields import changed
+from nas.joint.space import JointSpace, networks_of, parts_of
 from nas.ledger import beside, finals
 from nas.ledger.config import Budget, Config, Final
 from nas.ledger.run import Run, TrialRow, rank
@@ -25,7 +27,7 @@ from nas.ledger.spent import busy_seconds
 from nas.ledger.workload import Conclusion, Job, Workload
 from nas.network import Network
 from nas.pruning import NO_PRUNER
-from nas.references.resolve import described
+from nas.references.resolve import described, described_recipe
 from nas.samplers import EXHAUSTIVE
 from nas.searching.loop import Search
 from nas.text.columns import table
@@ -81,14 +83,16 @@ class Finalists(Space):
 
 @dataclass(frozen=True)
 class Ranking(Workload):
-    """Of `finalists`: each is one training, by the run's recipe."""
+    """Of `finalists`: each is one training, by the run's recipe, and what its trial had of that by itself."""
 
     finalists: Finalists
     kind: ClassVar[str] = finals.FINAL_RANKING
     trials: ClassVar[type[Search]] = Search
 
     def job(self, arch: Arch, config: Config) -> Job:
-        return Job(self.finalists.network_of(arch), config.recipe, config.seed, start=config.start)
+        own = described_recipe(self.finalists.networks[arch[0]])
+        recipe = changed(config.recipe, own, self.finalists.image_size)
+        return Job(self.finalists.network_of(arch), recipe, config.seed, start=config.start)
 
     def conclude(self, run: Run, ended: str, **files: Path | None) -> Conclusion:
         return Conclusion(f"\n{ended}. `nas top {run.name}{run.permissions}` lists them.")
@@ -138,9 +142,10 @@ def _trained(run: Run) -> list[TrialRow]:
 
 
 def _best(trained: list[TrialRow], space: Space, most: int) -> list[TrialRow]:
-    if not isinstance(space, AroundSpace):
+    networks = networks_of(space)
+    if not isinstance(networks, AroundSpace):
         return trained[:most]
-    original = next((row for row in trained[most:] if row.arch == space.as_is), None)
+    original = next((row for row in trained[most:] if parts_of(space, row.arch)[1] == networks.as_is), None)
     return trained[:most] if original is None else [*trained[: most - 1], original]
 
 
@@ -183,9 +188,10 @@ def complete(run: Run) -> Run | None:
 
 def config_of(run: Run, planned: Plan) -> Config:
     """The run that trains what is `planned`: as `run` is, but for what is trained, and how long."""
-    networks = [run.network(row) for row in planned.rows]
-    _, pixels = run.config.shape_of(networks[0])
-    space = Finalists(tuple(row.number for row in planned.rows), tuple(n.text for n in networks), pixels)
+    joint = run.config.space
+    pixels = joint.pixels if isinstance(joint, JointSpace) else run.config.shape_of(run.network(planned.rows[0]))[1]
+    texts = tuple(run.text_of(row) for row in planned.rows)
+    space = Finalists(tuple(row.number for row in planned.rows), texts, pixels)
     return replace(
         run.config, space=space, recipe=planned.recipe, strategy=EXHAUSTIVE, strategy_settings={}, limits={},
         measuring=Measuring(), pruner=NO_PRUNER, kind=finals.FINAL_RANKING, final=None, enqueue=(),

@@ -233,7 +233,7 @@ def _to_the_end(folder: Path, document: dict[str, Any], prepared: _Prepared, out
     job = prepared.job
     write_network(
         folder, job.network, training.network, shape, metadata(dataset, job.recipe.metric), data=job.data,
-        channels=dataset.channels,
+        channels=dataset.channels, recipe=job.own,
     )  # fmt: skip
     draw_worst(folder / MISTAKES, prepared.test, probabilities, dataset.class_names, dataset.targets)
     write_atomically(folder / RESULT, json.dumps(result, indent=2) + "\n")

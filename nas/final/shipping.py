@@ -12,6 +12,7 @@ from nas.final import outcome, ranking
 from nas.final import run as training_run
 from nas.final.announcement import training_lines
 from nas.final.job import Job
+from nas.joint.fields import changed
 from nas.ledger import finals
 from nas.ledger.run import Run, TrialRow
 from nas.ledger.workload import Conclusion
@@ -69,7 +70,10 @@ def _train(run: Run, chosen: TrialRow, dataset: Dataset, device: str, folder: Pa
     network = run.network(chosen)
     source = data_of(run, network)
     start = None if config.start is None else config.start.read()
-    job = Job(network, source, final.recipe, config.seed, device, config.threads, start)
+    recipe = changed(final.recipe, chosen.recipe, source.image_size or dataset.image_size)
+    job = Job(network, source, recipe, config.seed, device, config.threads, start, own=chosen.recipe)
+    if source.image_size != config.source.image_size:  # as whoever goes on with it will read them
+        dataset = source.again().load(output.log)
     with output.passing(f"reading the test images of {source.name}"):
         test = source.again().load_test(output.log)
     if output.kind != "none":

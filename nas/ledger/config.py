@@ -19,6 +19,8 @@ from nas.data.judging import validation_of
 from nas.data.source import DataSource
 from nas.data.targets import CLASSIFICATION
 from nas.devices.measuring import Measuring
+from nas.joint.fields import choices_of
+from nas.joint.space import JointSpace, networks_of, parts_of, with_networks
 from nas.latencies.table import ByTable
 from nas.ledger.trust import space_of_file
 from nas.ledger.workload import SEARCH, Job, Workload, kind_of, workload_of
@@ -99,11 +101,17 @@ class Config:
     def __post_init__(self) -> None:
         SEED.checked("--seed", self.seed)
         COUNT.checked("--threads", self.threads)
-        if isinstance(self.space, ScaledSpace) and self.space.max_latency is not None:
+        networks = self.networks
+        if isinstance(networks, ScaledSpace) and networks.max_latency is not None:
             if self.measuring.table is None:
-                raise ValueError(f"max_latency of {self.space.name} is of predicted latency: add --latency-table FILE")
-            by_table = ByTable(self.measuring.table, self.measuring.table_sha256)
-            object.__setattr__(self, "space", self.space.predicted_by(by_table))
+                raise ValueError(f"max_latency of {networks.name} is of predicted latency: add --latency-table FILE")
+            predicted = networks.predicted_by(ByTable(self.measuring.table, self.measuring.table_sha256))
+            object.__setattr__(self, "space", with_networks(self.space, predicted))
+
+    @property
+    def networks(self) -> Space:
+        """The space of the networks: without the recipe, where a search chooses that, too."""
+        return networks_of(self.space)
 
     @property
     def directions(self) -> list[Direction]:
@@ -116,6 +124,8 @@ class Config:
         """The images, as they are read: what a network that comes from here is trained on later, too."""
         folder = None if self.data_dir is None else Path(self.data_dir)
         size, skip = self.recipe.image_size, self.skip_unreadable
+        if size is not None and isinstance(self.space, JointSpace):  # as many as any trial sees
+            size = max(size, *self.space.resolutions)
         return DataSource(
             self.data, folder, size, skip, self.data_sha256, self.group_by, self.channels, self.task, self.labels
         )
@@ -166,7 +176,8 @@ class Config:
     def learns_from_losses(self) -> bool:
         """Whether the strategy is told the loss of a training, too, since so few validation images judge it."""
         images = sum((self.validation or {}).values())
-        return 0 < images < FEW and self.reward.signal == ACCURACY and not self.objectives and self.trains
+        told = self.reward.signal == ACCURACY and not self.objectives and self.trains
+        return 0 < images < FEW and told and not (isinstance(self.space, JointSpace) and not self.space.keeps_loss)
 
     @cached_property
     def workload(self) -> Workload:
@@ -176,8 +187,9 @@ class Config:
     def network(self, arch: Arch, macs: int | None) -> Network:
         """What a trial of `arch` trains, where it is known to have so many `macs`: a width that was predicted is found
         by these again, and not by what a table says now."""
-        if macs is not None and isinstance(self.space, ScaledSpace) and self.space.max_latency is not None:
-            return Found(self.space.within(macs), arch)
+        space, network = parts_of(self.space, arch)
+        if macs is not None and isinstance(space, ScaledSpace) and space.max_latency is not None:
+            return Found(space.within(macs), network)
         return self.job(arch).network
 
     @property
@@ -193,6 +205,8 @@ class Config:
         """Classes of the data, and the pixels that `network` is for."""
         if isinstance(network, Scaled):
             pixels = network.image_size
+        elif isinstance(network, Found) and isinstance(self.space, JointSpace):  # each is of its trial's resolution
+            pixels = network.space.settings().get("image_size") or self.space.pixels
         else:
             pixels = self.space.settings().get("image_size") or self.recipe.image_size or shape_of(self.data)[1]
         return self.num_classes or shape_of(self.data)[0], pixels
@@ -203,12 +217,13 @@ class Config:
         space = {"name": self.space.reference, "settings": self.space.settings()}
         parts = {name: dataclasses.asdict(values[name]) for name in ("recipe", "reward", "measuring")}
         final = None if self.final is None else dataclasses.asdict(self.final)
-        return values | {"space": space, "final": final} | parts
+        chosen = list(self.space.asked) if isinstance(self.space, JointSpace) else []
+        return values | {"space": space, "recipe_choices": chosen, "final": final} | parts
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Config:
         """Of `values` that are of `nas.checks.schemas.CONFIG`. Raises ValueError where they do not fit together."""
-        parts = {
+        parts: dict[str, Any] = {
             "space": space_of_file(values["space"]["name"], **values["space"]["settings"]),
             "kind": kind_of(values),
             "recipe": Recipe(**values["recipe"]),
@@ -220,7 +235,12 @@ class Config:
             **{name: tuple(values.get(name, ())) for name in ("experience", "enqueue", "prior")},
             "final": Final.from_dict(values["final"]) if values.get("final") else None,
         }
-        config = cls(**({name: value for name, value in values.items() if name != "max_macs"} | parts))
+        if values.get("recipe_choices"):
+            pixels = parts["recipe"].image_size or shape_of(values["data"])[1]
+            fields = choices_of(values["recipe_choices"], parts["recipe"], pixels)
+            parts["space"] = JointSpace(parts["space"], fields, parts["recipe"], pixels)
+        own = {name: value for name, value in values.items() if name not in ("max_macs", "recipe_choices")}
+        config = cls(**(own | parts))
         _ = config.workload  # which it has where its kind and its space fit together
         return config
 

@@ -18,6 +18,7 @@ from typing import Any
 from nas.checks import schema, schemas
 from nas.checks.schemas import EXPERIENCE_FORMAT
 from nas.files import EXPERIENCE
+from nas.joint.space import JointSpace
 from nas.ledger.config import Config
 from nas.ledger.run import Run, TrialRow, folder_of
 from nas.ledger.workload import SEARCH
@@ -120,11 +121,17 @@ class EarlierRun:
         if self.fits(config.space):
             archs = [config.space.simplified(result.arch) for result in self.results]
             return Earlier(self.name, rewards, archs)
+        if isinstance(config.space, JointSpace) and self.fits(config.networks) and config.space.own is not None:
+            own = config.space.own
+            archs = [config.space.simplified((*result.arch, *own)) for result in self.results]
+            return Earlier(self.name, rewards, archs)
         return Earlier(self.name, rewards, None, [result.standings for result in self.results])
 
     def in_words(self, space: Space) -> str:
         """`c10: 120 networks of compact on cifar10`, and how they are seen from `space`."""
         seen = "" if self.fits(space) else ", seen by their features alone"
+        if isinstance(space, JointSpace) and self.fits(space.networks) and space.own is not None:
+            seen = ", taken for trials by this recipe"
         return f"{self.name}: {len(self.results)} networks of {self.space} on {self.data}{seen}"
 
 

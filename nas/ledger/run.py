@@ -30,6 +30,8 @@ import nas
 from nas.checks import schema, schemas
 from nas.checks.costs import OF_LAYERS, in_order
 from nas.files import BEGINNING, CONFIG, EXPERIENCE, JOURNAL, is_left_behind, write_atomically, write_new
+from nas.joint.fields import as_text, in_words
+from nas.joint.space import values_in
 from nas.ledger.config import Budget, Config, differences, without_places
 from nas.ledger.database import has_secret, named, opened, public, without_secrets
 from nas.ledger.identity import Identity, find_study
@@ -41,6 +43,7 @@ from nas.network import Network
 from nas.text.units import format_count, format_percent, format_quality
 from nas.training.trial import State, describe
 from searchspaces import Arch, Space
+from searchspaces.space import Option
 
 RUN = "run"  # a study's attribute: the id of the run that it is the ledger of
 TOLD_FROM_OUTSIDE = "told from outside, not trained by the recipe"
@@ -72,6 +75,9 @@ class TrialRow:
         default_factory=dict, hash=False, kw_only=True
     )  # costs, by their names
     told: bool = dataclasses.field(default=False, kw_only=True)  # its result is from outside, not of the run's recipe
+    recipe: Mapping[str, Option] = dataclasses.field(
+        default_factory=dict, hash=False, kw_only=True
+    )  # what it has of one by itself, where the search chooses that, by the names of fields
 
     @property
     def quality(self) -> float | None:
@@ -101,13 +107,15 @@ class TrialRow:
 
     @property
     def in_words(self) -> str:
-        """`61.2 % at 9.81M MACs (trial 3)`."""
-        return f"{self.judged} at {format_count(self.macs)} MACs (trial {self.number})"
+        """`61.2 % at 9.81M MACs (trial 3)`, with its own recipe `61.2 % at 9.81M MACs, lr 0.1 (trial 3)`."""
+        own = f", {in_words(self.recipe)}" if self.recipe else ""
+        return f"{self.judged} at {format_count(self.macs)} MACs{own} (trial {self.number})"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(TrialRow) if f.name not in ("arch", "others")}
-        return own | {"costs": self.costs}
+        apart = ("arch", "others", "recipe")
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(TrialRow) if f.name not in apart}
+        return own | ({"recipe": dict(self.recipe)} if self.recipe else {}) | {"costs": self.costs}
 
 
 def costs_shown(rows: Iterable[TrialRow]) -> tuple[str, ...]:
@@ -415,6 +423,7 @@ class Run:
             loss=attrs.get("loss"),
             others=attrs.get("costs", {}),
             told=bool(attrs.get("told")),
+            recipe=values_in(space, arch) if arch else {},
         )
 
     def best_row(self) -> TrialRow:
@@ -430,6 +439,10 @@ class Run:
     def network(self, row: TrialRow) -> Network:
         """What trial `row` trained."""
         return self.config.network(row.arch, row.macs)
+
+    def text_of(self, row: TrialRow) -> str:
+        """What a person can type for it: the network, and where a trial has one of its own, the recipe."""
+        return f"{self.network(row).text}{as_text(row.recipe)}"
 
 
 def check_database(url: str, names: Sequence[str]) -> None:

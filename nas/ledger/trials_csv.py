@@ -22,7 +22,7 @@ def trials_csv(space: Space, trials: Sequence[FrozenTrial], rows: Sequence[Trial
     A choice's column has its name, behind `choice.` where a figure is called so, too.
     """
     attributes = {trial.number: trial.user_attrs for trial in trials}
-    own = [name for name in TrialRow.__dataclass_fields__ if name not in ("arch", "others")]
+    own = [name for name in TrialRow.__dataclass_fields__ if name not in ("arch", "others", "recipe")]
     costs = in_order(name for row in rows for name in row.others)
     figures = [*own, *costs, *NOTED]
     choices = [f"choice.{c.name}" if c.name in figures else c.name for c in space.choices]

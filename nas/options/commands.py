@@ -16,6 +16,7 @@ from nas.options.groups import (
     MAYBE_LINE,
     MAYBE_PLACE,
     NETWORK,
+    Also,
     ClusterOptions,
     Data,
     DataAgain,
@@ -103,6 +104,7 @@ class SearchOptions(
     """Of `nas search` and `nas.search`."""
 
     data: Data = "cifar10"
+    also: Also = None
     final: Annotated[
         str | None,
         Option(

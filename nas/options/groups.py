@@ -105,6 +105,18 @@ Vary = Annotated[
         usual="all that the network has but for stride",
     ),
 ]
+Also = Annotated[
+    str | Sequence[str] | None,
+    Option(
+        Optional(Several(LINE, 1)),
+        "Fields of the recipe that each network has by itself, as lr,weight_decay,augment,resolution, around the "
+        "recipe's own; or with their options, as in lr=0.02/0.05/0.1.",
+        panels.SPACE,
+        "One such text, or a list of them.",
+        typed=list[str],
+        metavar="FIELD[=A/B]",
+    ),
+]
 Trials = Annotated[int | None, Option(Optional(TRIALS), "Stop after so many networks.", panels.SEARCHING)]
 TimeBudget = Annotated[
     float | str | None, Option(TIME, "Stop after so long: 20m, 1h30m.", panels.SEARCHING, "Or seconds.")

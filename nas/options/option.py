@@ -107,6 +107,10 @@ class Options:
         own = [name for name in names or options if name in usual and name not in self._filled]
         return [options[name].spelled(name) for name in own if getattr(self, name) != usual[name]]
 
+    def says(self, name: str) -> bool:
+        """Whether a person gave the option `name`: else it is as usual, or as another one has set it."""
+        return name in self._given
+
     def values_for(self, made: type) -> dict[str, Any]:
         """The values of those options that the dataclass `made` has as fields, by their names."""
         return {field.name: getattr(self, field.name) for field in fields(made) if hasattr(self, field.name)}

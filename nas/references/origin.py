@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from nas.checks import schema, schemas
 from nas.data.download import Log
 from nas.data.images import RGB
 from nas.data.source import DataSource, choose_source
 from nas.files import ARCHITECTURE, RESULT, WEIGHTS
+from nas.joint.space import JointSpace
 from nas.ledger.run import Run, folder_of
 from nas.network import Network, Scaled
 from nas.options import groups
 from nas.references.resolve import file_of
 from nas.training.recipe import Recipe
+from searchspaces.space import Option
 
 _SCALED = re.compile(r"(@[\d.]+x[\d.]+-\d+)+$")
 
@@ -37,6 +40,12 @@ class Origin:
     data: DataSource
     trained: Path | None = None
     recipe: Recipe | None = None  # of a run's trainings
+    pixels: int | None = None  # of a run's images, where its trials choose their resolution; else those of `data`
+
+    @property
+    def of_all(self) -> DataSource:
+        """The data as all networks of it may have them, whatever resolution each has by itself."""
+        return self.data if self.pixels is None else replace(self.data, image_size=self.pixels)
 
 
 def origin_of(target: str, network: Network, runs_dir: str | Path) -> Origin | None:
@@ -53,19 +62,28 @@ def origin_of(target: str, network: Network, runs_dir: str | Path) -> Origin | N
         return None
     run = Run.open(folder)
     trained = folder / f"trained-{_trial(run, which, network)}"
-    return Origin(f"run {run.name}", data_of(run, network), trained, run.config.recipe)
+    pixels = run.config.space.pixels if isinstance(run.config.space, JointSpace) else None
+    return Origin(f"run {run.name}", data_of(run, network), trained, run.config.recipe, pixels)
 
 
-def document_of(network: Network, shape: tuple[int, int], data: DataSource | None = None, channels: int = RGB) -> str:
+def document_of(
+    network: Network,
+    shape: tuple[int, int],
+    data: DataSource | None = None,
+    channels: int = RGB,
+    recipe: Mapping[str, Option] = MappingProxyType({}),
+) -> str:
     """What an `architecture.json` says: the network, its classes and pixels, and the data that it comes from.
 
-    Channels are said where they are not 3.
+    Channels are said where they are not 3, and the `recipe` that it has by itself where there is one.
     """
     document = json.loads(network.to_json()) | {"num_classes": shape[0], "image_size": shape[1]}
     if channels != RGB:
         document["channels"] = channels
     if data is not None:
         document["data"] = data.to_dict()
+    if recipe:
+        document["recipe"] = dict(recipe)
     return json.dumps(document, indent=2) + "\n"
 
 

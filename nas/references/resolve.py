@@ -12,14 +12,17 @@ from typing import Any
 from nas.baselines.zoo import BASELINES, UnknownName, find
 from nas.checks import schema, schemas
 from nas.files import ARCHITECTURE, TRAINING
+from nas.joint.fields import RESOLUTION, checked, split
+from nas.joint.space import at_resolution
 from nas.ledger import finals
-from nas.ledger.run import Run, folder_of
+from nas.ledger.run import Run, TrialRow, folder_of
 from nas.ledger.trust import AROUND, space_of_file, space_of_person
 from nas.network import Designed, Found, Network, Scaled, grown
 from nas.text.settings import parse_settings
 from nas.text.units import parse_names
 from searchspaces import SPACES, Arch, Compact, Mnas, Space
 from searchspaces.blockstrings import parse_blocks
+from searchspaces.space import Option
 
 SMALL = (
     "resnet8", "resnet20", "preact_resnet20", "wrn16-2", "se_resnet18", "densenet_bc_40_12", "squeezenet1_1+bn",
@@ -46,6 +49,7 @@ def resolve(target: str, runs_dir: str | Path) -> Network:
     `mypackage.module:MySpace:TEXT`), `FILE.json` one that `nas train` wrote, `FOLDER` the training that lies there,
     anything else a baseline's name (`mobilenet_v2@0.5`): that is also what a name means which a folder has too, and
     `./NAME` is the folder. `@WIDTHxDEPTH-PIXELS` after any of them is that network scaled: `RUN:best@1.1x1.2-36`.
+    A recipe behind an architecture's text, `mnas:TEXT+lr=0.1`, is no part of the network: see `own_recipe`.
     """
     if multiplied := _SCALED.fullmatch(target):
         return _grown(multiplied, resolve(multiplied["base"], runs_dir))
@@ -131,9 +135,40 @@ def from_document(document: dict[str, Any]) -> Network:
 
 
 def _architecture(written: re.Match[str], space_by: Callable[..., Space]) -> Found:
-    """What is `written`, of the space that `space_by` gives for its name and settings."""
+    """What is `written`, of the space that `space_by` gives for its name and settings.
+
+    Of a recipe behind it the resolution is the network's, too; `own_recipe` gives the rest.
+    """
+    text, values = split(written["text"])
     space = space_by(written["space"], **parse_settings(written["settings"] or ""))
-    return Found(space, _arch(space, written["text"]))
+    if RESOLUTION in values:
+        space = at_resolution(space, int(values[RESOLUTION]))
+    return Found(space, _arch(space, text))
+
+
+def own_recipe(target: str, runs_dir: str | Path) -> dict[str, Option]:
+    """What the network that `target` means has of a recipe by itself, by the names of fields; mostly nothing.
+
+    A trial of a search that chose the recipe, too, has it, an architecture's text with that behind it, and a file of
+    such a network.
+    """
+    if multiplied := _SCALED.fullmatch(target):
+        return own_recipe(multiplied["base"], runs_dir)
+    if file := file_of(target):
+        return checked(schema.read(file, schemas.NETWORK).get("recipe", {}))
+    if written := _written(target):
+        return split(written["text"])[1]
+    run, colon, which = target.partition(":")
+    if not colon or not folder_of(run, runs_dir).is_dir():
+        return {}
+    opened = Run.open(folder_of(run, runs_dir))
+    return dict(_row(opened, which).recipe) if opened.config.space is not opened.config.networks else {}
+
+
+def described_recipe(text: str) -> dict[str, Option]:
+    """The recipe behind the `text` of a network that a file describes, as `own_recipe`."""
+    written = _written(text)
+    return split(written["text"])[1] if written else {}
 
 
 def _arch(space: Space, text: str) -> Arch:
@@ -154,14 +189,19 @@ def _multiplier(target: str, text: str) -> float:
 
 
 def _from_run(run: Run, which: str) -> Network:
+    return run.network(_row(run, which))
+
+
+def _row(run: Run, which: str) -> TrialRow:
+    """The trial that is meant by `best`, `final` or its number. Raises ValueError where there is none."""
     if which == "best":
-        return run.network(run.best_row())
+        return run.best_row()
     if which == finals.FINAL:
-        return run.network(finals.winner(run))
+        return finals.winner(run)
     rows = {str(row.number): row for row in run.rows() if row.arch}
     if which not in rows:
         raise ValueError(f"{run.name} has no trial {which!r}: `nas top {run.name}` lists them, {run.name}:best is one")
-    return run.network(rows[which])
+    return rows[which]
 
 
 def _from_file(path: Path) -> Network:

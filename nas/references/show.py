@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import nn
@@ -14,6 +15,7 @@ from nas.baselines.zoo import find
 from nas.checks import schema, schemas
 from nas.checks.limits import CLASSES, PIXELS
 from nas.data.images import RGB
+from nas.joint.fields import as_text
 from nas.ledger.run import Run, folder_of
 from nas.network import Designed, Found, Network, Scaled
 from nas.references.origin import Origin, document_of
@@ -25,6 +27,7 @@ from searchspaces.cost import Cost, RowCost, cost, costs_by_row, shapes_only
 from searchspaces.describe import describe
 from searchspaces.genotypes import format_genotype
 from searchspaces.graph import Graph, Node, kind_of, line
+from searchspaces.space import Option
 
 Shape = tuple[int, int]  # classes, pixels
 FORMS = ("text", "json", "blocks", "genotype")
@@ -122,15 +125,25 @@ def usual_shape(target: str, network: Network, runs_dir: str | Path) -> Shape:
     return Run.open(folder).config.shape_of(network) if of_run else (classes, pixels)
 
 
-def written(network: Network, form: str, shape: Shape, origin: Origin | None = None, channels: int = RGB) -> str:
+def written(
+    network: Network,
+    form: str,
+    shape: Shape,
+    origin: Origin | None = None,
+    channels: int = RGB,
+    recipe: Mapping[str, Option] = MappingProxyType({}),
+) -> str:
     """`network` in one of `FORMS`; as JSON with the data that it comes from, if any, and the `shape` that it has there.
 
-    Raises ValueError where it has no such form, or there is none.
+    Text and JSON have the `recipe` that it has by itself, too. Raises ValueError where it has no such form, or there is
+    none.
     """
     if form not in FORMS:
         raise ValueError(f"--format is table, {', '.join(FORMS)}, not {form!r}")
     if form == "json":
-        return document_of(network, shape, origin.data, channels).rstrip() if origin else network.to_json()
+        if origin is None and not recipe:
+            return network.to_json()
+        return document_of(network, shape, origin.data if origin else None, channels, recipe).rstrip()
     if form == "text" and isinstance(network, Scaled):
         return network.text
     if not isinstance(network, Found):
@@ -144,7 +157,7 @@ def written(network: Network, form: str, shape: Shape, origin: Origin | None = N
         raise ValueError(
             f"{network.space.name} has no --format {form}: blocks are of mnas and compact, genotypes of nasnet"
         )
-    return network.text
+    return f"{network.text}{as_text(recipe)}"
 
 
 def choices_by_group(network: Found) -> tuple[list[str], list[list[str]]]:

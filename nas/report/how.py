@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from nas.checks.costs import kind_of
+from nas.joint.space import JointSpace
 from nas.ledger.run import TrialRow, costs_shown, rank
 from nas.report.charts import option_colour, strip
 from nas.report.markup import Markup, join, tag
@@ -125,15 +126,17 @@ def trials(numbers: Numbers) -> Markup:
     best = [row for row in rank(numbers.trained) if row.reward is not None][:TRIALS]
     if best:
         costs = costs_shown(best)
-        titles = [kind_of(name).title for name in costs]
+        chosen = list(best[0].recipe)
+        titles = [*(kind_of(name).title for name in costs), *chosen]
         header = ["trial", "id", numbers.run.config.recipe.metric, "reward", *titles, "time"]
-        cells = [_cells(row, costs) for row in best]
+        cells = [_cells(row, costs, chosen) for row in best]
         parts += [tag("h3", None, "The best"), text_table(header, cells, (0, *range(2, len(header))))]
     return section("Trials", *parts)
 
 
-def _cells(row: TrialRow, costs: Sequence[str]) -> list[str]:
+def _cells(row: TrialRow, costs: Sequence[str], chosen: Sequence[str]) -> list[str]:
     figures = [kind_of(name).format(row.costs.get(name)) for name in costs]
+    figures += [str(row.recipe.get(name, "-")) for name in chosen]
     judged = format_quality(row.metric, row.quality), format_reward(row.reward)
     named = f"{row.id} (told from outside)" if row.told else row.id
     return [str(row.number), named, *judged, *figures, format_seconds(row.seconds)]
@@ -150,6 +153,7 @@ def how(numbers: Numbers) -> Markup:
         "Space": f"{space.title}: {_listed(said)}; {len(space.choices)} choices, {many} architectures",
         "Data": f"{config.data}. Accuracies are {measured(numbers)}; no test image was seen.{judged(numbers)}",
         "Training": f"looked up in a table, SHA-256 {config.table_sha256}" if config.table else _listed(recipe),
+        **({"Of its own": f"each trial has {', '.join(space.asked)}"} if isinstance(space, JointSpace) else {}),
         "Reward": f"of several objectives: {', '.join(config.objectives)}" if config.objectives else str(config.reward),
         "Strategy": f"{config.strategist}, seed {config.seed}; that of every training, too; pruner {config.pruner}",
         "Hardware": f"{_hardware(numbers)}, {config.threads} threads a training; {_listed(_machine(numbers))}",

@@ -6,6 +6,7 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
+from nas.joint.fields import in_words
 from nas.network import Found
 from nas.references.show import Shown, choices_by_group, format_size, show, usual_shape
 from nas.report.markup import Markup, join, tag
@@ -32,23 +33,21 @@ def portrait(numbers: Numbers) -> Markup:
         shown = show(network, usual_shape(name, network, run.path.parent), run.config.channels)
     except ValueError as error:  # a data set that is gone, say
         return note(f"It is not drawn: {error}.")
+    own = f" It was trained by its own recipe: {in_words(numbers.best.recipe)}." if numbers.best.recipe else ""
     caption = (
         f"Trial {numbers.best.number}, id {numbers.best.id}: {shown.cost.params:,} parameters, {shown.cost.macs:,} "
         f"multiply-adds and {shown.cost.activations:,} activations at {shown.image_size} pixels, "
-        f"{shown.num_classes} classes."
+        f"{shown.num_classes} classes.{own}"
     )
     parts = [tag("p", None, caption), _picture(shown), _rows(shown)]
     if isinstance(network, Found):
         header, cells = choices_by_group(network)
-        table = text_table(header, cells)
-        parts.append(tag("details", None, tag("summary", None, "Its choices, and its text"), table, _text(network)))
+        text = tag("pre", {"class": "wrap"}, run.text_of(numbers.best))
+        summary = tag("summary", None, "Its choices, and its text")
+        parts.append(tag("details", None, summary, text_table(header, cells), text))
     said = [part for what, does in NEXT for part in (tag("code", None, f"nas {what} {name}"), does)]
     parts.append(tag("p", {"class": "note"}, *said))
     return join(*parts)
-
-
-def _text(network: Found) -> Markup:
-    return tag("pre", {"class": "wrap"}, network.text)
 
 
 def _rows(shown: Shown) -> Markup:

@@ -21,6 +21,8 @@ from nas.devices.command import CostCommand
 from nas.devices.device import choose_device
 from nas.devices.measuring import Measuring
 from nas.files import is_taken, read_text, sha256_of
+from nas.joint import fields
+from nas.joint.space import JointSpace
 from nas.latencies.table import read_once
 from nas.ledger import repeats
 from nas.ledger.beside import usual_place
@@ -41,8 +43,9 @@ from nas.options.groups import (
     SpaceOptions,
     StepOptions,
     StrategyOptions,
+    TrainingOptions,
 )
-from nas.options.option import defaults_of, number, several
+from nas.options.option import defaults_of, number, options_of, several
 from nas.pruning import NO_PRUNER, make_pruner
 from nas.reward import ACCURACY, LOSS, USUAL_W, Reward
 from nas.samplers import OUTSIDE, check_strategy, draws_by_itself, has_surrogate, read_settings, weighted
@@ -64,6 +67,7 @@ from searchspaces import Space
 from searchspaces.around.space import AroundSpace
 from searchspaces.scaled import COSTS as KNOWN
 from searchspaces.scaled import LATENCY, ScaledSpace
+from searchspaces.space import Option
 
 if TYPE_CHECKING:
     from nas.engines.ray_tune import Cluster
@@ -94,6 +98,19 @@ def choose_recipe(
             "--teacher NETWORK`"
         )
     return recipe
+
+
+def with_own(recipe: Recipe, own: Mapping[str, Option], asked: TrainingOptions, pixels: int) -> Recipe:
+    """`recipe` with what a network has of one by itself, but for what a person gives; a preset's name gives nothing.
+
+    It trains at so many `pixels` a side.
+    """
+    preset = PRESETS.get(asked.preset or "", {})
+    assert not isinstance(asked.recipe, str), "a preset's name has been read"
+    said = {name for name, value in (asked.recipe or {}).items() if preset.get(name) != value}
+    said |= {name for name in options_of(type(asked)) if asked.says(name)}
+    kept = {name: getattr(recipe, name) for name in fields.fields_of(own) & said}
+    return replace(fields.changed(recipe, own, pixels), **kept)
 
 
 def suited(recipe: Recipe, dataset: Dataset, asked: StepOptions) -> Recipe:
@@ -188,8 +205,51 @@ def choose_config(
     ).on(source, dataset)  # fmt: skip
     if asked.table is not None:
         config = _answered_by(Path(asked.table), config)
+    if asked.also is not None:
+        config = replace(config, space=_joint(asked, config, dataset))
     config = replace(config, enqueue=_own_networks(asked, config), prior=_prior(asked, config.space))
     return _with_aim(_judged(started(config, asked.init, dataset), asked), asked)
+
+
+def check_also(asked: SearchOptions) -> None:
+    """Raises ValueError where --also is no choice of a recipe's fields, or has no use in this search."""
+    if asked.also is None:
+        return
+    chosen = fields.read(asked.also)
+    if asked.table is not None or asked.evaluator == "table":
+        raise ValueError("--evaluator table has one result of each network, by one recipe: leave out --also")
+    if asked.evaluator == SUPERNET:
+        raise ValueError("--evaluator supernet trains nothing by a recipe: leave out --also")
+    if asked.latency_table is not None and fields.RESOLUTION in chosen:
+        raise ValueError(f"--latency-table is of one resolution: leave out --also {fields.RESOLUTION}")
+    if asked.signal == LOSS and (other := [name for name in chosen if name not in fields.OPTIMISING]):
+        raise ValueError(
+            f"--signal loss compares losses, and with other {other[0]} a loss is another thing: leave out one of them"
+        )
+
+
+def _joint(asked: SearchOptions, config: Config, dataset: Dataset) -> JointSpace:
+    """The space of networks and recipes. Raises ValueError where a recipe is not for the images."""
+    assert asked.also is not None
+    pixels = config.recipe.size_on(dataset)
+    chosen = fields.choices_of(asked.also, config.recipe, pixels)
+    for choice in chosen:
+        for option in choice.options:
+            recipe = fields.changed(config.recipe, {choice.kind: option}, pixels)
+            try:
+                check_recipe(recipe, dataset)
+            except ValueError as error:
+                raise ValueError(f"--also {choice.kind}={option}: {error}") from None
+    return JointSpace(config.space, chosen, config.recipe, pixels)
+
+
+def largest_side(asked: SearchOptions, recipe: Recipe, source: DataSource) -> DataSource:
+    """`source` read at the largest resolution that trials choose, where it is read at any that is asked for."""
+    if asked.also is None or source.image_size is None or fields.RESOLUTION not in fields.read(asked.also):
+        return source
+    chosen = fields.choices_of(asked.also, recipe, source.image_size)
+    sides = (int(side) for choice in chosen if choice.kind == fields.RESOLUTION for side in choice.options)
+    return replace(source, image_size=max(source.image_size, *sides))
 
 
 def _own_networks(asked: SearchOptions, config: Config) -> tuple[str, ...]:
@@ -228,7 +288,7 @@ def started(config: Config, init: Path | str | None, dataset: Dataset) -> Config
     """`config` with the weights that trainings start from. Raises ValueError where these are not of the original."""
     if init is None:
         return config
-    space, weights = config.space, Weights.read(init)
+    space, weights = config.networks, Weights.read(init)
     if weights.shared is None and not isinstance(space, AroundSpace):
         raise ValueError(
             "--init is for a space around:NETWORK, whose networks start from its weights, or has a supernet's weights: "
@@ -252,7 +312,8 @@ def _judged(config: Config, asked: SearchOptions) -> Config:
             "--evaluator supernet judges networks with the weights of a supernet: add --init FOLDER, which "
             "`nas supernet` makes"
         )
-    if asked.evaluator != SUPERNET and (asked.evaluator is not None or shared is None or not shared.is_trusted):
+    is_usual = asked.evaluator is None and asked.also is None and shared is not None and shared.is_trusted
+    if asked.evaluator != SUPERNET and not is_usual:
         return config
     how = {"epochs", "batch_size", "lr", "optimizer", "schedule", "policy", "mixup", "cutmix", "ema", "seconds"}
     usual = Recipe()
@@ -415,6 +476,7 @@ def check_ahead(asked: SearchOptions) -> None:
     _check_evaluator(asked)
     _check_strategy(asked)
     check_space(asked)
+    check_also(asked)
     make_pruner(asked.pruner, max(asked.epochs, 2))  # whether it has enough of them, `_with_aim` says
     reward = choose_reward(asked)
     limits, objectives = choose_limits(asked, reward), _objectives(asked)

@@ -16,6 +16,7 @@ from nas.devices.command import Unmeasured
 from nas.devices.measuring import Measuring
 from nas.devices.remote import RemoteDevice
 from nas.devices.slots import Measurement, Slots
+from nas.joint.space import networks_of, parts_of
 from nas.latencies.table import LatencyTable, read_once
 from nas.ledger.config import Config
 from nas.network import Network
@@ -41,7 +42,9 @@ class Gauge:
         self.names = frozenset(measuring.told)
         self._space, self._shape, self._say = space, shape, say
         self._table = _table_of(measuring, space, shape)
-        self._known: dict[str, Measurement] = {}  # by the network's text: a comparison has several seeds of each
+        self._known: dict[
+            tuple[str, int], Measurement
+        ] = {}  # by text and pixels: a comparison has several seeds of each
         self._open = ExitStack()
         self._commands = measuring.cost_commands
         self.workers = (workers or measuring.workers) if self._commands else 1
@@ -52,14 +55,22 @@ class Gauge:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def begin(self, network: Network, arch: Arch) -> Measurement:
-        """Have `network`, of that `arch` of the space, measured, where it is not, or is being, already."""
-        if network.text not in self._known:
-            known = {} if self._table is None else {"latency": self._table.predict(self._space, arch).seconds}
-            self._known[network.text] = measurement = self._measurement(known, network)
+    def begin(self, network: Network, arch: Arch, pixels: int | None = None) -> Measurement:
+        """Have `network`, of that `arch` of the space, measured, where it is not, or is being, already.
+
+        It is for images of so many `pixels` a side, where these are not those of all.
+        """
+        classes, usual, channels = self._shape
+        shape = classes, pixels or usual, channels
+        key = network.text, shape[1]
+        if key not in self._known:
+            known = (
+                {} if self._table is None else {"latency": self._table.predict(*parts_of(self._space, arch)).seconds}
+            )
+            self._known[key] = measurement = self._measurement(known, network, shape)
             if not measurement.done:
                 self._slots.put(measurement)
-        return self._known[network.text]
+        return self._known[key]
 
     def wait(self) -> None:
         """Return when anything has changed since the last time, of which `say` hears in `hear`."""
@@ -98,15 +109,14 @@ class Gauge:
         self._open.callback(slots.close)
         return slots
 
-    def _measurement(self, known: dict[str, float], network: Network) -> Measurement:
-        """Of `network`, with its files. They are kept until it has ended."""
+    def _measurement(self, known: dict[str, float], network: Network, shape: tuple[int, int, int]) -> Measurement:
+        """Of `network` for `shape`, with its files. They are kept until it has ended."""
         from nas.exports.measured import files_for  # of a floor above
 
         with ExitStack() as kept:
             try:
                 files = [
-                    files_for(command, network, *self._shape, kept.enter_context(_folder()))
-                    for command in self._commands
+                    files_for(command, network, *shape, kept.enter_context(_folder())) for command in self._commands
                 ]
             except ValueError as error:
                 failed = Measurement(known)
@@ -143,5 +153,5 @@ def _table_of(measuring: Measuring, space: Space, shape: tuple[int, int, int]) -
         return None
     table = read_once(measuring.table, measuring.table_sha256)
     classes, pixels, channels = shape
-    table.check(space, pixels, channels, classes)
+    table.check(networks_of(space), pixels, channels, classes)
     return table

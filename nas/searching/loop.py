@@ -215,7 +215,7 @@ class Search:
         noted = _costs_in(self._running[spec.number].user_attrs)
         if self.gauge is None or self.gauge.names <= noted.keys():
             return None
-        return self.gauge.begin(spec.network, arch)
+        return self.gauge.begin(spec.network, arch, spec.recipe.image_size)
 
     def _measured(self) -> _Ahead | None:
         """The first that can be judged; None where that is to be waited for.

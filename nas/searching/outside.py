@@ -62,7 +62,7 @@ class Answer:
 
 def described(run: Run, row: TrialRow) -> dict[str, Any]:
     """What a program is given of a trial: what it may hand back, and what came of it, where it has ended."""
-    asked: dict[str, Any] = {"trial": row.number, "text": run.network(row).text, "costs": row.costs}
+    asked: dict[str, Any] = {"trial": row.number, "text": run.text_of(row), "costs": row.costs}
     if row.state != State.RUNNING:
         names = ("state", "accuracy", "score", "loss", "seconds", "reward", "reason", "duplicate_of", "told")
         asked |= {name: getattr(row, name) for name in names}

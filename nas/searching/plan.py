@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from nas.checks.costs import kind_of
 from nas.data.images import Dataset
 from nas.data.judging import uncertainty
 from nas.data.targets import CLASSIFICATION
+from nas.joint.space import JointSpace
 from nas.latencies.table import read_once
 from nas.ledger.config import Budget, Config, Final
 from nas.ledger.experience import NONE, Experience, builtin
@@ -106,23 +107,25 @@ def announce(
     `measuring` are the seconds that the commands which measure costs take for a network, as far as that is known.
     Returns how many seconds it took to find out how long, which are part of the budget.
     """
-    space, recipe = config.space, config.recipe
+    space, networks, recipe = config.space, config.networks, config.recipe
     reward = f"reward    {config.reward_in_words}"
     wanted = f"objectives {_objectives(config)}" if config.objectives else reward
     image_size = recipe.size_on(dataset)
     with output.passing("counting multiply-adds"):
-        typical = typical_macs(space, image_size, channels=dataset.channels)
-    choices = f"{len(space.choices)} choices, {format_many(space.size)} architectures"
-    output.say(f"space     {space.title}{_size(config)}: {choices}, typically {format_count(typical)} MACs")
-    if isinstance(space, AroundSpace):
-        output.say(f"original  {_original(space, config, dataset)}")
+        typical = typical_macs(networks, image_size, channels=dataset.channels)
+    choices = f"{len(networks.choices)} choices, {format_many(networks.size)} architectures"
+    about = f"space     {space.title}{_size(config)}: {choices}, typically {format_count(typical)} MACs"
+    for line in [*_chosen_too(config), about]:
+        output.say(line)
+    if isinstance(networks, AroundSpace):
+        output.say(f"original  {_original(networks, config, dataset)}")
     for line in _weights(config):
         output.say(line)
     output.say(f"trial     {_what_a_trial_is(config, dataset)}")
-    for line in [*place_lines(dataset, recipe), *judging_lines(dataset, recipe)]:
-        output.say(line)
-    output.say(f"{wanted}; strategy {config.strategist}, seed {config.seed}")
-    for line in _known_before(config, budget):
+    by = f"{wanted}; strategy {config.strategist}, seed {config.seed}"
+    for line in [
+        *place_lines(dataset, recipe), *judging_lines(dataset, recipe), by, *_known_before(config, budget)
+    ]:  # fmt: skip
         output.say(line)
     if has_surrogate(config.strategy) and (why := why_unseen(space)):
         output.say(f"          which sees the choices alone, not the networks: {why}")
@@ -167,6 +170,20 @@ def _weights(config: Config) -> Iterator[str]:
         yield f"          {shared.ranking.in_words}{below}"
 
 
+def _chosen_too(config: Config) -> Iterator[str]:
+    """What each trial has of the recipe by itself, where the search chooses that, too."""
+    space = config.space
+    if not isinstance(space, JointSpace):
+        return
+    yield f"also      each trial has its own {space.asked[0]}"
+    for one in space.asked[1:]:
+        yield f"          and its own {one}"
+    yield f"          so there are {format_many(space.size)} trials of {len(space.choices)} choices, by no one recipe"
+    limited = [name for name in config.limits if name in ("macs", "activations", "memory", "latency")]
+    if limited and len(space.resolutions) > 1:
+        yield f"          a limit of {' and '.join(limited)} is of each network at its own resolution"
+
+
 def _known_before(config: Config, budget: Budget) -> Iterator[str]:
     """What a person knows before the search: own networks, and how often options are drawn."""
     own = {config.space.canonical(config.space.parse(text)) for text in config.enqueue}
@@ -181,7 +198,7 @@ def _known_before(config: Config, budget: Budget) -> Iterator[str]:
 
 def _before(config: Config, experience: Experience) -> list[str]:
     """The earlier searches that it begins from; those of the package may not have been asked for."""
-    packaged = builtin(config.space) if experience.runs else []
+    packaged = builtin(config.networks) if experience.runs else []
     words = [run.in_words(config.space) for run in experience.runs]
     return [
         f"{said}, in the package (none: --experience {NONE})" if run in packaged else said
@@ -213,7 +230,7 @@ def _original(space: AroundSpace, config: Config, dataset: Dataset) -> str:
 
 def _predicted(config: Config) -> Iterator[str]:
     """How latency is predicted, and how far that is from what a network takes."""
-    measuring, space = config.measuring, config.space
+    measuring, space = config.measuring, config.networks
     off = format_percent(measuring.table_error)
     yield f"latency   predicted by {measuring.table}, ± {off} on networks that it had not seen"
     assert measuring.table is not None
@@ -270,7 +287,8 @@ def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
         )
     images = len(dataset.train) if recipe.subset is None else recipe.subset
     looked_at = "judged" if config.reward.signal == ACCURACY else "looked at"
-    pixels = f"{recipe.size_on(dataset)} pixels{channels_said(dataset)}"
+    sides = config.space.resolutions if isinstance(config.space, JointSpace) else (recipe.size_on(dataset),)
+    pixels = f"{', '.join(map(str, sides[:-1]))}{' or ' * (len(sides) > 1)}{sides[-1]} pixels{channels_said(dataset)}"
     known = f" ({uncertainty(len(dataset.val))})" if dataset.kind == CLASSIFICATION else ""
     return (
         f"{images:,} {dataset.name} images at {pixels}, {recipe.epochs} "
@@ -292,11 +310,12 @@ def _expected_time(
         return f"what the machines at {cluster.address} need", None
     allowance = Allowance.of(budget)
     with timing(f"{NETWORKS} networks", config.recipe, allowance, output):
-        prepared = config.recipe.prepare(dataset).to(config.device)
+        recipe = _of_usual_size(config)
+        prepared = recipe.prepare(dataset).to(config.device)
         if config.trains:
-            estimate = estimate_trial_seconds(config.space, prepared, config.recipe, allowance)
+            estimate = estimate_trial_seconds(config.networks, prepared, recipe, allowance)
         else:
-            estimate = judging_seconds(config.space, prepared, config.recipe, allowance)
+            estimate = judging_seconds(config.space, prepared, recipe, allowance)
     if estimate is None:
         return (
             f"unknown: none of {NETWORKS} random networks could be timed in {allowance}: trainings take longer, or "
@@ -318,6 +337,14 @@ def _expected_time(
     before = f", after {format_seconds(measuring)} or more for its costs" if measuring else ""
     said = f"about {format_seconds(seconds)} a trial on {where}{before}: {extent}{_unknown(cluster)}{estimate.basis}"
     return said, seconds
+
+
+def _of_usual_size(config: Config) -> Recipe:
+    """The recipe at the resolution whose pixels are the mean of those that trials choose among, where they do."""
+    space = config.space
+    if not isinstance(space, JointSpace) or len(space.resolutions) == 1:
+        return config.recipe
+    return dataclasses.replace(config.recipe, image_size=round(math.sqrt(fmean(s * s for s in space.resolutions))))
 
 
 def _what_follows(final: Final, config: Config, seconds: float | None) -> str:

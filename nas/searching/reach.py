@@ -14,6 +14,7 @@ from statistics import fmean, median
 from torch import nn
 
 from nas.checks.costs import CostKind, in_order, kind_of, option
+from nas.joint.space import JointSpace, networks_of
 from nas.ledger.config import Config
 from nas.searching.counted import counted
 from searchspaces import Arch, Space
@@ -43,7 +44,7 @@ def check_reach(config: Config, num_classes: int, image_size: int, channels: int
         if kind_of(cost).counted
         for line in _of_cost(cost, config, num_classes, image_size, channels)
     ]
-    return [*lines, *_of_predicted(config.space)]
+    return [*lines, *_of_predicted(config.networks)]
 
 
 def _of_predicted(space: Space) -> Iterator[str]:
@@ -79,7 +80,13 @@ def _of_cost(cost: str, config: Config, num_classes: int, image_size: int, chann
 def narrowest(
     space: Space, arch: Arch, num_classes: int, image_size: int, channels: int = RGB, cost: str = "macs"
 ) -> float:
-    """What `arch` has of a `cost`, at the least width at which `space` builds it; infinite where it does not."""
+    """What `arch` has of a `cost`, at the least width at which `space` builds it; infinite where it does not.
+
+    With a resolution of its own that is for images of so many pixels.
+    """
+    if isinstance(space, JointSpace):
+        image_size = space.pixels_of(arch)
+        space, arch = space.parts(arch)
     try:
         if cost == "macs" and isinstance(space, RowSpace):
             rows = space.rows(arch, space.width_at(space.steps[0]), num_classes, image_size)
@@ -138,6 +145,7 @@ def _of_limit(
 
 def _remedy(space: Space) -> str:
     """What else than a higher limit would help."""
+    space = networks_of(space)
     fixed = isinstance(space, ScaledSpace) and not space.limited and "width" in space.settings()
     return "leave out --width, or " if fixed and space.settings()["width"] != 1 else ""
 
@@ -198,7 +206,7 @@ def _together(arch: Arch, steps: Sequence[Arch], look: _Figure) -> Arch:
 
 def _tries(space: Space, num_classes: int, image_size: int) -> int:
     """How many networks of `space` can be looked at in about a second."""
-    modules = MODULES
+    modules, space = MODULES, networks_of(space)
     with contextlib.suppress(ValueError, RuntimeError), shapes_only():
         network = _narrowest(space, space.sample(random.Random(0)), num_classes, image_size)
         modules = sum(1 for _ in network.modules())

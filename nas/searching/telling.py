@@ -10,6 +10,7 @@ from typing import Any
 from nas.checks.costs import Figures
 from nas.checks.limits import NATURAL, SHARE, Checks, Text, quoted
 from nas.checks.noted import ANY_NUMBER, SCORE, TIME
+from nas.joint.space import networks_of, parts_of
 from nas.ledger.config import Config
 from nas.reward import ACCURACY, LOSS
 from nas.training.trial import State, TrialResult
@@ -96,7 +97,8 @@ def arch_in(text: str, config: Config) -> Arch:
     if whole is None:
         return space.parse(bare)
     arch = space.parse(bare[whole.end() :])
-    own = config.job(arch).network.text
-    if not own.startswith(whole[0]):
-        raise ValueError(f"{quoted(whole[0])} is another space than this run's {own.removesuffix(space.format(arch))}")
+    own = config.job(arch).network
+    if not own.text.startswith(whole[0]):
+        prefix = own.text.removesuffix(networks_of(space).format(parts_of(space, arch)[1]))
+        raise ValueError(f"{quoted(whole[0])} is another space than this run's {prefix}")
     return arch

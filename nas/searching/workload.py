@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from nas.joint.space import JointSpace, parts_of
 from nas.ledger import finals
 from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
@@ -30,8 +31,10 @@ class SearchWorkload(Workload):
     trials: ClassVar[type[Search]] = Search
 
     def job(self, arch: Arch, config: Config) -> Job:
-        space = self.space.alone(arch) if isinstance(self.space, ScaledSpace) else self.space
-        return Job(Found(space, arch), config.recipe, config.seed, start=config.start, trained=config.trains)
+        space, network = parts_of(self.space, arch)
+        space = space.alone(network) if isinstance(space, ScaledSpace) else space
+        recipe = self.space.recipe_of(arch) if isinstance(self.space, JointSpace) else config.recipe
+        return Job(Found(space, network), recipe, config.seed, start=config.start, trained=config.trains)
 
     def is_over(self, run: Run, budget: Budget) -> bool:
         """Where a final network was asked for: once that has begun, or the search has ended by itself before."""

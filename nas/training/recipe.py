@@ -105,6 +105,19 @@ class Recipe:
             values[name] = RECIPE_FIELDS[name].parsed(name, value) if isinstance(value, str) else value
         return dataclasses.replace(self, **values)
 
+    @property
+    def as_read(self) -> Recipe:
+        """This recipe with the usual values of what it does not read: two that are equal so train alike."""
+        usual = Recipe()
+        momentum = self.momentum if self.optimizer == "sgd" else usual.momentum
+        warmup = self.warmup if self.schedule == "onecycle" else usual.warmup
+        return dataclasses.replace(self, momentum=momentum, warmup=warmup)
+
+    @property
+    def images(self) -> tuple[int | None, int | None]:
+        """All by which `prepare` goes: recipes that differ in the rest see the same images."""
+        return self.subset, self.image_size
+
     def taught(self) -> Recipe:
         """This recipe for a training with a teacher: what it does not say of that is as usual."""
         share = DISTILL if self.distill is None else self.distill
