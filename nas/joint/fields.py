@@ -189,10 +189,10 @@ def _option(name: str, text: str) -> Option:
 
 
 def _written(value: Any) -> Option:
-    """A field's value as an option is: a number or a word."""
+    """A field's value as an option is: a number, a whole one as such, or a word."""
     if value is None or isinstance(value, bool):
         return "none" if value is None else str(value).lower()
-    written: Option = value
+    written: Option = int(value) if isinstance(value, float) and value.is_integer() else value
     return written
 
 
@@ -220,7 +220,7 @@ def _usual(name: str, own: Option | None) -> tuple[Option, ...]:
 
 
 def _sorted(own: Any, others: Iterable[float]) -> tuple[Option, ...]:
-    return tuple(sorted({own, *(other if isinstance(other, int) else float(f"{other:.6g}") for other in others)}))
+    return tuple(sorted({own, *(_written(float(f"{other:.6g}")) for other in others)}))
 
 
 def _decays(own: Any) -> Iterable[float]:
