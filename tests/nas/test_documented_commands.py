@@ -207,7 +207,7 @@ def run_all(
     for command in found:
         if matching(NOT_RUN, command):
             continue
-        for table in re.findall(r"--table (\S+\.\w+)", command):
+        for table in re.findall(r"--(?:table|truth) (\S+\.\w+)", command):
             if not (folder / table).exists():
                 (folder / table).symlink_to(published_table("nasbench_macro" if "macro" in table else "nasbench201"))
         words = shlex.split(re.sub("|".join(rf"\b{name}\b" for name in NAMES), lambda m: NAMES[m[0]], command))
