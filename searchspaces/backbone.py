@@ -180,6 +180,11 @@ def maps_of(network: nn.Module, whole: Call, image_size: int) -> dict[int, Tap]:
     }
 
 
+def strides_of(network: nn.Module, image_size: int, channels: int = 3) -> list[int]:
+    """The strides of the maps that `network` makes of images of `image_size` pixels. ValueError as `maps_of`."""
+    return list(maps_of(network, run_of(network, image_size, channels), image_size))
+
+
 def run_of(network: nn.Module, image_size: int, channels: int) -> Call:
     """The run of `network` on an image without numbers, and the runs of all modules within it.
 
