@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.options.commands import (
+    BackboneOptions,
     CompareOptions,
     ExportOptions,
     LatencyTableOptions,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from nas.exports.job import Exported
     from nas.latencies.table import LatencyTable
     from nas.results import Blueprint, Run, Trained
+    from searchspaces.backbone import Backbone
 
 
 @takes(SearchOptions)
@@ -346,3 +348,36 @@ def load(asked: LoadOptions) -> Blueprint:
     origin = origin_of(target, network, runs_dir)
     shape, data = usual_shape(target, network, runs_dir), origin.data if origin else None
     return Blueprint(network, *shape, data, channels_of(target, origin))
+
+
+@takes(BackboneOptions)
+def backbone(asked: BackboneOptions) -> Backbone:
+    """A network without its classifier: a module that gives its feature maps by stride, as heads for other tasks want.
+
+    `backbone("RUN:best")(images)` is `{2: [B, C, H / 2, W / 2], 4: ...}`, and its `channels` say how many each map has.
+    Weights are those of its training where it has one, the file's that is given, else random. Of a module of your own
+    they stay, and it becomes a part of the backbone.
+
+    Raises:
+        ValueError: Where there is no such network or map, or the weights are not of it.
+    """
+    from nas.checks.limits import PIXELS
+    from nas.data.images import RGB
+    from nas.exports.target import read_source
+    from nas.ledger.trust import trust
+    from nas.references.around import itself
+    from nas.references.origin import origin_of, weights_of
+    from nas.references.resolve import resolve
+    from searchspaces.backbone import Backbone
+
+    trust([str(name) for name in several(asked.trust_space)])
+    if not isinstance(asked.target, str | Path):
+        side = PIXELS.checked("image_size", 224 if asked.image_size is None else asked.image_size)
+        return Backbone(asked.target, side, asked.channels or RGB, asked.strides, asked.output_stride)
+    runs_dir = Path(asked.runs_dir)
+    target = itself(str(asked.target), runs_dir)
+    weights = path(asked.weights) or weights_of(target, origin_of(target, resolve(target, runs_dir), runs_dir))
+    source = read_source(
+        target, weights, runs_dir, image_size=asked.image_size, allow_untrained=weights is None, channels=asked.channels
+    )
+    return Backbone(source.module, source.shape[1], source.channels, asked.strides, asked.output_stride)
