@@ -131,6 +131,7 @@ def train(asked: TrainOptions) -> Trained:
     from nas.training.transfer import choose_start
 
     output, network = Output(asked.progress), str(asked.network)
+    network = network if asked.head is None else f"{asked.head}:{network}"
     found = resolve(network, asked.runs_dir)
     origin = origin_of(network, found, asked.runs_dir)
     source = source_for([network], origin, asked, output.log)
@@ -146,6 +147,7 @@ def train(asked: TrainOptions) -> Trained:
     with output.passing(f"reading {source.name}"):
         dataset, test = source.load(output.log), source.load_test(output.log)
     job = replace(job, recipe=choices.suited(recipe, dataset, asked))
+    choices.check_network(found, dataset)
     choices.check_recipe(job.recipe, dataset)
     if asked.progress != "none":
         words = origin.words if origin and source.same_images(origin.data) else ""

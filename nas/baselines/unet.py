@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.baselines.entry import Baseline
+from searchspaces.images import middle
 from searchspaces.layers import Layer, conv, dropout, max_pool, network
 from searchspaces.weights import he_normal
 
@@ -46,15 +47,9 @@ class UNet(nn.Module):
             beside.append(x)
         for up, merge, left in zip(self.up, self.merge, reversed(beside[:-1]), strict=True):
             x = up(x)
-            x = merge(torch.cat([cropped(left, x), x], dim=1))
+            x = merge(torch.cat([middle(left, x), x], dim=1))
         scores: Tensor = self.score(x)
         return scores
-
-
-def cropped(x: Tensor, like: Tensor) -> Tensor:
-    """The middle of `x` `[..., H, W]` that has the pixels of `like`."""
-    top, left = ((a - b) // 2 for a, b in zip(x.shape[-2:], like.shape[-2:], strict=True))
-    return x[..., top : top + like.shape[-2], left : left + like.shape[-1]]
 
 
 def unet(num_classes: int, image_size: int) -> nn.Sequential:

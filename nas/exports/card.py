@@ -17,7 +17,7 @@ from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION
 from nas.data.task import Task
 from nas.exports.target import Source
 from nas.files import RESULT, WEIGHTS
-from nas.network import Designed, Found, Network, Scaled
+from nas.network import Designed, Found, Headed, Network, Scaled
 from nas.statistics.proportion import wilson
 from nas.text.units import format_percent, format_quality, format_seconds
 from nas.text.visible import visible_in_line
@@ -189,6 +189,8 @@ def _training(source: Source, result: Mapping[str, Any] | None) -> str:
 
 
 def _kind(network: Network) -> str:
+    if isinstance(network, Headed):
+        return f"{_kind(network.base)} with the head {network.head} for every pixel"
     if isinstance(network, Designed):
         return "a hand-designed network"
     found: Found = network.base if isinstance(network, Scaled) else network

@@ -24,6 +24,7 @@ from nas.options.groups import (
     DeviceOptions,
     Epochs,
     GoalOptions,
+    Head,
     InitOptions,
     JudgingOptions,
     LatencyTable,
@@ -222,6 +223,7 @@ class TrainOptions(DataOptions, StartOptions, TrainingOptions, JudgingOptions, D
 
     network: Network
     _: KW_ONLY
+    head: Head = None
     epochs: Epochs = 10
     subset: SomeSubset = "all"
     seed: Annotated[int, Option(SEED, "Of the weights and the order of images.", panels.TRAINING)] = 0
@@ -440,7 +442,10 @@ class BackboneOptions(TrustOptions, RunsOptions):
     weights: Annotated[
         Path | str | None,
         Option(
-            MAYBE_PLACE, "Weights for it, of nas train or a checkpoint.", usual="those of its training, else random"
+            MAYBE_PLACE,
+            "Weights for it, of nas train or a checkpoint.",
+            panels.NETWORKS,
+            usual="those of its training, else random",
         ),
     ] = None
 

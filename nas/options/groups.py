@@ -457,8 +457,8 @@ class DataOptions(Options):
         str | None,
         Option(
             Optional(Word(TASKS)),
-            "What an image's label is: classification (one class), multilabel (any number of labels), or regression "
-            "(one or more numbers).",
+            "What an image's label is: classification (one class), multilabel (any number of labels), regression (one "
+            "or more numbers), or segmentation (a mask, with the class of each pixel).",
             panels.DATA,
             usual="the network's, where it comes from these images, else as the data say",
         ),
@@ -766,6 +766,16 @@ NETWORK = Option(
     by_place=True,
 )
 Network = Annotated[Path | str, NETWORK]
+Head = Annotated[
+    str | None,
+    Option(
+        Optional(Word(names.HEADS)),
+        f"For --task segmentation what says a class of each pixel, in the place of the classifier: "
+        f"{', '.join(names.HEADS)}.",
+        panels.NETWORKS,
+        metavar="NAME",
+    ),
+]
 ReportedRun = Annotated[
     str | None,
     Option(

@@ -13,13 +13,15 @@ from nas import data
 from nas.checks.costs import COSTS, Figures, check_cost, in_order, kind_of
 from nas.checks.noted import METRICS_OF
 from nas.data import short_name
+from nas.data.augmentation import NO_POLICY
 from nas.data.images import RGB, Dataset
 from nas.data.source import DataSource
-from nas.data.targets import CLASSIFICATION, REGRESSION
+from nas.data.targets import CLASSIFICATION, REGRESSION, SEGMENTATION
 from nas.devices.command import CostCommand
 from nas.devices.device import choose_device
 from nas.devices.measuring import Measuring
 from nas.files import is_taken, read_text, sha256_of
+from nas.heads import HEADS
 from nas.latencies.table import read_once
 from nas.ledger import repeats
 from nas.ledger.beside import usual_place
@@ -29,7 +31,7 @@ from nas.ledger.finals import FINALISTS
 from nas.ledger.names import as_name, check_name, check_room
 from nas.ledger.run import check_database
 from nas.ledger.trust import AROUND, around, class_of_person, space_of_person, trust
-from nas.network import Found, original_of
+from nas.network import Found, Network, original_of
 from nas.options.commands import SearchOptions, TrainOptions
 from nas.options.groups import (
     ClusterOptions,
@@ -96,7 +98,8 @@ def choose_recipe(
 def suited(recipe: Recipe, dataset: Dataset, asked: StepOptions) -> Recipe:
     """`recipe` as is usual in the task of `dataset`, where nobody says otherwise: judged by the task's first metric.
 
-    In regression labels are not smoothed: a number has no other ones to give a share to.
+    In regression labels are not smoothed: a number has no other ones to give a share to. Of masks nothing is mixed, and
+    no policy changes them.
     """
     said = {*(asked.recipe or {}), *(["metric"] if getattr(asked, "metric", None) is not None else [])}
     usual = _usual_in_task(recipe, dataset)
@@ -110,6 +113,8 @@ def _usual_in_task(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
         usual["metric"] = METRICS_OF[dataset.kind][0]
     if dataset.kind == REGRESSION:
         usual["label_smoothing"] = 0.0
+    if dataset.kind == SEGMENTATION:
+        usual |= {"mixup": 0.0, "cutmix": 0.0, "policy": NO_POLICY}
     return usual
 
 
@@ -302,10 +307,25 @@ def check_latency(config: Config, cluster: Cluster | None) -> None:
         )
 
 
+def check_network(network: Network, dataset: Dataset) -> None:
+    """Raises ValueError where `network` says a class of the image, and `dataset` has one of each pixel, or reversed."""
+    if dataset.kind == SEGMENTATION and not network.dense:
+        raise ValueError(
+            f"{network.name} says one class of an image, and {dataset.name} has masks, a class of each pixel: give "
+            f"--head {next(iter(HEADS))} or another of {', '.join(HEADS)}"
+        )
+    if dataset.kind != SEGMENTATION and network.dense:
+        raise ValueError(
+            f"{network.name} says a class of each pixel, and {dataset.name} is for {dataset.kind}: give data with masks"
+        )
+
+
 def check_recipe(recipe: Recipe, dataset: Dataset) -> None:
     """Raises ValueError where `recipe` is not for `dataset`, which has too few images, other classes or channels."""
     check_metric(recipe.metric, dataset)
     recipe.augment().check_channels(dataset.channels)
+    if dataset.kind == SEGMENTATION:
+        recipe.augment().check_masks()
     if dataset.kind == REGRESSION and recipe.cutmix:
         raise ValueError("--cutmix is of classes and labels: a part of an image has no part of its number. --mixup has")
     if dataset.kind == REGRESSION and recipe.label_smoothing:
