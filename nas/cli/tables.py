@@ -11,7 +11,7 @@ from nas.checks.costs import kind_of
 from nas.exports.classifier import Prediction
 from nas.ledger.repeats import Summary, spread_of
 from nas.ledger.run import TrialRow, costs_shown
-from nas.network import Found, Scaled
+from nas.network import Found, Headed, Scaled
 from nas.references.show import Shown, choices_by_group, format_size
 from nas.text.columns import table
 from nas.text.units import (
@@ -77,7 +77,8 @@ def predictions_table(predictions: Sequence[Prediction], top: int) -> str:
         )
         for p, others in zip(predictions, then, strict=True)
     ]
-    header = ("image", "class", "probability", *(["then"] if top > 1 else []))
+    share = "of the pixels" if predictions[0].kind == "segmentation" else "probability"
+    header = ("image", "class", share, *(["then"] if top > 1 else []))
     return table(header, rows, words=("image", "class", "then"))
 
 
@@ -177,7 +178,7 @@ def network_table(shown: Shown) -> str:
     lines = [shown.title]
     if isinstance(shown.network, Found):
         lines += [f"short id {shown.network.space.short_id(shown.network.arch)}", shown.network.text]
-    elif isinstance(shown.network, Scaled):
+    elif isinstance(shown.network, Scaled | Headed):
         lines.append(shown.network.text)
     else:
         baseline = find(shown.network.name)
