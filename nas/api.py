@@ -190,6 +190,8 @@ def compare(asked: CompareOptions) -> Run:
     recipe = choices.suited(recipe, dataset, asked)
     if source.has_changed(dataset):
         output.say(f"the images of {source.name} are not those of before: files were added, removed or changed\n")
+    for candidate in candidates:
+        choices.check_network(candidate.network, dataset)
     shape = dataset.num_classes, recipe.size_on(dataset)
     if match:
         candidates = matched(candidates, *shape, output.log, dataset.channels)

@@ -56,7 +56,7 @@ class Task:
         return cls(dataset.class_names, Preprocessing.of(dataset), dataset.name, targets=dataset.targets)
 
     def shares(self, said: Tensor) -> list[float]:
-        """What is `said` of one image (`Targets.said`), for each of the names; of pixels what share is of each class."""
+        """What is `said` of one image (`Targets.said`), for each name; of pixels what share is of each class."""
         if self.targets.kind == SEGMENTATION:
             counts = said[said != IGNORED].long().bincount(minlength=len(self.class_names))
             said = counts / counts.sum().clamp(min=1)

@@ -468,7 +468,7 @@ class DataOptions(Options):
         Option(
             MAYBE_LINE,
             "Columns of a CSV that have the labels, joined by commas: one with all labels of an image, or one of 0 and "
-            "1 for each label, or one for each number.",
+            "1 for each label, or one for each number. Of masks the names of their classes, from number 0 on.",
             panels.DATA,
             usual="the network's, where it comes from these images, else the column label or labels",
             metavar="COLUMN,COLUMN",

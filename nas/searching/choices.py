@@ -275,6 +275,7 @@ def choose_space(
 
     Where nothing `fits` it, as where published results are of networks at their own width, that is 1.
     """
+    check_searches(dataset)
     check_recipe(recipe, dataset)
     given = asked.space_settings
     if "image_size" in space_of_person(asked.space, **given).settings():
@@ -307,12 +308,21 @@ def check_latency(config: Config, cluster: Cluster | None) -> None:
         )
 
 
+def check_searches(dataset: Dataset) -> None:
+    """Raises ValueError where `dataset` has masks, which no space has networks for."""
+    if dataset.kind == SEGMENTATION:
+        raise ValueError(
+            f"{dataset.name} has masks, and a search is of networks that say one class of an image: search on images "
+            "with classes, then `nas train RUN:best --head fcn8` on these"
+        )
+
+
 def check_network(network: Network, dataset: Dataset) -> None:
     """Raises ValueError where `network` says a class of the image, and `dataset` has one of each pixel, or reversed."""
     if dataset.kind == SEGMENTATION and not network.dense:
         raise ValueError(
-            f"{network.name} says one class of an image, and {dataset.name} has masks, a class of each pixel: give "
-            f"--head {next(iter(HEADS))} or another of {', '.join(HEADS)}"
+            f"{network.name} says one class of an image, and {dataset.name} has masks, a class of each pixel: name it "
+            f"with a head, as in fcn8:{network.name} (nas train has --head for that), of {', '.join(HEADS)}"
         )
     if dataset.kind != SEGMENTATION and network.dense:
         raise ValueError(

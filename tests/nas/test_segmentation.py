@@ -121,6 +121,10 @@ def test_mistakes_are_named(cells: str) -> None:
         nas.train("resnet8", data=cells, **HOW)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="says a class of each pixel, and shapes is for classification"):
         nas.train("fcn8:resnet8", data="shapes")
+    with pytest.raises(ValueError, match="resnet8 says one class of an image, and folder:cells has masks"):
+        nas.compare(["fcn8:resnet8", "resnet8"], data=cells, baselines="none", **HOW)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="has masks, and a search is of networks that say one class of an image"):
+        nas.search(space="compact", data=cells, trials=1, **HOW)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="mixup does not change masks along with their images"):
         nas.train("fcn8:resnet8", data=cells, recipe={"mixup": 0.2}, **HOW)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="--metric auc does not suit segmentation"):
