@@ -66,9 +66,9 @@ class Part(NamedTuple):
     pairs: tuple[Pair, ...]
 
 
-def has_masks(path: Path) -> bool:
+def has_masks(path: Path | str) -> bool:
     """Whether the folder is laid out as images and masks, and no folder of classes."""
-    return path.is_dir() and bool(_places(path))
+    return bool(_places(Path(path)))
 
 
 @dataclass(frozen=True)
