@@ -59,7 +59,8 @@ def test_a_training_with_a_head(cells: str, here: Path, call_nas: Cli) -> None:
     photo, mask = (here / "cells" / kind / "0.png" for kind in ("images", "masks"))
     (said,) = nas.predict("out", photo)
     assert said.mask is not None
-    truth = np.asarray(Image.open(mask))
+    with Image.open(mask) as opened:
+        truth = np.asarray(opened)
     assert (said.mask == truth)[truth != 255].mean() > 0.9
     assert dict(said.classes)["cell"] == pytest.approx((said.mask == 1).mean(), abs=1e-6)
     nas.export("out", to="state_dict,onnx,pt2", out="files")
@@ -72,7 +73,8 @@ def test_a_training_with_a_head(cells: str, here: Path, call_nas: Cli) -> None:
         nas.export("out", to="standalone", out="alone")
     code, out, _ = call_nas("predict", "out", str(photo), "--draw", "drawn")
     assert code == 0 and "of the pixels" in out
-    assert Image.open(here / "drawn" / "0.png").size[0] == 264  # 24 pixels, enlarged, and a legend below
+    with Image.open(here / "drawn" / "0.png") as drawn:
+        assert drawn.width == 264  # 24 pixels, enlarged, and a legend below
 
 
 def test_weights_of_a_classifier_begin_the_backbone(cells: str, here: Path) -> None:

@@ -93,7 +93,8 @@ def test_classes_have_names(make: Make) -> None:
 def test_0_and_255_are_two_classes(tmp_path: Path, make: Make) -> None:
     path = make()
     for file in (path / "masks").iterdir():
-        values = np.asarray(Image.open(file))
+        with Image.open(file) as opened:
+            values = np.asarray(opened)
         Image.fromarray(np.where(values == 1, 255, 0).astype(np.uint8)).save(file)
     dataset = read(path)
     assert dataset.class_names == ("0", "255")
