@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.options.commands import (
+    BackboneOptions,
     CompareOptions,
     ExportOptions,
     LatencyTableOptions,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nas.exports.job import Exported
     from nas.latencies.table import LatencyTable
     from nas.results import Blueprint, Run, SharedWeights, Trained
+    from searchspaces.backbone import Backbone
 
 
 @takes(SearchOptions)
@@ -131,6 +133,7 @@ def train(asked: TrainOptions) -> Trained:
     from nas.training.transfer import choose_start
 
     output, network = Output(asked.progress), str(asked.network)
+    network = network if asked.head is None else f"{asked.head}:{network}"
     found = resolve(network, asked.runs_dir)
     origin = origin_of(network, found, asked.runs_dir)
     source = source_for([network], origin, asked, output.log)
@@ -150,6 +153,7 @@ def train(asked: TrainOptions) -> Trained:
         dataset, test = source.load(output.log), source.load_test(output.log)
     recipe = choices.suited(job.recipe, dataset, asked)
     job = replace(job, recipe=choices.with_own(recipe, own, asked, recipe.size_on(dataset)))
+    choices.check_network(found, dataset)
     choices.check_recipe(job.recipe, dataset)
     if asked.progress != "none":
         words = origin.words if origin and source.same_images(origin.data) else ""
@@ -192,6 +196,8 @@ def compare(asked: CompareOptions) -> Run:
     recipe = choices.suited(recipe, dataset, asked)
     if source.has_changed(dataset):
         output.say(f"the images of {source.name} are not those of before: files were added, removed or changed\n")
+    for candidate in candidates:
+        choices.check_network(candidate.network, dataset)
     shape = dataset.num_classes, recipe.size_on(dataset)
     if match:
         candidates = matched(candidates, *shape, output.log, dataset.channels)
@@ -380,3 +386,36 @@ def load(asked: LoadOptions) -> Blueprint:
     origin = origin_of(target, network, runs_dir)
     shape, data = usual_shape(target, network, runs_dir), origin.data if origin else None
     return Blueprint(network, *shape, data, channels_of(target, origin), own_recipe(target, runs_dir))
+
+
+@takes(BackboneOptions)
+def backbone(asked: BackboneOptions) -> Backbone:
+    """A network without its classifier: a module that gives its feature maps by stride, as heads for other tasks want.
+
+    `backbone("RUN:best")(images)` is `{2: [B, C, H / 2, W / 2], 4: ...}`, and its `channels` say how many each map has.
+    Weights are those of its training where it has one, the file's that is given, else random. Of a module of your own
+    they stay, and it becomes a part of the backbone.
+
+    Raises:
+        ValueError: Where there is no such network or map, or the weights are not of it.
+    """
+    from nas.checks.limits import PIXELS
+    from nas.data.images import RGB
+    from nas.exports.target import read_source
+    from nas.ledger.trust import trust
+    from nas.references.around import itself
+    from nas.references.origin import origin_of, weights_of
+    from nas.references.resolve import resolve
+    from searchspaces.backbone import Backbone
+
+    trust([str(name) for name in several(asked.trust_space)])
+    if not isinstance(asked.target, str | Path):
+        side = PIXELS.checked("image_size", 224 if asked.image_size is None else asked.image_size)
+        return Backbone(asked.target, side, asked.channels or RGB, asked.strides, asked.output_stride)
+    runs_dir = Path(asked.runs_dir)
+    target = itself(str(asked.target), runs_dir)
+    weights = path(asked.weights) or weights_of(target, origin_of(target, resolve(target, runs_dir), runs_dir))
+    source = read_source(
+        target, weights, runs_dir, image_size=asked.image_size, allow_untrained=weights is None, channels=asked.channels
+    )
+    return Backbone(source.module, source.shape[1], source.channels, asked.strides, asked.output_stride)

@@ -13,12 +13,13 @@ from typing import Any
 from torch import nn
 
 from nas import baselines
-from nas.baselines.zoo import scaled_name
+from nas.baselines.zoo import SEGMENTERS, scaled_name
+from nas.heads.segmenter import head_of, segmenter
 from nas.text.units import format_count, parse_count
 from searchspaces import Arch, Space
 from searchspaces.around.space import AroundSpace
 from searchspaces.bounded import bounded
-from searchspaces.images import for_images_of
+from searchspaces.images import for_images_of, image_channels
 from searchspaces.scaled import ScaledSpace
 
 
@@ -46,6 +47,11 @@ class Found:
         said = [_value(v) if name == "width" else f"{name}={_value(v)}" for name, v in changed.items()]
         return f"{self.space.reference}{'@' if said else ''}{','.join(said)}:{self.space.format(self.arch)}"
 
+    @property
+    def dense(self) -> bool:
+        """Whether it says a class of each pixel, and not of the image."""
+        return False
+
     def build(self, num_classes: int, image_size: int, channels: int | None = None) -> nn.Module:
         with bounded(self.name), for_images_of(channels):
             return self.space.build(self.arch, num_classes, image_size)
@@ -64,6 +70,11 @@ class Designed:
     def text(self) -> str:
         """What a person can type for it."""
         return self.name
+
+    @property
+    def dense(self) -> bool:
+        """Whether it says a class of each pixel, and not of the image."""
+        return self.name in SEGMENTERS
 
     def build(self, num_classes: int, image_size: int, channels: int | None = None) -> nn.Module:
         with bounded(self.name), for_images_of(channels):
@@ -99,6 +110,10 @@ class Scaled:
         """What stands behind the base's name or text: `@1.1x1.2-36`."""
         return f"@{self.width:g}x{self.depth:g}-{self.image_size}"
 
+    @property
+    def dense(self) -> bool:
+        return False
+
     def build(self, num_classes: int, image_size: int, channels: int | None = None) -> nn.Module:
         with bounded(self.name), for_images_of(channels):
             return self.base.space.scaled(self.base.arch, self.width, self.depth, num_classes, image_size)
@@ -108,7 +123,44 @@ class Scaled:
         return json.dumps(json.loads(self.base.to_json()) | {"scaled": scaled}, indent=2)
 
 
-Network = Found | Designed | Scaled
+@dataclass(frozen=True)
+class Headed:
+    """A network without its classifier and with a head of `nas.heads`, which says a class of each pixel."""
+
+    base: Found | Designed | Scaled
+    head: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.head}:{self.base.name}"
+
+    @property
+    def text(self) -> str:
+        """What a person can type for it: `fcn8:resnet18`, `unet:mnas:...`."""
+        return f"{self.head}:{self.base.text}"
+
+    @property
+    def dense(self) -> bool:
+        return True
+
+    def build(self, num_classes: int, image_size: int, channels: int | None = None) -> nn.Module:
+        with for_images_of(channels):
+            network = self.base.build(num_classes, image_size, channels)
+            return segmenter(network, self.head, num_classes, image_size, image_channels())
+
+    def to_json(self) -> str:
+        return json.dumps({"head": self.head} | json.loads(self.base.to_json()), indent=2)
+
+
+Network = Found | Designed | Scaled | Headed
+
+
+def with_head(network: Network, head: str) -> Headed:
+    """`network` with the `head` of that name in the place of its classifier. Raises ValueError where it has none."""
+    head_of(head)
+    if isinstance(network, Headed) or network.dense:
+        raise ValueError(f"{network.name} says a class of each pixel already: leave out the head {head}")
+    return Headed(network, head)
 
 
 def original_of(network: Network) -> Network | None:
@@ -130,6 +182,8 @@ def grown(network: Network, width: float, depth: float, image_size: int) -> Netw
 
     Raises ValueError where it is a baseline that does not grow.
     """
+    if isinstance(network, Headed):
+        return Headed(grown(network.base, width, depth, image_size), network.head)  # type: ignore[arg-type]
     if isinstance(network, Designed):
         return Designed(scaled_name(network.name, width, depth, image_size))
     of = network if isinstance(network, Scaled) else Scaled(network, 1.0, 1.0, image_size)

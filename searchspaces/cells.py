@@ -286,9 +286,11 @@ class FactorizedReduction(nn.Module):
         self.path1 = nn.Conv2d(c_in, c // 2, 1, stride, bias=False)
         self.path2 = nn.Conv2d(c_in, c - c // 2, 1, stride, bias=False)
         self.norm = norm(c)
+        self.shift = 1  # in pixels
 
     def forward(self, x: Tensor) -> Tensor:
-        shifted = F.pad(x, (-1, 1, -1, 1))  # the first row and column dropped, zeros after the last
+        gone, new = -self.shift, self.shift
+        shifted = F.pad(x, (gone, new, gone, new))  # the first rows and columns dropped, zeros after the last
         out: Tensor = self.norm(torch.cat([self.path1(x), self.path2(shifted)], dim=1))
         return out
 

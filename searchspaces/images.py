@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import TypeVar
 
+from torch import Tensor
+
 T = TypeVar("T")
 
 RGB = 3
@@ -42,6 +44,12 @@ def built_for(channels: int, build: Callable[[], T]) -> T:
     """What `build` makes for images of so many channels."""
     with for_images_of(channels):
         return build()
+
+
+def middle(x: Tensor, like: Tensor) -> Tensor:
+    """The middle of `x` `[..., H, W]` that has the pixels of `like` `[..., h, w]`, which has no more."""
+    top, left = ((a - b) // 2 for a, b in zip(x.shape[-2:], like.shape[-2:], strict=True))
+    return x[..., top : top + like.shape[-2], left : left + like.shape[-1]]
 
 
 def image_channels() -> int:

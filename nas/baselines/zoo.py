@@ -40,6 +40,7 @@ from nas.baselines import (
     shufflenet_v2,
     squeezenet,
     stochastic_depth,
+    unet,
     vgg,
     vit,
     wide_resnet,
@@ -79,6 +80,8 @@ BASELINES: dict[str, Baseline] = {
     **vit.BASELINES,
     **nfnet.BASELINES,
 }
+SEGMENTERS = unet.SEGMENTERS
+"""Those that say a class of every pixel, by their names: images in, scores `[B, classes, H, W]` out."""
 
 # Families that are a formula: their name's form as a pattern, as people write it, and what makes the network.
 FAMILIES: list[tuple[str, str, Callable[..., Baseline]]] = [
@@ -106,7 +109,8 @@ ZERO_INIT = "zero_init"  # of every network with residual blocks
 
 
 def build(name: str, num_classes: int = 1000, image_size: int = 224) -> nn.Sequential:
-    """The network called `name`: `[B, 3, image_size, image_size]` -> logits `[B, num_classes]`.
+    """The network called `name`: `[B, 3, image_size, image_size]` -> logits `[B, num_classes]`, of a segmenter
+    `[B, num_classes, H, W]`.
 
     Its children are the rows of its paper's table. Images of up to 64 pixels get the family's CIFAR form where
     there is one. Raises ValueError for a name that is none, and for images that are too small, with the least size.
@@ -121,8 +125,8 @@ def build(name: str, num_classes: int = 1000, image_size: int = 224) -> nn.Seque
 
 def find(name: str) -> Baseline:
     """What the zoo knows of `name`, multiplier and options applied. Raises ValueError for a name that is none."""
-    if name in BASELINES:
-        return BASELINES[name]
+    if name in BASELINES or name in SEGMENTERS:
+        return (BASELINES | SEGMENTERS)[name]
     match = re.fullmatch(rf"(?P<family>[^@+]+)(?P<options>(\+[^@+]+)*){_MULTIPLIERS}?", name)
     baseline = match and _family(match["family"])
     if not match or not baseline:

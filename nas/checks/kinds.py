@@ -106,6 +106,14 @@ class ASpace:
 
 
 @dataclass(frozen=True)
+class ANetwork:
+    """What names a network, or an `nn.Module` itself."""
+
+    def checked(self, name: str, value: Any) -> Any:
+        return value if hasattr(value, "named_modules") else Target().checked(name, value)
+
+
+@dataclass(frozen=True)
 class SomeData:
     """A data set's name, or what has images itself: a PyTorch data set, a pair, or a dict of these."""
 

@@ -13,6 +13,7 @@ METRICS_OF = {
     "classification": ("accuracy", "balanced-accuracy", "macro-f1", "auc", "average-precision", "top5"),
     "multilabel": ("macro-f1", "average-precision", "exact-match", "auc"),
     "regression": ("r2", "spearman"),
+    "segmentation": ("mean-iou", "pixel-accuracy"),
 }
 """What networks may be judged by in each task, the usual one first."""
 METRICS = tuple(dict.fromkeys(metric for several in METRICS_OF.values() for metric in several))

@@ -45,7 +45,7 @@ POLICIES = ("none", "trivialaugment", "randaugment")  # of augmentation
 SIGNALS = ("accuracy", "loss")
 RUNTIMES = ("pytorch", "onnxruntime", "onnxruntime-int8")  # by which a network's latency is measured
 SELECTIONS = ("last", "best")
-TASKS = ("classification", "multilabel", "regression")  # see `nas.data.targets`
+TASKS = ("classification", "multilabel", "regression", "segmentation")  # see `nas.data.targets`
 SHARINGS = ("elastic", "single-path")  # see `searchspaces.sharing`
 EVALUATORS = ("train", "supernet")  # of trials that no table answers
 KINDS = ("search", "comparison", "scaling grid", "proxy study", "final ranking")  # of runs, see `nas.ledger.workload`
@@ -398,6 +398,7 @@ FIGURES: dict[str, Kind] = {
 
 NETWORK = Object(
     {
+        "head": TEXT,
         "baseline": TEXT,
         "space": TEXT,
         "settings": ANYTHING,
@@ -510,6 +511,7 @@ RESULT = Object(
         "by_number": MapOf(ListOf(ANY_NUMBER)),
         "scatter": ListOf(ListOf(ListOf(ANY_NUMBER, least=2, most=2), least=1)),
         "epoch": COUNT,
+        "mean_iou": SHARE,
         "by_class": MapOf(ListOf(Number(0))),
         "confusion": ListOf(ListOf(NATURAL)),
         "images": MapOf(NATURAL),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv as csv_files
 import sys
 from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.checks.kinds import FLAG
-from nas.checks.limits import COUNT
+from nas.checks.kinds import FLAG, PLACE
+from nas.checks.limits import COUNT, Optional
 from nas.cli import common
 from nas.options import commands, panels
 from nas.options.groups import PrintOptions
@@ -37,6 +38,15 @@ class PredictOptions(PrintOptions, commands.PredictOptions):
             flags=("--top", "-n"),
         ),
     ] = 3
+    draw: Annotated[
+        Path | str | None,
+        Option(
+            Optional(PLACE),
+            "Of a network that says the classes of pixels: write each photograph with these over it to a new folder.",
+            panels.OUTPUT,
+            metavar="FOLDER",
+        ),
+    ] = None
     as_csv: Annotated[
         bool,
         Option(FLAG, "Print CSV: a line for each class of each image.", panels.OUTPUT, flags=("--csv",)),
@@ -53,14 +63,19 @@ def predict(asked: PredictOptions) -> None:
     from nas.cli.tables import predictions_table
     from nas.devices.device import choose_device
     from nas.exports.classifier import Classifier, check_target, image_files
+    from nas.exports.overlays import check_draws, draw_masks
     from nas.text.live import passing
 
     common.one_format(asked.as_csv, asked.as_json)
     choose_device("cpu", asked.threads)
+    if asked.draw is not None and Path(asked.draw).exists():
+        raise ValueError(f"{asked.draw} exists: --draw names a new folder")
     weights = path(asked.weights)
     check_target(str(asked.network))
     files, passed = image_files(several(asked.images))
     classifier = Classifier.load(str(asked.network), asked.runs_dir, weights)
+    if asked.draw is not None:
+        check_draws(classifier.task)
     common.say(asked.as_json or asked.as_csv)(_heading(classifier, len(files), passed))
     with passing("looking at the images", sys.stderr):
         predictions = list(classifier.predict(files))
@@ -71,11 +86,17 @@ def predict(asked: PredictOptions) -> None:
         _print_csv(readable, asked.top)
     elif readable:
         common.to_stdout(predictions_table(readable, asked.top))
+    if asked.draw is not None:
+        draw_masks(readable, classifier.task, Path(asked.draw))
+        common.say(asked.as_json or asked.as_csv)(f"wrote {asked.draw}/")
     unreadable = [prediction.reason for prediction in predictions if prediction.reason]
     if unreadable:
         for reason in unreadable:
             common.to_stderr(f"nas: {reason}")
         raise typer.Exit(2)
+
+
+OUTPUTS = {"classification": "classes", "multilabel": "labels", "regression": "numbers", "segmentation": "of pixels"}
 
 
 def _heading(classifier: Classifier, count: int, passed: str) -> str:
@@ -85,7 +106,12 @@ def _heading(classifier: Classifier, count: int, passed: str) -> str:
 
     task = classifier.task
     names = f"{len(task.class_names)}: {class_list(task.class_names)}"
-    outputs = {"classification": "classes", "multilabel": "labels", "regression": "numbers"}[task.targets.kind]
+    outputs = {
+        "classification": "classes",
+        "multilabel": "labels",
+        "regression": "numbers",
+        "segmentation": "of pixels",
+    }[task.targets.kind]
     lines = [
         f"network   {classifier.words}",
         f"{outputs:10}{names}{f', as in {task.data}' if task.data else ''}",
@@ -99,7 +125,8 @@ def _as_json(prediction: Prediction, top: int) -> dict[str, object]:
     if prediction.kind == "regression":
         numbers = dict(prediction.classes)
         return {"image": str(prediction.path), "numbers": numbers, "reason": prediction.reason}
-    classes = [{"class": name, "probability": share} for name, share in prediction.classes[:top]]
+    share_is = "share" if prediction.kind == "segmentation" else "probability"
+    classes = [{"class": name, share_is: share} for name, share in prediction.classes[:top]]
     if prediction.kind == "multilabel":
         classes = [{"label": name, "probability": share} for name, share in prediction.classes]
         labels = list(prediction.labels)
@@ -116,7 +143,8 @@ def _print_csv(predictions: Sequence[Prediction], top: int) -> None:
             for name, value in prediction.classes:
                 out.writerow([visible(str(prediction.path)), visible(name), f"{value:.9g}"])
         return
-    out.writerow(["image", "rank", "label" if kind == "multilabel" else "class", "probability"])
+    share_is = "share" if kind == "segmentation" else "probability"
+    out.writerow(["image", "rank", "label" if kind == "multilabel" else "class", share_is])
     for prediction in predictions:
         for rank, (name, share) in enumerate(prediction.classes[: None if kind == "multilabel" else top], start=1):
             out.writerow([visible(str(prediction.path)), rank, visible(name), f"{share:.6f}"])

@@ -14,7 +14,7 @@ from nas.joint.fields import as_text
 from nas.joint.space import networks_of
 from nas.ledger.repeats import Summary, spread_of
 from nas.ledger.run import TrialRow, costs_shown
-from nas.network import Found, Scaled
+from nas.network import Found, Headed, Scaled
 from nas.references.show import Shown, choices_by_group, format_size
 from nas.text.columns import table
 from nas.text.units import (
@@ -87,7 +87,8 @@ def predictions_table(predictions: Sequence[Prediction], top: int) -> str:
         )
         for p, others in zip(predictions, then, strict=True)
     ]
-    header = ("image", "class", "probability", *(["then"] if top > 1 else []))
+    share = "of the pixels" if predictions[0].kind == "segmentation" else "probability"
+    header = ("image", "class", share, *(["then"] if top > 1 else []))
     return table(header, rows, words=("image", "class", "then"))
 
 
@@ -188,7 +189,7 @@ def network_table(shown: Shown, own: Mapping[str, Option] = MappingProxyType({})
     if isinstance(shown.network, Found):
         identity = f"short id {shown.network.space.short_id(shown.network.arch)}"
         lines += [identity, f"{shown.network.text}{as_text(own)}"]
-    elif isinstance(shown.network, Scaled):
+    elif isinstance(shown.network, Scaled | Headed):
         lines.append(shown.network.text)
     else:
         baseline = find(shown.network.name)

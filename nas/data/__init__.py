@@ -19,9 +19,10 @@ from nas.data.cifar import CIFAR10, CIFAR100
 from nas.data.download import Log
 from nas.data.folder import PREFIX, ImageFolder
 from nas.data.images import RGB, Dataset, Images
+from nas.data.masks import MaskFolder, has_masks
 from nas.data.objects import is_function, why_gone, without_hash
 from nas.data.preprocessing import Preprocessing
-from nas.data.targets import CLASSIFICATION
+from nas.data.targets import CLASSIFICATION, SEGMENTATION
 from nas.files import cache_dir
 
 __all__ = [
@@ -77,11 +78,17 @@ def load(
     `task` says what the labels are, and `labels` in which columns of a CSV; None where the data say it themselves.
     Raises `ValueError`, with what to do, if the name is unknown or the data absent or damaged.
     """
+    if is_masks(name, data_dir, task):
+        masks = _masks(name, data_dir, image_size, skip_unreadable, channels, labels, log)
+        return masks.dataset(locate(name, data_dir)[0])
     if is_folder(name):
         images = _folder(name, data_dir, image_size, skip_unreadable, group_by, channels, task, labels, log)
         return images.dataset(locate(name, data_dir)[0])
     if _is_array(name):
         return _arrays(name, data_dir, log, channels, task).dataset(locate(name, data_dir)[0])
+    if name == shapes2.NAME and task == SEGMENTATION:
+        training = shapes2.read("train", masks=True).with_channels(channels or RGB)
+        return Dataset.split(name, shapes2.MASK_NAMES, training, SEGMENTATION)
     _check_classes(name, task)
     training = _read(name, "train", data_dir, download, log).with_channels(channels or RGB)
     return Dataset.split(name, _CLASS_NAMES[name], training)
@@ -101,16 +108,25 @@ def load_test(
     log: Log = print,
 ) -> Images:
     """The test split of the data set `name`: for the end of a comparison, never for a search. Arguments as `load`."""
+    if is_masks(name, data_dir, task):
+        return _masks(name, data_dir, image_size, skip_unreadable, channels, labels, log).test()
     if is_folder(name):
         return _folder(name, data_dir, image_size, skip_unreadable, group_by, channels, task, labels, log).test()
     if _is_array(name):
         return _arrays(name, data_dir, log, channels, task).test()
+    if name == shapes2.NAME and task == SEGMENTATION:
+        return shapes2.read("test", masks=True).with_channels(channels or RGB)
     return _read(name, "test", data_dir, download, log).with_channels(channels or RGB)
 
 
 def is_folder(name: str) -> bool:
     """Whether the data set is a folder of images, which has its images at any size."""
     return name.startswith(PREFIX)
+
+
+def is_masks(name: str, data_dir: Path | str | None, task: str | None) -> bool:
+    """Whether the data set is a folder of images and masks: where a person says so, or it is laid out as one."""
+    return is_folder(name) and (task == SEGMENTATION or (task is None and has_masks(_path_of(name, data_dir))))
 
 
 def at_a_path(name: str) -> bool:
@@ -185,14 +201,26 @@ def _folder(
     )  # fmt: skip
 
 
+def _masks(
+    name: str, data_dir: Path | str | None, image_size: int | None, skip: bool, channels: int | None,
+    labels: str | None, log: Log,
+) -> MaskFolder:  # fmt: skip
+    if image_size is None:
+        raise ValueError("the images of a folder have any size: say at which to train, as in --image-size 96")
+    return MaskFolder(_path_of(name, data_dir), image_size, skip, log, channels or RGB, labels)
+
+
 def _check_classes(name: str, task: str | None) -> None:
     if task not in (None, CLASSIFICATION):
-        raise ValueError(f"--task {task} is of images of your own: those of {name} have classes")
+        own = f", but for --task {SEGMENTATION}, which {shapes2.NAME} has masks for" if task == SEGMENTATION else ""
+        raise ValueError(f"--task {task} is of images of your own: those of {name} have classes{own}")
 
 
 def _arrays(
     name: str, data_dir: Path | str | None, log: Log = print, channels: int | None = None, task: str | None = None
 ) -> ImageArrays:
+    if task == SEGMENTATION:
+        raise ValueError(f"--task {task} is of a folder of images and masks, and {name} has arrays: give folder:PATH")
     path = _path_of(name, data_dir)
     if why := why_gone(path):
         raise ValueError(why)

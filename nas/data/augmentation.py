@@ -26,6 +26,9 @@ class Change(Protocol):
     def __call__(self, x: Tensor, numbers: Iterator[Tensor]) -> Tensor:
         """uint8 `[B, H, W, C]` to the same, by those of `numbers` that it drew."""
 
+    def masks(self, y: Tensor, numbers: Iterator[Tensor]) -> Tensor:
+        """The same of masks `[B, H, W, 1]`: what moves pixels moves theirs, what colours them leaves these."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Augment:
@@ -88,6 +91,13 @@ class Augment:
                     f"{channels} channels: leave out {name}"
                 )
 
+    def check_masks(self) -> None:
+        """Raises ValueError where images are changed in a way in which their masks are not."""
+        changes = {"mixup": self.mixup > 0, "cutmix": self.cutmix > 0, "policy": self.policy != NO_POLICY}
+        for name, is_set in changes.items():
+            if is_set:
+                raise ValueError(f"{name} does not change masks along with their images: leave out {name}")
+
     def mixing(self, num_classes: int) -> Mixing | None:
         """How images are mixed with one another; None where they are not."""
         return Mixing(self.mixup, self.cutmix, num_classes) if self.mixup or self.cutmix else None
@@ -125,6 +135,8 @@ class VerticalFlip:
     def __call__(self, x: Tensor, numbers: Iterator[Tensor]) -> Tensor:
         return operations.flipped(x, next(numbers))
 
+    masks = __call__
+
 
 class QuarterTurns:
     """By 0, 90, 180 or 270 degrees, each as often."""
@@ -134,6 +146,8 @@ class QuarterTurns:
 
     def __call__(self, x: Tensor, numbers: Iterator[Tensor]) -> Tensor:
         return operations.turned(x, next(numbers))
+
+    masks = __call__
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,10 +160,14 @@ class Rotation:
         return [self.degrees * (2 * torch.rand(n, generator=generator, device=generator.device) - 1)]
 
     def __call__(self, x: Tensor, numbers: Iterator[Tensor]) -> Tensor:
-        degrees = next(numbers)
+        return operations.sampled(x, self._maps(x, next(numbers)), "reflection")
+
+    def masks(self, y: Tensor, numbers: Iterator[Tensor]) -> Tensor:
+        return operations.sampled(y, self._maps(y, next(numbers)), "reflection", "nearest")
+
+    def _maps(self, x: Tensor, degrees: Tensor) -> Tensor:
         none = torch.zeros_like(degrees)
-        maps = operations.affine_maps((x.shape[1], x.shape[2]), degrees, (none, none), (none, none))
-        return operations.sampled(x, maps, "reflection")
+        return operations.affine_maps((x.shape[1], x.shape[2]), degrees, (none, none), (none, none))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,3 +185,7 @@ class ColorJitter:
         grays = operations.gray(values)
         values = operations.blended(values, operations.mean_gray(grays), contrast).clamp(0, 255)
         return operations.whole(operations.blended(values, operations.gray(values), saturation))
+
+    def masks(self, y: Tensor, numbers: Iterator[Tensor]) -> Tensor:
+        next(numbers)
+        return y

@@ -19,12 +19,13 @@ from nas.data.images import Images, PerChannel
 from nas.data.operations import whole
 from nas.data.preprocessing import Normaliser, normalised
 from nas.data.streamed import Streamed, read_ahead
+from nas.data.targets import IGNORED
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 """`x` float32 `[B, C, H, W]`, normalised and channels_last; `y` int64 `[B]`.
 
 Of images that are mixed with one another `y` is how much of each class they are: float32 `[B, num_classes]`. Cross
-entropy takes either. Labels and numbers are float32 `[B, K]`, see `nas.data.targets`.
+entropy takes either. Labels and numbers are float32 `[B, K]`, masks uint8 `[B, H, W]`, see `nas.data.targets`.
 """
 
 Draw = tuple[torch.Tensor, ...]
@@ -59,6 +60,8 @@ class TrainBatches:
         if augment.quarter_turns and height != width:
             raise ValueError(f"quarter_turns are of square images, and these are {height} x {width} pixels")
         augment.check_channels(images.channels)
+        if images.labels.ndim == 3:
+            augment.check_masks()
         self.images, self.augment, self.batch_size = images, augment, batch_size
         self.device = images.pixels.device
         self.normalise = Normaliser(mean, std, width, self.device)
@@ -84,12 +87,15 @@ class TrainBatches:
 
     def batch(self, draw: Draw) -> Batch:
         """The batch that `draw` decides."""
-        index, *rest = draw
-        numbers = iter(rest)
+        index, *numbers_of_all = draw
         y = self.images.labels[index]
         pixels = self.images.pixels
         if isinstance(pixels, Streamed):
-            pixels, index = next(numbers), torch.arange(len(index), device=index.device)
+            pixels, *numbers_of_all = numbers_of_all
+            index = torch.arange(len(index), device=index.device)
+        if y.ndim == 3:
+            y = self._changed_masks(y, iter(numbers_of_all))
+        numbers = iter(numbers_of_all)
         x = self._changed(pixels, index, numbers)
         if self.augment.cutout:
             _cut_out(x, self.augment.cutout, next(numbers), next(numbers))
@@ -110,6 +116,21 @@ class TrainBatches:
         for change in self.changes:
             x = change(x, numbers)
         return self.normalise(x)
+
+    def _changed_masks(self, masks: torch.Tensor, numbers: Iterator[torch.Tensor]) -> torch.Tensor:
+        """`masks` `[B, H, W]` moved as their images are by the same `numbers`; what is cut out is of no class."""
+        augment, y = self.augment, masks[..., None]
+        if augment.min_area is None:
+            kinds = 3 if augment.flip else 2
+            every = torch.arange(len(y), device=y.device)
+            y = _crop_and_flip(y, every, *(next(numbers) for _ in range(kinds)))
+        else:
+            y = whole(_resized_crop(y.float(), next(numbers), "nearest"))
+        for change in self.changes:
+            y = change.masks(y, numbers)
+        if augment.cutout:
+            _cut_out(y, augment.cutout, next(numbers), next(numbers), IGNORED)
+        return y[..., 0]
 
     def _numbers(self, n: int, generator: torch.Generator) -> list[torch.Tensor]:
         """The random numbers of a batch of `n` images, in the order in which `batch` takes them."""
@@ -185,11 +206,11 @@ def _parts(n: int, min_area: float, flip: bool, generator: torch.Generator) -> t
     return affine
 
 
-def _resized_crop(x: torch.Tensor, parts: torch.Tensor) -> torch.Tensor:
-    """The `parts` of the images `x` `[B, H, W, C]`, enlarged to the whole: bilinear."""
+def _resized_crop(x: torch.Tensor, parts: torch.Tensor, mode: str = "bilinear") -> torch.Tensor:
+    """The `parts` of the images `x` `[B, H, W, C]`, enlarged to the whole."""
     images = x.permute(0, 3, 1, 2)
     grid = F.affine_grid(parts, list(images.shape), align_corners=False)
-    cropped = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    cropped = F.grid_sample(images, grid, mode, padding_mode="border", align_corners=False)
     return cropped.permute(0, 2, 3, 1).contiguous()
 
 
@@ -204,15 +225,15 @@ def _reflected(offset: torch.Tensor, size: int) -> torch.Tensor:
     return size - 1 - (size - 1 - position).abs()
 
 
-def _cut_out(x: torch.Tensor, side: int, *centres: torch.Tensor) -> None:
-    """Set a square of each image of `x` `[B, H, W, C]` to 0, in place; `centres` are its row and column, `[B, 1]` each.
+def _cut_out(x: torch.Tensor, side: int, row: torch.Tensor, column: torch.Tensor, value: int = 0) -> None:
+    """Set a square of each image of `x` `[B, H, W, C]` to `value`, in place; `row` and `column` of its centre `[B, 1]`.
 
     The centre is anywhere, so it may be clipped.
     """
     inside = []
-    for size, centre in zip(x.shape[1:3], centres, strict=True):
+    for size, centre in zip(x.shape[1:3], (row, column), strict=True):
         start = centre - side // 2
         position = torch.arange(size, device=x.device)
         inside.append((start <= position) & (position < start + side))
     rows, columns = inside
-    x.masked_fill_((rows[:, :, None] & columns[:, None, :])[..., None], 0.0)
+    x.masked_fill_((rows[:, :, None] & columns[:, None, :])[..., None], value)

@@ -37,6 +37,16 @@ def drawn(
     return Images(torch.from_numpy(np.concatenate(chunks)), torch.from_numpy(labels))
 
 
+def masks_drawn(
+    seed: int, split: str, count: int, classes: int,
+    draw: Callable[[npt.NDArray[np.int64], np.random.Generator], npt.NDArray[np.uint8]],
+) -> torch.Tensor:  # fmt: skip
+    """The masks uint8 `[count, 32, 32]` of the images that `drawn` gives: of each, what `draw` gives for the labels."""
+    rng = np.random.default_rng([seed, STREAMS[split]])
+    labels = rng.permutation(np.arange(count) % classes)
+    return torch.from_numpy(np.concatenate([draw(labels[i : i + CHUNK], rng) for i in range(0, count, CHUNK)]))
+
+
 def _in_bytes(image: Array) -> npt.NDArray[np.uint8]:
     return (image.clip(0, 1) * 255).round().astype(np.uint8, order="C")  # in whatever order NumPy worked
 
@@ -93,15 +103,17 @@ def paint(image: Array, covered: Array, colour: Array) -> None:
     image += covered[..., None] * (colour - image)
 
 
-def add_bar(image: Array, length: tuple[float, float], width: tuple[float, float], rng: np.random.Generator) -> None:
-    """Draw a straight bar of a random colour over each of `image` `[N, 32, 32, 3]`, anywhere.
+def add_bar(image: Array, length: tuple[float, float], width: tuple[float, float], rng: np.random.Generator) -> Array:
+    """Draw a straight bar of a random colour over each of `image` `[N, 32, 32, 3]`, anywhere; returns what it covers.
 
-    Halves of its length and width are drawn from these bounds.
+    Halves of its length and width are drawn from these bounds. Covered are `[N, 32, 32]`, 0..1.
     """
     n = len(image)
     x, y = placed(n, 1.0, rng)
     bar = box(x, y, uniform(rng, length, n, 1, 1), uniform(rng, width, n, 1, 1))
-    paint(image, coverage(bar), uniform(rng, (0, 1), n, 1, 1, 3))
+    covered = coverage(bar)
+    paint(image, covered, uniform(rng, (0, 1), n, 1, 1, 3))
+    return covered
 
 
 def uniform(rng: np.random.Generator, bounds: tuple[float, float], *shape: int) -> Array:

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from nas.data.known import known
 from nas.data.streamed import Pixels, Streamed, converted_in_parts, moved, parts, resized_in_parts
@@ -30,7 +31,8 @@ VAL_SEED = 0
 class Images:
     """One split. `pixels` is uint8 `[N, H, W, C]`, contiguous; both on one device.
 
-    `labels` is int64 `[N]`, the classes, or of labels or numbers float32 `[N, K]`, see `nas.data.targets`.
+    `labels` is int64 `[N]`, the classes, or of labels or numbers float32 `[N, K]`, or of masks uint8 `[N, H, W]`, see
+    `nas.data.targets`.
 
     Pixels that are too many for its memory are `Streamed`: they give what is asked of them on that device.
     """
@@ -41,8 +43,8 @@ class Images:
     def __post_init__(self) -> None:
         assert self.pixels.dtype == torch.uint8 and len(self.pixels.shape) == 4
         assert self.pixels.is_contiguous()
-        assert self.labels.dtype == (torch.int64 if self.labels.ndim == 1 else torch.float32)
-        assert self.labels.ndim <= 2 and self.labels.shape[:1] == self.pixels.shape[:1]
+        assert self.labels.dtype == {1: torch.int64, 2: torch.float32, 3: torch.uint8}[self.labels.ndim]
+        assert self.labels.shape[:1] == self.pixels.shape[:1]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -76,12 +78,18 @@ class Images:
         return Images(pixels, self.labels[index])
 
     def resize(self, image_size: int) -> Images:
-        """The whole split at `image_size` x `image_size` pixels: bilinear, antialiased, still uint8."""
+        """The whole split at `image_size` x `image_size` pixels: bilinear, antialiased, still uint8.
+
+        Masks have the nearest pixel.
+        """
         if self.pixels.shape[1:3] == (image_size, image_size):
             return self
+        labels = self.labels
+        if labels.ndim == 3:
+            labels = F.interpolate(labels[:, None], size=(image_size, image_size), mode="nearest-exact")[:, 0]
         if isinstance(self.pixels, Streamed):
-            return Images(self.pixels.resized(image_size), self.labels)
-        return Images(resized_in_parts(self.pixels, image_size), self.labels)
+            return Images(self.pixels.resized(image_size), labels)
+        return Images(resized_in_parts(self.pixels, image_size), labels)
 
     def with_channels(self, channels: int) -> Images:
         """The same images of so many channels: RGB as grey, grey as red, green and blue. ValueError for any others."""

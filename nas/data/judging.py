@@ -14,7 +14,7 @@ import torch
 
 from nas.data.images import Dataset, Images
 from nas.data.splits import some
-from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION
+from nas.data.targets import CLASSIFICATION, IGNORED, MULTILABEL, REGRESSION, SEGMENTATION
 from nas.text.visible import visible_in_line
 
 FEW = 5.0  # points of uncertainty from which a user is warned: below 385 images
@@ -33,9 +33,12 @@ def uncertainty(images: int) -> str:
 
 
 def counts(dataset: Dataset, images: Images) -> dict[str, int]:
-    """How many of `images` each class or label of `dataset` has; of numbers nothing."""
+    """How many of `images` each class or label of `dataset` has, of masks in some pixel; of numbers nothing."""
     if dataset.kind == REGRESSION:
         return {}
+    if dataset.kind == SEGMENTATION:
+        there = [int((images.labels == label).flatten(1).any(1).sum()) for label in range(dataset.num_classes)]
+        return dict(zip(dataset.class_names, there, strict=True))
     if dataset.kind == MULTILABEL:
         return dict(zip(dataset.class_names, map(int, images.labels.sum(0).tolist()), strict=True))
     return dict(zip(dataset.class_names, _counts(images.labels, dataset.num_classes), strict=True))
@@ -65,7 +68,7 @@ def warnings_of(dataset: Dataset, subset: int | None = None) -> list[str]:
         _none_of("training", counts(dataset, trained), "cannot be learned"),
         _none_of("validation", counts(dataset, dataset.val), "is judged by nothing"),
         None if dataset.test is None else _none_of("test", counts(dataset, dataset.test), "is tested by nothing"),
-        {CLASSIFICATION: _uneven, MULTILABEL: _rare, REGRESSION: _beyond}[dataset.kind](dataset),
+        _STRANGE[dataset.kind](dataset),
     ]
     return [line for line in lines if line]
 
@@ -118,6 +121,20 @@ def _beyond(dataset: Dataset) -> str | None:
     if not outside:
         return None
     return f"{outside:,} validation images have numbers outside of the training images' range, which are hard to find"
+
+
+def _common(dataset: Dataset) -> str | None:
+    """What saying the most common class of every pixel is worth, beside which a pixel accuracy is to be read."""
+    pixels = dataset.val.labels[dataset.val.labels != IGNORED].flatten().bincount(minlength=dataset.num_classes)
+    if not pixels.sum():
+        return "no validation image has a pixel that is of a class"
+    most = int(pixels.argmax())
+    share = 100 * pixels[most].item() / pixels.sum().item()
+    name = visible_in_line(dataset.class_names[most])
+    return f"always saying {name} has a validation pixel accuracy of {share:.1f} %"
+
+
+_STRANGE = {CLASSIFICATION: _uneven, MULTILABEL: _rare, REGRESSION: _beyond, SEGMENTATION: _common}
 
 
 def _counts(labels: torch.Tensor, classes: int) -> list[int]:

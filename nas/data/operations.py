@@ -59,11 +59,11 @@ def affine_maps(
     return torch.stack(rows, 1).view(-1, 2, 3)
 
 
-def sampled(x: Tensor, maps: Tensor, padding: str) -> Tensor:
-    """Images made of `x` by affine `maps` `[B, 2, 3]`, bilinear; outside there is what `padding` says."""
+def sampled(x: Tensor, maps: Tensor, padding: str, mode: str = "bilinear") -> Tensor:
+    """Images made of `x` by affine `maps` `[B, 2, 3]`; outside there is what `padding` says."""
     images = x.permute(0, 3, 1, 2).float()
     grid = F.affine_grid(maps, list(images.shape), align_corners=False)
-    made = F.grid_sample(images, grid, padding_mode=padding, align_corners=False)
+    made = F.grid_sample(images, grid, mode, padding_mode=padding, align_corners=False)
     return whole(made.permute(0, 2, 3, 1)).contiguous()
 
 

@@ -56,6 +56,9 @@ class Policy:
             x = self.operate(x, next(numbers), next(numbers))
         return x
 
+    def masks(self, y: Tensor, numbers: Iterator[Tensor]) -> Tensor:
+        raise AssertionError("`Augment.check_masks` has refused it")
+
     def operate(self, x: Tensor, which: Tensor, strength: Tensor) -> Tensor:
         """The images `x`, uint8 `[B, H, W, C]`, each after one operation: its number and its strength, `[B]` each.
 

@@ -18,7 +18,20 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from nas.data.drawn import SIZE, Array, add_bar, box, coverage, disc, drawn, paint, placed, polygon, uniform
+from nas.data.drawn import (
+    SIZE,
+    Array,
+    add_bar,
+    box,
+    coverage,
+    disc,
+    drawn,
+    masks_drawn,
+    paint,
+    placed,
+    polygon,
+    uniform,
+)
 from nas.data.images import Images
 
 COUNTS = {"train": 20_000, "test": 4_000}
@@ -70,19 +83,38 @@ THINGS = tuple(
 CLASS_NAMES = tuple(f"{pattern}-{outline}" for outline, pattern in THINGS)
 
 
-def read(split: Literal["train", "test"]) -> Images:
-    """All images of a split, the same each time."""
-    return drawn(2019, split, COUNTS[split], len(THINGS), _draw)
+NAME = "shapes2"
+MASK_NAMES = ("background", *CLASS_NAMES)
+"""What a pixel is: none of a thing's, or of a thing of that class."""
+
+
+def read(split: Literal["train", "test"], masks: bool = False) -> Images:
+    """All images of a split, the same each time; with `masks` these are their labels, of the classes `MASK_NAMES`."""
+    images = drawn(2019, split, COUNTS[split], len(THINGS), _draw)
+    if not masks:
+        return images
+    return Images(images.pixels, masks_drawn(2019, split, COUNTS[split], len(THINGS), _mask))
 
 
 def _draw(labels: npt.NDArray[np.int64], rng: np.random.Generator) -> Array:
     """One image a label, in 0..1 but for what is clipped: `[N, 32, 32, 3]`."""
+    return _drawn(labels, rng)[0]
+
+
+def _mask(labels: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """For each label where its thing is to be seen: 1 + label, and 0 elsewhere, uint8 `[N, 32, 32]`."""
+    _, seen = _drawn(labels, rng)
+    return np.where(seen > 0.5, labels[:, None, None] + 1, 0).astype(np.uint8)
+
+
+def _drawn(labels: npt.NDArray[np.int64], rng: np.random.Generator) -> tuple[Array, Array]:
+    """One image a label, and how much of each pixel is the thing's, `[N, 32, 32]` in 0..1."""
     image = _background(len(labels), rng)
     add_bar(image, BAR_LENGTH, BAR_WIDTH, rng)
-    _add_thing(image, labels, rng)
-    add_bar(image, BAR_LENGTH, BAR_WIDTH, rng)
+    covered = _add_thing(image, labels, rng)
+    hidden = add_bar(image, BAR_LENGTH, BAR_WIDTH, rng)
     _light(image, rng)
-    return image
+    return image, covered * (1 - hidden)
 
 
 def _background(n: int, rng: np.random.Generator) -> Array:
@@ -98,8 +130,8 @@ def _background(n: int, rng: np.random.Generator) -> Array:
     return background
 
 
-def _add_thing(image: Array, labels: npt.NDArray[np.int64], rng: np.random.Generator) -> None:
-    """Draw the thing of each label over each of `image` `[N, 32, 32, 3]`."""
+def _add_thing(image: Array, labels: npt.NDArray[np.int64], rng: np.random.Generator) -> Array:
+    """Draw the thing of each label over each of `image` `[N, 32, 32, 3]`; returns what it covers, `[N, 32, 32]`."""
     n = len(labels)
     radius = uniform(rng, RADIUS, n, 1, 1)
     stretch = np.exp(uniform(rng, (-STRETCH, STRETCH), n, 1, 1))
@@ -117,7 +149,9 @@ def _add_thing(image: Array, labels: npt.NDArray[np.int64], rng: np.random.Gener
     sign = rng.choice(np.array([-1, 1], dtype=np.float32), (n, 1, 1, 1))
     contrast = sign * uniform(rng, CONTRAST, n, 1, 1, 1) * uniform(rng, TINT, n, 1, 1, 3)
     soft = (2 * level).clip(-1, 1)[..., None]
-    paint(image, coverage(distance * radius), _colours(labels, rng)[:, None, None, :] + contrast / 2 * soft)
+    covered = coverage(distance * radius)
+    paint(image, covered, _colours(labels, rng)[:, None, None, :] + contrast / 2 * soft)
+    return covered
 
 
 def _colours(labels: npt.NDArray[np.int64], rng: np.random.Generator) -> Array:

@@ -1,11 +1,13 @@
-"""What labels are, by the task: one class of several, any number of labels, or numbers.
+"""What labels are, by the task: one class of several, any number of labels, numbers, or a class of each pixel.
 
     classification   int64 [N]        its class                        softmax of the outputs
     multilabel       float32 [N, K]   1 where it has the label, or 0   sigmoid of each output
     regression       float32 [N, K]   numbers in their own units       outputs times a deviation, plus a mean
+    segmentation     uint8 [N, H, W]  the class of each pixel          the most probable class of each pixel
 
-A network has as many outputs as there are classes, labels or numbers. Numbers are learned standardised, by the mean and
-the deviation of the training images: whatever their units, the outputs are of the size that new weights give.
+A network has as many outputs as there are classes, labels or numbers; in segmentation so many at each pixel. Numbers
+are learned standardised, by the mean and the deviation of the training images: whatever their units, the outputs are of
+the size that new weights give.
 """
 
 from __future__ import annotations
@@ -22,9 +24,12 @@ from torch import Tensor
 from nas.checks.schemas import TASKS
 from nas.text.visible import visible_in_line
 
-CLASSIFICATION, MULTILABEL, REGRESSION = TASKS
+CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION = TASKS
 THRESHOLD = 0.5
 """The probability above which an image is said to have a label."""
+
+IGNORED = 255
+"""What a mask has at pixels that are of no class: nothing is learned from them, nor judged by them."""
 
 TENTHS = 10  # of its images by the first number, each of which a split has its share of
 
@@ -51,7 +56,12 @@ class Targets:
         return cls(kind, tuple(mean.tolist()), tuple(std.tolist()))
 
     def said(self, outputs: Tensor) -> Tensor:
-        """What `outputs` `[N, K]` of a network say: probabilities, or numbers in their own units."""
+        """What `outputs` `[N, K]` of a network say: probabilities, or numbers in their own units.
+
+        Of `[N, K, H, W]` it is the class of each pixel, uint8 `[N, H, W]`: probabilities would take much memory.
+        """
+        if self.kind == SEGMENTATION:
+            return outputs.argmax(1).to(torch.uint8)
         if self.kind == REGRESSION:
             return outputs * outputs.new_tensor(self.std) + outputs.new_tensor(self.mean)
         return outputs.sigmoid() if self.kind == MULTILABEL else outputs.softmax(1)
@@ -69,7 +79,11 @@ def strata(labels: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 
     Classes are parts. Of several labels it is the rarest one that an image has, and a part of its own for those that
     have none. Of numbers it is the tenth of the images in which the first number falls.
+    Of masks it is as of labels: which classes they have.
     """
+    if labels.ndim == 3:
+        classes = range(int(labels.max(where=labels != IGNORED, initial=0)) + 1)
+        return strata(np.stack([(labels == label).any((1, 2)) for label in classes], 1).astype(np.int64))
     if labels.ndim == 1:
         return labels.astype(np.int64)
     if np.isin(labels, (0, 1)).all():

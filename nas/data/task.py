@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from nas.checks import schema
 from nas.checks.schemas import RESULT, TASK, TASKS
 from nas.data.images import GREY, RGB, Dataset
 from nas.data.preprocessing import Preprocessing
-from nas.data.targets import CLASSES, CLASSIFICATION, REGRESSION, Targets
+from nas.data.targets import CLASSES, CLASSIFICATION, IGNORED, REGRESSION, SEGMENTATION, Targets
 from nas.text.visible import visible_in_line
 
 METRIC = "accuracy"
@@ -52,6 +54,14 @@ class Task:
     def of(cls, dataset: Dataset) -> Task:
         """What a network is for that is trained on `dataset`, as it is: at its image size."""
         return cls(dataset.class_names, Preprocessing.of(dataset), dataset.name, targets=dataset.targets)
+
+    def shares(self, said: Tensor) -> list[float]:
+        """What is `said` of one image (`Targets.said`), for each name; of pixels what share is of each class."""
+        if self.targets.kind == SEGMENTATION:
+            counts = said[said != IGNORED].long().bincount(minlength=len(self.class_names))
+            said = counts / counts.sum().clamp(min=1)
+        shares: list[float] = said.tolist()
+        return shares
 
     def metadata(self) -> dict[str, str]:
         """As the texts by names that files carry; lists are JSON. `from_metadata` is its inverse."""
@@ -105,8 +115,8 @@ class Task:
         mean, std = (
             tuple(values.get(name, ())) if kind == REGRESSION else () for name in ("target_mean", "target_std")
         )
-        if kind == CLASSIFICATION and len(names) < 2:
-            raise ValueError("its class_names must be a list of at least 2, since its task is classification")
+        if kind in (CLASSIFICATION, SEGMENTATION) and len(names) < 2:
+            raise ValueError(f"its class_names must be a list of at least 2, since its task is {kind}")
         if kind == REGRESSION and not len(mean) == len(std) == len(names):
             raise ValueError("its target_mean and target_std are not one for each of its numbers")
         return cls(names, Preprocessing.from_dict(values), data, metric, Targets(kind, mean, std))

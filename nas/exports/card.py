@@ -13,11 +13,11 @@ from typing import Any
 
 from nas.checks import schema, schemas
 from nas.data.images import GREY, RGB
-from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION
+from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION
 from nas.data.task import Task
 from nas.exports.target import Source
 from nas.files import RESULT, WEIGHTS
-from nas.network import Designed, Found, Network, Scaled
+from nas.network import Designed, Found, Headed, Network, Scaled
 from nas.statistics.proportion import wilson
 from nas.text.units import format_percent, format_quality, format_seconds
 from nas.text.visible import visible_in_line
@@ -100,11 +100,14 @@ def _index(source: Source, task: Task, result: Mapping[str, Any]) -> dict[str, A
         if split == "test"
     ]
     of = {
-        "task": {"type": "image-regression" if task.targets.kind == REGRESSION else "image-classification"},
+        "task": {"type": _HUB_TASKS.get(task.targets.kind, "image-classification")},
         "dataset": {"name": name, "type": {"folder": "imagefolder"}.get(kind, kind) or "unknown", "split": "test"},
         "metrics": metrics,
     }
     return {"name": visible_in_line(source.network.name), "results": [of]}
+
+
+_HUB_TASKS = {REGRESSION: "image-regression", SEGMENTATION: "image-segmentation"}
 
 
 def _hub_metric(metric: str) -> str:
@@ -119,7 +122,7 @@ def without_folders(data: str) -> str:
 
 def _measured(task: Task, result: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
     """What a training's result has: on which images (`test`, `val`), by which metric, how much."""
-    right = "exact-match" if task.targets.kind == MULTILABEL else "accuracy"
+    right = {MULTILABEL: "exact-match", SEGMENTATION: "pixel-accuracy"}.get(task.targets.kind, "accuracy")
     for split in ("test", "val"):
         if (score := result.get(f"{split}_score")) is not None:
             yield split, task.metric, score
@@ -151,6 +154,7 @@ def _use(task: Task | None) -> str:
     said = {
         CLASSIFICATION: "It names one of its classes for every image, also where the image shows none of them.",
         MULTILABEL: "It says of each of its labels whether the image has it, and knows no others.",
+        SEGMENTATION: "It names one of its classes for every pixel, also where it shows none of them.",
         REGRESSION: "It gives its numbers for every image, also where the image has nothing to do with them.",
     }[task.targets.kind]
     return f"For images like those that it was trained on. {said} Whether it is fit for any other use is not known."
@@ -189,6 +193,8 @@ def _training(source: Source, result: Mapping[str, Any] | None) -> str:
 
 
 def _kind(network: Network) -> str:
+    if isinstance(network, Headed):
+        return f"{_kind(network.base)} with the head {network.head} for every pixel"
     if isinstance(network, Designed):
         return "a hand-designed network"
     found: Found = network.base if isinstance(network, Scaled) else network
@@ -246,10 +252,13 @@ def _lowest(task: Task, result: Mapping[str, Any]) -> list[str]:
     by_class = result.get("by_class", {})
     if "recall" not in by_class or len(by_class["recall"]) != len(task.class_names):
         return []
-    all_of_them = zip(by_class["recall"], by_class["images"], task.class_names, strict=True)
+    what = "pixels" if task.targets.kind == SEGMENTATION else "images"
+    all_of_them = zip(by_class["recall"], by_class[what], task.class_names, strict=True)
     there = sorted(each for each in all_of_them if each[1])[:LOWEST]
     said = ", ".join(f"{code(name)} {format_percent(recall)} of {count:,.0f}" for recall, count, name in there)
-    return [f"Recognised least of the test images: {said}."] if there else []
+    return (
+        [f"Recognised least of the test images{'' if what == 'images' else f', in {what}'}: {said}."] if there else []
+    )
 
 
 def _costs(source: Source, result: Mapping[str, Any] | None) -> str:

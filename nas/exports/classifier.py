@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from nas.data.image_file import is_image
 from nas.data.listing import Passed, images_below
 from nas.data.splits import no_images
-from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, THRESHOLD
+from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION, THRESHOLD
 from nas.data.task import Task
 from nas.exports.formats import Logits, NotInstalled
 from nas.exports.runnable import RUNNABLE
 from nas.exports.target import read_source
 from nas.files import ARCHITECTURE
+from nas.training.evaluation import framed
 
 BATCH = 100
 
@@ -28,13 +31,16 @@ class Prediction:
     """The classes of an image, the most probable first: their names and probabilities, which sum to 1.
 
     In a task of another `kind` (`nas.data.targets`) labels, each with its own probability, the most probable first; or
-    numbers in their units, in their order. Of a file that cannot be read it has the `reason`, and no classes.
+    numbers in their units, in their order. Of pixels the classes have their shares of these, and `mask` the class of
+    each, uint8 `[size, size]` of the centre square that the network saw. Of a file that cannot be read it has the
+    `reason`, and no classes.
     """
 
     path: Path
     classes: tuple[tuple[str, float], ...] = ()
     reason: str = ""
     kind: str = CLASSIFICATION
+    mask: npt.NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -108,7 +114,7 @@ class Classifier:
         Raises ValueError where it cannot be read as an image. Several threads may call it at once.
         """
         pixels = self.task.preprocessing.pixels(photo)[None]
-        return dict(self._ranked(self._shares(pixels)[0]))
+        return dict(self._ranked(self._said(pixels)[0]))
 
     def predict(self, paths: Sequence[str | Path]) -> Iterator[Prediction]:
         """What is on each image, in this order."""
@@ -123,23 +129,25 @@ class Classifier:
                 pixels[path] = self.task.preprocessing.pixels(path)
             except ValueError as error:
                 reasons[path] = str(error)
-        probabilities = dict[Path, list[float]]()
+        said = dict[Path, torch.Tensor]()
         if pixels:
-            probabilities = dict(zip(pixels, self._shares(torch.stack(list(pixels.values()))), strict=True))
+            said = dict(zip(pixels, self._said(torch.stack(list(pixels.values()))), strict=True))
+        kind = self.task.targets.kind
         for path in paths:
             if path in reasons:
-                yield Prediction(path, reason=reasons[path], kind=self.task.targets.kind)
+                yield Prediction(path, reason=reasons[path], kind=kind)
             else:
-                yield Prediction(path, self._ranked(probabilities[path]), kind=self.task.targets.kind)
+                mask = said[path].numpy(force=True) if kind == SEGMENTATION else None
+                yield Prediction(path, self._ranked(said[path]), kind=kind, mask=mask)
 
-    def _shares(self, pixels: torch.Tensor) -> list[list[float]]:
-        """The probabilities of the classes, in their order, for each of the images that have these pixels."""
-        outputs = self._logits(self.task.preprocessing.normalise(pixels))
-        shares: list[list[float]] = self.task.targets.said(outputs).tolist()
-        return shares
+    def _said(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The probabilities of the classes, in their order, for each of the images that have these pixels; or what the
+        task has in their place."""
+        images = self.task.preprocessing.normalise(pixels)
+        return framed(self.task.targets.said(self._logits(images)), images)
 
-    def _ranked(self, shares: Sequence[float]) -> tuple[tuple[str, float], ...]:
-        pairs = list(zip(self.task.class_names, shares, strict=True))
+    def _ranked(self, said: torch.Tensor) -> tuple[tuple[str, float], ...]:
+        pairs = list(zip(self.task.class_names, self.task.shares(said), strict=True))
         return tuple(pairs if self.task.targets.kind == REGRESSION else sorted(pairs, key=lambda pair: -pair[1]))
 
     def _logits(self, images: torch.Tensor) -> torch.Tensor:
@@ -149,7 +157,9 @@ class Classifier:
         except Exception as error:  # the many ways of PyTorch and ONNX Runtime to say that a graph does not compute
             reason = str(error).strip().partition("\n")[0]
             raise ValueError(f"{self.words} cannot be computed: {reason}") from None
-        if found.shape != (len(images), len(self.task.class_names)) or not found.isfinite().all():
+        axes = 4 if self.task.targets.kind == SEGMENTATION else 2
+        expected = (len(images), len(self.task.class_names))
+        if found.ndim != axes or found.shape[:2] != expected or not found.isfinite().all():
             raise ValueError(
                 f"{self.words} is damaged: what it computes is no number for each of "
                 f"{len(self.task.class_names)} classes"

@@ -104,9 +104,11 @@ def run(
     .pt2; the last are of the int8 .pte and the .tflite file, if these are written.
     """
     changes.check(formats)
+    if source.network.dense:
+        _check_dense(formats, changes)
     pixels = source.shape[1]
     int8 = [f"network.int8.{form}" for form in formats if form in (*PROGRAMS, PTE)] if changes.quantize else []
-    others = [*int8, *([CLASSIFY] if source.task and "onnx" in formats else [])]
+    others = [*int8, *([CLASSIFY] if source.task and "onnx" in formats and not source.network.dense else [])]
     check_new(folder, formats, others)
     logits = example_logits(source.module, pixels, source.channels)
     if not logits.isfinite().all():
@@ -120,6 +122,18 @@ def run(
         end = card.sections(source, changes.prune, license)
         readme = write_readme(folder, start, there, done.files, done.steps, source, stages[-1][1], end)
     return replace(done, files=[*done.files, readme])
+
+
+def _check_dense(formats: Sequence[str], changes: Changes) -> None:
+    """Raises ValueError where a network that says the classes of pixels has no such form."""
+    if others := [name for name in formats if name not in ("state_dict", *PROGRAMS)]:
+        raise ValueError(
+            f"a network that says the classes of pixels has no {others[0]} form: give --to state_dict, onnx or pt2"
+        )
+    if changes != Changes():
+        raise ValueError(
+            "a network that says the classes of pixels is exported as it is: leave out --quantize and --prune"
+        )
 
 
 def _written(

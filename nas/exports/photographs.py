@@ -22,6 +22,7 @@ from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION
 from nas.data.task import Task
 from nas.exports.source import Sources, imports_of, run_source
 from nas.exports.text import in_docstring, literal, render
+from nas.training.evaluation import framed
 
 CONSTANTS = {"TASK", "METRIC", "CLASS_NAMES", "MEAN", "STD", "TARGET_MEAN", "TARGET_STD", "WEIGHTS"}  # of network.py
 CLASSIFY = "classify.py"  # beside network.onnx
@@ -274,7 +275,8 @@ def check_shares(
     """Raises ValueError where `what` gives others than `module` for the photograph: the file `name` is wrong then."""
     images = task.preprocessing.normalise(task.preprocessing.pixels(photograph)[None])
     with torch.no_grad():
-        wanted = dict(zip(task.class_names, task.targets.said(module(images))[0].tolist(), strict=True))
+        said = framed(task.targets.said(module(images)), images)
+    wanted = dict(zip(task.class_names, task.shares(said[0]), strict=True))
     units = dict(zip(task.class_names, task.targets.std or [1.0] * len(wanted), strict=True))  # a number's, in its own
     difference = max(abs(found[c] - wanted[c]) / units[c] for c in wanted) if found.keys() == wanted.keys() else 1.0
     if not difference <= TOLERANCE:

@@ -15,7 +15,7 @@ from torch import nn
 
 import nas
 from nas.data.images import GREY, RGB
-from nas.data.targets import CLASSIFICATION, MULTILABEL
+from nas.data.targets import CLASSIFICATION, MULTILABEL, SEGMENTATION
 from nas.data.task import Task, how
 from nas.exports.card import code, front_matter, result_of, without_folders
 from nas.exports.classifier import Classifier
@@ -82,6 +82,8 @@ def _says(task: Task, shown: str) -> str:
     count = len(task.class_names)
     if task.targets.kind == CLASSIFICATION:
         return f"It says which of {count} classes {shown} shows"
+    if task.targets.kind == SEGMENTATION:
+        return f"It says of each pixel of {shown} which of {count} classes it shows"
     if task.targets.kind == MULTILABEL:
         return f"It says which of {count} labels {shown} has, those of a probability above 0.5"
     return f"It gives a number for {shown}" if count == 1 else f"It gives {count} numbers for {shown}"

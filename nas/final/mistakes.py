@@ -7,18 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from nas.data.images import Images, visible
-from nas.data.targets import CLASSES, CLASSIFICATION, REGRESSION, THRESHOLD, Targets
+from nas.data.overlay import overlaid, palette
+from nas.data.targets import CLASSES, CLASSIFICATION, IGNORED, REGRESSION, SEGMENTATION, THRESHOLD, Targets
 from nas.files import write_atomically
 from nas.text.visible import visible_in_line
 
 SHOWN, COLUMNS = 24, 6
 SIDE, CAPTION, GAP = 112, 30, 8  # pixels
 LONGEST = 19  # characters of a caption's line
+MASKS_SHOWN, LINE = 12, 18
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,47 @@ def draw_worst(
     path: Path, images: Images, said: Tensor, class_names: Sequence[str], targets: Targets = CLASSES
 ) -> bool:
     """Write the picture of the worst mistakes; False where there is none, and no picture."""
+    if targets.kind == SEGMENTATION:
+        return draw_worst_masks(path, images, said, class_names)
     with torch.no_grad():
         mistakes = captions(said.float(), images.labels, class_names, targets)
     if mistakes:
         draw(path, images, mistakes)
     return bool(mistakes)
+
+
+def draw_worst_masks(path: Path, images: Images, said: Tensor, class_names: Sequence[str]) -> bool:
+    """Write a PNG of the images with the fewest pixels right: each as it is, with its mask over it, and with what is
+    `said` of its pixels, uint8 `[N, H, W]`; below them the colours of the classes. False where all are right."""
+    known = (images.labels != IGNORED) & (said != IGNORED)
+    right = ((said == images.labels) & known).flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
+    right = right.where(known.flatten(1).any(1), 1.0)
+    order = [number for number in right.argsort(stable=True).tolist() if right[number] < 1][:MASKS_SHOWN]
+    if not order:
+        return False
+    colours = palette(len(class_names))
+    legend = -(-len(class_names) // COLUMNS) * LINE
+    columns = COLUMNS // 3  # of threes
+    rows = -(-len(order) // columns)
+    size = (COLUMNS * SIDE + (columns + 1) * GAP, rows * (SIDE + LINE + GAP) + GAP + legend)
+    sheet = Image.new("RGB", size, "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    for place, number in enumerate(order):
+        x, y = GAP + place % columns * (3 * SIDE + GAP), GAP + place // columns * (SIDE + LINE + GAP)
+        pixels = images.pixels[number].cpu().numpy()
+        nothing = np.full(pixels.shape[:2], IGNORED, np.uint8)
+        for step, mask in enumerate((nothing, images.labels[number].cpu().numpy(), said[number].cpu().numpy())):
+            shown = Image.fromarray(overlaid(pixels, mask, colours)).resize((SIDE, SIDE), Image.Resampling.NEAREST)
+            sheet.paste(shown, (x + step * SIDE, y))
+        pen.text((x, y + SIDE + 2), f"image, mask, said: {right[number]:.0%} of pixels right", fill="black", font=font)
+    for label, name in enumerate(class_names):
+        x, y = GAP + label % COLUMNS * SIDE, size[1] - legend + label // COLUMNS * LINE
+        pen.rectangle((x, y, x + 10, y + 10), fill=tuple(colours[label].tolist()))
+        pen.text((x + 14, y - 1), _fitted(name, 15), fill="black", font=font)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG", optimize=True)
+    write_atomically(path, buffer.getvalue())
+    return True
 
 
 def _fitted(name: str, longest: int = LONGEST) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nas.data.targets import CLASSIFICATION, MULTILABEL
+from nas.data.targets import CLASSIFICATION, MULTILABEL, SEGMENTATION
 from nas.text.units import format_count, format_percent, format_quality
 from nas.text.visible import visible_in_line
 
@@ -29,5 +29,8 @@ def in_words(result: dict[str, Any]) -> str:
 
 
 def accuracy_called(task: str) -> str:
-    """What the share of images is that are all right: of those with several labels it is the exact match."""
-    return "exact match" if task == MULTILABEL else "accuracy"
+    """What the share of images is that are all right: of those with several labels it is the exact match.
+
+    Of masks it is the share of pixels.
+    """
+    return {MULTILABEL: "exact match", SEGMENTATION: "pixel accuracy"}.get(task, "accuracy")

@@ -26,7 +26,7 @@ from torch import Tensor
 from nas.checks import schema, schemas
 from nas.data.images import RGB, Dataset, Images
 from nas.data.source import given_again
-from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION
+from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION
 from nas.devices.device import choose_device
 from nas.devices.halted import DeviceFault
 from nas.devices.process import prepare
@@ -54,7 +54,7 @@ from nas.searching.progress import Output
 from nas.training import checkpoints
 from nas.training.evaluation import judged, predict
 from nas.training.figures import per_label, per_number, scatter
-from nas.training.metrics import confusion_matrix, per_class
+from nas.training.metrics import confusion_matrix, per_class, per_class_of_pixels
 from nas.training.progress import watch_training
 from nas.training.train import Diverged, Snapshot, Training, check_room_to_train
 from nas.training.transfer import Taken, metadata
@@ -253,7 +253,7 @@ def _tested(prepared: _Prepared, probabilities: Tensor) -> dict[str, Any]:
         "val_accuracy": kept.val_accuracy,
         "epoch": kept.number,
         **scores,
-        **_by_output(dataset.kind, probabilities, labels),
+        **_by_output(dataset.kind, probabilities, labels, dataset.num_classes),
         "images": {"train": len(dataset.train), "validation": len(dataset.val), "test": len(labels)},
         **asdict(prepared.size),
         "seconds": last.seconds,
@@ -281,10 +281,12 @@ def _tested(prepared: _Prepared, probabilities: Tensor) -> dict[str, Any]:
     }
 
 
-def _by_output(kind: str, said: Tensor, labels: Tensor) -> dict[str, Any]:
+def _by_output(kind: str, said: Tensor, labels: Tensor, classes: int) -> dict[str, Any]:
     """What came of each class, label or number on the test images, of which the network `said` this."""
     if kind == REGRESSION:
         return {"by_number": per_number(said, labels), "scatter": scatter(said, labels)}
+    if kind == SEGMENTATION:
+        return per_class_of_pixels(said, labels, classes)
     if kind == MULTILABEL:
         return {"by_class": per_label(said, labels)}
     return {"by_class": per_class(said, labels), "confusion": confusion_matrix(said, labels).tolist()}

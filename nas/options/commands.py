@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, TARGET, TIME, Several, SomeData, SomeNetworks
+from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, TARGET, TIME, ANetwork, Several, SomeData, SomeNetworks
 from nas.checks.limits import CHANNELS, CLASSES, COST_WORKERS, COUNT, PIXELS, SEED, SEEDS, SHARE, Number, Optional, Word
 from nas.checks.schemas import RUNTIMES, SHARINGS
 from nas.options import names, panels
@@ -25,6 +25,7 @@ from nas.options.groups import (
     DeviceOptions,
     Epochs,
     GoalOptions,
+    Head,
     InitOptions,
     JudgingOptions,
     LatencyTable,
@@ -225,6 +226,7 @@ class TrainOptions(DataOptions, StartOptions, TrainingOptions, JudgingOptions, D
 
     network: Network
     _: KW_ONLY
+    head: Head = None
     epochs: Epochs = 10
     subset: SomeSubset = "all"
     seed: Annotated[int, Option(SEED, "Of the weights and the order of images.", panels.TRAINING)] = 0
@@ -405,6 +407,50 @@ class LoadOptions(TrustOptions, RunsOptions):
     """Of `nas.load`."""
 
     target: Annotated[Path | str, NETWORK]
+
+
+@dataclass(frozen=True)
+class BackboneOptions(TrustOptions, RunsOptions):
+    """Of `nas.backbone`."""
+
+    target: Annotated[
+        Any,
+        Option(
+            ANetwork(),
+            "RUN:best, RUN:17, a baseline (resnet20), mnas:..., around:NETWORK, a .json file.",
+            python="Or an nn.Module, which becomes a part of it.",
+            by_place=True,
+        ),
+    ]
+    _: KW_ONLY
+    image_size: ImageSize = None
+    channels: Channels = None
+    strides: Annotated[
+        Sequence[int] | None,
+        Option(
+            Optional(Several(Number(1, 1024, whole=True), 1)),
+            "The strides whose maps are wanted, such as (4, 8, 16, 32).",
+            panels.SHAPE,
+            usual="all that the network goes through",
+        ),
+    ] = None
+    output_stride: Annotated[
+        int | None,
+        Option(
+            Optional(Number(1, 1024, whole=True)),
+            "The largest stride that is to be: convolutions after it are dilated in place of further strides.",
+            panels.SHAPE,
+        ),
+    ] = None
+    weights: Annotated[
+        Path | str | None,
+        Option(
+            MAYBE_PLACE,
+            "Weights for it, of nas train or a checkpoint.",
+            panels.NETWORKS,
+            usual="those of its training, else random",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

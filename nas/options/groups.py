@@ -469,8 +469,8 @@ class DataOptions(Options):
         str | None,
         Option(
             Optional(Word(TASKS)),
-            "What an image's label is: classification (one class), multilabel (any number of labels), or regression "
-            "(one or more numbers).",
+            "What an image's label is: classification (one class), multilabel (any number of labels), regression (one "
+            "or more numbers), or segmentation (a mask, with the class of each pixel).",
             panels.DATA,
             usual="the network's, where it comes from these images, else as the data say",
         ),
@@ -480,7 +480,7 @@ class DataOptions(Options):
         Option(
             MAYBE_LINE,
             "Columns of a CSV that have the labels, joined by commas: one with all labels of an image, or one of 0 and "
-            "1 for each label, or one for each number.",
+            "1 for each label, or one for each number. Of masks the names of their classes, from number 0 on.",
             panels.DATA,
             usual="the network's, where it comes from these images, else the column label or labels",
             metavar="COLUMN,COLUMN",
@@ -778,6 +778,16 @@ NETWORK = Option(
     by_place=True,
 )
 Network = Annotated[Path | str, NETWORK]
+Head = Annotated[
+    str | None,
+    Option(
+        Optional(Word(names.HEADS)),
+        f"For --task segmentation what says a class of each pixel, in the place of the classifier: "
+        f"{', '.join(names.HEADS)}.",
+        panels.NETWORKS,
+        metavar="NAME",
+    ),
+]
 ReportedRun = Annotated[
     str | None,
     Option(

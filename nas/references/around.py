@@ -18,6 +18,7 @@ from torch import nn
 
 from nas.ledger.run import folder_of
 from nas.ledger.trust import is_code, look_here_too
+from nas.network import Found
 from nas.references.resolve import described, resolve
 from searchspaces import register
 from searchspaces.around.space import AroundSpace
@@ -71,6 +72,15 @@ def named(text: str, runs_dir: str | Path) -> str:
         _import(text)
         return text
     return resolve(text, runs_dir).text
+
+
+def itself(target: str, runs_dir: str | Path) -> str:
+    """Of `around:NETWORK` the text of the network as it is, as a space around it has it; of others the same."""
+    prefix, colon, text = target.partition(":")
+    if prefix != Around.name or not colon:
+        return target
+    space = Around(network=named(text, runs_dir))
+    return Found(space, space.as_is).text
 
 
 def _import(text: str) -> None:

@@ -18,9 +18,10 @@ from nas.data.download import Log
 from nas.data.images import RGB
 from nas.data.source import DataSource, choose_source
 from nas.files import ARCHITECTURE, RESULT, WEIGHTS
+from nas.heads import HEADS
 from nas.joint.space import JointSpace
 from nas.ledger.run import Run, folder_of
-from nas.network import Network, Scaled
+from nas.network import Headed, Network, Scaled
 from nas.options import groups
 from nas.references.resolve import file_of
 from nas.training.recipe import Recipe
@@ -54,9 +55,12 @@ def origin_of(target: str, network: Network, runs_dir: str | Path) -> Origin | N
     None where it comes from nowhere, as a baseline, an architecture's text, or a file that names no data. Raises
     ValueError where a file is damaged.
     """
+    name, _, which = target.partition(":")
+    if isinstance(network, Headed) and name == network.head:  # the training there is of the network without the head
+        origin = origin_of(which, network.base, runs_dir)
+        return None if origin is None else replace(origin, trained=None)
     if file := file_of(target):
         return _of_file(file)
-    name, _, which = target.partition(":")
     folder = folder_of(name, runs_dir)
     if not which or not folder.is_dir():
         return None
@@ -95,6 +99,8 @@ def data_of(run: Run, network: Network) -> DataSource:
 def channels_of(target: str, origin: Origin | None) -> int:
     """Of the images that the network is for which `target` means, and which is of `origin`: 3 where nothing says."""
     usual = origin.data.channels if origin else RGB
+    head, _, below = target.partition(":")
+    target = below if head in HEADS else target
     file = file_of(target)
     channels: int = schema.read(file, schemas.NETWORK).get("channels", usual) if file else usual
     return channels

@@ -17,7 +17,7 @@ from nas.checks.limits import CLASSES, PIXELS
 from nas.data.images import RGB
 from nas.joint.fields import as_text
 from nas.ledger.run import Run, folder_of
-from nas.network import Designed, Found, Network, Scaled
+from nas.network import Designed, Found, Headed, Network, Scaled
 from nas.references.origin import Origin, document_of
 from nas.references.resolve import file_of
 from nas.text.units import format_count
@@ -48,7 +48,7 @@ class Shown:
     @property
     def title(self) -> str:
         """What it is: its name, or its space with its settings; lists only where they are not as by default."""
-        if isinstance(self.network, Designed):
+        if isinstance(self.network, Designed | Headed):
             return self.network.name
         if isinstance(self.network, Scaled):
             return f"{self.network.name}: {self.network.width:g} times the channels, {self.network.depth:g} the layers"
@@ -110,6 +110,10 @@ def show(network: Network, shape: Shape, channels: int = RGB) -> Shown:
 
 def usual_shape(target: str, network: Network, runs_dir: str | Path) -> Shape:
     """Classes and pixels of what `target` means: as in its run, its file, its space or its publication."""
+    if isinstance(network, Headed) and target.startswith(f"{network.head}:"):
+        return usual_shape(target.partition(":")[2], network.base, runs_dir)
+    if isinstance(network, Headed):  # as a file has it, which says the shape
+        network = network.base
     if isinstance(network, Designed):
         baseline = find(network.name)
         classes, pixels = baseline.num_classes, baseline.image_size

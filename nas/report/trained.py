@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.checks import schema, schemas
-from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION
+from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION
 from nas.files import MISTAKES, RESULT
 from nas.report.charts import Axis, Point, Series, chart
 from nas.report.markup import Markup, tag
@@ -30,7 +30,7 @@ def _training(path: Path) -> list[Markup]:
     result = schema.read(path, schemas.RESULT)
     metric = result.get("recipe", {}).get("metric", "accuracy")
     by_metric = [f"{metric} {format_quality(metric, result['test_score'])}"] if "test_score" in result else []
-    called = "exact match" if result.get("task") == MULTILABEL else "accuracy"
+    called = {MULTILABEL: "exact match", SEGMENTATION: "pixel accuracy"}.get(result.get("task", ""), "accuracy")
     right = [] if result["test_accuracy"] is None else [f"{called} {format_percent(result['test_accuracy'])}"]
     said = f"test {', '.join([*right, *by_metric])}"
     parts = [tag("h3", None, f"{result.get('network', path.parent.name)}: {said}")]
@@ -40,7 +40,7 @@ def _training(path: Path) -> list[Markup]:
     if "confusion" in result and len(result["confusion"]) == len(names) <= MOST_CLASSES:
         parts += [
             _confusion(result["confusion"], names),
-            note("Rows: what images are. Columns: what for they are taken."),
+            note(f"Rows: what {_shown(result)} are. Columns: what for they are taken."),
         ]
     if "by_number" in result and len(result["by_number"].get("r2", ())) == len(names):
         parts += [
@@ -58,9 +58,14 @@ def _training(path: Path) -> list[Markup]:
     return parts
 
 
+def _shown(result: dict[str, Any]) -> str:
+    return "pixels" if result.get("task") == SEGMENTATION else "images"
+
+
 _WORST = {
     CLASSIFICATION: "The worst mistakes: what it is and, in red, what the network took it for.",
     MULTILABEL: "The worst mistakes: a label that it has or has not and, in red, its probability by the network.",
+    SEGMENTATION: "The images with the fewest pixels right: as they are, with their masks, and with what was said.",
     REGRESSION: "The numbers that are farthest off, by their deviations: what is and, in red, what was said.",
 }
 

@@ -14,13 +14,15 @@ from nas.checks.costs import COSTS, Figures, check_cost, in_order, kind_of
 from nas.checks.noted import METRICS_OF
 from nas.checks.schemas import EVALUATORS
 from nas.data import short_name
+from nas.data.augmentation import NO_POLICY
 from nas.data.images import RGB, Dataset
 from nas.data.source import DataSource
-from nas.data.targets import CLASSIFICATION, REGRESSION
+from nas.data.targets import CLASSIFICATION, REGRESSION, SEGMENTATION
 from nas.devices.command import CostCommand
 from nas.devices.device import choose_device
 from nas.devices.measuring import Measuring
 from nas.files import is_taken, read_text, sha256_of
+from nas.heads import HEADS
 from nas.joint import fields
 from nas.joint.space import JointSpace
 from nas.latencies.table import read_once
@@ -32,7 +34,7 @@ from nas.ledger.finals import FINALISTS
 from nas.ledger.names import as_name, check_name, check_room
 from nas.ledger.run import check_database
 from nas.ledger.trust import AROUND, around, class_of_person, space_of_person, trust
-from nas.network import Found, original_of
+from nas.network import Found, Network, original_of
 from nas.options.commands import SearchOptions, TrainOptions
 from nas.options.groups import (
     ClusterOptions,
@@ -116,7 +118,8 @@ def with_own(recipe: Recipe, own: Mapping[str, Option], asked: TrainingOptions, 
 def suited(recipe: Recipe, dataset: Dataset, asked: StepOptions) -> Recipe:
     """`recipe` as is usual in the task of `dataset`, where nobody says otherwise: judged by the task's first metric.
 
-    In regression labels are not smoothed: a number has no other ones to give a share to.
+    In regression labels are not smoothed: a number has no other ones to give a share to. Of masks nothing is mixed, and
+    no policy changes them.
     """
     said = {*(asked.recipe or {}), *(["metric"] if getattr(asked, "metric", None) is not None else [])}
     usual = _usual_in_task(recipe, dataset)
@@ -130,6 +133,8 @@ def _usual_in_task(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
         usual["metric"] = METRICS_OF[dataset.kind][0]
     if dataset.kind == REGRESSION:
         usual["label_smoothing"] = 0.0
+    if dataset.kind == SEGMENTATION:
+        usual |= {"mixup": 0.0, "cutmix": 0.0, "policy": NO_POLICY}
     return usual
 
 
@@ -350,6 +355,7 @@ def choose_space(
 
     Where nothing `fits` it, as where published results are of networks at their own width, that is 1.
     """
+    check_searches(dataset)
     check_recipe(recipe, dataset)
     given = asked.space_settings
     if "image_size" in space_of_person(asked.space, **given).settings():
@@ -382,10 +388,34 @@ def check_latency(config: Config, cluster: Cluster | None) -> None:
         )
 
 
+def check_searches(dataset: Dataset) -> None:
+    """Raises ValueError where `dataset` has masks, which no space has networks for."""
+    if dataset.kind == SEGMENTATION:
+        raise ValueError(
+            f"{dataset.name} has masks, and a search is of networks that say one class of an image: search on images "
+            "with classes, then `nas train RUN:best --head fcn8` on these"
+        )
+
+
+def check_network(network: Network, dataset: Dataset) -> None:
+    """Raises ValueError where `network` says a class of the image, and `dataset` has one of each pixel, or reversed."""
+    if dataset.kind == SEGMENTATION and not network.dense:
+        raise ValueError(
+            f"{network.name} says one class of an image, and {dataset.name} has masks, a class of each pixel: name it "
+            f"with a head, as in fcn8:{network.name} (nas train has --head for that), of {', '.join(HEADS)}"
+        )
+    if dataset.kind != SEGMENTATION and network.dense:
+        raise ValueError(
+            f"{network.name} says a class of each pixel, and {dataset.name} is for {dataset.kind}: give data with masks"
+        )
+
+
 def check_recipe(recipe: Recipe, dataset: Dataset) -> None:
     """Raises ValueError where `recipe` is not for `dataset`, which has too few images, other classes or channels."""
     check_metric(recipe.metric, dataset)
     recipe.augment().check_channels(dataset.channels)
+    if dataset.kind == SEGMENTATION:
+        recipe.augment().check_masks()
     if dataset.kind == REGRESSION and recipe.cutmix:
         raise ValueError("--cutmix is of classes and labels: a part of an image has no part of its number. --mixup has")
     if dataset.kind == REGRESSION and recipe.label_smoothing:

@@ -7,7 +7,7 @@ from nas.data.images import GREY, RGB, Dataset
 from nas.data.judging import uncertainty, warnings_of
 from nas.data.source import DataSource
 from nas.data.streamed import fits, said
-from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION
+from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION
 from nas.text.units import format_seconds
 from nas.text.visible import visible_in_line
 from nas.training.recipe import Recipe
@@ -46,13 +46,20 @@ def data_line(source: DataSource, dataset: Dataset, why: str = "") -> str:
 
 def outputs_in_words(kind: str) -> str:
     """What a network has an output for each of."""
-    return {CLASSIFICATION: "classes", MULTILABEL: "labels (multilabel)", REGRESSION: "numbers (regression)"}[kind]
+    return {
+        CLASSIFICATION: "classes",
+        MULTILABEL: "labels (multilabel)",
+        REGRESSION: "numbers (regression)",
+        SEGMENTATION: "classes of pixels (segmentation)",
+    }[kind]
 
 
 def loss_in_words(dataset: Dataset) -> str:
     """`; loss: binary cross entropy of each label`: only what is not usual."""
     if dataset.kind == MULTILABEL:
         return "; loss: binary cross entropy of each label"
+    if dataset.kind == SEGMENTATION:
+        return "; loss: cross entropy of each pixel that is of some class"
     if dataset.kind == REGRESSION:
         numbers = zip(dataset.class_names, dataset.targets.mean, dataset.targets.std, strict=True)
         named = ", ".join(f"{visible_in_line(name)} {mean:.4g} ± {std:.3g}" for name, mean, std in numbers)

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nas.data.batches import eval_batches
 from nas.data.images import RGB, Dataset, Images
-from nas.data.targets import CLASSIFICATION, REGRESSION
+from nas.data.targets import CLASSIFICATION, IGNORED, REGRESSION
 from nas.devices.device import free_memory, out_of_memory, within
 from nas.devices.memory import check_room, shape_of
 from nas.devices.precision import Precision
@@ -29,6 +30,8 @@ def predict(
     network: nn.Module, images: Images, dataset: Dataset, recipe: Recipe, batch_size: int | None = None
 ) -> Tensor:
     """The class probabilities `[N, num_classes]` that `network` gives `images`; or what the `dataset.targets` are.
+
+    Of masks it is the class of each pixel, uint8 `[N, H, W]`.
 
     `dataset` gives the mean and the deviation by which they are normalised. They are taken `batch_size` at a time, by
     default the `fitting_batch`; fewer where these turn out not to fit into memory. The probabilities are the same then
@@ -67,7 +70,8 @@ def fitting_batch(
 class Judged(NamedTuple):
     """What a network came to on images: `score` is by the recipe's metric, None where that is accuracy.
 
-    The `accuracy` is the share (0..1) of images whose class is right, or all of whose labels are; None of regression.
+    The `accuracy` is the share (0..1) of images whose class is right, or all of whose labels are, or of pixels; None of
+    regression.
     """
 
     accuracy: float | None
@@ -95,4 +99,15 @@ def judged(probabilities: Tensor, labels: Tensor, metric: str, kind: str = CLASS
 @torch.no_grad()
 def _in_batches(forward: Precision, images: Images, dataset: Dataset, batch_size: int) -> Tensor:
     batches = eval_batches(images, dataset.mean, dataset.std, batch_size=batch_size)
-    return torch.cat([dataset.targets.said(forward(x)[0]) for x, _ in batches])
+    return torch.cat([framed(dataset.targets.said(forward(x)[0]), x) for x, _ in batches])
+
+
+def framed(said: Tensor, x: Tensor) -> Tensor:
+    """What is `said` of pixels in the middle of images `x` `[B, C, H, W]`, with `IGNORED` around: `[B, H, W]`.
+
+    What is said of whole images stays as it is.
+    """
+    if said.ndim != 3:
+        return said
+    down, right = (whole - part for whole, part in zip(x.shape[2:], said.shape[1:], strict=True))
+    return F.pad(said, (right // 2, right - right // 2, down // 2, down - down // 2), value=IGNORED)

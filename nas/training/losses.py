@@ -6,11 +6,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nas.data.targets import CLASSES, MULTILABEL, REGRESSION, Targets
+from nas.data.targets import CLASSES, IGNORED, MULTILABEL, REGRESSION, SEGMENTATION, Targets
+from searchspaces.images import middle
 
 
 class Loss:
     """The mean loss of a batch, a scalar, of `outputs` `[B, K]` and labels as `nas.data.batches.Batch` has them.
+
+    Of masks `outputs` are `[B, K, H, W]`, and the mean is over pixels that are of some class; where they are of fewer
+    pixels than the masks, these are the ones in the middle.
 
     `smoothing` moves classes and labels so far towards being undecided. `weights` `[K]` are what images of each class
     count, or what it counts that an image has a label, beside 1 that it has it not. All that it computes by is on the
@@ -32,4 +36,11 @@ class Loss:
         if self.kind == MULTILABEL:
             smooth = y * (1 - self.smoothing) + self.smoothing / 2
             return F.binary_cross_entropy_with_logits(outputs, smooth, pos_weight=self.weights)
+        if self.kind == SEGMENTATION:
+            y = middle(y, outputs).long()
+            known = (y != IGNORED).sum().clamp(min=1)  # a batch without any has the loss 0, and no mean
+            total = F.cross_entropy(
+                outputs, y, self.weights, ignore_index=IGNORED, reduction="sum", label_smoothing=self.smoothing
+            )
+            return total / known
         return F.cross_entropy(outputs, y, self.weights, label_smoothing=self.smoothing)

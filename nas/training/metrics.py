@@ -17,15 +17,22 @@ from nas.checks.class_weights import BALANCED as BALANCED_WEIGHTS
 from nas.checks.class_weights import EQUAL
 from nas.checks.noted import METRICS_OF
 from nas.data.images import Dataset
-from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, THRESHOLD
+from nas.data.targets import CLASSIFICATION, IGNORED, MULTILABEL, REGRESSION, SEGMENTATION, THRESHOLD
 from nas.training.figures import r2, spearman
 
 ACCURACY, BALANCED, MACRO_F1, AUC, PRECISION, TOP5 = METRICS_OF[CLASSIFICATION]
 EXACT_MATCH, (R2, SPEARMAN) = METRICS_OF[MULTILABEL][2], METRICS_OF[REGRESSION]
+MEAN_IOU, PIXEL_ACCURACY = METRICS_OF[SEGMENTATION]
 
 
 def accuracy(probabilities: Tensor, labels: Tensor) -> float:
-    """The share (0..1) of images whose most probable class is their label; of labels `[N, K]`, that have all right."""
+    """The share (0..1) of images whose most probable class is their label; of labels `[N, K]`, that have all right.
+
+    Of masks it is the share of pixels whose class is right, of those that are of some class.
+    """
+    if labels.ndim == 3:
+        said, true = pixels_of(probabilities, labels)
+        return (said == true).double().mean().item() if len(true) else 0.0
     if labels.ndim == 2:
         return ((probabilities > THRESHOLD) == (labels > 0)).all(1).double().mean().item()
     return (probabilities.argmax(1) == labels).double().mean().item()
@@ -35,8 +42,11 @@ def score(metric: str, probabilities: Tensor, labels: Tensor, kind: str = CLASSI
     """The `metric` of what a network said and the labels, in a task of this `kind`.
 
     Of several labels it is of `probabilities` and `labels` `[N, K]`, a mean over the labels that some image has; of
-    numbers, of these in their units, a mean over the numbers; of classes as `_of_classes`.
+    numbers, of these in their units, a mean over the numbers; of classes as `_of_classes`. Of masks it is of all pixels
+    that are of some class, as if they were one image.
     """
+    if kind == SEGMENTATION:
+        return accuracy(probabilities, labels) if metric == PIXEL_ACCURACY else mean_iou(probabilities, labels)
     if kind == REGRESSION:
         of_each = r2 if metric == R2 else spearman
         found = [of_each(said, number) for said, number in zip(probabilities.T, labels.T, strict=True)]
@@ -44,6 +54,49 @@ def score(metric: str, probabilities: Tensor, labels: Tensor, kind: str = CLASSI
     return (
         _of_labels(metric, probabilities, labels) if kind == MULTILABEL else _of_classes(metric, probabilities, labels)
     )
+
+
+def mean_iou(said: Tensor, masks: Tensor) -> float:
+    """The mean over classes of the pixels that are both said and so, by those that are one of both (Jaccard): 0..1.
+
+    Of classes `said` of pixels and `masks`, uint8 `[N, H, W]` each; classes that neither has do not count.
+    """
+    from torchmetrics.functional.classification import multiclass_jaccard_index
+
+    found, true = pixels_of(said, masks)
+    if not len(true):
+        return 0.0
+    classes = max(2, int(max(found.max(), true.max())) + 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return float(multiclass_jaccard_index(found, true, classes, average="macro").item())
+
+
+def pixels_of(said: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+    """The classes that are said of pixels, and that they have, int64 `[M]`: of those pixels that are of some class.
+
+    A network that says nothing of an image's border has `IGNORED` there.
+    """
+    known = (masks != IGNORED) & (said != IGNORED)
+    return said[known].long(), masks[known].long()
+
+
+def per_class_of_pixels(said: Tensor, masks: Tensor, classes: int) -> dict[str, Any]:
+    """`by_class`: IoU, precision and recall (0..1) of each class, and its pixels; `confusion`: of pixels, see
+    `confusion_matrix`; and `mean_iou`."""
+    found, true = pixels_of(said, masks)
+    confusion = (true * classes + found).bincount(minlength=classes**2).view(classes, classes)
+    right, of_label, taken = confusion.diagonal().double(), confusion.sum(1).double(), confusion.sum(0).double()
+    return {
+        "mean_iou": mean_iou(said, masks),
+        "by_class": {
+            "iou": (right / (of_label + taken - right).clamp(min=1)).tolist(),
+            "precision": (right / taken.clamp(min=1)).tolist(),
+            "recall": (right / of_label.clamp(min=1)).tolist(),
+            "pixels": of_label.tolist(),
+        },
+        "confusion": confusion.tolist(),
+    }
 
 
 def _of_labels(metric: str, probabilities: Tensor, labels: Tensor) -> float:
@@ -125,6 +178,8 @@ def check_metric(metric: str, dataset: Dataset) -> None:
 def weights_of_classes(given: str | tuple[tuple[str, float], ...] | None, dataset: Dataset) -> Tensor | None:
     """What an image of each class counts in the loss: float32 `[num_classes]`, of the mean 1 over the images.
 
+    Of masks it is what a pixel counts.
+
     "balanced": all classes count the same, however many images each has. "equal", or None: all images count the same,
     and there are none. Of several labels it is what it counts that an image has one, beside 1 that it has it not: with
     "balanced" both count the same in all. Raises ValueError where a class has no weight, or a weight no class, and for
@@ -136,7 +191,10 @@ def weights_of_classes(given: str | tuple[tuple[str, float], ...] | None, datase
         raise ValueError("--class-weights are of classes or labels, and regression has none: leave them out")
     if dataset.kind == MULTILABEL:
         return _weights_of_labels(given, dataset)
-    counts = dataset.train.labels.bincount(minlength=dataset.num_classes).double()
+    labels = dataset.train.labels
+    if dataset.kind == SEGMENTATION:
+        labels = labels[labels != IGNORED]
+    counts = labels.flatten().bincount(minlength=dataset.num_classes).double()
     weights = 1 / counts.clamp(min=1) if given == BALANCED_WEIGHTS else _by_name(given, dataset)
     weights = weights.to(counts.device)
     return (weights * counts.sum() / (weights * counts).sum()).float()

@@ -23,7 +23,8 @@ from nas.checks.schemas import NAMES
 from nas.data.images import GREY, RGB, Dataset
 from nas.data.task import Task
 from nas.files import RESULT, WEIGHTS, sha256_of
-from nas.network import Designed, Found, Network, original_of
+from nas.heads.segmenter import Segmenter
+from nas.network import Designed, Found, Headed, Network, original_of
 from nas.options import groups
 from nas.text.units import parse_names
 from nas.training.fine_tuning import EVERYTHING, FineTuning
@@ -122,6 +123,8 @@ class Start:
         if self.weights.shared is not None:
             return self._part_of_supernet(self.weights.shared, module, network, dataset)
         ours = our_tensors(module)
+        if isinstance(network, Headed) and not self._is_of(ours):
+            return self._below_head(module, network, dataset)
         if (before := _found_around(network)) is not None and not self._is_of(ours):
             return self._inherited(module, network, before, dataset)
         naming = naming_of(network.name, self.weights.tensors, ours) if isinstance(network, Designed) else Naming()
@@ -166,6 +169,16 @@ class Start:
         return {name: t.shape for name, t in self.weights.tensors.items()} == {
             name: t.shape for name, t in ours.items()
         }
+
+    def _below_head(self, module: nn.Module, network: Headed, dataset: Dataset) -> Taken:
+        """Load what is of the network below the head, which the weights are of with its classifier."""
+        whole = network.base.build(dataset.num_classes, dataset.image_size, dataset.channels)
+        given = self.give(whole, network.base, dataset)
+        assert isinstance(module, Segmenter)
+        below = module.backbone.network
+        kept = {name: tensor for name, tensor in whole.state_dict().items() if name in below.state_dict()}
+        below.load_state_dict(kept)
+        return replace(given, tensors=len(kept), of=len(our_tensors(module)), fresh=("head",))
 
     def _inherited(self, module: nn.Module, network: Network, before: Network, dataset: Dataset) -> Taken:
         """Load what the `network` has of the one `before`, which the weights are of: see `searchspaces.around`."""

@@ -11,6 +11,7 @@ from typing import Any
 import optuna
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import nas
 from nas.data import Dataset
@@ -181,3 +182,17 @@ def test_only_what_is_offered_is_there() -> None:
     assert all(hasattr(nas, name) for name in nas.__all__)
     with pytest.raises(AttributeError, match="no attribute 'serch'"):
         nas.serch  # noqa: B018
+
+
+def test_a_backbone_is_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    channels = {1: 16, 2: 32, 4: 64}
+    for target in ("resnet8", "around:resnet8", nas.load("resnet8").build(10, 32)):
+        assert nas.backbone(target, image_size=32).channels == channels
+    whole = nas.load("resnet8").build(10, 32).eval()
+    save_file(whole.state_dict(), "weights.safetensors")
+    backbone = nas.backbone("resnet8", weights="weights.safetensors").eval()
+    x = torch.randn(1, 3, 32, 32)
+    torch.testing.assert_close(backbone(x)[4], torch.nn.Sequential(*list(whole.children())[:-1])(x))
+    with pytest.raises(ValueError, match="no map of stride 64"):
+        nas.backbone("resnet8", strides=[64])

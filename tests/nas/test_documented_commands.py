@@ -139,6 +139,11 @@ def few(count: int) -> Images:
     return Images(pixels.reshape(count, 32, 32, 3), torch.arange(count) % 10)
 
 
+def masked(images: Images) -> Images:
+    """The same with masks: of each the red that it has."""
+    return Images(images.pixels, images.pixels[..., 0] // 128)
+
+
 @pytest.fixture
 def folder(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what the documentation takes as given: runs, images. Every data set is of few images."""
@@ -150,10 +155,14 @@ def folder(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def load(name: str, place: object = None, **how: object) -> Dataset:
         if nas.data.is_folder(name):
             return read(name, place, **how)  # type: ignore[arg-type]
+        if how.get("task") == "segmentation":
+            return Dataset.split(name, ("ground", "thing"), masked(few(200)), "segmentation")
         return Dataset.split(name, tuple("0123456789"), few(200))
 
     def load_test(name: str, place: object = None, **how: object) -> Images:
-        return read_test(name, place, **how) if nas.data.is_folder(name) else few(20)  # type: ignore[arg-type]
+        if nas.data.is_folder(name):
+            return read_test(name, place, **how)  # type: ignore[arg-type]
+        return masked(few(20)) if how.get("task") == "segmentation" else few(20)
 
     monkeypatch.setattr("nas.data.load", load)
     monkeypatch.setattr("nas.data.load_test", load_test)
@@ -166,6 +175,7 @@ def folder(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             place.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (32, 32), (number, 99, 0)).save(place / f"{number}.png")
     make_cells(tmp_path / "cells")
+    make_masks(tmp_path / "camvid")
     (tmp_path / "photos").mkdir()
     for photograph in ("holiday.jpg", "photo.jpg", "photos/one.jpg"):
         Image.new("RGB", (40, 30), "green").save(photograph)
@@ -184,6 +194,18 @@ def make_cells(root: Path) -> None:
     labels = [f"cells/{row.split(',')[0]},{('red;white', 'red', '')[n % 3]},{n}" for n, row in enumerate(rows[1:])]
     (root.parent / "cells.csv").write_text("\n".join(["file,labels,red", *labels]), "utf-8")
     (root.parent / "scenes.csv").write_text("\n".join(["file,labels,red", *labels]), "utf-8")
+
+
+def make_masks(root: Path) -> None:
+    """Images and masks of two classes, in splits."""
+    for number in range(60):
+        split = root / ("train", "val", "test")[number % 3]
+        for kind, picture in (
+            ("images", Image.new("RGB", (40, 32), (number, 99, 0))),
+            ("masks", Image.new("L", (40, 32), number % 2)),
+        ):
+            (split / kind).mkdir(parents=True, exist_ok=True)
+            picture.save(split / kind / f"{number}.png")
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES if any(commands(page))])

@@ -45,7 +45,7 @@ def test_programs_carry_them(form: str) -> None:
         ({"std": "[0.5, 0, 0.5]"}, "must be at least 1e-06, not 0"),
         ({"std": "[0.5, NaN, 0.5]"}, "must be a finite number"),
         ({"image_size": "64.5"}, "whole number"),
-        ({"task": "segmentation"}, "'segmentation'"),
+        ({"task": "translation"}, "'translation'"),
     ],
 )
 def test_damaged_ones_are_refused(changed: dict[str, str], message: str) -> None:

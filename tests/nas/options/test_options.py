@@ -34,6 +34,7 @@ FUNCTIONS: dict[str, type[Options]] = {
     "latency_table": commands.LatencyTableOptions,
     "open": commands.OpenOptions,
     "load": commands.LoadOptions,
+    "backbone": commands.BackboneOptions,
 }
 
 

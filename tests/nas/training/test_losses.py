@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from nas.data.targets import Targets
+from nas.data.targets import IGNORED, Targets
 from nas.training.losses import Loss
 
 OUTPUTS = torch.tensor([[2.0, -1.0], [0.0, 3.0]])
@@ -37,3 +37,23 @@ def test_numbers_count_by_their_deviations_and_far_ones_linearly() -> None:
     loss = Loss(Targets("regression", (100.0,), (10.0,)))
     assert loss(torch.tensor([[0.0]]), torch.tensor([[105.0]])).item() == pytest.approx(0.5**2 / 2)
     assert loss(torch.tensor([[0.0]]), torch.tensor([[150.0]])).item() == pytest.approx(5 - 0.5)
+
+
+def test_a_mask_is_as_many_classes_as_it_has_pixels() -> None:
+    outputs = torch.randn(2, 3, 4, 4)
+    y = torch.randint(0, 3, (2, 4, 4)).to(torch.uint8)
+    y[0, :2] = IGNORED
+    loss = Loss(Targets("segmentation"), smoothing=0.1)
+    expected = F.cross_entropy(outputs, y.long(), ignore_index=IGNORED, label_smoothing=0.1)
+    torch.testing.assert_close(loss(outputs, y), expected)
+    middle = F.cross_entropy(outputs[..., 1:3, 1:3], y[:, 1:3, 1:3].long(), ignore_index=IGNORED, label_smoothing=0.1)
+    torch.testing.assert_close(loss(outputs[..., 1:3, 1:3], y), middle)  # of a network that says nothing of borders
+    assert loss(outputs, torch.full_like(y, IGNORED)).item() == 0
+
+
+def test_pixels_may_count_by_their_class() -> None:
+    outputs, weights = torch.randn(1, 2, 1, 2), torch.tensor([1.0, 3.0])
+    y = torch.tensor([[[0, 1]]], dtype=torch.uint8)
+    log = outputs.log_softmax(1)
+    expected = -(log[0, 0, 0, 0] + 3 * log[0, 1, 0, 1]) / 2
+    torch.testing.assert_close(Loss(Targets("segmentation"), weights=weights)(outputs, y), expected)
