@@ -162,7 +162,7 @@ class Start:
             raise ValueError(f"{path} is for the classes {', '.join(names)}: search with the images that have these")
         assert isinstance(network, Found)
         taken = give_part(self.weights.tensors, module, network, sharing)
-        return Taken(str(path), taken, len(our_tensors(module)), ())
+        return Taken(str(path), taken, len([*module.parameters()]), ())
 
     def _is_of(self, ours: Mapping[str, Tensor]) -> bool:
         """Whether the weights are of a network that has just these tensors."""
