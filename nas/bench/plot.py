@@ -43,6 +43,8 @@ def picture(results: Sequence[Result], title: str, unit: str, suffix: str = "png
         axis.set_title(title, fontsize=10)
         for either in (axis.xaxis, axis.yaxis):
             either.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))
+            # Between powers of ten only where few of these are seen, and as plain numbers: 0.6, not 6 x 10^-1.
+            either.set_minor_formatter(matplotlib.ticker.LogFormatter(minor_thresholds=(2, 0.5)))
         axis.grid(which="both", alpha=0.2)
         axis.legend(fontsize=9)
         return content(figure, suffix, dpi=150)
