@@ -74,7 +74,7 @@ SLOW = (
     r"^nas (bench|compare|export)|shipped/|signs/test/(star|heart)",
     r"^nas scale (?!--phi 3)",
     r"^nas baselines( --|$)",
-    r"^nas (proxy-study|supernet)|--evaluator supernet",
+    r"^nas (proxy-study|supernet)|--evaluator supernet|--init macro",
     r"^nas train resnet56",
     r"--workers|--space nasnet",
     r"^python ",
