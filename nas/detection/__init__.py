@@ -1,0 +1,4 @@
+"""What finds objects: a class and a box for each, on the maps of any network (`searchspaces.backbone`).
+
+efficientdet     D0 to D7 on EfficientNets      Tan, Pang and Le 2020
+"""
