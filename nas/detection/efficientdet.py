@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.detection.bifpn import NORM, OF_THE_NETWORK, STRIDES, BiFPN, scaled_by_fan_in, separable
+from nas.detection.detector import Detector, Output
+from nas.detection.losses import focal
 from scaling.efficientnet import B, efficientnet
 from searchspaces.backbone import Backbone
 from searchspaces.images import image_channels
@@ -54,19 +56,11 @@ ANCHORS = len(SIZES) * len(SHAPES)
 PRIOR = 0.01  # the probability of every class at the start (RetinaNet, section 4.1)
 
 
-class Output(NamedTuple):
-    """What a detector says of images: logits of classes `[B, N, K]` and offsets `[B, N, 4]` of N boxes `[N, 4]`.
-
-    Boxes are left, top, right and bottom in pixels of the image; the offsets are coded as `nas.detection.boxes` says.
-    """
-
-    logits: Tensor
-    offsets: Tensor
-    boxes: Tensor
-
-
-class EfficientDet(nn.Module):
+class EfficientDet(Detector):
     """The pyramid and the heads of the `row` on a `backbone` that has the strides 8, 16 and 32."""
+
+    spread = (1.0, 1.0)
+    threshold = 0.5
 
     def __init__(self, backbone: Backbone, num_classes: int, row: Row) -> None:
         super().__init__()
@@ -78,11 +72,16 @@ class EfficientDet(nn.Module):
         nn.init.constant_(self.classes.bias, -math.log((1 - PRIOR) / PRIOR))
 
     def forward(self, x: Tensor) -> Output:
-        """Images `[B, C, H, W]`, of any size, to logits, each class by itself, and offsets."""
         levels = self.pyramid(self.backbone(x))
         sides = [(level.shape[2], level.shape[3]) for level in levels]
         boxes = torch.cat([anchors(*side, stride, self.box) for side, stride in zip(sides, STRIDES, strict=True)])
         return Output(self.classes(levels), self.places(levels), boxes.to(x.device))
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        return logits.sigmoid()
+
+    def loss_of(self, logits: Tensor, offsets: Tensor, classes: Tensor, right: Tensor) -> Tensor:
+        return focal(logits, offsets, classes, right)
 
 
 class Predictor(nn.Module):
