@@ -14,7 +14,7 @@ maps, until one of a single pixel.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -32,13 +32,22 @@ BOXES = len(SHAPES) + 1  # at a pixel: one of shape 1 is larger
 
 
 class SSDLite(Detector):
-    """Heads on the maps of a `backbone` and on those that follow, for `num_classes` beside that of no object."""
+    """Heads on the maps of a `backbone` and on those that follow, for `num_classes` beside that of no object.
+
+    It is for images of about `image_size` pixels, which say how many maps follow. The boxes of the first map are
+    `smallest` of the image's side. Raises ValueError where that is no share below `LARGEST`.
+    """
 
     spread = (0.1, 0.2)
     threshold = 0.45
 
-    def __init__(self, backbone: Backbone, num_classes: int, maps: int, smallest: float = SMALLEST) -> None:
+    def __init__(self, backbone: Backbone, num_classes: int, image_size: int, smallest: float = SMALLEST) -> None:
         super().__init__()
+        if not 0 < smallest < LARGEST:
+            raise ValueError(
+                f"the smallest boxes are a share of the image's side, above 0 and below {LARGEST}, not {smallest:g}"
+            )
+        maps = maps_in_all(backbone.channels, image_size)
         self.backbone = backbone
         self.head = Head(backbone.channels, num_classes, maps)
         self.scales = scales(maps, smallest)
@@ -109,24 +118,22 @@ def defaults(rows: int, columns: int, scale: float, beyond: float, height: int, 
     return boxes * torch.tensor([width, height, width, height])
 
 
-def ssdlite(
-    network: nn.Module, num_classes: int, image_size: int, smallest: float = SMALLEST, channels: int | None = None
-) -> SSDLite:
-    """`network`, which becomes a part of it, with the heads, for images of about `image_size` pixels.
-
-    The boxes of the first map are `smallest` of the image's side. Raises ValueError where that is no share below
-    `LARGEST`, or the network has no maps.
-    """
-    if not 0 < smallest < LARGEST:
-        raise ValueError(
-            f"the smallest boxes are a share of the image's side, above 0 and below {LARGEST}, not {smallest:g}"
-        )
-    channels = channels or image_channels()
-    strides = strides_of(network, image_size, channels)[-2:]
-    side, maps = math.ceil(image_size / strides[-1]), len(strides)
+def maps_in_all(strides: Collection[int], image_size: int) -> int:
+    """How many maps there are: those of a network's `strides`, and what follows until a map has one pixel."""
+    side, maps = math.ceil(image_size / max(strides)), len(strides)
     while side > 1 and maps < len(strides) + len(FURTHER):
         side, maps = math.ceil(side / 2), maps + 1
-    return SSDLite(Backbone(network, image_size, channels, strides), num_classes, maps, smallest)
+    return maps
+
+
+def ssdlite(network: nn.Module, num_classes: int, image_size: int, smallest: float = SMALLEST) -> SSDLite:
+    """`network`, which becomes a part of it, with the heads on its two deepest maps; otherwise as `SSDLite`.
+
+    Raises ValueError where the network has no maps.
+    """
+    channels = image_channels()
+    strides = strides_of(network, image_size, channels)[-2:]
+    return SSDLite(Backbone(network, image_size, channels, strides), num_classes, image_size, smallest)
 
 
 def _smaller(c: int) -> Layer:
