@@ -35,14 +35,15 @@ def read_voc(file: Path) -> Labelled:
     """
     try:
         content = file.read_bytes()
-        if b"<!ENTITY" in content:
-            raise ValueError(f"{file} declares entities, which no annotation needs: remove them")
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {error.strerror or error}") from None
+    if b"<!ENTITY" in content:  # of which a short file can make a text that fills the memory
+        raise ValueError(f"{file} declares entities, which no annotation needs: remove them")
+    try:
         root = ElementTree.fromstring(content)
         size = int(_text(root, "size/width")), int(_text(root, "size/height"))
         said = [(_text(item, "name").strip(), _voc_box(item)) for item in root.iter("object")]
-    except OSError as error:
-        raise ValueError(f"{file} cannot be read: {error.strerror or error}") from None
-    except (ElementTree.ParseError, LookupError, OverflowError) as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise ValueError(f"{file} is no annotation of PASCAL VOC: {error}") from None
     return _labelled(root.findtext("filename") or "", size, said, file)
 
@@ -59,8 +60,8 @@ def _text(item: ElementTree.Element, path: str) -> str:
     return text
 
 
-def read_coco(file: Path) -> tuple[list[str], list[Labelled]]:
-    """The names of the classes, and each image, that a JSON file of COCO has. Raises ValueError where it is none."""
+def read_coco(file: Path) -> list[Labelled]:
+    """What a JSON file of COCO says of each image. Raises ValueError where it is none."""
     content = read_json(file)
     try:
         names = {item["id"]: str(item["name"]) for item in content["categories"]}
@@ -72,18 +73,18 @@ def read_coco(file: Path) -> tuple[list[str], list[Labelled]]:
                 crowds[item["image_id"]] += 1
             else:
                 said[item["image_id"]].append((names[item["category_id"]], _coco_box(item)))
-        found = [
-            _labelled(str(of["file_name"]), (int(of["width"]), int(of["height"])), said[number], file)
-            for number, of in images.items()
-        ]
-    except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{file} is no annotation of COCO: there is no {error}") from None
-    used = {name for labelled in found for name, _ in labelled.objects}
-    names_used = [name for name in names.values() if name in used]
-    return names_used, [
-        labelled._replace(left_out=labelled.left_out + crowds[number])
-        for number, labelled in zip(images, found, strict=True)
-    ]
+        of_images = {
+            number: (str(of["file_name"]), (int(of["width"]), int(of["height"]))) for number, of in images.items()
+        }
+    except LookupError as error:
+        raise ValueError(f"{file} is no annotation of COCO: it has no {error}") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{file} is no annotation of COCO: {error}") from None
+    found = []
+    for number, (name, size) in of_images.items():
+        labelled = _labelled(name, size, said[number], file)
+        found.append(labelled._replace(left_out=labelled.left_out + crowds[number]))
+    return found
 
 
 def _coco_box(item: Mapping[str, Any]) -> Box:

@@ -196,7 +196,7 @@ def _coco(path: Path) -> dict[str, Part]:
     for split, spellings in SPELLINGS.items():
         if place := _coco_place(path, spellings):
             file, folder = place
-            images = read_coco(file)[1]
+            images = read_coco(file)
             if not images:
                 raise ValueError(f"{file} names no images")
             found[split] = Part(folder, tuple(images))

@@ -74,6 +74,7 @@ def test_voc_counts_from_one(tmp_path: Path) -> None:
         ("<annotation>", "is no annotation of PASCAL VOC"),
         ("<annotation/>", "it has no size/width"),
         ('<!DOCTYPE a [<!ENTITY b "c">]><a/>', "declares entities"),
+        (xml(40, 20, []).replace("40", "forty"), "is no annotation of PASCAL VOC: invalid literal"),
         (xml(0, 20, []), "has 0 x 20 pixels"),
         (xml(40, 20, [("red", (1, 1, 5, float("nan")))]), "no four numbers"),  # type: ignore[list-item]
     ],
@@ -101,12 +102,17 @@ def coco(images: int = 12) -> dict[str, Any]:
 def test_coco_has_corners_and_sides(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.write_text(json.dumps(coco()))
-    names, images = read_coco(file)
-    assert names == ["cat", "dog"]
+    images = read_coco(file)
+    assert [len(image.objects) for image in images] == [1] * 12
     assert images[1].objects == (("dog", (5, 5, 15, 13)),)
     assert images[0].left_out == 1
     file.write_text(json.dumps({"images": []}))
-    with pytest.raises(ValueError, match=r"a\.json is no annotation of COCO: there is no 'categories'"):
+    with pytest.raises(ValueError, match=r"a\.json is no annotation of COCO: it has no 'categories'"):
+        read_coco(file)
+    broken = coco()
+    broken["annotations"][0]["bbox"] = [1, 2, 3]
+    file.write_text(json.dumps(broken))
+    with pytest.raises(ValueError, match=r"a\.json is no annotation of COCO: not enough values"):
         read_coco(file)
 
 
