@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def built(asked: argparse.Namespace, classes: int) -> Detector:
-    network = baselines.build(asked.network, 1, asked.image_size)
+    network = baselines.build(asked.network, 10, asked.image_size)
     if asked.head == "ssdlite":
         return ssdlite(network, classes, asked.image_size, asked.smallest)
     return with_pyramid(network, classes, TABLE_1["d0"]._replace(image_size=asked.image_size))
