@@ -286,3 +286,26 @@ def test_what_was_begun_otherwise_is_not_gone_on_with(sharing: Sharing, images: 
     with pytest.raises(ValueError, match="damaged"):
         Folder(tmp_path).go_on(training, {"a": 1})
     assert Progress.parse(training.progress.text) == training.progress
+
+
+def test_the_truth_may_be_a_proxy_study(here: Path, call_nas: CallNas) -> None:
+    study = [
+        "--networks",
+        "10",
+        "--full",
+        "64",
+        "--cuts",
+        "32",
+        "--short",
+        "none",
+        "--seeds",
+        "1",
+        "--batch-size",
+        "16",
+    ]
+    code, _, err = call_nas("proxy-study", *OPTIONS, *study, "--name", "study")
+    assert code == 0, err
+    truth = truth_of("study", SPACE, here / "runs")
+    assert truth.name == "run study" and len(truth.quality) == 10
+    with pytest.raises(ValueError, match="is a run of nasbench_macro, and the supernet of mnas"):
+        truth_of("study", Mnas(), here / "runs")
