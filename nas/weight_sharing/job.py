@@ -103,16 +103,28 @@ def run(job: Job, truth: Truth | None, networks: int, folder: Path, output: Outp
         training = SupernetTraining(supernet, job.dataset, job.recipe, job.seed)
         if place.go_on(training, job.to_dict()):
             output.say(f"goes on after epoch {training.progress.epochs}")
-        for done in training.epochs():
-            place.keep(training, job.to_dict())
-            output.say(
-                f"epoch {done.epochs}/{job.recipe.epochs}  loss {done.loss:.3f}  {format_count(done.images)} images, "
-                f"{format_count(done.passes)} passes  {format_seconds(done.seconds)}"
-            )
+        _to_the_end(training, place, job, output)
         ranking = None if truth is None else _ranked(supernet, truth, networks, job, output)
         shared = Shared.of(job.sharing, training.progress.images, training.progress.passes, ranking)
         place.write(supernet, shared, job.dataset)
     return shared
+
+
+def _to_the_end(training: SupernetTraining, place: Folder, job: Job, output: Output) -> None:
+    """Train, and keep each epoch. Where that is interrupted, say how it goes on."""
+    epochs = job.recipe.epochs
+    try:
+        for done in training.epochs():
+            place.keep(training, job.to_dict())
+            seconds = done.seconds / done.epochs * (epochs - done.epochs)
+            left = f", {format_seconds(seconds)} left" if seconds else ""
+            output.say(
+                f"epoch {done.epochs}/{epochs}  loss {done.loss:.3f}  {format_count(done.images)} images, "
+                f"{format_count(done.passes)} passes  {format_seconds(done.seconds)}{left}"
+            )
+    except KeyboardInterrupt:
+        output.say(f"stopped after epoch {training.progress.epochs} of {epochs}: the same command goes on from there")
+        raise
 
 
 def _ranked(supernet: Supernet, truth: Truth, networks: int, job: Job, output: Output) -> Ranking:
