@@ -427,7 +427,7 @@ def test_a_search_in_a_table(cli, tmp_path: Path) -> None:
     for arguments, said in (
         (macro, "--evaluator table needs a table: add --table FILE"),
         (("search", "--table", "moved.json", "--evaluator", "train"), "--evaluator train and --table FILE disagree"),
-        (("search", "--evaluator", "oracle"), "--evaluator is train or table"),
+        (("search", "--evaluator", "oracle"), "--evaluator is train, table or supernet"),
         ((*macro, "--table", "moved.json", "--epochs", "2"), "--evaluator table trains nothing"),
         ((*macro, "--table", "moved.json", "--pruner", "asha"), "leave that out"),
         ((*macro, "--table", "none.json"), "cannot read none.json: No such file"),
