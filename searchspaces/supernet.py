@@ -34,17 +34,11 @@ class Supernet(nn.Module):
     def __init__(self, sharing: Sharing, seed: int = 0) -> None:
         super().__init__()
         self.sharing = sharing
-        self.weights = nn.ParameterList()
-        self.numbers: dict[str, int] = {}
+        self.tensors: dict[str, nn.Parameter] = {}  # by their keys
         generator = torch.Generator().manual_seed(seed)
         for key, size in sorted(_sizes(sharing, seed).items()):
-            self.numbers[key] = len(self.weights)
-            self.weights.append(nn.Parameter(_initial(key, size, generator)))
-
-    @property
-    def tensors(self) -> dict[str, Tensor]:
-        """The weights by their keys."""
-        return {key: self.weights[number] for key, number in self.numbers.items()}
+            self.tensors[key] = nn.Parameter(_initial(key, size, generator))
+        self.weights = nn.ParameterList(self.tensors.values())
 
     def member(self, arch: Arch) -> Member:
         """The network of `arch` with its part of the weights."""

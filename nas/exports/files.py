@@ -99,8 +99,12 @@ def _network_files(folder: Path, weights: bytes, document: str | None) -> dict[P
 
 def weights_bytes(module: nn.Module, metadata: Mapping[str, str]) -> bytes:
     """The content of a `weights.safetensors`."""
-    weights = {name: _apart(tensor) for name, tensor in module.state_dict().items()}
-    return in_order(save(weights, dict(metadata)))
+    return tensors_bytes(module.state_dict(), metadata)
+
+
+def tensors_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """The content of a safetensors file, the same for the same tensors and metadata."""
+    return in_order(save({name: _apart(tensor) for name, tensor in tensors.items()}, dict(metadata)))
 
 
 def _apart(tensor: Tensor) -> Tensor:

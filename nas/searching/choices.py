@@ -64,7 +64,7 @@ from nas.text.units import format_seconds, parse_names
 from nas.training.metrics import check_metric, weights_of_classes
 from nas.training.presets import PRESETS
 from nas.training.recipe import Recipe
-from nas.training.transfer import Start, Weights, as_seen
+from nas.training.transfer import Start, Weights, as_seen, shared_in
 from searchspaces import Space
 from searchspaces.around.space import AroundSpace
 from searchspaces.scaled import COSTS as KNOWN
@@ -311,7 +311,7 @@ def started(config: Config, init: Path | str | None, dataset: Dataset) -> Config
 
 def _judged(config: Config, asked: SearchOptions) -> Config:
     """`config` with how its networks are judged. Raises ValueError where that is by a supernet, and there is none."""
-    shared = None if config.init is None else Weights.read(config.init).shared
+    shared = None if config.init is None else shared_in(config.init)
     if asked.evaluator == SUPERNET and shared is None:
         raise ValueError(
             "--evaluator supernet judges networks with the weights of a supernet: add --init FOLDER, which "

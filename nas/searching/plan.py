@@ -43,7 +43,7 @@ from nas.training.announcement import (
 )  # fmt: skip
 from nas.training.recipe import Recipe
 from nas.training.shared import CALIBRATED, RANKS
-from nas.training.transfer import Weights
+from nas.training.transfer import shared_in
 from searchspaces import Space, get_space
 from searchspaces.around.space import AroundSpace
 from searchspaces.cost import cost_of
@@ -156,7 +156,7 @@ def _weights(config: Config) -> Iterator[str]:
     """From what weights networks start; of a supernet how far its order of networks is known to be right."""
     if config.init is None:
         return
-    shared = Weights.read(config.init).shared
+    shared = shared_in(config.init)
     if shared is None:
         yield f"weights   each network starts from what it has of {config.init}"
         return
@@ -278,8 +278,8 @@ def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
         benchmark = benchmark_of(config.space, file)
         return f"looked up in {file.name}: {benchmark.observed}{_on(benchmark)}, as it was published"
     recipe = config.recipe
+    known = f" ({uncertainty(len(dataset.val))})" if dataset.kind == CLASSIFICATION else ""
     if not config.trains:
-        known = f" ({uncertainty(len(dataset.val))})" if dataset.kind == CLASSIFICATION else ""
         return (
             f"no training: its norms calibrated by {min(CALIBRATED, len(dataset.train)):,} {dataset.name} images at "
             f"{recipe.size_on(dataset)} pixels, judged on {len(dataset.val):,} validation images{known}"
@@ -289,7 +289,6 @@ def _what_a_trial_is(config: Config, dataset: Dataset) -> str:
     looked_at = "judged" if config.reward.signal == ACCURACY else "looked at"
     sides = config.space.resolutions if isinstance(config.space, JointSpace) else (recipe.size_on(dataset),)
     pixels = f"{', '.join(map(str, sides[:-1]))}{' or ' * (len(sides) > 1)}{sides[-1]} pixels{channels_said(dataset)}"
-    known = f" ({uncertainty(len(dataset.val))})" if dataset.kind == CLASSIFICATION else ""
     return (
         f"{images:,} {dataset.name} images at {pixels}, {recipe.epochs} "
         f"epoch{'s' if recipe.epochs > 1 else ''}, {looked_at} on {len(dataset.val):,} validation images"
@@ -315,7 +314,7 @@ def _expected_time(
         if config.trains:
             estimate = estimate_trial_seconds(config.networks, prepared, recipe, allowance)
         else:
-            estimate = judging_seconds(config.space, prepared, recipe, allowance)
+            estimate = judging_seconds(config.networks, prepared, recipe, allowance)
     if estimate is None:
         return (
             f"unknown: none of {NETWORKS} random networks could be timed in {allowance}: trainings take longer, or "

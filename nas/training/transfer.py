@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -33,6 +34,9 @@ from nas.training.shared import Shared, give_part
 from searchspaces.around.space import AroundSpace
 from searchspaces.cost import shapes_only
 from searchspaces.images import for_images_of
+
+SUPERNET = "supernet"
+"""What the metadata of a supernet's weights have, see `nas.training.shared`."""
 
 UNTRAINED = {"trained": "no"}
 """What the metadata of a file of weights say that no training changed."""
@@ -74,7 +78,7 @@ class Weights:
             names, size = metadata.get("class_names"), metadata.get("image_size")
             classes = None if names is None else tuple(NAMES.checked("class_names", json.loads(names)))
             pixels = None if size is None else PIXELS.parsed("image_size", size)
-            shared = Shared.parse(metadata["supernet"]) if "supernet" in metadata else None
+            shared = _shared_in(metadata)
             return cls(path, tensors, classes, pixels, task, trained, shared)
         except ValueError as error:
             raise ValueError(f"{path} is damaged: {error}") from None
@@ -247,14 +251,41 @@ class StartFile:
         return self.read().give(module, network, dataset)
 
     def read(self) -> Start:
-        """What is in the file. Raises ValueError where it is gone or another."""
-        self.check()
-        return Start(Weights.read(self.path), self.fresh)
+        """What is in the file. Raises ValueError where it is gone or another.
+
+        As long as it stays as it is, it is read once in a process: every trial of a search starts from it.
+        """
+        try:
+            now = Path(self.path).stat()
+        except OSError:
+            self.check()
+            raise
+        return Start(_read_once(self, now.st_ino, now.st_size, now.st_mtime_ns), self.fresh)
 
     def check(self) -> None:
         """Raises ValueError where the file is gone, or no longer what it was."""
         if sha256_of(Path(self.path)) != self.sha256:
             raise ValueError(f"{self.path} is not what the trainings were to start from: restore it, or begin anew")
+
+
+@lru_cache(maxsize=1)
+def _read_once(file: StartFile, *stamp: int) -> Weights:
+    """What is in `file`, which the file system has with this `stamp`. Whoever takes of it copies."""
+    file.check()
+    return Weights.read(file.path)
+
+
+def shared_in(path: str | Path) -> Shared | None:
+    """What the file of a supernet's weights, or the folder that it is in, says of itself; None of other weights.
+
+    No tensor is read. Raises ValueError where it is damaged.
+    """
+    path = Path(path)
+    return _shared_in(_metadata(path / WEIGHTS if path.is_dir() else path))
+
+
+def _shared_in(metadata: Mapping[str, str]) -> Shared | None:
+    return Shared.parse(metadata[SUPERNET]) if SUPERNET in metadata else None
 
 
 def as_seen(dataset: Dataset, recipe: Recipe) -> Dataset:

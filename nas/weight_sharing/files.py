@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import Tensor
 
 from nas.data.images import Dataset
+from nas.exports.files import tensors_bytes
 from nas.files import WEIGHTS, write_atomically
 from nas.training.shared import Shared
-from nas.training.transfer import metadata
+from nas.training.transfer import SUPERNET, metadata
 from nas.weight_sharing.training import Progress, SupernetTraining
 from searchspaces.supernet import Supernet
 
@@ -39,13 +40,8 @@ class Folder:
 
     def write(self, supernet: Supernet, shared: Shared, dataset: Dataset) -> None:
         """The weights, with what they are of. Whoever reads them finds it out by these alone."""
-        said = metadata(dataset) | {
-            "class_names": json.dumps(list(dataset.class_names)),
-            "image_size": str(dataset.image_size),
-            "supernet": shared.text,
-        }
-        tensors = {key: tensor.detach().contiguous().cpu() for key, tensor in supernet.tensors.items()}
-        write_atomically(self.path / WEIGHTS, save(tensors, said))
+        said = metadata(dataset) | {SUPERNET: shared.text}
+        write_atomically(self.path / WEIGHTS, tensors_bytes(supernet.tensors, said))
         (self.path / CHECKPOINT).unlink(missing_ok=True)
 
     def keep(self, training: SupernetTraining, job: Mapping[str, Any]) -> None:
@@ -53,9 +49,8 @@ class Folder:
         tensors: dict[str, Tensor] = dict(training.supernet.tensors)
         for number, state in training.moments().items():
             tensors |= {f"{MOMENTS}.{number}.{name}": tensor for name, tensor in state.items()}
-        on_cpu = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
         said = {"job": json.dumps(job, sort_keys=True), "progress": training.progress.text}
-        write_atomically(self.path / CHECKPOINT, save(on_cpu, said))
+        write_atomically(self.path / CHECKPOINT, tensors_bytes(tensors, said))
 
     def go_on(self, training: SupernetTraining, job: Mapping[str, Any]) -> bool:
         """Have `training`, which is that of `job`, be where it was stopped; False where there is nothing of it.

@@ -16,7 +16,7 @@ import random
 from collections.abc import Sequence
 
 from searchspaces import Arch
-from searchspaces.sharing import Sharing
+from searchspaces.sharing import SINGLE_PATH, Sharing
 
 BETWEEN = 2
 """Random versions in a sandwich: BigNAS has two."""
@@ -30,7 +30,7 @@ class Paths:
 
     def __init__(self, sharing: Sharing, rng: random.Random) -> None:
         self.sharing, self.rng = sharing, rng
-        self.versions = () if sharing.way == "single-path" else _versions(sharing, rng)
+        self.versions = () if sharing.way == SINGLE_PATH else _versions(sharing, rng)
 
     def draw(self) -> list[Arch]:
         """For a batch."""

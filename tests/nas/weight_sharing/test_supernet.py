@@ -13,6 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from nas.checks.schemas import SHARINGS
 from nas.data import Dataset
 from nas.ledger.run import Run
 from nas.network import Designed, Found
@@ -25,7 +26,7 @@ from nas.weight_sharing.paths import BETWEEN, Paths
 from nas.weight_sharing.ranking import Truth, rank, truth_of
 from nas.weight_sharing.training import Progress, SupernetTraining
 from searchspaces import Arch, Mnas, NASBenchMacro
-from searchspaces.sharing import ELASTIC, SINGLE_PATH, Sharing
+from searchspaces.sharing import ELASTIC, SINGLE_PATH, WAYS, Sharing
 from searchspaces.supernet import Supernet
 
 SPACE = NASBenchMacro(width=0.125, image_size=16)
@@ -42,6 +43,11 @@ def sharing() -> Sharing:
 @pytest.fixture
 def images(tiny: Dataset) -> Dataset:
     return RECIPE.prepare(tiny)
+
+
+def test_what_files_may_say_is_what_there_is() -> None:
+    """The schema is read without torch, so it has words of its own."""
+    assert SHARINGS == WAYS
 
 
 # ------------------------------------------------------------------ which networks a batch goes through
