@@ -107,3 +107,20 @@ def stays_inside() -> Callable[[Any], None]:
             assert min(box.x0, box.y0, whole.x1 - box.x1, whole.y1 - box.y1) >= -1, f"{box} of {whole}"
 
     return check
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, in which commands run, with a cache of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def few_images(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an empty folder, where the images of every data set are few."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NAS_RUNS", raising=False)
+    monkeypatch.setattr("nas.data.load", lambda name, place=None, **how: tiny)
+    monkeypatch.setattr("nas.data.load_test", lambda name, place=None, **how: tiny.val)

@@ -22,11 +22,7 @@ Cli = Callable[..., tuple[int, str, str]]
 TASKS = {"multilabel": (["labels"], None), "regression": (["red", "blue"], "red,blue")}
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture

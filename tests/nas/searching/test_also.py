@@ -31,13 +31,7 @@ SPACE = Mnas(width=0.1, image_size=16)
 FIRST = SPACE.format(tuple(0 for _ in SPACE.choices))
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In an empty folder, where the images of every data set are few."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("NAS_RUNS", raising=False)
-    monkeypatch.setattr("nas.data.load", lambda name, place=None, **how: tiny)
-    monkeypatch.setattr("nas.data.load_test", lambda name, place=None, **how: tiny.val)
+pytestmark = pytest.mark.usefixtures("few_images")
 
 
 @pytest.mark.parametrize("strategy", ["random", "controller", "ppo", "evolution", "local-search", "bananas", "tpe"])

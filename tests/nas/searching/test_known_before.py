@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 import nas
-from nas.data import Dataset
 from nas.samplers import STRATEGIES
 from nas.searching import control
 from nas.training.trial import State
@@ -23,12 +22,7 @@ FIRST = tuple(0 for _ in SPACE.choices)
 OWN = [SPACE.format(arch) for arch in SPACE.neighbours(FIRST)[:3]]
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In an empty folder, where the images of every data set are few."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("NAS_RUNS", raising=False)
-    monkeypatch.setattr("nas.data.load", lambda name, place=None, **how: tiny)
+pytestmark = pytest.mark.usefixtures("few_images")
 
 
 def architectures(run: nas.Run) -> list[str]:

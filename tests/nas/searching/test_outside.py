@@ -23,12 +23,7 @@ from searchspaces import Compact
 QUICK: dict[str, Any] = {"data": "shapes", "image_size": 16, "subset": 100, "batch_size": 20}
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In an empty folder, where the images of every data set are few."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("NAS_RUNS", raising=False)
-    monkeypatch.setattr("nas.data.load", lambda name, place=None, **how: tiny)
+pytestmark = pytest.mark.usefixtures("few_images")
 
 
 def begun(**how: Any) -> nas.Run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -197,12 +197,6 @@ def test_a_supernet_is_trusted_from_six_tenths_on() -> None:
 
 
 # ------------------------------------------------------------------ as a person does it
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
 
 
 def test_from_a_supernet_to_a_search_by_it(here: Path, call_nas: CallNas) -> None:
