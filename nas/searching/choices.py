@@ -309,6 +309,10 @@ def started(config: Config, init: Path | str | None, dataset: Dataset) -> Config
     return replace(config, init=str(path), init_sha256=sha256_of(path))
 
 
+_JUDGING = ("subset", "image_size", "bf16", "metric", "class_weights")
+"""Of a recipe, what counts where nothing is trained: which images, by what they are judged. All else is of training."""
+
+
 def _judged(config: Config, asked: SearchOptions) -> Config:
     """`config` with how its networks are judged. Raises ValueError where that is by a supernet, and there is none."""
     shared = None if config.init is None else shared_in(config.init)
@@ -320,9 +324,8 @@ def _judged(config: Config, asked: SearchOptions) -> Config:
     is_usual = asked.evaluator is None and asked.also is None and shared is not None and shared.is_trusted
     if asked.evaluator != SUPERNET and not is_usual:
         return config
-    how = {"epochs", "batch_size", "lr", "optimizer", "schedule", "policy", "mixup", "cutmix", "ema", "seconds"}
-    usual = Recipe()
-    if said := sorted(name for name in how if getattr(config.recipe, name) != getattr(usual, name)):
+    usual = vars(Recipe())
+    if said := [name for name, value in vars(config.recipe).items() if name not in _JUDGING and value != usual[name]]:
         raise ValueError(f"--evaluator supernet trains nothing: leave out {', '.join(said)}")
     return replace(config, evaluator=SUPERNET)
 

@@ -211,6 +211,9 @@ def test_from_a_supernet_to_a_search_by_it(here: Path, call_nas: CallNas) -> Non
     run = Run.open(here / "runs" / "by")
     assert run.config.evaluator == "supernet" and not run.config.trains
     assert len([row for row in run.rows() if row.accuracy is not None and row.loss is None]) == 12
+    for training_option in ("--epochs=2", "--set=label_smoothing=0", "--no-flip"):
+        code, _, err = call_nas(*search, "--evaluator", "supernet", training_option)
+        assert code == 2 and "trains nothing: leave out" in err
     code, _, _ = call_nas("resume", "by", "--trials", "13")
     assert code == 0 and len(run.rows()) >= 13
 
