@@ -174,7 +174,7 @@ def compare(asked: CompareOptions) -> Run:
         ValueError: For a mistake, with what to do, before anything is trained.
     """
     from nas.comparison.announcement import announce
-    from nas.comparison.candidates import check_starts, costs_of, matched, named, source_of
+    from nas.comparison.candidates import check_starts, costs_of, matched, named, source_of, with_heads
     from nas.comparison.design import ComparisonSpace
     from nas.comparison.experiment import check_free, comparison_config, create
     from nas.devices.measuring import Measuring
@@ -187,6 +187,7 @@ def compare(asked: CompareOptions) -> Run:
     targets = [str(one) for one in several(asked.networks)]
     cluster = choices.choose_cluster(asked, asked.threads)
     candidates, match = named(targets, asked.baselines, asked.match_macs, home, output.log)
+    candidates = with_heads(candidates, output.log)
     source, why, searched = source_of(targets, asked, home, output.log)
     folder = choices.new_folder(home, asked.name, "compare")
     check_free(folder, asked.equal_seconds)

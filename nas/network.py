@@ -14,12 +14,12 @@ from torch import nn
 
 from nas import baselines
 from nas.baselines.zoo import SEGMENTERS, scaled_name
-from nas.heads.segmenter import head_of, segmenter
+from nas.heads.segmenter import WithHead, head_of
 from nas.text.units import format_count, parse_count
 from searchspaces import Arch, Space
 from searchspaces.around.space import AroundSpace
 from searchspaces.bounded import bounded
-from searchspaces.images import for_images_of, image_channels
+from searchspaces.images import for_images_of
 from searchspaces.scaled import ScaledSpace
 
 
@@ -146,7 +146,7 @@ class Headed:
     def build(self, num_classes: int, image_size: int, channels: int | None = None) -> nn.Module:
         with for_images_of(channels):
             network = self.base.build(num_classes, image_size, channels)
-            return segmenter(network, self.head, num_classes, image_size, image_channels())
+            return WithHead(self.head)(network, num_classes, image_size)
 
     def to_json(self) -> str:
         return json.dumps({"head": self.head} | json.loads(self.base.to_json()), indent=2)
@@ -163,11 +163,25 @@ def with_head(network: Network, head: str) -> Headed:
     return Headed(network, head)
 
 
+def network_of(space: Space, arch: Arch, head: str | None = None) -> Found | Headed:
+    """What a search in `space` trains of `arch`, as it is without that search: see `ScaledSpace.alone`."""
+    found = Found(space.alone(arch) if isinstance(space, ScaledSpace) else space, arch)
+    return found if head is None else with_head(found, head)
+
+
+def below_head(network: Network) -> Network:
+    """`network` with its own classifier, where it has a head."""
+    return network.base if isinstance(network, Headed) else network
+
+
 def original_of(network: Network) -> Network | None:
-    """The network that was there before a search around it; None of what no such search found.
+    """The network that was there before a search around it, with its head; None of what no such search found.
 
     One of the zoo is that; one of a person's own code is known by the space around it, as which it is trained.
     """
+    if isinstance(network, Headed):
+        original = original_of(network.base)
+        return original and with_head(original, network.head)
     if not isinstance(network, Found) or not isinstance(network.space, AroundSpace):
         return None
     try:

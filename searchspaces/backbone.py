@@ -90,7 +90,7 @@ class Backbone(nn.Module):
             )
         self.taps = {stride: tap for stride, tap in taps.items() if strides is None or stride in strides}
         self.channels = {stride: tap.channels for stride, tap in self.taps.items()}
-        if len(self.taps) < len(taps):
+        if max(self.taps) < max(taps):
             whole = run_of(network, image_size, channels)
             _take_away_the_rest(network, whole, self.taps.values(), image_size, channels)
         self._seen = _Seen(self.taps)

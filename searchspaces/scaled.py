@@ -11,6 +11,9 @@ So is latency, in seconds, which no layer tells: whoever limits it by `max_laten
 (`predicted_by`). That is no setting, so what builds a network elsewhere, without it, is `alone`: the same space with as
 many multiply-adds for its limit as that network has.
 
+What is put on each network in the place of its classifier (`completed_by`), a head for another task, counts, too, and
+is no setting either.
+
 A space whose networks are one layer after the other gives these as values (`RowSpace`), which makes widths cheap to
 find: each layer is costed once. For others a few networks are built as shapes alone.
 """
@@ -58,6 +61,14 @@ class Predicts(Protocol):
     def __hash__(self) -> int: ...
 
 
+class Completes(Protocol):
+    """Makes a network of a space into what is trained, as by a head. Equal ones do the same, and hash alike."""
+
+    def __call__(self, network: nn.Module, num_classes: int, image_size: int, /) -> nn.Module: ...
+
+    def __hash__(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class ScaledSpace(Space):
     """A space whose channels all scale: subclasses give the `network_at` a width.
@@ -80,6 +91,7 @@ class ScaledSpace(Space):
     max_latency: float | None = None
 
     _predicts: ClassVar[Predicts | None] = None  # of a space that is `predicted_by` something, its own
+    _completes: ClassVar[Completes | None] = None  # likewise, of one that is `completed_by` something
 
     def __post_init__(self) -> None:
         check_settings(self.name, self.bounds())
@@ -109,6 +121,11 @@ class ScaledSpace(Space):
         No layer gets cheaper, and there are not fewer, as these grow.
         """
 
+    def whole_at(self, arch: Arch, width: float, num_classes: int, image_size: int, depth: float = 1.0) -> nn.Module:
+        """The `network_at` a width with what completes it."""
+        network = self.network_at(arch, width, num_classes, image_size, depth)
+        return network if self._completes is None else self._completes(network, num_classes, image_size)
+
     @property
     def _given(self) -> dict[str, int | None]:
         return {cost: getattr(self, f"max_{cost}") for cost in COSTS}
@@ -128,15 +145,31 @@ class ScaledSpace(Space):
         """What limits are about: those `costs`, by the names of `COSTS`, of the network of `arch` at `width`."""
         channels = self.image_channels or RGB
         with for_images_of(channels), shapes_only():
-            network = self.network_at(arch, width, self.num_classes or 10, self.image_size)
-        found: dict[str, int] = {}
-        if not set(costs) <= set(_ON_DEVICE):
-            found |= asdict(cost(network, self.image_size, channels))
-        if not set(costs).isdisjoint(_ON_DEVICE):
-            found |= asdict(footprint(network, self.image_size, channels))
-        return {name: found[name] for name in costs}
+            network = self.whole_at(arch, width, self.num_classes or 10, self.image_size)
+        return _costs_of(network, self.image_size, channels, costs)
 
-    # ------------------------------------------------------------------ what is predicted
+    # ------------------------------------------------------------------ what completes networks, and what is predicted
+
+    def completed_by(self, completes: Completes) -> Self:
+        """This space, with what each of its networks is completed by: that is built, and is within the limits.
+
+        What is seen of a network without building it, `summary`, stays that of the network alone.
+        """
+        space = copy.copy(self)
+        object.__setattr__(space, "_completes", completes)
+        return space
+
+    def changed(self, **settings: Any) -> Self:
+        """This space with other `settings`, and with what completes its networks and predicts their latency."""
+        space = replace(self, **settings)
+        object.__setattr__(space, "_completes", self._completes)
+        object.__setattr__(space, "_predicts", self._predicts)
+        return space
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether something is put on its networks, so that their rows do not tell all that they cost."""
+        return self._completes is not None
 
     def predicted_by(self, predicts: Predicts) -> Self:
         """This space, with what says whether a network is within `max_latency`."""
@@ -154,10 +187,11 @@ class ScaledSpace(Space):
         return self._predicts(self, arch, width)
 
     def alone(self, arch: Arch) -> Self:
-        """A space that builds `arch` as this one does, and needs no prediction for it."""
-        if self.max_latency is None:
+        """A space that builds `arch` as this one does, and needs no prediction for it, without what completes it."""
+        if self.max_latency is None and not self.is_completed:
             return self
-        return self.within(self.costs_at(arch, self.width_of(arch), ("macs",))["macs"])
+        width, plain = self.width_of(arch), self._plain
+        return plain.within(plain.costs_at(arch, width, ("macs",))["macs"]) if self.limited else plain
 
     def within(self, macs: int) -> Self:
         """This space with so many multiply-adds as its only limit.
@@ -167,11 +201,21 @@ class ScaledSpace(Space):
         return replace(self, **self._no_limits | {"max_macs": macs})
 
     @property
+    def _plain(self) -> Self:
+        """This space without what completes its networks."""
+        if not self.is_completed:
+            return self
+        space = copy.copy(self)
+        object.__setattr__(space, "_completes", None)
+        return space
+
+    @property
     def _no_limits(self) -> dict[str, Any]:
         return dict.fromkeys(f"max_{cost}" for cost in self.limits)
 
     def short_id(self, arch: Arch) -> str:
-        return super().short_id(arch) if self.max_latency is None else self.alone(arch).short_id(arch)
+        alone = self.alone(arch)
+        return super().short_id(arch) if alone is self else alone.short_id(arch)
 
     # ------------------------------------------------------------------ what is seen of it
 
@@ -206,12 +250,12 @@ class ScaledSpace(Space):
         return traced(module, self.image_channels or image_channels(), self.image_size)[0]
 
     def build(self, arch: Arch, num_classes: int = 10, image_size: int | None = None) -> nn.Module:
-        return self.network_at(arch, self.width_of(arch), num_classes, image_size or self.image_size)
+        return self.whole_at(arch, self.width_of(arch), num_classes, image_size or self.image_size)
 
     def scaled(
         self, arch: Arch, width: float, depth: float, num_classes: int = 10, image_size: int | None = None
     ) -> nn.Module:
-        return self.network_at(arch, self.width_of(arch) * width, num_classes, image_size or self.image_size, depth)
+        return self.whole_at(arch, self.width_of(arch) * width, num_classes, image_size or self.image_size, depth)
 
     def simplified(self, arch: Arch) -> Arch:
         """With a limit, what is merged is the same network at any width, and no width has to be found for that."""
@@ -241,7 +285,7 @@ class ScaledSpace(Space):
 
     def step_of(self, arch: Arch) -> int:
         """The step at which `arch` is built."""
-        return _widest_step(self, self._predicts, arch) if self.limited else self.steps[0]
+        return _widest_step(self, (self._predicts, self._completes), arch) if self.limited else self.steps[0]
 
     def is_built_in(self, arch: Arch, steps: range) -> bool:
         """Whether `step_of(arch)` is one of `steps`, some in a row: two looks tell, as costs do not fall.
@@ -271,8 +315,10 @@ class ScaledSpace(Space):
 
 
 @lru_cache(maxsize=1 << 14)
-def _widest_step(space: ScaledSpace, predicts: Predicts | None, arch: Arch) -> int:
-    """The last step at which `arch` is within all limits; the first where none is. `predicts` is what `space` has.
+def _widest_step(space: ScaledSpace, unequal: tuple[Predicts | None, Completes | None], arch: Arch) -> int:
+    """The last step at which `arch` is within all limits; the first where none is.
+
+    `unequal` is what equal spaces may differ in: what predicts latency, and what completes networks.
 
     One limit after the other: what is beyond one need not be looked at for the next, which often is kept there anyway.
     With latency it is the last of those that are looked at, see docs/latency_table.md.
@@ -397,6 +443,9 @@ class RowSpace(ScaledSpace):
     def costs_at(self, arch: Arch, width: float, costs: Collection[str] = COSTS) -> dict[str, int]:
         rows = self.rows(arch, width, self.num_classes or 10, self.image_size)
         channels = self.image_channels or RGB
+        if self._completes is not None:
+            shape = (self.num_classes or 10, self.image_size, channels)
+            return _costs_completed(tuple(rows), self._completes, shape, tuple(costs))
         if tuple(costs) == ("macs",):
             return {"macs": macs_of(rows, self.image_size, channels)}
         found: dict[str, int] = {}
@@ -458,6 +507,30 @@ def summary_of(rows: Sequence[Row | Rows], image_size: int, channels: int = RGB)
         summary, channels, pixels = summary_of_row(row, channels, pixels, image_size)
         parts.append(summary)
     return series(parts)
+
+
+@lru_cache(maxsize=1 << 12)
+def _costs_completed(
+    rows: tuple[Row | Rows, ...], completes: Completes, shape: tuple[int, int, int], costs: tuple[str, ...]
+) -> dict[str, int]:
+    """What a network of `rows` costs with what `completes` it, by its classes, pixels and channels.
+
+    It is built for that, once: many architectures have the same rows, and `canonical` looks at all of them.
+    """
+    num_classes, image_size, channels = shape
+    with for_images_of(channels), shapes_only():
+        plain = network(*[row.layer() for row in rows])
+        return _costs_of(completes(plain, num_classes, image_size), image_size, channels, costs)
+
+
+def _costs_of(module: nn.Module, image_size: int, channels: int, costs: Collection[str]) -> dict[str, int]:
+    """Those `costs` of a `module`, by the names of `COSTS`."""
+    found: dict[str, int] = {}
+    if not set(costs) <= set(_ON_DEVICE):
+        found |= asdict(cost(module, image_size, channels))
+    if not set(costs).isdisjoint(_ON_DEVICE):
+        found |= asdict(footprint(module, image_size, channels))
+    return {name: found[name] for name in costs}
 
 
 def flat(rows: Sequence[Row | Rows]) -> Iterator[Row]:

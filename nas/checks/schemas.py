@@ -180,6 +180,7 @@ CONFIG = Object(
         "init_sha256": Optional(TEXT),
         "evaluator": Word(EVALUATORS),
         "enqueue": TEXTS,
+        "head": Optional(TEXT),
         "prior": TEXTS,
     },
     needed=("space", "data", "recipe", "reward", "strategy", "seed"),

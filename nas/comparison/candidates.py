@@ -21,7 +21,7 @@ from nas.joint.fields import as_text
 from nas.latencies.table import read_once
 from nas.ledger.names import is_network
 from nas.ledger.run import Run, folder_of, rank
-from nas.network import Designed, Found, Network, original_of
+from nas.network import Designed, Found, Headed, Network, below_head, original_of, with_head
 from nas.options import groups
 from nas.references.origin import Origin, origin_of, source_for
 from nas.references.resolve import expand, file_of, own_recipe, resolve
@@ -120,11 +120,33 @@ def named(
     if not originals:
         return choose(networks, BY_DEFAULT, runs_dir, lambda text: None), match_macs is not False
     first = [Candidate(_called(network), network, as_it_is=True) for network in originals.values()]
-    again = [replace(candidate, as_it_is=False) for candidate in first if isinstance(candidate.network, Designed)]
+    designed = [candidate for candidate in first if isinstance(below_head(candidate.network), Designed)]
+    again = [replace(candidate, as_it_is=False) for candidate in designed]
     return [*first, *candidates, *(again if match_macs is not False else [])], match_macs is not False
 
 
+def with_heads(candidates: Sequence[Candidate], say: Say) -> list[Candidate]:
+    """`candidates`, the hand-designed ones without a head with that of the found ones, where these have one.
+
+    So networks that a search with masks found stand beside others that say a class of each pixel; `say` is told.
+    """
+    heads = {c.network.head for c in candidates if c.found and isinstance(c.network, Headed)}
+    plain = [c for c in candidates if isinstance(c.network, Designed) and not c.network.dense]
+    if len(heads) != 1 or not plain:
+        return list(candidates)
+    (head,) = heads
+    say(f"{head}, the head of what was found, is put on {', '.join(candidate.name for candidate in plain)}, too")
+    return [
+        replace(candidate, name=f"{head}:{candidate.name}", network=with_head(candidate.network, head))
+        if candidate in plain
+        else candidate
+        for candidate in candidates
+    ]
+
+
 def _called(original: Network) -> str:
+    if isinstance(original, Headed):
+        return f"{original.head}:{_called(original.base)}"
     return original.name if isinstance(original, Designed) else original.space.original_text  # type: ignore[union-attr]
 
 
@@ -210,6 +232,8 @@ def _of_other_channels(one: DataSource, other: DataSource, asked: groups.DataOpt
 
 def _built(network: Network) -> str:
     """The same text for all names of a network."""
+    if isinstance(network, Headed):
+        return f"{network.head}:{_built(network.base)}"
     if (original := original_of(network)) and network.arch == network.space.as_is:  # type: ignore[union-attr]
         return original.text
     if isinstance(network, Found):
@@ -276,13 +300,19 @@ def matched(
 def _within(
     candidate: Candidate, limits: Sequence[int], num_classes: int, image_size: int, say: Say, channels: int | None
 ) -> Iterator[Candidate]:
+    plain, head = below_head(candidate.network).name, getattr(candidate.network, "head", None)
+
+    def of_width(name: str) -> Candidate:
+        network = Designed(name) if head is None else with_head(Designed(name), head)
+        return Candidate(network.name, network)
+
     @cache
     def macs(name: str) -> int:
-        return Candidate(name, Designed(name)).size(num_classes, image_size, channels).macs
+        return of_width(name).size(num_classes, image_size, channels).macs
 
-    own = macs(candidate.network.name)
+    own = macs(plain)
     try:
-        with_width(candidate.network.name, 1)
+        with_width(plain, 1)
     except ValueError:
         if own <= limits[-1]:
             yield candidate
@@ -290,11 +320,11 @@ def _within(
             say(f"{candidate.name} is left out: {format_count(own)} MACs, and it has no width multiplier")
         return
     for limit in limits:
-        name = _widest(candidate.network.name, limit, macs)
+        name = _widest(plain, limit, macs)
         if name is None:
             say(f"{candidate.name} is left out: at no width multiplier it has at most {format_count(limit)} MACs")
         else:
-            yield Candidate(name, Designed(name))
+            yield of_width(name)
 
 
 def _widest(name: str, limit: int, macs: Callable[[str], int]) -> str | None:

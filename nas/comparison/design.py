@@ -19,7 +19,7 @@ from nas.checks.schemas import COMPARISON_SETTINGS
 from nas.files import sha256_of
 from nas.joint.fields import RESOLUTION, changed, split
 from nas.ledger.run import Run
-from nas.network import Designed, Network, original_of
+from nas.network import Designed, Network, below_head, original_of
 from nas.references.resolve import described
 from nas.training.fine_tuning import EVERYTHING, FineTuning
 from nas.training.recipe import Recipe
@@ -57,7 +57,8 @@ class Candidate:
         """
         if self.recipe:
             return False
-        return not self.start and not isinstance(self.network, Designed) and original_of(self.network) != self.network
+        is_designed = isinstance(below_head(self.network), Designed)
+        return not self.start and not is_designed and original_of(self.network) != self.network
 
     @property
     def kind(self) -> str:

@@ -195,7 +195,7 @@ def config_of(run: Run, planned: Plan) -> Config:
     return replace(
         run.config, space=space, recipe=planned.recipe, strategy=EXHAUSTIVE, strategy_settings={}, limits={},
         measuring=Measuring(), pruner=NO_PRUNER, kind=finals.FINAL_RANKING, final=None, enqueue=(),
-        prior=(),
+        prior=(), head=None,
     )  # fmt: skip
 
 

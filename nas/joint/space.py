@@ -17,6 +17,7 @@ from nas.joint.fields import OPTIMISING, RESOLUTION, as_text, changed, own_value
 from nas.training.recipe import Recipe
 from searchspaces import Arch, Choice, Space
 from searchspaces.graph import Graph
+from searchspaces.scaled import ScaledSpace
 from searchspaces.space import Option
 from searchspaces.summary import Summary
 
@@ -242,9 +243,11 @@ def at_resolution(space: Space, side: int) -> Space:
     """`space` for images of `side` pixels. Raises ValueError where it has no networks for such."""
     if space.settings().get("image_size", side) == side:
         return space
-    changed_space: Any = space
+    other: Any = space
     try:
-        moved: Space = replace(changed_space, image_size=side)
+        moved: Space = (
+            other.changed(image_size=side) if isinstance(other, ScaledSpace) else replace(other, image_size=side)
+        )
     except ValueError as error:
         raise ValueError(f"--also {RESOLUTION}={side}: {error}") from None
     return moved

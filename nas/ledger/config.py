@@ -19,12 +19,13 @@ from nas.data.judging import validation_of
 from nas.data.source import DataSource
 from nas.data.targets import CLASSIFICATION
 from nas.devices.measuring import Measuring
+from nas.heads.segmenter import WithHead
 from nas.joint.fields import choices_of
 from nas.joint.space import JointSpace, networks_of, parts_of, with_networks
 from nas.latencies.table import ByTable
 from nas.ledger.trust import space_of_file
 from nas.ledger.workload import SEARCH, Job, Workload, kind_of, workload_of
-from nas.network import Found, Network, Scaled
+from nas.network import Found, Headed, Network, Scaled
 from nas.pruning import NO_PRUNER
 from nas.reward import ACCURACY, Reward
 from nas.training.recipe import Recipe
@@ -96,11 +97,14 @@ class Config:
     init_sha256: str | None = None  # of its content
     evaluator: str = TRAIN  # how a network is judged that no table answers: by a training, or as a supernet has it
     enqueue: tuple[str, ...] = ()  # a person's own architectures, which are the first trials
+    head: str | None = None  # of `nas.heads`, in the place of each network's classifier; None: it keeps that
     prior: tuple[str, ...] = ()  # how often options are drawn, see `nas.samplers.prior`; no word of it: all alike
 
     def __post_init__(self) -> None:
         SEED.checked("--seed", self.seed)
         COUNT.checked("--threads", self.threads)
+        if self.head is not None:
+            object.__setattr__(self, "space", with_networks(self.space, completed(self.networks, self.head)))
         networks = self.networks
         if isinstance(networks, ScaledSpace) and networks.max_latency is not None:
             if self.measuring.table is None:
@@ -203,6 +207,8 @@ class Config:
 
     def shape_of(self, network: Network) -> tuple[int, int]:
         """Classes of the data, and the pixels that `network` is for."""
+        if isinstance(network, Headed):
+            network = network.base
         if isinstance(network, Scaled):
             pixels = network.image_size
         elif isinstance(network, Found) and isinstance(self.space, JointSpace):  # each is of its trial's resolution
@@ -243,6 +249,16 @@ class Config:
         config = cls(**(own | parts))
         _ = config.workload  # which it has where its kind and its space fit together
         return config
+
+
+def completed(networks: Space, head: str) -> ScaledSpace:
+    """`networks` with the `head` of that name. Raises ValueError where these are no `ScaledSpace`."""
+    if not isinstance(networks, ScaledSpace):
+        raise ValueError(
+            f"{networks.name} builds networks that only say one class of an image: a head goes on those of a "
+            "searchspaces.scaled.ScaledSpace, so make it one"
+        )
+    return networks.completed_by(WithHead(head))
 
 
 def limits_of(values: Mapping[str, Any]) -> dict[str, float]:

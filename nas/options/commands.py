@@ -105,6 +105,17 @@ class SearchOptions(
     """Of `nas search` and `nas.search`."""
 
     data: Data = "cifar10"
+    head: Annotated[
+        str | None,
+        Option(
+            Optional(Word(names.HEADS)),
+            "Of each network, for data with masks, what says a class of each pixel in the place of the classifier: "
+            f"{', '.join(names.HEADS)}. Costs and limits are of the whole.",
+            panels.NETWORKS,
+            usual="fcn8, where the data have masks",
+            metavar="NAME",
+        ),
+    ] = None
     also: Also = None
     final: Annotated[
         str | None,

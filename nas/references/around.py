@@ -54,8 +54,8 @@ class Around(AroundSpace):
         return described(self.network).build(num_classes, image_size, image_channels())
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what was found out of the original, and with what predicts latency."""
-        kept = {*self.__dataclass_fields__, "_predicts"}
+        """Without what was found out of the original, and with what predicts latency and completes networks."""
+        kept = {*self.__dataclass_fields__, "_predicts", "_completes"}
         return {name: value for name, value in vars(self).items() if name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

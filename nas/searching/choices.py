@@ -28,13 +28,13 @@ from nas.joint.space import JointSpace
 from nas.latencies.table import read_once
 from nas.ledger import repeats
 from nas.ledger.beside import usual_place
-from nas.ledger.config import SUPERNET, Budget, Config, Final
+from nas.ledger.config import SUPERNET, Budget, Config, Final, completed
 from nas.ledger.experience import NONE, Experience, builtin, choose_experience
 from nas.ledger.finals import FINALISTS
 from nas.ledger.names import as_name, check_name, check_room
 from nas.ledger.run import check_database
 from nas.ledger.trust import AROUND, around, class_of_person, space_of_person, trust
-from nas.network import Found, Network, original_of
+from nas.network import Network, network_of, original_of
 from nas.options.commands import SearchOptions, TrainOptions
 from nas.options.groups import (
     ClusterOptions,
@@ -202,11 +202,12 @@ def choose_config(
     """The search's configuration; `dataset` is what `source` loads. Raises ValueError where there can be none."""
     of_strategy = {} if asked.strategy == OUTSIDE else read_settings(asked.strategy, asked.strategy_settings or {})
     limits, measuring = choose_limits(asked, reward), choose_measuring(asked)
+    head = choose_head(asked, dataset)
     by_width = {cost: limit for cost, limit in limits.items() if cost != LATENCY or _is_of_widths(measuring)}
     config = Config(
-        choose_space(asked, dataset, recipe, reward, by_width, fits=asked.table is None), dataset.name, recipe, reward,
+        choose_space(asked, dataset, recipe, reward, by_width, asked.table is None, head), dataset.name, recipe, reward,
         asked.strategy, asked.seed, device=device, threads=asked.threads, limits=limits,
-        also=choose_costs(asked), measuring=measuring, strategy_settings=of_strategy,
+        also=choose_costs(asked), measuring=measuring, strategy_settings=of_strategy, head=head,
     ).on(source, dataset)  # fmt: skip
     if asked.table is not None:
         config = _answered_by(Path(asked.table), config)
@@ -302,7 +303,8 @@ def started(config: Config, init: Path | str | None, dataset: Dataset) -> Config
     if not weights.trained:
         raise ValueError(f"{weights.path} has untrained weights: name those of a training")
     shown = as_seen(dataset, config.recipe)
-    one = Found(space, space.as_is if isinstance(space, AroundSpace) else (0,) * len(space.choices))
+    arch = space.as_is if isinstance(space, AroundSpace) else (0,) * len(space.choices)
+    one = network_of(space, arch, config.head)
     module = one.build(shown.num_classes, shown.image_size, shown.channels)
     Start(weights).give(module, original_of(one) or one, shown)
     path = weights.path.resolve()
@@ -352,18 +354,22 @@ def read_experience(asked: SearchOptions, data: str) -> Experience:
 
 def choose_space(
     asked: SpaceOptions, dataset: Dataset, recipe: Recipe, reward: Reward = Reward(),  # noqa: B008
-    limits: Mapping[str, float] = MappingProxyType({}), fits: bool = True,
+    limits: Mapping[str, float] = MappingProxyType({}), fits: bool = True, head: str | None = None,
 ) -> Space:  # fmt: skip
     """The space for the images of `dataset`. Without a width, that is what the limits or the reward's target allow.
 
-    Where nothing `fits` it, as where published results are of networks at their own width, that is 1.
+    Where nothing `fits` it, as where published results are of networks at their own width, that is 1. With a `head` a
+    width is that of networks which have it. Raises ValueError where the images have masks, and there is none.
     """
-    check_searches(dataset)
+    if head is None:
+        check_has_no_masks(dataset)
     check_recipe(recipe, dataset)
     given = asked.space_settings
     if "image_size" in space_of_person(asked.space, **given).settings():
         given = {"image_size": recipe.size_on(dataset)} | given
     chosen = space_of_person(asked.space, **given)
+    if head is not None:
+        chosen = completed(chosen, head)
     if "width" in given or not fits:
         return chosen
     return _sized(chosen, reward.targets.get("macs"), limits, dataset, recipe.size_on(dataset))
@@ -391,12 +397,36 @@ def check_latency(config: Config, cluster: Cluster | None) -> None:
         )
 
 
-def check_searches(dataset: Dataset) -> None:
-    """Raises ValueError where `dataset` has masks, which no space has networks for."""
+USUAL_HEAD = "fcn8"
+"""Of a search's networks, where nobody says: three convolutions of one pixel, so it is the backbones that differ."""
+
+
+def choose_head(asked: SearchOptions, dataset: Dataset) -> str | None:
+    """What each network of a search has in the place of its classifier; None: it keeps that.
+
+    Raises ValueError where a head is asked for and the images have no masks, or where what is asked for knows no heads.
+    """
+    if dataset.kind != SEGMENTATION:
+        if asked.head is not None:
+            raise ValueError(
+                f"--head {asked.head} says a class of each pixel, and {dataset.name} is for {dataset.kind}: leave it "
+                "out, or give data with masks"
+            )
+        return None
+    for option, given in (("--table", asked.table), ("--latency-table", asked.latency_table)):
+        if given is not None:
+            raise ValueError(f"{option} is of networks with classifiers, and {dataset.name} has masks: leave it out")
+    if asked.evaluator == SUPERNET:
+        raise ValueError(f"a supernet is of networks with classifiers, and {dataset.name} has masks: --evaluator train")
+    return asked.head or USUAL_HEAD
+
+
+def check_has_no_masks(dataset: Dataset) -> None:
+    """Raises ValueError where `dataset` has masks, which networks of a space say nothing of without a head."""
     if dataset.kind == SEGMENTATION:
         raise ValueError(
-            f"{dataset.name} has masks, and a search is of networks that say one class of an image: search on images "
-            "with classes, then `nas train RUN:best --head fcn8` on these"
+            f"{dataset.name} has masks, and these networks say one class of an image: give images with classes. `nas "
+            "search`, `nas train` and `nas compare` know masks"
         )
 
 
@@ -669,7 +699,7 @@ def _sized(
     if known:
         classes = None if dataset.num_classes == 10 else dataset.num_classes
         channels = None if dataset.channels == RGB else dataset.channels
-        return replace(space, **known, num_classes=classes, image_channels=channels)
+        return space.changed(**known, num_classes=classes, image_channels=channels)
     return space
 
 

@@ -85,6 +85,8 @@ def fit_width(space: Space, target_macs: float, image_size: int, channels: int |
 
 def at_width(space: Space, width: float) -> Space:
     """`space` with another `width`, which is one of its settings."""
+    if isinstance(space, ScaledSpace):
+        return space.changed(width=width)
     return get_space(space.reference, **(space.settings() | {"width": width}))
 
 
@@ -113,13 +115,7 @@ def announce(
     image_size = recipe.size_on(dataset)
     with output.passing("counting multiply-adds"):
         typical = typical_macs(networks, image_size, channels=dataset.channels)
-    choices = f"{len(networks.choices)} choices, {format_many(networks.size)} architectures"
-    about = f"space     {space.title}{_size(config)}: {choices}, typically {format_count(typical)} MACs"
-    for line in [*_chosen_too(config), about]:
-        output.say(line)
-    if isinstance(networks, AroundSpace):
-        output.say(f"original  {_original(networks, config, dataset)}")
-    for line in _weights(config):
+    for line in [*_chosen_too(config), *_which_networks(config, dataset, typical), *_weights(config)]:
         output.say(line)
     output.say(f"trial     {_what_a_trial_is(config, dataset)}")
     by = f"{wanted}; strategy {config.strategist}, seed {config.seed}"
@@ -150,6 +146,17 @@ def announce(
     then = f", then of random search with an equal budget in {folder}-{RANDOM}/" if control else ""
     output.say(f"results   {folder}/{then}\n")
     return time.monotonic() - began
+
+
+def _which_networks(config: Config, dataset: Dataset, typical: float) -> Iterator[str]:
+    """The space, of which a network has `typical` multiply-adds, what each has of it, and the one that it is around."""
+    networks = config.networks
+    choices = f"{len(networks.choices)} choices, {format_many(networks.size)} architectures"
+    yield f"space     {config.space.title}{_size(config)}: {choices}, typically {format_count(typical)} MACs"
+    if config.head is not None:
+        yield f"head      {config.head} on each network, in the place of its classifier: all costs are of both"
+    if isinstance(networks, AroundSpace):
+        yield f"original  {_original(networks, config, dataset)}"
 
 
 def _weights(config: Config) -> Iterator[str]:

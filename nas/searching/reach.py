@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from statistics import fmean, median
+from typing import TypeGuard
 
 from torch import nn
 
@@ -25,6 +26,7 @@ from searchspaces.space import Option
 
 MODULES = 10_000  # in all networks that are looked at: about a second
 CHEAPER = 4  # of spaces whose layers are known one by one, so many times as much
+RUNS = 5  # of a network whose maps are found, so that a head can be put on it
 PREDICTED = 50  # networks whose latency is predicted: in a tenth of a second, in slow spaces a second or two
 FAR = 2.0  # times the largest of them, or a half of the least: a target there is out of reach
 
@@ -88,7 +90,7 @@ def narrowest(
         image_size = space.pixels_of(arch)
         space, arch = space.parts(arch)
     try:
-        if cost == "macs" and isinstance(space, RowSpace):
+        if cost == "macs" and _tells_by_rows(space):
             rows = space.rows(arch, space.width_at(space.steps[0]), num_classes, image_size)
             return macs_of(rows, image_size, channels)
         build = partial(_narrowest, space, arch, num_classes, image_size)
@@ -99,7 +101,7 @@ def narrowest(
 
 def _narrowest(space: Space, arch: Arch, num_classes: int, image_size: int) -> nn.Module:
     if isinstance(space, ScaledSpace):
-        return space.network_at(arch, space.width_at(space.steps[0]), num_classes, image_size)
+        return space.whole_at(arch, space.width_at(space.steps[0]), num_classes, image_size)
     return space.build(arch, num_classes, image_size)
 
 
@@ -210,7 +212,14 @@ def _tries(space: Space, num_classes: int, image_size: int) -> int:
     with contextlib.suppress(ValueError, RuntimeError), shapes_only():
         network = _narrowest(space, space.sample(random.Random(0)), num_classes, image_size)
         modules = sum(1 for _ in network.modules())
-    return max(24, MODULES * (CHEAPER if isinstance(space, RowSpace) else 1) // modules)
+    if isinstance(space, ScaledSpace) and space.is_completed:
+        modules *= RUNS
+    return max(24, MODULES * (CHEAPER if _tells_by_rows(space) else 1) // modules)
+
+
+def _tells_by_rows(space: Space) -> TypeGuard[RowSpace]:
+    """Whether the rows of its networks tell all that these cost."""
+    return isinstance(space, RowSpace) and not space.is_completed
 
 
 def _at_least(least: float, kind: CostKind) -> str:

@@ -92,13 +92,14 @@ def arch_in(text: str, config: Config) -> Arch:
 
     Raises ValueError where it is none, or of a space with other settings.
     """
-    space, bare = config.space, text.strip()
+    space, head = config.space, f"{config.head}:" if config.head else ""
+    bare = text.strip().removeprefix(head)
     whole = re.match(rf"{re.escape(space.reference)}(@[^:]*)?:", bare)
     if whole is None:
         return space.parse(bare)
     arch = space.parse(bare[whole.end() :])
-    own = config.job(arch).network
-    if not own.text.startswith(whole[0]):
-        prefix = own.text.removesuffix(networks_of(space).format(parts_of(space, arch)[1]))
+    own_text = config.job(arch).network.text.removeprefix(head)
+    if not own_text.startswith(whole[0]):
+        prefix = own_text.removesuffix(networks_of(space).format(parts_of(space, arch)[1]))
         raise ValueError(f"{quoted(whole[0])} is another space than this run's {prefix}")
     return arch

@@ -14,12 +14,11 @@ from nas.ledger.config import Budget, Config
 from nas.ledger.run import Run
 from nas.ledger.spent import ENDED_AFTER
 from nas.ledger.workload import SEARCH, Conclusion, Job, Next, Workload
-from nas.network import Found
+from nas.network import network_of
 from nas.samplers import OUTSIDE
 from nas.searching import control
 from nas.searching.loop import Search
 from searchspaces import Arch, Space
-from searchspaces.scaled import ScaledSpace
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,9 @@ class SearchWorkload(Workload):
 
     def job(self, arch: Arch, config: Config) -> Job:
         space, network = parts_of(self.space, arch)
-        space = space.alone(network) if isinstance(space, ScaledSpace) else space
         recipe = self.space.recipe_of(arch) if isinstance(self.space, JointSpace) else config.recipe
-        return Job(Found(space, network), recipe, config.seed, start=config.start, trained=config.trains)
+        whole = network_of(space, network, config.head)
+        return Job(whole, recipe, config.seed, start=config.start, trained=config.trains)
 
     def is_over(self, run: Run, budget: Budget) -> bool:
         """Where a final network was asked for: once that has begun, or the search has ended by itself before."""

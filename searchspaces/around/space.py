@@ -285,7 +285,7 @@ class AroundSpace(ScaledSpace):
         return inherited(original, shapes, weights, channels, image_size)
 
     def costs_at(self, arch: Arch, width: float, costs: Collection[str] = COSTS) -> dict[str, int]:
-        if not set(costs) <= {"macs", "params", "activations"}:
+        if self.is_completed or not set(costs) <= {"macs", "params", "activations"}:
             return super().costs_at(arch, width, costs)
         changes = self._changes(arch, width, 1.0, self._here)
         shapes = _shapes(self, arch)

@@ -12,7 +12,9 @@ import torch
 from PIL import Image
 
 import nas
+from nas.comparison.experiment import read
 from nas.references.resolve import resolve
+from searchspaces.cost import cost
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -93,6 +95,34 @@ def test_a_comparison_of_backbones(cells: str) -> None:
     assert all(row.score is not None and 0 <= row.score <= 1 for row in run.rows())
 
 
+def test_a_search_for_the_backbone(cells: str, here: Path) -> None:
+    how = {"space": "compact", "data": cells, "max_macs": "1M", "experience": "none", "subset": 20, "epochs": 1} | HOW
+    run = nas.search(trials=3, head="fcn16", name="found", **how)  # type: ignore[arg-type]
+    text = run.best.text
+    assert text.startswith("fcn16:compact@")
+    assert [row.score is not None and row.macs <= 1_000_000 for row in run.rows()] == [True] * 3
+    with torch.device("meta"):
+        built = nas.load("found:best").build()
+        again = resolve(text, "runs").build(2, 24)
+    assert str(built) == str(again) and built(torch.empty(1, 3, 24, 24, device="meta")).shape == (1, 2, 24, 24)
+    assert resolve("unet:found:best", "runs").text == text.replace("fcn16", "unet")
+    run.resume(trials=4)
+    assert [row.macs <= 1_000_000 for row in run.rows()] == [True] * 4
+    compared = nas.compare("found", baselines="resnet8,mobilenet_v2", match_macs=True, epochs=1, seeds=1)
+    results = read(compared)[0].all
+    names = [one.name for one in results]
+    assert names[0] == "found:best" and all(name.startswith("fcn16:") for name in names[1:])
+    assert all(one.size.macs <= run.best.macs for one in results)
+
+
+def test_a_search_around_a_network_with_a_head(cells: str) -> None:
+    nas.train("resnet8@0.5", data="shapes2", subset=64, epochs=1, out="before")
+    how = {"space": "around:resnet8@0.5", "data": cells, "subset": 20, "epochs": 1, "init": "before"} | HOW
+    run = nas.search(trials=2, name="around", **how)  # type: ignore[arg-type]
+    assert run.rows()[0].macs == cost(resolve("fcn8:resnet8@0.5", "runs").build(2, 24), 24).macs
+    assert [row.state for row in run.rows()] == ["complete"] * 2
+
+
 def test_the_original_unet_says_what_is_in_the_middle() -> None:
     network = resolve("unet", "runs")
     assert network.dense
@@ -121,8 +151,8 @@ def test_mistakes_are_named(cells: str) -> None:
         nas.train("fcn8:resnet8", data="shapes")
     with pytest.raises(ValueError, match="resnet8 says one class of an image, and folder:cells has masks"):
         nas.compare(["fcn8:resnet8", "resnet8"], data=cells, baselines="none", **HOW)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="has masks, and a search is of networks that say one class of an image"):
-        nas.search(space="compact", data=cells, trials=1, **HOW)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="--head fcn8 says a class of each pixel, and shapes is for classification"):
+        nas.search(space="compact", data="shapes", head="fcn8", trials=1)
     with pytest.raises(ValueError, match="mixup does not change masks along with their images"):
         nas.train("fcn8:resnet8", data=cells, recipe={"mixup": 0.2}, **HOW)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="--metric auc does not suit segmentation"):
