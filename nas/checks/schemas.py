@@ -46,6 +46,7 @@ SIGNALS = ("accuracy", "loss")
 RUNTIMES = ("pytorch", "onnxruntime", "onnxruntime-int8")  # by which a network's latency is measured
 SELECTIONS = ("last", "best")
 TASKS = ("classification", "multilabel", "regression", "segmentation")  # see `nas.data.targets`
+FITS = ("crop", "pad")  # how an image that is no square becomes one, see `nas.data.image_file`
 SHARINGS = ("elastic", "single-path")  # see `searchspaces.sharing`
 EVALUATORS = ("train", "supernet")  # of trials that no table answers
 KINDS = ("search", "comparison", "scaling grid", "proxy study", "final ranking")  # of runs, see `nas.ledger.workload`
@@ -111,6 +112,7 @@ SOURCE = Object(
         "channels": CHANNELS,
         "task": Optional(Word(TASKS)),
         "labels": Optional(TEXT),
+        "fit": Word(FITS),
         "sha256": Optional(TEXT),
     },
     needed=("name",),
@@ -167,6 +169,7 @@ CONFIG = Object(
         "channels": CHANNELS,
         "task": Optional(Word(TASKS)),
         "labels": Optional(TEXT),
+        "fit": Word(FITS),
         "pruner": TEXT,
         "objectives": TEXTS,
         "num_classes": Optional(CLASSES),
@@ -527,6 +530,7 @@ RESULT = Object(
         "class_names": NAMES,
         "mean": MEANS,
         "std": DEVIATIONS,
+        "fit": Word(FITS),
         "seed": SEED,
         "recipe": RECIPE,
         "start": OrNull(ANYTHING),
@@ -550,6 +554,7 @@ TASK = Object(
         "image_size": SIDE,
         "mean": MEANS,
         "std": DEVIATIONS,
+        "fit": Word(FITS),
         "target_mean": ListOf(ANY_NUMBER),
         "target_std": ListOf(Number(0, above=True)),
     },

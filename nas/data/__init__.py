@@ -18,6 +18,7 @@ from nas.data.batches import Batch, eval_batches, train_batches
 from nas.data.cifar import CIFAR10, CIFAR100
 from nas.data.download import Log
 from nas.data.folder import PREFIX, ImageFolder
+from nas.data.image_file import CROP, PAD
 from nas.data.images import RGB, Dataset, Images
 from nas.data.masks import MaskFolder, has_masks
 from nas.data.objects import is_function, why_gone, without_hash
@@ -66,6 +67,7 @@ def load(
     channels: int | None = None,
     task: str | None = None,
     labels: str | None = None,
+    fit: str | None = None,
     download: bool = True,
     log: Log = print,
 ) -> Dataset:
@@ -76,13 +78,15 @@ def load(
     folder, or a CSV of images, is read at `image_size` pixels, see `ImageFolder`; the others have their own size.
     `channels`: 3 images can be taken as 1, grey, and 1 as 3; by default they have their own.
     `task` says what the labels are, and `labels` in which columns of a CSV; None where the data say it themselves.
+    `fit` is how images of a folder that are no squares are made such, see `nas.data.image_file`; None: as `usual_fit`.
     Raises `ValueError`, with what to do, if the name is unknown or the data absent or damaged.
     """
+    fit = fit or usual_fit(name, data_dir, task)
     if is_masks(name, data_dir, task):
-        masks = _masks(name, data_dir, image_size, skip_unreadable, channels, labels, log)
+        masks = _masks(name, data_dir, image_size, skip_unreadable, channels, labels, fit, log)
         return masks.dataset(locate(name, data_dir)[0])
     if is_folder(name):
-        images = _folder(name, data_dir, image_size, skip_unreadable, group_by, channels, task, labels, log)
+        images = _folder(name, data_dir, image_size, skip_unreadable, group_by, channels, task, labels, fit, log)
         return images.dataset(locate(name, data_dir)[0])
     if _is_array(name):
         return _arrays(name, data_dir, log, channels, task).dataset(locate(name, data_dir)[0])
@@ -104,14 +108,16 @@ def load_test(
     channels: int | None = None,
     task: str | None = None,
     labels: str | None = None,
+    fit: str | None = None,
     download: bool = True,
     log: Log = print,
 ) -> Images:
     """The test split of the data set `name`: for the end of a comparison, never for a search. Arguments as `load`."""
+    fit = fit or usual_fit(name, data_dir, task)
     if is_masks(name, data_dir, task):
-        return _masks(name, data_dir, image_size, skip_unreadable, channels, labels, log).test()
+        return _masks(name, data_dir, image_size, skip_unreadable, channels, labels, fit, log).test()
     if is_folder(name):
-        return _folder(name, data_dir, image_size, skip_unreadable, group_by, channels, task, labels, log).test()
+        return _folder(name, data_dir, image_size, skip_unreadable, group_by, channels, task, labels, fit, log).test()
     if _is_array(name):
         return _arrays(name, data_dir, log, channels, task).test()
     if name == shapes2.NAME and task == SEGMENTATION:
@@ -127,6 +133,15 @@ def is_folder(name: str) -> bool:
 def is_masks(name: str, data_dir: Path | str | None, task: str | None) -> bool:
     """Whether the data set is a folder of images and masks: where a person says so, or it is laid out as one."""
     return is_folder(name) and (task == SEGMENTATION or (task is None and has_masks(_path_of(name, data_dir))))
+
+
+def usual_fit(name: str, data_dir: Path | str | None, task: str | None) -> str:
+    """How images that are no squares are made such, where nobody says.
+
+    Of an image as a whole its centre says enough, as it does to those who train on ImageNet. What is said of each pixel
+    is wanted of all of them.
+    """
+    return PAD if is_masks(name, data_dir, task) else CROP
 
 
 def at_a_path(name: str) -> bool:
@@ -191,23 +206,23 @@ def _read(name: str, split: Literal["train", "test"], data_dir: Path | str | Non
 
 def _folder(
     name: str, data_dir: Path | str | None, image_size: int | None, skip: bool, group_by: str | None,
-    channels: int | None, task: str | None, labels: str | None, log: Log,
+    channels: int | None, task: str | None, labels: str | None, fit: str, log: Log,
 ) -> ImageFolder:  # fmt: skip
     if image_size is None:
         raise ValueError("the images of a folder have any size: say at which to train, as in --image-size 96")
     return ImageFolder(
         _path_of(name, data_dir), image_size, skip, log, group_by=group_by, channels=channels or RGB, task=task,
-        labels=labels,
+        labels=labels, fit=fit,
     )  # fmt: skip
 
 
 def _masks(
     name: str, data_dir: Path | str | None, image_size: int | None, skip: bool, channels: int | None,
-    labels: str | None, log: Log,
+    labels: str | None, fit: str, log: Log,
 ) -> MaskFolder:  # fmt: skip
     if image_size is None:
         raise ValueError("the images of a folder have any size: say at which to train, as in --image-size 96")
-    return MaskFolder(_path_of(name, data_dir), image_size, skip, log, channels or RGB, labels)
+    return MaskFolder(_path_of(name, data_dir), image_size, skip, log, channels or RGB, labels, fit)
 
 
 def _check_classes(name: str, task: str | None) -> None:

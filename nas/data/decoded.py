@@ -33,7 +33,7 @@ from nas.checks.limits import TEXT
 from nas.checks.schema import MapOf
 from nas.data.download import Log
 from nas.data.duplicates import Hashes, hash_of
-from nas.data.image_file import decode, why_unreadable
+from nas.data.image_file import CROP, decode, why_unreadable
 from nas.data.images import GREY, RGB
 from nas.data.streamed import InFile, Pixels, left_in
 from nas.files import cache_dir, read_json, write_atomically
@@ -43,6 +43,10 @@ CHUNK, BYTES = 1024, 2**26  # files that are decoded before they are written, an
 REPORT_EVERY = 10  # seconds
 REASONS = MapOf(TEXT)  # why files are unreadable, by their names
 PIXELS, UNREADABLE, HASHES = "pixels.uint8", "unreadable.json", "phash.uint64"
+
+
+Form = tuple[int, int, str]
+"""What an image is made: pixels a side, channels, and how it fits the square."""
 
 
 class File(NamedTuple):
@@ -69,7 +73,7 @@ class Decoded:
 
 def decoded(
     folder: Path, files: Sequence[File], size: int, log: Log = print, workers: int | None = None, part: str = "",
-    channels: int = RGB,
+    channels: int = RGB, fit: str = CROP,
 ) -> Decoded:  # fmt: skip
     """The images `files` of `folder`, of 3 channels or grey ones of 1, from the cache, into which they are decoded by
     `workers` threads if need be.
@@ -77,11 +81,11 @@ def decoded(
     By default there are as many threads as cores. Of a folder the cache has one list of files, or one for each `part`.
     Raises ValueError where the cache cannot be written.
     """
-    place = _place(folder, files, size, part, channels)
+    place = _place(folder, files, size, part, channels, fit)
     if (found := _cached(place, len(files), size, channels)) is None:
         shutil.rmtree(place, ignore_errors=True)
         try:
-            _fill(place, folder, files, (size, channels), log, workers or _cores())
+            _fill(place, folder, files, (size, channels, fit), log, workers or _cores())
         except OSError as error:
             room = f"{len(files) * size * size * channels / 1e9:.1f} GB"
             raise ValueError(
@@ -94,22 +98,22 @@ def decoded(
 
 
 def decoded_before(
-    folder: Path, files: Sequence[File], size: int, part: str = "", channels: int = RGB
+    folder: Path, files: Sequence[File], size: int, part: str = "", channels: int = RGB, fit: str = CROP
 ) -> Decoded | None:
     """What `decoded` gives of these without decoding; None where the cache has them not."""
-    return _cached(_place(folder, files, size, part, channels), len(files), size, channels)
+    return _cached(_place(folder, files, size, part, channels, fit), len(files), size, channels)
 
 
 # ---------------------------------------------------------------------------- the cache
 
 
-def _place(folder: Path, files: Sequence[File], size: int, part: str, channels: int) -> Path:
+def _place(folder: Path, files: Sequence[File], size: int, part: str, channels: int, fit: str) -> Path:
     """The folder of the cache for just these files at this size; lists of another `part` are beside it."""
     folder = folder.resolve()
     listing = hashlib.sha256(repr((VERSION, [tuple(file) for file in files])).encode(errors="backslashreplace"))
     where = hashlib.sha256(os.fsencode(folder / part)).hexdigest()  # `folder` itself without a part
-    grey = "grey" if channels == GREY else ""
-    name = "-".join(filter(None, (folder.parent.name, folder.name, part, f"{size}px", grey, where[:12])))
+    form = f"{size}px", "grey" if channels == GREY else "", "" if fit == CROP else fit
+    name = "-".join(filter(None, (folder.parent.name, folder.name, part, *form, where[:12])))
     return cache_dir() / "decoded" / name / listing.hexdigest()[:32]
 
 
@@ -147,8 +151,8 @@ def _hashes(place: Path, pixels: Tensor) -> Hashes:
     return made
 
 
-def _fill(place: Path, folder: Path, files: Sequence[File], form: tuple[int, int], log: Log, workers: int) -> None:
-    """Decode `files`, of `form` pixels a side and channels, into a new folder, renamed to `place`: older lists go."""
+def _fill(place: Path, folder: Path, files: Sequence[File], form: Form, log: Log, workers: int) -> None:
+    """Decode `files` into a new folder, renamed to `place`: older lists go."""
     place.parent.mkdir(parents=True, exist_ok=True)
     grey = ", grey" if form[1] == GREY else ""
     log(f"decoding {len(files):,} images of {folder} at {form[0]} pixels{grey}, which is done once")
@@ -183,7 +187,7 @@ def _fill(place: Path, folder: Path, files: Sequence[File], form: tuple[int, int
 
 
 def _all_decoded(
-    folder: Path, files: Sequence[File], form: tuple[int, int], workers: int
+    folder: Path, files: Sequence[File], form: Form, workers: int
 ) -> Iterator[tuple[File, tuple[npt.NDArray[np.uint8], int] | str]]:
     """Each file with its pixels and its hash, or with the reason why it has none.
 

@@ -34,6 +34,7 @@ from nas.data.decoded import Decoded, File, decoded, decoded_before
 from nas.data.download import Log
 from nas.data.duplicates import Hashes, twins, warning
 from nas.data.groups import Groups, hold_out, typed
+from nas.data.image_file import CROP
 from nas.data.images import GREY, RGB, VAL_SEED, VAL_SHARE, Dataset, Images, stratified
 from nas.data.listing import Listing
 from nas.data.splits import NAMED, SPLITS, FolderLayout, Split, some
@@ -87,6 +88,7 @@ class ImageFolder:
     channels: int = RGB  # or GREY
     task: str | None = None  # what the labels are, where a person says so, see `nas.data.targets`
     labels: str | None = None  # in which columns of a CSV, likewise
+    fit: str = CROP  # how images that are no squares are made such
 
     def __post_init__(self) -> None:
         if self.channels not in (RGB, GREY):
@@ -138,8 +140,9 @@ class ImageFolder:
         statistics = fitted.channel_statistics()
         targets = Targets.of(self.kind, fitted.labels, self.class_names)
         return Dataset(
-            name, self.class_names, fitted, judged, *statistics, sha256=sha256, notes=tuple(notes), targets=targets
-        )
+            name, self.class_names, fitted, judged, *statistics, sha256=sha256, notes=tuple(notes), targets=targets,
+            fit=self.fit,
+        )  # fmt: skip
 
     def test(self) -> Images:
         """The test images, for the end of a comparison."""
@@ -282,13 +285,15 @@ class ImageFolder:
         """All images of a split that can be read, class by class. What is not read is said."""
         split, files = self.layout.splits[name], self._files(name)
         self._say_what_is_passed_over(split, self._listings[name].values())
-        images = decoded(split.folder, files, self.image_size, self.log, self.workers, split.kept_as, self.channels)
+        form = split.kept_as, self.channels, self.fit
+        images = decoded(split.folder, files, self.image_size, self.log, self.workers, *form)
         if images.unreadable:
             self._complain(split.folder, images.unreadable, len(files), images.report)
         return self._labelled(name, images)
 
     def _decoded_before(self, train: Split) -> Decoded | None:
-        return decoded_before(train.folder, self._files("train"), self.image_size, train.kept_as, self.channels)
+        form = train.kept_as, self.channels, self.fit
+        return decoded_before(train.folder, self._files("train"), self.image_size, *form)
 
     def _files(self, name: str) -> list[File]:
         return [file for listing in self._listings[name].values() for file in listing.files]

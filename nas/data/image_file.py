@@ -1,7 +1,8 @@
 """One image file as pixels, whatever kind of still image it is: as a viewer shows it.
 
 The centre square is kept, resized to `size` x `size` pixels (bilinear, antialiased): what resizing the shorter side and
-cropping the centre give. The image is turned as its EXIF data say. Grey and CMYK become RGB, or all becomes grey where
+cropping the centre give (`crop`); or the whole image, its longer side resized to `size` pixels, between grey bars
+(`pad`). The image is turned as its EXIF data say. Grey and CMYK become RGB, or all becomes grey where
 one channel is wanted; 16 bits a channel become 8, what is transparent becomes white. Of several frames or pages the
 first is taken. Colour profiles are not applied.
 
@@ -49,8 +50,12 @@ ENDINGS = tuple(ending for endings in ENDINGS_OF.values() for ending in endings)
 HUGE = 24_000_000
 """Images of more pixels are decoded one at a time, since each takes hundreds of megabytes; a large JPEG rarely does."""
 
+CROP, PAD = "crop", "pad"  # how an image that is no square fits a square
+BARS = 114  # of 255: about the mean of photographs
+
 _ONE_HUGE = threading.Lock()
 _NUMPY = b"\x93NUMPY"  # with which a .npy file begins
+_LYING = (5, 6, 7, 8)  # orientations of EXIF by which width is height
 _ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 0x0112, 258, 262  # EXIF's and TIFF's numbers
 
 
@@ -59,7 +64,40 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(ENDINGS)
 
 
-def decode(file: str | Path | IO[bytes], size: int, channels: int = 3) -> npt.NDArray[np.uint8]:
+def placed(
+    width: int, height: int, size: int, fit: str = "crop"
+) -> tuple[tuple[float, float, float, float], tuple[int, int], tuple[int, int]]:
+    """How an image of `width` x `height` pixels comes to be in a square of `size`, by `fit`.
+
+    That is the part of it (left, top, right, bottom), as how many pixels this is shown (width, height), and where these
+    begin (left, top): of a "crop" at the corner, all of the square.
+    """
+    if fit == "pad":
+        scale = size / max(width, height)
+        shown = max(1, round(width * scale)), max(1, round(height * scale))
+        return (0.0, 0.0, width, height), shown, ((size - shown[0]) // 2, (size - shown[1]) // 2)
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    return (left, top, left + side, top + side), (size, size), (0, 0)
+
+
+def in_square(image: Any, size: int, fit: str, resampling: Any, bars: int) -> Any:
+    """A Pillow image as `placed` says, `bars` in what it leaves of the square."""
+    from PIL import Image
+
+    width, height = image.size
+    part, shown, corner = placed(width, height, size, fit)
+    resized = image.resize(shown, resampling, box=part)
+    if shown == (size, size):
+        return resized
+    square = Image.new(
+        image.mode, (size, size), bars if len(image.getbands()) == 1 else (bars,) * len(image.getbands())
+    )
+    square.paste(resized, corner)
+    return square
+
+
+def decode(file: str | Path | IO[bytes], size: int, channels: int = 3, fit: str = "crop") -> npt.NDArray[np.uint8]:
     """The image in a file: `[size, size, channels]`. Raises whatever Pillow does for one that it cannot read.
 
     It is in RGB, or of one channel as Pillow's "L", luma. Raises ValueError where other channels are wanted.
@@ -74,11 +112,8 @@ def decode(file: str | Path | IO[bytes], size: int, channels: int = 3) -> npt.ND
         image.draft(None, (2 * size, 2 * size))  # a JPEG of many times that is scaled while it is decoded
         with _ONE_HUGE if image.width * image.height > HUGE else nullcontext():
             upright = as_shown(image, channels == 1)
-            side = min(upright.size)
-            left, top = (upright.width - side) / 2, (upright.height - side) / 2
-            square = (left, top, left + side, top + side)
-            resized = upright.resize((size, size), Image.Resampling.BILINEAR, box=square)
-            return np.asarray(resized).reshape(size, size, channels)
+            square = in_square(upright, size, fit, Image.Resampling.BILINEAR, BARS)
+            return np.asarray(square).reshape(size, size, channels)
 
 
 def as_shown(image: Any, grey: bool = False) -> Any:
@@ -92,7 +127,7 @@ def is_grey(image: Any) -> bool:
     return image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
 
 
-def read_image(file: str | Path | IO[bytes], size: int, channels: int = 3) -> npt.NDArray[np.uint8]:
+def read_image(file: str | Path | IO[bytes], size: int, channels: int = 3, fit: str = "crop") -> npt.NDArray[np.uint8]:
     """As `decode`, without Pillow's warnings, and of a .npy file the array. ValueError, in one line, where none can be.
 
     `file` may be open, as an upload is; what is in it is then read from its beginning.
@@ -100,12 +135,26 @@ def read_image(file: str | Path | IO[bytes], size: int, channels: int = 3) -> np
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd EXIF data and of many pixels, which are no reason not to go on
         try:
-            return _array(file, size, channels) if _is_array(file) else decode(file, size, channels)
+            return _array(file, size, channels, fit) if _is_array(file) else decode(file, size, channels, fit)
         except ImportError:
             raise
         except Exception as error:  # the many ways of Pillow and its codecs to say that a file is damaged
             name = file if isinstance(file, str | Path) else "the file"
             raise ValueError(f"{name} cannot be read as an image: {why_unreadable(error, file)}") from None
+
+
+def size_of(file: str | Path | IO[bytes], channels: int = 3) -> tuple[int, int]:
+    """Width and height of the image in a file that `read_image` reads, upright, without decoding it."""
+    import numpy as np
+    from PIL import Image
+
+    if _is_array(file):
+        height, width = _channels_last(np.load(file, allow_pickle=False), channels).shape[:2]
+        return width, height
+    Image.init()
+    with warnings.catch_warnings(), Image.open(file) as image:
+        warnings.simplefilter("ignore")
+        return image.size[::-1] if _orientation(image) in _LYING else image.size
 
 
 def why_unreadable(error: Exception, file: str | Path | IO[bytes]) -> str:
@@ -128,8 +177,8 @@ def _is_array(file: str | Path | IO[bytes]) -> bool:
     return begins == _NUMPY
 
 
-def _array(file: str | Path | IO[bytes], size: int, channels: int) -> npt.NDArray[np.uint8]:
-    """The centre square of the image in a .npy file, `[H, W, C]`, `[C, H, W]` or `[H, W]`: `[size, size, channels]`.
+def _array(file: str | Path | IO[bytes], size: int, channels: int, fit: str) -> npt.NDArray[np.uint8]:
+    """The image in a .npy file, `[H, W, C]`, `[C, H, W]` or `[H, W]`, as `decode` has it: `[size, size, channels]`.
 
     Numbers are uint8, or floating-point of 0 to 1, or of 0 to 255 where one is above 1. Each channel is resized by
     itself. Raises ValueError where it is none such.
@@ -139,19 +188,27 @@ def _array(file: str | Path | IO[bytes], size: int, channels: int) -> npt.NDArra
 
     values = np.load(file, allow_pickle=False)
     shape = " x ".join(map(str, values.shape)) or "none"
-    image = values[..., None] if values.ndim == 2 else values
-    if image.ndim == 3 and image.shape[2] != channels and image.shape[0] == channels:
-        image = image.transpose(1, 2, 0)
+    image = _channels_last(values, channels)
     if image.ndim != 3 or image.shape[2] != channels or not image.size:
         raise ValueError(f"it has the shape {shape}, and an image of {channels} channels is wanted, H x W x {channels}")
     if image.dtype != np.uint8:
         image = _array_in_bytes(image)
-    height, width = image.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = image[top : top + side, left : left + side]
-    layers = [Image.fromarray(np.ascontiguousarray(square[..., channel])) for channel in range(channels)]
-    return np.stack([np.asarray(layer.resize((size, size), Image.Resampling.BILINEAR)) for layer in layers], axis=2)
+    if fit == "crop":
+        height, width = image.shape[:2]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        image = image[top : top + side, left : left + side]
+    layers = [Image.fromarray(np.ascontiguousarray(image[..., channel])) for channel in range(channels)]
+    squares = [in_square(layer, size, fit, Image.Resampling.BILINEAR, BARS) for layer in layers]
+    return np.stack([np.asarray(square) for square in squares], axis=2)
+
+
+def _channels_last(values: npt.NDArray[Any], channels: int) -> npt.NDArray[Any]:
+    """An array of an image in any of the forms that `_array` takes as `[H, W, C]`; others as they are."""
+    image = values[..., None] if values.ndim == 2 else values
+    if image.ndim == 3 and image.shape[2] != channels and image.shape[0] == channels:
+        return image.transpose(1, 2, 0)
+    return image
 
 
 def _array_in_bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

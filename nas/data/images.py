@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from nas.data.image_file import CROP
 from nas.data.known import known
 from nas.data.streamed import Pixels, Streamed, converted_in_parts, moved, parts, resized_in_parts
 from nas.data.targets import CLASSES, CLASSIFICATION, Targets, strata
@@ -139,6 +140,7 @@ class Dataset:
     test: Images | None = None
     notes: tuple[str, ...] = ()
     targets: Targets = CLASSES
+    fit: str = CROP  # how images that are no squares were made such, see `nas.data.image_file`
 
     @classmethod
     def split(cls, name: str, class_names: tuple[str, ...], training: Images, kind: str = CLASSIFICATION) -> Dataset:

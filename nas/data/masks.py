@@ -4,8 +4,8 @@
     PATH/train/images/*.jpg, PATH/train/masks/*.png      so too, or with val/ or test/ or both
     PATH/JPEGImages, SegmentationClass, ImageSets        as PASCAL VOC has them
 
-An image and its mask have the same name but for its ending, and as many pixels. Masks go the way of the images: the
-centre square, resized, by the nearest pixel. Splits are as `nas.data.folder` makes them.
+An image and its mask have the same name but for its ending, and as many pixels. Masks go the way of the images, into a
+square, by the nearest pixel. Splits are as `nas.data.folder` makes them.
 
 The classes have the names of the lines of `PATH/classes.txt`, from 0 on, or those that a person gives; VOC's and
 CamVid's (SegNet's eleven) are known. Numbers beyond the names, and 255, are of no class: nothing is learned from such
@@ -31,7 +31,7 @@ from PIL import Image
 from nas.checks.schemas import SIDE
 from nas.data.decoded import File, decoded
 from nas.data.download import Log
-from nas.data.image_file import is_image
+from nas.data.image_file import CROP, in_square, is_image
 from nas.data.images import GREY, RGB, VAL_SEED, VAL_SHARE, Dataset, Images
 from nas.data.listing import entries, is_folder, is_hidden
 from nas.data.splits import SPELLINGS, some
@@ -85,6 +85,7 @@ class MaskFolder:
     log: Log = print
     channels: int = RGB
     labels: str | None = None
+    fit: str = CROP
 
     def __post_init__(self) -> None:
         if self.channels not in (RGB, GREY):
@@ -115,7 +116,9 @@ class MaskFolder:
         said = [self._parts_in_words(), names, [(pair.image[:2], pair.mask.stat().st_size) for pair in self._all()]]
         sha256 = hashlib.sha256(repr(said).encode(errors="backslashreplace")).hexdigest()
         targets = Targets(SEGMENTATION)
-        return Dataset(name, names, fitted, judged, *fitted.channel_statistics(), sha256=sha256, targets=targets)
+        return Dataset(
+            name, names, fitted, judged, *fitted.channel_statistics(), sha256=sha256, targets=targets, fit=self.fit
+        )
 
     def test(self) -> Images:
         """The test images with their masks, for the end of a training or a comparison."""
@@ -153,7 +156,9 @@ class MaskFolder:
         """The images and masks of a split, these with the numbers that their files have."""
         part = self.parts[split]
         files = [pair.image for pair in part.pairs]
-        found = decoded(part.folder, files, self.image_size, self.log, part=f"masks-{split}", channels=self.channels)
+        found = decoded(
+            part.folder, files, self.image_size, self.log, part=f"masks-{split}", channels=self.channels, fit=self.fit
+        )
         if found.unreadable and not self.skip_unreadable:
             named = some([f"{name} ({reason})" for name, reason in found.unreadable.items()])
             raise ValueError(
@@ -167,7 +172,9 @@ class MaskFolder:
             )
         with ThreadPoolExecutor() as pool:
             masks = list(
-                pool.map(lambda pair: read_mask(pair.mask, self.image_size, part.folder / pair.image.name), pairs)
+                pool.map(
+                    lambda pair: read_mask(pair.mask, self.image_size, part.folder / pair.image.name, self.fit), pairs
+                )
             )
         return Images(found.pixels, torch.from_numpy(np.stack(masks)))
 
@@ -204,10 +211,11 @@ class MaskFolder:
         return names
 
 
-def read_mask(file: Path, size: int, image: Path | None = None) -> npt.NDArray[np.uint8]:
-    """The numbers of the classes in a mask, its centre square, resized by the nearest pixel: uint8 `[size, size]`.
+def read_mask(file: Path, size: int, image: Path | None = None, fit: str = CROP) -> npt.NDArray[np.uint8]:
+    """The numbers of the classes in a mask, in a square as its image is, by the nearest pixel: uint8 `[size, size]`.
 
-    Raises ValueError where it has colours instead, or another shape than its `image`.
+    What is beside the image is of no class. Raises ValueError where it has colours instead, or another shape than its
+    `image`.
     """
     try:
         with Image.open(file) as mask:
@@ -219,10 +227,8 @@ def read_mask(file: Path, size: int, image: Path | None = None) -> npt.NDArray[n
                     f"{file} is a picture in colours ({mask.mode}): the pixels of a mask are numbers of classes, in a "
                     "grey PNG or one with a palette"
                 )
-            side = min(mask.size)
-            left, top = (mask.width - side) / 2, (mask.height - side) / 2
-            box = (left, top, left + side, top + side)
-            numbers = np.asarray(mask.resize((size, size), Image.Resampling.NEAREST, box=box))
+            bits = mask.point(lambda bit: int(bit > 0), "L") if mask.mode == "1" else mask
+            numbers = np.asarray(in_square(bits, size, fit, Image.Resampling.NEAREST, IGNORED))
     except OSError as error:
         raise ValueError(f"{file} cannot be read as a mask: {error.strerror or error}") from None
     if numbers.max(initial=0) > IGNORED:

@@ -11,9 +11,9 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from nas.checks.limits import CHANNELS
-from nas.checks.schemas import SIDE
-from nas.data.image_file import read_image
+from nas.checks.limits import CHANNELS, Word
+from nas.checks.schemas import FITS, SIDE
+from nas.data.image_file import CROP, placed, read_image, size_of
 from nas.data.images import Dataset, PerChannel
 
 
@@ -21,15 +21,18 @@ from nas.data.images import Dataset, PerChannel
 class Preprocessing:
     """The size in pixels at which a network takes images, and each channel's mean and deviation, for pixels in 0..1.
 
-    Raises ValueError where the values cannot be such.
+    `fit` is how an image that is no square becomes one, see `nas.data.image_file`. Raises ValueError where the values
+    cannot be such.
     """
 
     image_size: int
     mean: PerChannel
     std: PerChannel
+    fit: str = CROP
 
     def __post_init__(self) -> None:
         SIDE.checked("a preprocessing's image_size", self.image_size)
+        Word(FITS).checked("a preprocessing's fit", self.fit)
         if not 1 <= len(self.mean) == len(self.std) <= CHANNELS.most:
             raise ValueError(
                 "a preprocessing's mean and std are numbers, one a channel, as many of the one as the other"
@@ -42,7 +45,7 @@ class Preprocessing:
     @classmethod
     def of(cls, dataset: Dataset) -> Preprocessing:
         """What the images of `dataset` went through, and go through in training."""
-        return cls(dataset.image_size, dataset.mean, dataset.std)
+        return cls(dataset.image_size, dataset.mean, dataset.std, dataset.fit)
 
     @property
     def channels(self) -> int:
@@ -52,11 +55,18 @@ class Preprocessing:
     def pixels(self, file: str | Path | IO[bytes]) -> Tensor:
         """The image in a file, as those of a folder are decoded: uint8 `[image_size, image_size, channels]`.
 
-        Turned as its EXIF data say, on white, its centre square, bilinear and antialiased; grey where the network takes
-        one channel. Or an array in a .npy file, of which the values are taken as they are. Raises ValueError where the
-        file cannot be read, or is a photograph and the network takes other channels than these have.
+        Turned as its EXIF data say, on white, its centre square or all of it, bilinear and antialiased; grey where the
+        network takes one channel. Or an array in a .npy file, of which the values are taken as they are. Raises
+        ValueError where the file cannot be read, or is a photograph and the network takes other channels than these
+        have.
         """
-        return torch.from_numpy(read_image(file, self.image_size, self.channels).copy())
+        return torch.from_numpy(read_image(file, self.image_size, self.channels, self.fit).copy())
+
+    def shown(self, file: str | Path | IO[bytes]) -> tuple[int, int, int, int]:
+        """Where `pixels` show the image in a file: left, top, right, bottom. Beside it are bars, where `fit` is pad."""
+        width, height = size_of(file, self.channels)
+        _, (across, down), (left, top) = placed(width, height, self.image_size, self.fit)
+        return left, top, left + across, top + down
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """uint8 `[N, H, W, C]` to float32 `[N, C, H, W]`, channels_last: what a network takes, as in training."""
@@ -74,7 +84,8 @@ class Preprocessing:
         size = values.get("image_size")
         if not isinstance(size, int) or isinstance(size, bool):
             raise ValueError(f"a preprocessing's image_size is a whole number of pixels, not {size!r}")
-        return cls(size, _channels("mean", values.get("mean")), _channels("std", values.get("std")))
+        mean, std = (_channels(name, values.get(name)) for name in ("mean", "std"))
+        return cls(size, mean, std, values.get("fit", CROP))
 
 
 class Normaliser:

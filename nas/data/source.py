@@ -10,6 +10,7 @@ from typing import Any
 from nas import data
 from nas.data import objects
 from nas.data.download import Log
+from nas.data.image_file import CROP
 from nas.data.images import RGB, Dataset, Images
 from nas.options import groups
 from nas.options.option import path
@@ -22,8 +23,8 @@ class DataSource:
     `folder` is where it is, None the default place. `image_size`: pixels a side, None the data's own. `group_by`: how
     images are grouped of which one split has all, see `nas.data.groups`. `channels`: as how many each is taken; runs
     that say nothing of them have 3. `task` and `labels`: what the labels are, and in which columns of a CSV, where a
-    person said so; None: as the data say. `sha256` is of the list of a folder's files, or of what is in arrays, where
-    it was noted; it is None for data that don't change.
+    person said so; None: as the data say. `fit` is how images that are no squares are made such. `sha256` is of the
+    list of a folder's files, or of what is in arrays, where it was noted; it is None for data that don't change.
     """
 
     name: str = "cifar10"
@@ -35,6 +36,7 @@ class DataSource:
     channels: int = RGB
     task: str | None = None
     labels: str | None = None
+    fit: str = CROP
 
     def load(self, log: Log = print, download: bool = True) -> Dataset:
         """The training and validation images, a folder's at `image_size`. Raises ValueError as `nas.data.load`."""
@@ -52,6 +54,7 @@ class DataSource:
             "channels": self.channels,
             "task": self.task,
             "labels": self.labels,
+            "fit": self.fit,
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,6 +63,8 @@ class DataSource:
         read_so = self._read_so()
         if self.channels == RGB:  # as files say that are older than images of other channels
             del read_so["channels"]
+        if self.fit == CROP:  # likewise
+            del read_so["fit"]
         return {"name": self.name, "folder": folder, **read_so, "sha256": self.sha256}
 
     @classmethod
@@ -112,6 +117,7 @@ def choose_source(usual: DataSource | None, asked: groups.DataOptions, log: Log 
     named, place = data.locate(usual.name, folder or usual.folder) if name is None else data.locate(name, folder)
     of_folders = {
         "--skip-unreadable": skip_unreadable, "--group-by": group_by is not None, "--labels": labels is not None,
+        "--fit": asked.fit is not None,
     }  # fmt: skip
     for option, given in of_folders.items():
         if given and not data.is_folder(named):
@@ -124,13 +130,15 @@ def choose_source(usual: DataSource | None, asked: groups.DataOptions, log: Log 
         if labels is None:  # other columns may be of another task
             task, labels = usual.task if task is None else task, usual.labels
         channels = asked.channels or usual.channels
-        read_so = DataSource(named, place, size, skip, usual.sha256, by, channels, task, labels)
-        same = read_so.labelled_as(usual) and channels == usual.channels  # others are other pixels
+        fit = asked.fit or usual.fit
+        read_so = DataSource(named, place, size, skip, usual.sha256, by, channels, task, labels, fit)
+        same = read_so.labelled_as(usual) and (channels, fit) == (usual.channels, usual.fit)  # others are other pixels
         return read_so if same else replace(read_so, sha256=None)
     size = size if data.is_folder(named) else own or image_size
     channels = asked.channels or data.own_channels(named, place)
+    fit = asked.fit or data.usual_fit(named, place, task)
     return DataSource(
-        named, place, size, skip_unreadable, group_by=group_by, channels=channels, task=task, labels=labels
+        named, place, size, skip_unreadable, group_by=group_by, channels=channels, task=task, labels=labels, fit=fit
     )
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from nas.checks import schema
 from nas.checks.schemas import RESULT, TASK, TASKS
+from nas.data.image_file import CROP, PAD
 from nas.data.images import GREY, RGB, Dataset
 from nas.data.preprocessing import Preprocessing
 from nas.data.targets import CLASSES, CLASSIFICATION, IGNORED, REGRESSION, SEGMENTATION, Targets
@@ -23,17 +24,21 @@ from nas.text.visible import visible_in_line
 
 METRIC = "accuracy"
 _PHOTOGRAPH = "EXIF orientation applied; transparency on white"
-_SCALED = "centre square; resized bilinear, antialiased"
+_SCALED = {
+    CROP: "centre square; resized bilinear, antialiased",
+    PAD: "all of it, the longer side resized bilinear, antialiased, between bars of 114",
+}
 _NORMALISED = "- mean; / std"
 
 
-def how(channels: int) -> str:
+def how(channels: int, fit: str = CROP) -> str:
     """From an image file to the input [B, C, image_size, image_size], for people who read a file's metadata."""
+    scaled = _SCALED[fit]
     if channels == RGB:
-        return f"{_PHOTOGRAPH}; {_SCALED}; RGB / 255; {_NORMALISED}"
+        return f"{_PHOTOGRAPH}; {scaled}; RGB / 255; {_NORMALISED}"
     if channels == GREY:
-        return f"{_PHOTOGRAPH}; grey as luma (ITU-R 601-2); {_SCALED}; grey / 255; {_NORMALISED}"
-    return f"an array of {channels} channels, 0 to 255; {_SCALED}; / 255; {_NORMALISED}"
+        return f"{_PHOTOGRAPH}; grey as luma (ITU-R 601-2); {scaled}; grey / 255; {_NORMALISED}"
+    return f"an array of {channels} channels, 0 to 255; {scaled}; / 255; {_NORMALISED}"
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Task:
             "task": self.targets.kind,
             "mean": json.dumps(self.preprocessing.mean),
             "std": json.dumps(self.preprocessing.std),
-            "preprocessing": how(self.preprocessing.channels),
+            "preprocessing": how(self.preprocessing.channels, self.preprocessing.fit),
             "metric": self.metric,
             "data": self.data,
             **(
@@ -77,6 +82,7 @@ class Task:
                 if self.targets.kind == REGRESSION
                 else {}
             ),
+            **({} if self.preprocessing.fit == CROP else {"fit": self.preprocessing.fit}),
             **({} if self.preprocessing.channels == RGB else {"channels": str(self.preprocessing.channels)}),
         }
 
@@ -93,7 +99,8 @@ class Task:
         of_numbers = ("target_mean", "target_std") if kind == REGRESSION else ()
         if missing := [name for name in of_numbers if name not in metadata]:
             raise ValueError(f"its task is {kind}, and it has no {missing[0]}")
-        values = TASK.checked("", {name: _json(name, metadata[name]) for name in (*TASK.needed, *of_numbers)})
+        said = {name: _json(name, metadata[name]) for name in (*TASK.needed, *of_numbers)}
+        values = TASK.checked("", said | {"fit": metadata.get("fit", CROP)})
         data, metric = metadata.get("data", ""), metadata.get("metric", METRIC)
         return cls._of(values, kind, data, metric)
 

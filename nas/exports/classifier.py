@@ -15,7 +15,7 @@ import torch
 from nas.data.image_file import is_image
 from nas.data.listing import Passed, images_below
 from nas.data.splits import no_images
-from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION, THRESHOLD
+from nas.data.targets import CLASSIFICATION, IGNORED, MULTILABEL, REGRESSION, SEGMENTATION, THRESHOLD
 from nas.data.task import Task
 from nas.exports.formats import Logits, NotInstalled
 from nas.exports.runnable import RUNNABLE
@@ -32,8 +32,8 @@ class Prediction:
 
     In a task of another `kind` (`nas.data.targets`) labels, each with its own probability, the most probable first; or
     numbers in their units, in their order. Of pixels the classes have their shares of these, and `mask` the class of
-    each, uint8 `[size, size]` of the centre square that the network saw. Of a file that cannot be read it has the
-    `reason`, and no classes.
+    each, uint8 `[size, size]` of the square that the network saw, 255 in the bars beside the image. Of a file that
+    cannot be read it has the `reason`, and no classes.
     """
 
     path: Path
@@ -133,12 +133,21 @@ class Classifier:
         if pixels:
             said = dict(zip(pixels, self._said(torch.stack(list(pixels.values()))), strict=True))
         kind = self.task.targets.kind
+        if kind == SEGMENTATION:
+            said = {path: self._without_bars(mask, path) for path, mask in said.items()}
         for path in paths:
             if path in reasons:
                 yield Prediction(path, reason=reasons[path], kind=kind)
             else:
                 mask = said[path].numpy(force=True) if kind == SEGMENTATION else None
                 yield Prediction(path, self._ranked(said[path]), kind=kind, mask=mask)
+
+    def _without_bars(self, mask: torch.Tensor, path: Path) -> torch.Tensor:
+        """The classes of pixels, `[size, size]`, without those of what is no part of the image in the file `path`."""
+        left, top, right, bottom = self.task.preprocessing.shown(path)
+        kept = torch.full_like(mask, IGNORED)
+        kept[top:bottom, left:right] = mask[top:bottom, left:right]
+        return kept
 
     def _said(self, pixels: torch.Tensor) -> torch.Tensor:
         """The probabilities of the classes, in their order, for each of the images that have these pixels; or what the

@@ -29,15 +29,16 @@ def check_draws(task: Task) -> None:
 
 
 def draw_masks(predictions: Sequence[Prediction], task: Task, folder: Path) -> None:
-    """Write `NAME.png` to the new `folder` for each photograph: the square that the network saw, with the classes of
-    its pixels over it, and a legend of those that it has. Of two of the same name the second is `NAME-2.png`."""
+    """Write `NAME.png` to the new `folder` for each photograph: what the network saw of it, with the classes of its
+    pixels over it, and a legend of those that it has. Of two of the same name the second is `NAME-2.png`."""
     folder.mkdir(parents=True)
     colours = palette(len(task.class_names))
     names: list[str] = []
     for prediction in predictions:
         assert prediction.mask is not None
         pixels = task.preprocessing.pixels(prediction.path).numpy()
-        shown = Image.fromarray(overlaid(pixels, prediction.mask, colours))
+        square = Image.fromarray(overlaid(pixels, prediction.mask, colours))
+        shown = square.crop(task.preprocessing.shown(prediction.path))
         times = -(-LEAST // shown.width)
         shown = shown.resize((times * shown.width, times * shown.height), Image.Resampling.NEAREST)
         there = [label for label in np.unique(prediction.mask).tolist() if label != IGNORED]

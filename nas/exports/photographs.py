@@ -24,7 +24,7 @@ from nas.exports.source import Sources, imports_of, run_source
 from nas.exports.text import in_docstring, literal, render
 from nas.training.evaluation import framed
 
-CONSTANTS = {"TASK", "METRIC", "CLASS_NAMES", "MEAN", "STD", "TARGET_MEAN", "TARGET_STD", "WEIGHTS"}  # of network.py
+CONSTANTS = {"TASK", "METRIC", "CLASS_NAMES", "MEAN", "STD", "FIT", "TARGET_MEAN", "TARGET_STD", "WEIGHTS"}  # its own
 CLASSIFY = "classify.py"  # beside network.onnx
 TOLERANCE = 1e-3  # of a probability, or of a number in standard deviations
 
@@ -53,6 +53,7 @@ def for_network(task: Task) -> list[str]:
         f"CLASS_NAMES = {render(task.class_names, 0)}\n"
         f"MEAN = {preprocessing.mean!r}  # of each channel, of pixels in 0..1\n"
         f"STD = {preprocessing.std!r}\n"
+        f"FIT = {literal(preprocessing.fit)}  # of an image that is no square: crop, its centre, or pad, all of it\n"
         f"{numbers if targets.kind == REGRESSION else ''}"
         'WEIGHTS = Path(__file__).with_name("weights.safetensors")'
     )
@@ -107,9 +108,9 @@ def predict(photo: str | Path | IO[bytes], model: nn.Module | None = None) -> di
     """WHAT_IS_GIVEN
 
     By default WEIGHTS are loaded. The file is named, or open, as an upload is. The image goes in as images did in
-    training: turned as its EXIF data say, on white, its centre square. Raises ValueError where it cannot be read.
+    training: turned as its EXIF data say, on white, made square by FIT. Raises ValueError where it cannot be read.
     """
-    pixels = torch.from_numpy(read_image(photo, IMAGE_SIZE, CHANNELS).copy())[None]
+    pixels = torch.from_numpy(read_image(photo, IMAGE_SIZE, CHANNELS, FIT).copy())[None]
     images = normalised(pixels, MEAN, STD).permute(0, 3, 1, 2)
     with torch.no_grad():
         outputs = (trained() if model is None else model)(images)
@@ -192,7 +193,7 @@ def classifier(file: str | Path = Path(__file__).with_name("network.onnx")) -> A
     task = about.get("task", "classification")
 
     def classify(photo: str | Path | IO[bytes]) -> dict[str, float]:
-        pixels = read_image(photo, size, len(mean))  # [size, size, channels]
+        pixels = read_image(photo, size, len(mean), about.get("fit", "crop"))  # [size, size, channels]
         image = ((pixels / 255 - mean) / std).astype(np.float32)
         (logits,) = session.run(None, {"images": image.transpose(2, 0, 1)[None]})  # [1, channels, size, size]
         if task == "regression":

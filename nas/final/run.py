@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from nas.checks import schema, schemas
+from nas.data.image_file import CROP
 from nas.data.images import RGB, Dataset, Images
 from nas.data.source import given_again
 from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION
@@ -265,6 +266,7 @@ def _tested(prepared: _Prepared, probabilities: Tensor) -> dict[str, Any]:
         **_task(dataset),
         "mean": list(dataset.mean),  # of each channel, of pixels in 0..1: images go in normalised by them
         "std": list(dataset.std),
+        **({} if dataset.fit == CROP else {"fit": dataset.fit}),
         "seed": job.seed,
         "recipe": asdict(job.recipe),
         "start": None if taken is None else asdict(taken) | {"tuning": asdict(job.tuning)},

@@ -14,6 +14,7 @@ from nas.checks.costs import in_order
 from nas.checks.limits import COUNT, SEED, Optional
 from nas.checks.schemas import EVALUATORS
 from nas.data import shape_of
+from nas.data.image_file import CROP
 from nas.data.images import RGB, Dataset
 from nas.data.judging import validation_of
 from nas.data.source import DataSource
@@ -84,6 +85,7 @@ class Config:
     channels: int = RGB  # of its images
     task: str | None = None  # what the labels are, see `nas.data.targets`; None: classes
     labels: str | None = None  # the columns of a CSV that they are in, likewise
+    fit: str = CROP  # how images that are no squares were made such, see `nas.data.image_file`
     pruner: str = NO_PRUNER  # what stops trainings early
     objectives: tuple[str, ...] = ()  # accuracy first, then costs, each for itself; none: the reward alone
     num_classes: int | None = None  # of the data; None in runs that began before it was noted
@@ -131,8 +133,9 @@ class Config:
         if size is not None and isinstance(self.space, JointSpace):  # as many as any trial sees
             size = max(size, *self.space.resolutions)
         return DataSource(
-            self.data, folder, size, skip, self.data_sha256, self.group_by, self.channels, self.task, self.labels
-        )
+            self.data, folder, size, skip, self.data_sha256, self.group_by, self.channels, self.task, self.labels,
+            self.fit,
+        )  # fmt: skip
 
     def on(self, source: DataSource, dataset: Dataset) -> Config:
         """This with what a run keeps of its images: how `source` reads them, and which ones `dataset` has."""
@@ -146,6 +149,7 @@ class Config:
             channels=dataset.channels,
             task=source.task if dataset.kind == CLASSIFICATION else dataset.kind,
             labels=source.labels,
+            fit=dataset.fit,
             num_classes=dataset.num_classes,
             validation=validation_of(dataset),
         )

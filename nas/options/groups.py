@@ -49,7 +49,7 @@ from nas.checks.limits import (
     Word,
 )
 from nas.checks.noted import METRICS, METRICS_OF
-from nas.checks.schemas import ALPHA, POLICIES, RUNTIMES, TASKS
+from nas.checks.schemas import ALPHA, FITS, POLICIES, RUNTIMES, TASKS
 from nas.options import names, panels
 from nas.options.option import Option, Options
 from nas.text.settings import by_name, parse_settings
@@ -484,6 +484,16 @@ class DataOptions(Options):
             panels.DATA,
             usual="the network's, where it comes from these images, else the column label or labels",
             metavar="COLUMN,COLUMN",
+        ),
+    ] = None
+    fit: Annotated[
+        str | None,
+        Option(
+            Optional(Word(FITS)),
+            "How images of a folder that are no squares become such: crop, their centre, or pad, all of them, between "
+            "grey bars.",
+            panels.DATA,
+            usual="the network's, where it comes from these images, else pad with masks, and crop",
         ),
     ] = None
     image_size: Annotated[

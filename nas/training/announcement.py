@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nas.checks.class_weights import BALANCED
+from nas.data.image_file import PAD
 from nas.data.images import GREY, RGB, Dataset
 from nas.data.judging import uncertainty, warnings_of
 from nas.data.source import DataSource
@@ -90,10 +91,11 @@ def images_line(dataset: Dataset, recipe: Recipe, pixels: str = "") -> str:
 
 
 def channels_said(dataset: Dataset) -> str:
-    """`, grey` or `, 5 channels`: only what is not usual."""
+    """`, grey`, `, 5 channels` or `, whole, between bars`: only what is not usual."""
+    whole = ", whole, between bars" if dataset.fit == PAD else ""
     if dataset.channels == RGB:
-        return ""
-    return ", grey" if dataset.channels == GREY else f", {dataset.channels} channels"
+        return whole
+    return f"{', grey' if dataset.channels == GREY else f', {dataset.channels} channels'}{whole}"
 
 
 def place_lines(dataset: Dataset, recipe: Recipe) -> list[str]:
