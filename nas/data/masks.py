@@ -46,6 +46,7 @@ VOC_NAMES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",
     "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
+BESIDE = IGNORED - 1  # a pixel of a square that is no part of the image: of no class, and no number of a mask
 CAMVID, CAMVID_NAMES = "camvid", (
     "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist",
 )  # fmt: skip
@@ -182,7 +183,7 @@ class MaskFolder:
 
     def _classes(self, train: Images) -> tuple[tuple[str, ...], npt.NDArray[np.uint8]]:
         """The names of the classes, and the class of each number that a mask may have: `[256]`, or `IGNORED`."""
-        there = torch.bincount(train.labels.flatten(), minlength=256).nonzero().flatten().tolist()
+        there = torch.bincount(train.labels[train.labels != BESIDE], minlength=256).nonzero().flatten().tolist()
         names = self._names()
         numbers = np.full(256, IGNORED, np.uint8)
         if names is None and there == [0, IGNORED]:
@@ -214,7 +215,7 @@ class MaskFolder:
 def read_mask(file: Path, size: int, image: Path | None = None, fit: str = CROP) -> npt.NDArray[np.uint8]:
     """The numbers of the classes in a mask, in a square as its image is, by the nearest pixel: uint8 `[size, size]`.
 
-    What is beside the image is of no class. Raises ValueError where it has colours instead, or another shape than its
+    What is beside the image is `BESIDE`. Raises ValueError where it has colours instead, or another shape than its
     `image`.
     """
     try:
@@ -228,11 +229,14 @@ def read_mask(file: Path, size: int, image: Path | None = None, fit: str = CROP)
                     "grey PNG or one with a palette"
                 )
             bits = mask.point(lambda bit: int(bit > 0), "L") if mask.mode == "1" else mask
-            numbers = np.asarray(in_square(bits, size, fit, Image.Resampling.NEAREST, IGNORED))
+            numbers = np.asarray(in_square(bits, size, fit, Image.Resampling.NEAREST, BESIDE))
+            own = np.asarray(bits)
     except OSError as error:
         raise ValueError(f"{file} cannot be read as a mask: {error.strerror or error}") from None
-    if numbers.max(initial=0) > IGNORED:
-        raise ValueError(f"{file} has the number {numbers.max()}: those of classes are 0 to {IGNORED - 1}")
+    if wrong := own[(own > IGNORED) | (own == BESIDE)].tolist():
+        raise ValueError(
+            f"{file} has the number {max(wrong)}: those of classes are 0 to {BESIDE - 1}, and {IGNORED} none"
+        )
     return numbers.astype(np.uint8)
 
 

@@ -35,8 +35,14 @@ def _training(path: Path) -> list[Markup]:
     said = f"test {', '.join([*right, *by_metric])}"
     parts = [tag("h3", None, f"{result.get('network', path.parent.name)}: {said}")]
     names = result.get("class_names", [])
-    if "by_class" in result and _fits(result["by_class"], names):
-        parts += [_by_class(result["by_class"], names), note("Of the test images. F1 is of precision and recall.")]
+    by_class = result.get("by_class", {})
+    if _fits(by_class, names, OF_PIXELS):
+        parts += [
+            _by_class_of_pixels(by_class, names),
+            note("Of the pixels of the test images that are of some class."),
+        ]
+    if _fits(by_class, names, OF_IMAGES):
+        parts += [_by_class(by_class, names), note("Of the test images. F1 is of precision and recall.")]
     if "confusion" in result and len(result["confusion"]) == len(names) <= MOST_CLASSES:
         parts += [
             _confusion(result["confusion"], names),
@@ -70,8 +76,24 @@ _WORST = {
 }
 
 
-def _fits(by_class: dict[str, Any], names: Sequence[str]) -> bool:
-    return all(len(by_class.get(name, ())) == len(names) for name in ("precision", "recall", "f1", "images"))
+OF_IMAGES, OF_PIXELS = ("precision", "recall", "f1", "images"), ("iou", "precision", "recall", "pixels")
+"""What is known of each class, by the names that a `result.json` has for it."""
+
+
+def _fits(by_class: dict[str, Any], names: Sequence[str], columns: Sequence[str]) -> bool:
+    return bool(names) and all(len(by_class.get(column, ())) == len(names) for column in columns)
+
+
+def _by_class_of_pixels(by_class: dict[str, list[float]], names: Sequence[str]) -> Markup:
+    """The worst first, and last what no test image shows."""
+    order = sorted(range(len(names)), key=lambda n: (by_class["pixels"][n] == 0, by_class["iou"][n]))
+    rows = [
+        [names[n], *(format_percent(by_class[name][n]) for name in OF_PIXELS[:3]), f"{by_class['pixels'][n]:,.0f}"]
+        if by_class["pixels"][n]
+        else [names[n], "-", "-", "-", "0"]
+        for n in order
+    ]
+    return text_table(["class", "IoU", "precision", "recall", "pixels"], rows, (1, 2, 3, 4))
 
 
 def _by_class(by_class: dict[str, list[float]], names: Sequence[str]) -> Markup:

@@ -75,6 +75,24 @@ def test_a_training_with_a_head(cells: str, here: Path, call_nas: Cli) -> None:
         assert drawn.width == 264  # 24 pixels, enlarged, and a legend below
 
 
+def test_photographs_that_are_no_squares_are_seen_whole(cells: str, here: Path, call_nas: Cli) -> None:
+    for kind in ("images", "masks"):
+        for file in (here / "cells" / kind).iterdir():
+            with Image.open(file) as opened:
+                opened.crop((0, 0, 24, 18)).save(file)
+    nas.train("resnet8@0.5", head="fcn8", data=cells, epochs=1, out="out", **HOW)  # type: ignore[arg-type]
+    photo = here / "cells" / "images" / "0.png"
+    nas.export("out", to="onnx,pt2", out="files")
+    for target in ("out", "files/network.onnx", "files/network.pt2"):
+        (said,) = nas.predict(target, photo)
+        assert said.mask is not None and said.mask.shape == (24, 24)
+        assert (said.mask[:3] == 255).all() and (said.mask[21:] == 255).all() and (said.mask[3:21] < 2).all()
+        assert sum(share for _, share in said.classes) == pytest.approx(1)
+    assert call_nas("predict", "out", str(photo), "--draw", "drawn")[0] == 0
+    with Image.open(here / "drawn" / "0.png") as drawn:
+        assert drawn.width == 264 and drawn.height >= 18 * 11
+
+
 def test_weights_of_a_classifier_begin_the_backbone(cells: str, here: Path) -> None:
     before = nas.train("resnet8@0.5", data="shapes2", subset=64, epochs=1, out="before").load()
     how = {"init": "before/weights.safetensors", "freeze": "backbone", "epochs": 1} | HOW

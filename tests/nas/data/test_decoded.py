@@ -94,7 +94,7 @@ def test_a_cache_that_was_cut_off_is_made_anew(folder: Path, cache: Path) -> Non
 
 
 def test_an_interrupted_decoding_leaves_nothing(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(path: Path, size: int, channels: int) -> None:
+    def interrupted(path: Path, size: int, channels: int, fit: str) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "decode", interrupted)

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, features
 
 from nas.data import Images
 from nas.data import image_file as module
-from nas.data.image_file import ENDINGS, ENDINGS_OF, decode, is_image, read_image, why_unreadable
+from nas.data.image_file import BARS, ENDINGS, ENDINGS_OF, decode, is_image, placed, read_image, size_of, why_unreadable
 
 RED = (200, 30, 60)
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
@@ -293,6 +293,24 @@ def test_the_centre_square_is_kept(tmp_path: Path) -> None:
     small = Image.fromarray(pixels[:4, :4])
     small.save(tmp_path / "small.png")
     assert decode(tmp_path / "small.png", 16).shape == (16, 16, 3)  # enlarged
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 24), (24, 40), (40, 40), (400, 1)])
+def test_the_whole_image_is_kept_between_bars(tmp_path: Path, width: int, height: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    np.save(tmp_path / "photo.npy", pixels)
+    part, (across, down), (left, top) = placed(width, height, 40, "pad")
+    square = read_image(tmp_path / "photo.png", 40, fit="pad")
+    assert np.array_equal(square, read_image(tmp_path / "photo.npy", 40, fit="pad"))
+    assert part == (0, 0, width, height) and max(across, down) == 40
+    beside = np.ones((40, 40), bool)
+    beside[top : top + down, left : left + across] = False
+    assert (square[beside] == BARS).all()
+    if max(width, height) == 40:  # nothing is resized
+        assert np.array_equal(square[~beside].reshape(height, width, 3), pixels)
+    for file in ("photo.png", "photo.npy"):
+        assert size_of(tmp_path / file) == (width, height)
 
 
 @pytest.mark.parametrize("size", [16, 24, 32, 48])

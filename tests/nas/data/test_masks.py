@@ -14,6 +14,7 @@ from PIL import Image
 from nas.data import load, load_test, shapes2
 from nas.data.augmentation import Augment
 from nas.data.batches import TrainBatches
+from nas.data.image_file import BARS
 from nas.data.images import Dataset, Images
 from nas.data.masks import CAMVID_NAMES, VOC_NAMES, has_masks, read_mask
 from nas.data.overlay import overlaid, palette
@@ -55,7 +56,7 @@ def quiet(text: str) -> None:
 
 
 def read(path: Path, **how: Any) -> Dataset:
-    return load(f"folder:{path}", image_size=how.pop("image_size", 8), log=quiet, **how)
+    return load(f"folder:{path}", image_size=how.pop("image_size", 8), log=quiet, **({"fit": "crop"} | how))
 
 
 def test_masks_go_the_way_of_their_images(make: Make) -> None:
@@ -69,6 +70,20 @@ def test_masks_go_the_way_of_their_images(make: Make) -> None:
     assert (mask[6:] == IGNORED).all()
     small = dataset.train.resize(4)
     assert small.labels.shape == (17, 4, 4) and small.labels[0, 0].tolist() == [0, 0, 1, 1]
+
+
+def test_the_whole_image_between_bars_where_nobody_says_otherwise(make: Make) -> None:
+    path = make()
+    dataset = load(f"folder:{path}", image_size=12, log=quiet)  # 12 x 8 pixels
+    image, mask = dataset.train.pixels[0], dataset.train.labels[0]
+    assert dataset.fit == "pad" and dataset.num_classes == 2
+    assert (image[:2] == BARS).all() and (image[10:] == BARS).all()
+    assert (mask[:2] == IGNORED).all() and (mask[8:] == IGNORED).all()  # of no class in its last rows, too
+    assert (mask[2:8, :6] == 0).all() and (mask[2:8, 6:] == 1).all()
+    assert ((image[2:8, :, 0] > 100) == (mask[2:8] == 1)).all()
+    assert torch.equal(
+        load(f"folder:{path}", image_size=8, fit="crop", log=quiet).train.labels, read(path).train.labels
+    )
 
 
 def test_splits_are_folders(make: Make) -> None:
@@ -96,6 +111,9 @@ def test_0_and_255_are_two_classes(tmp_path: Path, make: Make) -> None:
         with Image.open(file) as opened:
             values = np.asarray(opened)
         Image.fromarray(np.where(values == 1, 255, 0).astype(np.uint8)).save(file)
+    dataset = read(path, image_size=12, fit="pad")  # whose bars are not of the class 255
+    assert dataset.class_names == ("0", "255")
+    assert dataset.train.labels[0, :2].unique().tolist() == [IGNORED]
     dataset = read(path)
     assert dataset.class_names == ("0", "255")
     assert dataset.train.labels.unique().tolist() == [0, 1]

@@ -53,7 +53,7 @@ def test_normalised_values() -> None:
 def test_as_json() -> None:
     one = Preprocessing(96, (0.1, 0.2, 1 / 3), (0.25, 0.5, 1 / 7))
     assert Preprocessing.from_dict(json.loads(json.dumps(one.to_dict()))) == one
-    assert one.to_dict() == {"image_size": 96, "mean": [0.1, 0.2, 1 / 3], "std": [0.25, 0.5, 1 / 7]}
+    assert one.to_dict() == {"image_size": 96, "mean": [0.1, 0.2, 1 / 3], "std": [0.25, 0.5, 1 / 7], "fit": "crop"}
 
 
 GOOD = {"image_size": 32, "mean": [0.5, 0.5, 0.5], "std": [0.2, 0.2, 0.2]}

@@ -163,14 +163,14 @@ def predict(path, model=None):
 """
 
 
-@pytest.mark.parametrize("channels", [1, 5])
-def test_networks_of_other_channels_classify_alike_everywhere(
-    channels: int, tmp_path: Path, photographs: list[Path]
+@pytest.mark.parametrize(("channels", "fit"), [(1, "crop"), (5, "pad"), (3, "pad")])
+def test_networks_of_other_channels_and_of_whole_images_classify_alike_everywhere(
+    channels: int, fit: str, tmp_path: Path, photographs: list[Path]
 ) -> None:
     """Grey networks take photographs, too; others take arrays, and say so of a photograph."""
     pytest.importorskip("onnxscript")
     (tmp_path / "trained").mkdir()
-    task = Task(("oak", "pine"), Preprocessing(24, (0.4,) * channels, (0.25,) * channels), "array:trees.npz")
+    task = Task(("oak", "pine"), Preprocessing(24, (0.4,) * channels, (0.25,) * channels, fit), "array:trees.npz")
     torch.manual_seed(0)
     module = Designed("resnet8@0.25").build(2, 24, channels)
     with torch.no_grad():
@@ -178,13 +178,14 @@ def test_networks_of_other_channels_classify_alike_everywhere(
     folder = tmp_path / "trained"
     write_network(folder, Designed("resnet8@0.25"), module.eval(), (2, 24), task.metadata(), channels=channels)
     source = read_source(str(folder), None, tmp_path)
-    assert source.channels == channels and source.metadata["channels"] == str(channels)
+    assert source.channels == channels and source.metadata.get("channels", "3") == str(channels)
+    assert source.metadata.get("fit", "crop") == fit
     shipped = tmp_path / "shipped"
     changes = Changes(fold_bn=True, quantize="dynamic")
     run(shipped, ["standalone", "state_dict", "pt2"], source, changes, None, None, lambda text: None)
     run(tmp_path / "onnx", ["onnx"], source, Changes(), None, None, lambda text: None)
     np.save(tmp_path / "image.npy", np.random.default_rng(0).integers(256, size=(30, 40, channels), dtype=np.uint8))
-    shown = [tmp_path / "image.npy", *(photographs if channels == 1 else [])]
+    shown = [tmp_path / "image.npy", *(photographs if channels < 5 else [])]
     wanted = {p.path: dict(p.classes) for p in Classifier.load(str(folder)).predict(shown)}
     for program in (shipped / "network.pt2", tmp_path / "onnx" / "network.onnx"):
         for found in Classifier.load(str(program)).predict(shown):
