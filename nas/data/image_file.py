@@ -51,6 +51,7 @@ HUGE = 24_000_000
 
 _ONE_HUGE = threading.Lock()
 _NUMPY = b"\x93NUMPY"  # with which a .npy file begins
+SIDEWAYS = (5, 6, 7, 8)  # EXIF's orientations of images whose width is their height
 _ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 0x0112, 258, 262  # EXIF's and TIFF's numbers
 
 
@@ -85,6 +86,24 @@ def as_shown(image: Any, grey: bool = False) -> Any:
     """An opened Pillow image in RGB, or `grey`, as a viewer shows it: upright, on white."""
     coloured = _rgb(image)
     return _upright(coloured.convert("L") if grey else coloured, _orientation(image))
+
+
+def upright_size(file: str | Path) -> tuple[int, int]:
+    """Width and height in pixels of the image in a file, as `as_shown` turns it, or of the array in a .npy file.
+
+    Only what describes it is read. Raises whatever `read_image` or Pillow do for one that cannot be read.
+    """
+    import numpy as np
+    from PIL import Image
+
+    if _is_array(file):
+        shape = np.load(file, mmap_mode="r", allow_pickle=False).shape
+        height, width = shape[1:] if len(shape) == 3 and shape[0] < shape[2] else shape[:2]
+        return width, height
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in `read_image`
+        with Image.open(file) as image:
+            return image.size[::-1] if _orientation(image) in SIDEWAYS else image.size
 
 
 def is_grey(image: Any) -> bool:

@@ -17,7 +17,8 @@ from nas.data import short_name
 from nas.data.augmentation import NO_POLICY
 from nas.data.images import RGB, Dataset
 from nas.data.source import DataSource
-from nas.data.targets import CLASSIFICATION, REGRESSION, SEGMENTATION
+from nas.data.targets import CLASSIFICATION, DETECTION, REGRESSION, SEGMENTATION
+from nas.detection.heads import HEADS as DETECTION_HEADS
 from nas.devices.command import CostCommand
 from nas.devices.device import choose_device
 from nas.devices.measuring import Measuring
@@ -118,8 +119,8 @@ def with_own(recipe: Recipe, own: Mapping[str, Option], asked: TrainingOptions, 
 def suited(recipe: Recipe, dataset: Dataset, asked: StepOptions) -> Recipe:
     """`recipe` as is usual in the task of `dataset`, where nobody says otherwise: judged by the task's first metric.
 
-    In regression labels are not smoothed: a number has no other ones to give a share to. Of masks nothing is mixed, and
-    no policy changes them.
+    In regression labels are not smoothed: a number has no other ones to give a share to; nor in detection, whose losses
+    smooth nothing. Of masks and boxes nothing is mixed, and no policy changes them.
     """
     said = {*(asked.recipe or {}), *(["metric"] if getattr(asked, "metric", None) is not None else [])}
     usual = _usual_in_task(recipe, dataset)
@@ -131,9 +132,9 @@ def _usual_in_task(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     usual: dict[str, Any] = {}
     if recipe.metric not in METRICS_OF[dataset.kind]:
         usual["metric"] = METRICS_OF[dataset.kind][0]
-    if dataset.kind == REGRESSION:
+    if dataset.kind in (REGRESSION, DETECTION):
         usual["label_smoothing"] = 0.0
-    if dataset.kind == SEGMENTATION:
+    if dataset.kind in (SEGMENTATION, DETECTION):
         usual |= {"mixup": 0.0, "cutmix": 0.0, "policy": NO_POLICY}
     return usual
 
@@ -392,7 +393,12 @@ def check_latency(config: Config, cluster: Cluster | None) -> None:
 
 
 def check_searches(dataset: Dataset) -> None:
-    """Raises ValueError where `dataset` has masks, which no space has networks for."""
+    """Raises ValueError where `dataset` has masks or boxes, which no space has networks for."""
+    if dataset.kind == DETECTION:
+        raise ValueError(
+            f"{dataset.name} has boxes, and a search is of networks that say one class of an image: search on images "
+            "with classes, then `nas train RUN:best --head ssdlite` on these"
+        )
     if dataset.kind == SEGMENTATION:
         raise ValueError(
             f"{dataset.name} has masks, and a search is of networks that say one class of an image: search on images "
@@ -401,7 +407,17 @@ def check_searches(dataset: Dataset) -> None:
 
 
 def check_network(network: Network, dataset: Dataset) -> None:
-    """Raises ValueError where `network` says a class of the image, and `dataset` has one of each pixel, or reversed."""
+    """Raises ValueError where `network` says a class of the image, and `dataset` has one of each pixel, or boxes, or
+    reversed."""
+    if dataset.kind == DETECTION and not network.detects:
+        raise ValueError(
+            f"{network.name} finds no objects, and {dataset.name} has boxes: name a network with a head for them, as "
+            f"ssdlite:mobilenet_v2 (nas train has --head for that), of {', '.join(DETECTION_HEADS)}"
+        )
+    if dataset.kind != DETECTION and network.detects:
+        raise ValueError(
+            f"{network.name} finds objects, and {dataset.name} is for {dataset.kind}: give data with boxes"
+        )
     if dataset.kind == SEGMENTATION and not network.dense:
         raise ValueError(
             f"{network.name} says one class of an image, and {dataset.name} has masks, a class of each pixel: name it "
@@ -419,6 +435,10 @@ def check_recipe(recipe: Recipe, dataset: Dataset) -> None:
     recipe.augment().check_channels(dataset.channels)
     if dataset.kind == SEGMENTATION:
         recipe.augment().check_masks()
+    if dataset.kind == DETECTION:
+        recipe.augment().check_boxes()
+        if recipe.label_smoothing:
+            raise ValueError("label smoothing is of classes and labels, and detection has its own losses: leave it out")
     if dataset.kind == REGRESSION and recipe.cutmix:
         raise ValueError("--cutmix is of classes and labels: a part of an image has no part of its number. --mixup has")
     if dataset.kind == REGRESSION and recipe.label_smoothing:
