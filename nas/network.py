@@ -13,13 +13,15 @@ from typing import Any
 from torch import nn
 
 from nas import baselines
-from nas.baselines.zoo import SEGMENTERS, scaled_name
-from nas.heads.segmenter import WithHead, head_of
+from nas.baselines.zoo import DETECTORS, SEGMENTERS, scaled_name
+from nas.detection.heads import HEADS as DETECTION_HEADS
+from nas.heads import HEADS as PIXEL_HEADS
+from nas.heads.segmenter import segmenter
 from nas.text.units import format_count, parse_count
 from searchspaces import Arch, Space
 from searchspaces.around.space import AroundSpace
 from searchspaces.bounded import bounded
-from searchspaces.images import for_images_of
+from searchspaces.images import for_images_of, image_channels
 from searchspaces.scaled import ScaledSpace
 
 
@@ -52,6 +54,11 @@ class Found:
         """Whether it says a class of each pixel, and not of the image."""
         return False
 
+    @property
+    def detects(self) -> bool:
+        """Whether it finds objects in the image, and says no class of it."""
+        return False
+
     def build(self, num_classes: int, image_size: int, channels: int | None = None) -> nn.Module:
         with bounded(self.name), for_images_of(channels):
             return self.space.build(self.arch, num_classes, image_size)
@@ -75,6 +82,11 @@ class Designed:
     def dense(self) -> bool:
         """Whether it says a class of each pixel, and not of the image."""
         return self.name in SEGMENTERS
+
+    @property
+    def detects(self) -> bool:
+        """Whether it finds objects in the image, and says no class of it."""
+        return self.name in DETECTORS
 
     def build(self, num_classes: int, image_size: int, channels: int | None = None) -> nn.Module:
         with bounded(self.name), for_images_of(channels):
@@ -114,6 +126,10 @@ class Scaled:
     def dense(self) -> bool:
         return False
 
+    @property
+    def detects(self) -> bool:
+        return False
+
     def build(self, num_classes: int, image_size: int, channels: int | None = None) -> nn.Module:
         with bounded(self.name), for_images_of(channels):
             return self.base.space.scaled(self.base.arch, self.width, self.depth, num_classes, image_size)
@@ -124,8 +140,21 @@ class Scaled:
 
 
 @dataclass(frozen=True)
+class WithHead:
+    """Puts the `head` of that name on a network: what completes the networks of a space, see `searchspaces.scaled`."""
+
+    head: str
+
+    def __call__(self, network: nn.Module, num_classes: int, image_size: int) -> nn.Module:
+        if self.head in DETECTION_HEADS:
+            return DETECTION_HEADS[self.head](network, num_classes, image_size)
+        return segmenter(network, self.head, num_classes, image_size, image_channels())
+
+
+@dataclass(frozen=True)
 class Headed:
-    """A network without its classifier and with a head of `nas.heads`, which says a class of each pixel."""
+    """A network without its classifier and with a head: of `nas.heads`, which says a class of each pixel, or of
+    `nas.detection.heads`, which finds objects."""
 
     base: Found | Designed | Scaled
     head: str
@@ -141,7 +170,11 @@ class Headed:
 
     @property
     def dense(self) -> bool:
-        return True
+        return self.head in PIXEL_HEADS
+
+    @property
+    def detects(self) -> bool:
+        return self.head in DETECTION_HEADS
 
     def build(self, num_classes: int, image_size: int, channels: int | None = None) -> nn.Module:
         with for_images_of(channels):
@@ -154,12 +187,17 @@ class Headed:
 
 Network = Found | Designed | Scaled | Headed
 
+HEADS = (*PIXEL_HEADS, *DETECTION_HEADS)
+"""The names of all heads."""
+
 
 def with_head(network: Network, head: str) -> Headed:
     """`network` with the `head` of that name in the place of its classifier. Raises ValueError where it has none."""
-    head_of(head)
-    if isinstance(network, Headed) or network.dense:
-        raise ValueError(f"{network.name} says a class of each pixel already: leave out the head {head}")
+    if head not in HEADS:
+        raise ValueError(f"there is no head {head!r}: choose one of {', '.join(HEADS)}")
+    if isinstance(network, Headed) or network.dense or network.detects:
+        does = "says a class of each pixel" if network.dense else "finds objects"
+        raise ValueError(f"{network.name} {does} already: leave out the head {head}")
     return Headed(network, head)
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from searchspaces.layers import SMALL_IMAGE
 
-Builder = Callable[..., nn.Sequential]  # (num_classes, image_size), and keywords for width and options
+Builder = Callable[..., nn.Module]  # (num_classes, image_size), and keywords for width and options
 
 
 @dataclass(frozen=True)

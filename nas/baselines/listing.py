@@ -71,4 +71,5 @@ def rows_of(network: Listed) -> list[RowCost]:
 
 def _network(name: str, shape: Shape) -> nn.Sequential:
     with shapes_only():
-        return build(name, *shape)
+        module = build(name, *shape)
+    return module if isinstance(module, nn.Sequential) else nn.Sequential(module)

@@ -21,6 +21,7 @@ from nas.baselines import (
     alexnet,
     bn_inception,
     densenet,
+    efficientdet,
     efficientnet,
     googlenet,
     highway,
@@ -82,6 +83,8 @@ BASELINES: dict[str, Baseline] = {
 }
 SEGMENTERS = unet.SEGMENTERS
 """Those that say a class of every pixel, by their names: images in, scores `[B, classes, H, W]` out."""
+DETECTORS = efficientdet.DETECTORS
+"""Those that find objects, by their names, see `nas.detection.detector.Detector`."""
 
 # Families that are a formula: their name's form as a pattern, as people write it, and what makes the network.
 FAMILIES: list[tuple[str, str, Callable[..., Baseline]]] = [
@@ -108,9 +111,9 @@ LARGEST_IMAGE = 16_384  # pixels
 ZERO_INIT = "zero_init"  # of every network with residual blocks
 
 
-def build(name: str, num_classes: int = 1000, image_size: int = 224) -> nn.Sequential:
+def build(name: str, num_classes: int = 1000, image_size: int = 224) -> nn.Module:
     """The network called `name`: `[B, 3, image_size, image_size]` -> logits `[B, num_classes]`, of a segmenter
-    `[B, num_classes, H, W]`.
+    `[B, num_classes, H, W]`, of a detector as `nas.detection.detector.Detector` has it.
 
     Its children are the rows of its paper's table. Images of up to 64 pixels get the family's CIFAR form where
     there is one. Raises ValueError for a name that is none, and for images that are too small, with the least size.
@@ -125,8 +128,8 @@ def build(name: str, num_classes: int = 1000, image_size: int = 224) -> nn.Seque
 
 def find(name: str) -> Baseline:
     """What the zoo knows of `name`, multiplier and options applied. Raises ValueError for a name that is none."""
-    if name in BASELINES or name in SEGMENTERS:
-        return (BASELINES | SEGMENTERS)[name]
+    if name in (named := BASELINES | SEGMENTERS | DETECTORS):
+        return named[name]
     match = re.fullmatch(rf"(?P<family>[^@+]+)(?P<options>(\+[^@+]+)*){_MULTIPLIERS}?", name)
     baseline = match and _family(match["family"])
     if not match or not baseline:
@@ -218,7 +221,7 @@ def _with_option(name: str, baseline: Baseline, option: str) -> Baseline:
     raise ValueError(f"{name} has no option {option!r}: it has {known}, and {ZERO_INIT} if it has residual blocks")
 
 
-def _zero_init(name: str, module: nn.Sequential) -> nn.Sequential:
+def _zero_init(name: str, module: nn.Module) -> nn.Module:
     if not any(isinstance(part, Residual) for part in module.modules()):
         raise ValueError(f"{name} has no residual blocks to start at zero: leave out +{ZERO_INIT}")
     return start_as_identity(module)

@@ -14,6 +14,7 @@ METRICS_OF = {
     "multilabel": ("macro-f1", "average-precision", "exact-match", "auc"),
     "regression": ("r2", "spearman"),
     "segmentation": ("mean-iou", "pixel-accuracy"),
+    "detection": ("map", "map50"),
 }
 """What networks may be judged by in each task, the usual one first."""
 METRICS = tuple(dict.fromkeys(metric for several in METRICS_OF.values() for metric in several))

@@ -45,7 +45,7 @@ POLICIES = ("none", "trivialaugment", "randaugment")  # of augmentation
 SIGNALS = ("accuracy", "loss")
 RUNTIMES = ("pytorch", "onnxruntime", "onnxruntime-int8")  # by which a network's latency is measured
 SELECTIONS = ("last", "best")
-TASKS = ("classification", "multilabel", "regression", "segmentation")  # see `nas.data.targets`
+TASKS = ("classification", "multilabel", "regression", "segmentation", "detection")  # see `nas.data.targets`
 FITS = ("crop", "pad")  # how an image that is no square becomes one, see `nas.data.image_file`
 SHARINGS = ("elastic", "single-path")  # see `searchspaces.sharing`
 EVALUATORS = ("train", "supernet")  # of trials that no table answers
@@ -516,7 +516,10 @@ RESULT = Object(
         "scatter": ListOf(ListOf(ListOf(ANY_NUMBER, least=2, most=2), least=1)),
         "epoch": COUNT,
         "mean_iou": SHARE,
-        "by_class": MapOf(ListOf(Number(0))),
+        "map": SHARE,
+        "map50": SHARE,
+        "map75": SHARE,
+        "by_class": MapOf(ListOf(Optional(Number(0)))),
         "confusion": ListOf(ListOf(NATURAL)),
         "images": MapOf(NATURAL),
         "params": NATURAL,

@@ -33,7 +33,7 @@ class PredictOptions(PrintOptions, commands.PredictOptions):
         int,
         Option(
             COUNT,
-            "So many classes of each image, the likeliest first; labels and numbers are all said.",
+            "So many classes of each image, the likeliest first; labels, numbers and objects are all said.",
             panels.OUTPUT,
             flags=("--top", "-n"),
         ),
@@ -42,7 +42,8 @@ class PredictOptions(PrintOptions, commands.PredictOptions):
         Path | str | None,
         Option(
             Optional(PLACE),
-            "Of a network that says the classes of pixels: write each photograph with these over it to a new folder.",
+            "Of a network that says the classes of pixels, or finds objects: write each photograph with these over it "
+            "to a new folder.",
             panels.OUTPUT,
             metavar="FOLDER",
         ),
@@ -56,14 +57,14 @@ class PredictOptions(PrintOptions, commands.PredictOptions):
 def predict(asked: PredictOptions) -> None:
     """Say what is on photographs.
 
-    That is the likeliest classes, or the labels above 50 %, or numbers in their units. They go in
+    That is the likeliest classes, or the labels above 50 %, or numbers in their units, or objects. They go in
     as the images did in the network's training: turned upright, the centre square, at its pixels.
     """
     common.load_torch()
     from nas.cli.tables import predictions_table
     from nas.devices.device import choose_device
     from nas.exports.classifier import Classifier, check_target, image_files
-    from nas.exports.overlays import check_draws, draw_masks
+    from nas.exports.overlays import check_draws, draw
     from nas.text.live import passing
 
     common.one_format(asked.as_csv, asked.as_json)
@@ -87,7 +88,7 @@ def predict(asked: PredictOptions) -> None:
     elif readable:
         common.to_stdout(predictions_table(readable, asked.top))
     if asked.draw is not None:
-        draw_masks(readable, classifier.task, Path(asked.draw))
+        draw(readable, classifier.task, Path(asked.draw))
         common.say(asked.as_json or asked.as_csv)(f"wrote {asked.draw}/")
     unreadable = [prediction.reason for prediction in predictions if prediction.reason]
     if unreadable:
@@ -96,7 +97,10 @@ def predict(asked: PredictOptions) -> None:
         raise typer.Exit(2)
 
 
-OUTPUTS = {"classification": "classes", "multilabel": "labels", "regression": "numbers", "segmentation": "of pixels"}
+OUTPUTS = {
+    "classification": "classes", "multilabel": "labels", "regression": "numbers", "segmentation": "of pixels",
+    "detection": "objects",
+}  # fmt: skip
 
 
 def _heading(classifier: Classifier, count: int, passed: str) -> str:
@@ -106,15 +110,9 @@ def _heading(classifier: Classifier, count: int, passed: str) -> str:
 
     task = classifier.task
     names = f"{len(task.class_names)}: {class_list(task.class_names)}"
-    outputs = {
-        "classification": "classes",
-        "multilabel": "labels",
-        "regression": "numbers",
-        "segmentation": "of pixels",
-    }[task.targets.kind]
     lines = [
         f"network   {classifier.words}",
-        f"{outputs:10}{names}{f', as in {task.data}' if task.data else ''}",
+        f"{OUTPUTS[task.targets.kind]:10}{names}{f', as in {task.data}' if task.data else ''}",
         *([] if task.metric == METRIC else [f"metric    {visible_in_line(task.metric)}, by which it was judged"]),
         f"images    {count:,}, at {task.preprocessing.image_size} pixels{f'; passed over: {passed}' if passed else ''}",
     ]
@@ -125,6 +123,9 @@ def _as_json(prediction: Prediction, top: int) -> dict[str, object]:
     if prediction.kind == "regression":
         numbers = dict(prediction.classes)
         return {"image": str(prediction.path), "numbers": numbers, "reason": prediction.reason}
+    if prediction.kind == "detection":
+        objects = [{"class": one.name, "score": one.score, "box": list(one.box)} for one in prediction.objects]
+        return {"image": str(prediction.path), "objects": objects, "reason": prediction.reason}
     share_is = "share" if prediction.kind == "segmentation" else "probability"
     classes = [{"class": name, share_is: share} for name, share in prediction.classes[:top]]
     if prediction.kind == "multilabel":
@@ -142,6 +143,13 @@ def _print_csv(predictions: Sequence[Prediction], top: int) -> None:
         for prediction in predictions:
             for name, value in prediction.classes:
                 out.writerow([visible(str(prediction.path)), visible(name), f"{value:.9g}"])
+        return
+    if kind == "detection":
+        out.writerow(["image", "class", "score", "left", "top", "right", "bottom"])
+        for prediction in predictions:
+            for one in prediction.objects:
+                box = [f"{side:.1f}" for side in one.box]
+                out.writerow([visible(str(prediction.path)), visible(one.name), f"{one.score:.6f}", *box])
         return
     share_is = "share" if kind == "segmentation" else "probability"
     out.writerow(["image", "rank", "label" if kind == "multilabel" else "class", share_is])

@@ -67,8 +67,10 @@ def trials_table(rows: Sequence[TrialRow]) -> str:
 def predictions_table(predictions: Sequence[Prediction], top: int) -> str:
     """What `nas predict` prints: of each image the most probable class, then the next ones.
 
-    Or its labels with their probabilities, or its numbers, a column for each.
+    Or its labels with their probabilities, or its numbers, a column for each, or its objects, a line for each.
     """
+    if predictions[0].kind == "detection":
+        return _objects_table(predictions)
     if predictions[0].kind == "regression":
         names = [name for name, _ in predictions[0].classes]
         numbers = [(str(p.path), *(f"{value:.6g}" for _, value in p.classes)) for p in predictions]
@@ -90,6 +92,23 @@ def predictions_table(predictions: Sequence[Prediction], top: int) -> str:
     share = "of the pixels" if predictions[0].kind == "segmentation" else "probability"
     header = ("image", "class", share, *(["then"] if top > 1 else []))
     return table(header, rows, words=("image", "class", "then"))
+
+
+def _objects_table(predictions: Sequence[Prediction]) -> str:
+    """The objects of a score of `SURE` or more, and where they are in pixels; how many others there are."""
+    from nas.data.drawn_boxes import SURE
+
+    rows: list[tuple[str, ...]] = []
+    for p in predictions:
+        sure = [one for one in p.objects if one.score >= SURE]
+        rows += [
+            (str(p.path), one.name, format_percent(one.score), *(f"{side:.0f}" for side in one.box)) for one in sure
+        ]
+        rows += [] if sure else [(str(p.path), "none", "", "", "", "", "")]
+    header = ("image", "object", "score", "left", "top", "right", "bottom")
+    others = sum(one.score < SURE for p in predictions for one in p.objects)
+    less = f"\n\n{others:,} boxes of a score below {100 * SURE:.0f} % are left out; --json has them." if others else ""
+    return f"{table(header, rows, words=('image', 'object'))}{less}"
 
 
 def set_table(summary: Summary) -> str:

@@ -15,6 +15,7 @@ from nas.data import arrays, shapes, shapes2
 from nas.data.arrays import ImageArrays
 from nas.data.augmentation import Augment
 from nas.data.batches import Batch, eval_batches, train_batches
+from nas.data.boxes import BoxFolder, has_boxes
 from nas.data.cifar import CIFAR10, CIFAR100
 from nas.data.download import Log
 from nas.data.folder import PREFIX, ImageFolder
@@ -23,7 +24,7 @@ from nas.data.images import RGB, Dataset, Images
 from nas.data.masks import MaskFolder, has_masks
 from nas.data.objects import is_function, why_gone, without_hash
 from nas.data.preprocessing import Preprocessing
-from nas.data.targets import CLASSIFICATION, SEGMENTATION
+from nas.data.targets import CLASSIFICATION, DETECTION, SEGMENTATION
 from nas.files import cache_dir
 
 __all__ = [
@@ -85,14 +86,17 @@ def load(
     if is_masks(name, data_dir, task):
         masks = _masks(name, data_dir, image_size, skip_unreadable, channels, labels, fit, log)
         return masks.dataset(locate(name, data_dir)[0])
+    if is_boxes(name, data_dir, task):
+        boxes = _boxes(name, data_dir, image_size, skip_unreadable, group_by, channels, labels, fit, log)
+        return boxes.dataset(locate(name, data_dir)[0])
     if is_folder(name):
         images = _folder(name, data_dir, image_size, skip_unreadable, group_by, channels, task, labels, fit, log)
         return images.dataset(locate(name, data_dir)[0])
     if _is_array(name):
         return _arrays(name, data_dir, log, channels, task).dataset(locate(name, data_dir)[0])
-    if name == shapes2.NAME and task == SEGMENTATION:
-        training = shapes2.read("train", masks=True).with_channels(channels or RGB)
-        return Dataset.split(name, shapes2.MASK_NAMES, training, SEGMENTATION)
+    if name == shapes2.NAME and task in (SEGMENTATION, DETECTION):
+        training = shapes2.read("train", task).with_channels(channels or RGB)
+        return Dataset.split(name, shapes2.names_of(task), training, task)
     _check_classes(name, task)
     training = _read(name, "train", data_dir, download, log).with_channels(channels or RGB)
     return Dataset.split(name, _CLASS_NAMES[name], training)
@@ -116,12 +120,14 @@ def load_test(
     fit = fit or usual_fit(name, data_dir, task)
     if is_masks(name, data_dir, task):
         return _masks(name, data_dir, image_size, skip_unreadable, channels, labels, fit, log).test()
+    if is_boxes(name, data_dir, task):
+        return _boxes(name, data_dir, image_size, skip_unreadable, group_by, channels, labels, fit, log).test()
     if is_folder(name):
         return _folder(name, data_dir, image_size, skip_unreadable, group_by, channels, task, labels, fit, log).test()
     if _is_array(name):
         return _arrays(name, data_dir, log, channels, task).test()
-    if name == shapes2.NAME and task == SEGMENTATION:
-        return shapes2.read("test", masks=True).with_channels(channels or RGB)
+    if name == shapes2.NAME and task in (SEGMENTATION, DETECTION):
+        return shapes2.read("test", task).with_channels(channels or RGB)
     return _read(name, "test", data_dir, download, log).with_channels(channels or RGB)
 
 
@@ -135,13 +141,18 @@ def is_masks(name: str, data_dir: Path | str | None, task: str | None) -> bool:
     return is_folder(name) and (task == SEGMENTATION or (task is None and has_masks(_path_of(name, data_dir))))
 
 
+def is_boxes(name: str, data_dir: Path | str | None, task: str | None) -> bool:
+    """Whether the data set is a folder of images and boxes, as `is_masks`; one that has masks, too, is of these."""
+    return is_folder(name) and (task == DETECTION or (task is None and has_boxes(_path_of(name, data_dir))))
+
+
 def usual_fit(name: str, data_dir: Path | str | None, task: str | None) -> str:
     """How images that are no squares are made such, where nobody says.
 
     Of an image as a whole its centre says enough, as it does to those who train on ImageNet. What is said of each pixel
-    is wanted of all of them.
+    or object is wanted of all of them.
     """
-    return PAD if is_masks(name, data_dir, task) else CROP
+    return PAD if is_masks(name, data_dir, task) or is_boxes(name, data_dir, task) else CROP
 
 
 def at_a_path(name: str) -> bool:
@@ -225,17 +236,31 @@ def _masks(
     return MaskFolder(_path_of(name, data_dir), image_size, skip, log, channels or RGB, labels, fit)
 
 
+def _boxes(
+    name: str, data_dir: Path | str | None, image_size: int | None, skip: bool, group_by: str | None,
+    channels: int | None, labels: str | None, fit: str, log: Log,
+) -> BoxFolder:  # fmt: skip
+    if image_size is None:
+        raise ValueError("the images of a folder have any size: say at which to train, as in --image-size 96")
+    for option, given in (("--labels", labels), ("--group-by", group_by)):
+        if given is not None:
+            raise ValueError(f"{option} is not for a folder of images with boxes: leave it out")
+    return BoxFolder(_path_of(name, data_dir), image_size, skip, log, channels or RGB, fit)
+
+
 def _check_classes(name: str, task: str | None) -> None:
     if task not in (None, CLASSIFICATION):
-        own = f", but for --task {SEGMENTATION}, which {shapes2.NAME} has masks for" if task == SEGMENTATION else ""
+        beside = {SEGMENTATION: "masks", DETECTION: "boxes"}
+        own = f", but for --task {task}, which {shapes2.NAME} has {beside[task]} for" if task in beside else ""
         raise ValueError(f"--task {task} is of images of your own: those of {name} have classes{own}")
 
 
 def _arrays(
     name: str, data_dir: Path | str | None, log: Log = print, channels: int | None = None, task: str | None = None
 ) -> ImageArrays:
-    if task == SEGMENTATION:
-        raise ValueError(f"--task {task} is of a folder of images and masks, and {name} has arrays: give folder:PATH")
+    if task in (SEGMENTATION, DETECTION):
+        what = "masks" if task == SEGMENTATION else "boxes"
+        raise ValueError(f"--task {task} is of a folder of images and {what}, and {name} has arrays: give folder:PATH")
     path = _path_of(name, data_dir)
     if why := why_gone(path):
         raise ValueError(why)

@@ -98,6 +98,16 @@ class Augment:
             if is_set:
                 raise ValueError(f"{name} does not change masks along with their images: leave out {name}")
 
+    def check_boxes(self) -> None:
+        """Raises ValueError where images are changed in a way in which the boxes of their objects are not."""
+        changes = {
+            "vertical_flip": self.vertical_flip, "quarter_turns": self.quarter_turns, "rotation": self.rotation > 0,
+            "policy": self.policy != NO_POLICY, "mixup": self.mixup > 0, "cutmix": self.cutmix > 0,
+        }  # fmt: skip
+        for name, is_set in changes.items():
+            if is_set:
+                raise ValueError(f"{name} does not move boxes along with their images: leave out {name}")
+
     def mixing(self, num_classes: int) -> Mixing | None:
         """How images are mixed with one another; None where they are not."""
         return Mixing(self.mixup, self.cutmix, num_classes) if self.mixup or self.cutmix else None

@@ -16,16 +16,19 @@ from torch.nn import functional as F
 
 from nas.data.augmentation import Augment
 from nas.data.images import Images, PerChannel
+from nas.data.moved_boxes import maps_of, moved
 from nas.data.operations import whole
 from nas.data.preprocessing import Normaliser, normalised
 from nas.data.streamed import Streamed, read_ahead
-from nas.data.targets import IGNORED
+from nas.data.targets import IGNORED, are_boxes, are_masks
+from nas.detection.objects import Objects
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 """`x` float32 `[B, C, H, W]`, normalised and channels_last; `y` int64 `[B]`.
 
 Of images that are mixed with one another `y` is how much of each class they are: float32 `[B, num_classes]`. Cross
-entropy takes either. Labels and numbers are float32 `[B, K]`, masks uint8 `[B, H, W]`, see `nas.data.targets`.
+entropy takes either. Labels and numbers are float32 `[B, K]`, masks uint8 `[B, H, W]`, boxes float32 `[B, M, 5]`, see
+`nas.data.targets`.
 """
 
 Draw = tuple[torch.Tensor, ...]
@@ -60,8 +63,10 @@ class TrainBatches:
         if augment.quarter_turns and height != width:
             raise ValueError(f"quarter_turns are of square images, and these are {height} x {width} pixels")
         augment.check_channels(images.channels)
-        if images.labels.ndim == 3:
+        if are_masks(images.labels):
             augment.check_masks()
+        if are_boxes(images.labels):
+            augment.check_boxes()
         self.images, self.augment, self.batch_size = images, augment, batch_size
         self.device = images.pixels.device
         self.normalise = Normaliser(mean, std, width, self.device)
@@ -93,8 +98,11 @@ class TrainBatches:
         if isinstance(pixels, Streamed):
             pixels, *numbers_of_all = numbers_of_all
             index = torch.arange(len(index), device=index.device)
-        if y.ndim == 3:
+        if are_masks(y):
             y = self._changed_masks(y, iter(numbers_of_all))
+        if are_boxes(y):
+            maps = maps_of(self.augment, iter(numbers_of_all), *self.images.pixels.shape[1:3])
+            y = moved(Objects.of_rows(y), maps).rows
         numbers = iter(numbers_of_all)
         x = self._changed(pixels, index, numbers)
         if self.augment.cutout:

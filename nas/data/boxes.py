@@ -1,15 +1,16 @@
-"""Folders of images and files that say what they show, for detectors: `nas.detection`.
+"""Folders of images and files that say which objects these show and where, for detectors: `nas.detection`.
 
     PATH/JPEGImages, Annotations, ImageSets/Main        as PASCAL VOC has them
     PATH/train/*.jpg, PATH/train/annotations.json       COCO's JSON beside the images, and so val/ and test/
     PATH/train2017/*.jpg, PATH/annotations/instances_train2017.json     as COCO has them
 
 Images go the way of all others: the centre square, resized. Boxes go with it: of what is cut away nothing is left, and
-an object whose middle is cut away is no longer there.
+an object whose middle is cut away is no longer there. Splits are as `nas.data.masks` makes them.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,46 +18,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from PIL import ExifTags, Image
 from torch import Tensor
 
 from nas.checks.schemas import SIDE
 from nas.data.annotations import Labelled, read_coco, read_voc
 from nas.data.decoded import File, decoded
 from nas.data.download import Log
-from nas.data.images import RGB, VAL_SEED, VAL_SHARE, Images, PerChannel
+from nas.data.image_file import CROP, upright_size
+from nas.data.images import GREY, RGB, VAL_SEED, VAL_SHARE, Dataset, Images
+from nas.data.moved_boxes import inside, into_square
 from nas.data.splits import SPELLINGS, some
-from nas.data.streamed import Pixels
+from nas.data.targets import DETECTION, Targets
 from nas.detection.objects import NONE, Objects
 
 VOC = ("JPEGImages", "Annotations", "ImageSets/Main")
 COCO_FILES = ("annotations.json", "_annotations.coco.json")  # beside the images
-SIDEWAYS = (5, 6, 7, 8)  # EXIF's orientations of images whose width is their height
+TEST_SEED = 1  # of the images held out for the test, as in a folder of classes
 WANTED = "JPEGImages with Annotations and ImageSets/Main, or train/ with images and annotations.json"
-
-
-class Boxed(NamedTuple):
-    """A split: `pixels` uint8 `[N, H, W, C]`, and the objects of each image, in its pixels."""
-
-    pixels: Pixels
-    objects: Objects
-
-    def at(self, places: Tensor) -> Boxed:
-        """The images at these `places`, int64 `[n]`, in that order."""
-        pixels = Images(self.pixels, torch.arange(len(self.objects.classes))).at(places.numpy()).pixels
-        return Boxed(pixels, Objects(*(of_all[places] for of_all in self.objects)))
-
-
-@dataclass(frozen=True)
-class BoxData:
-    """What a detector is trained on and judged by; `mean` and `std` are of the channels, for pixels in 0..1."""
-
-    class_names: tuple[str, ...]
-    train: Boxed
-    val: Boxed
-    mean: PerChannel
-    std: PerChannel
 
 
 class Part(NamedTuple):
@@ -66,15 +46,29 @@ class Part(NamedTuple):
     images: tuple[Labelled, ...]
 
 
+def has_boxes(path: Path | str) -> bool:
+    """Whether the folder is laid out as images and boxes, and no folder of classes. No annotation is read."""
+    path = Path(path)
+    return all((path / name).is_dir() for name in VOC) or _coco_place(path, SPELLINGS["train"]) is not None
+
+
 @dataclass(frozen=True)
 class BoxFolder:
-    """The images of `path` at `image_size` pixels, with boxes. Raises ValueError where it is laid out otherwise."""
+    """The images and boxes of `path` at `image_size` pixels. Raises ValueError where it is laid out otherwise.
+
+    With `skip_unreadable` images that cannot be decoded are left out.
+    """
 
     path: Path
     image_size: int
+    skip_unreadable: bool = False
     log: Log = print
+    channels: int = RGB
+    fit: str = CROP  # how images that are no squares are made such
 
     def __post_init__(self) -> None:
+        if self.channels not in (RGB, GREY):
+            raise ValueError(f"--channels {self.channels}: images of a folder are read with 3 channels, or 1")
         SIDE.checked("--image-size", self.image_size)
         _ = self.class_names  # which raises
 
@@ -83,93 +77,114 @@ class BoxFolder:
         """The splits that there are, by their names; always `train`."""
         found = _voc(self.path) if all((self.path / name).is_dir() for name in VOC) else _coco(self.path)
         if "train" not in found:
-            raise ValueError(f"{self.path} has no images with boxes: detection wants {WANTED}")
+            raise ValueError(f"{self.path} has no images with boxes: --task {DETECTION} wants {WANTED}")
         return found
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """Those of the training images' objects, sorted. Raises ValueError where others have further ones."""
+        """Those of the training images' objects, sorted. Raises ValueError where others have further ones, or none."""
         of = {split: {name for image in part.images for name, _ in image.objects} for split, part in self.parts.items()}
-        if not of["train"]:
-            raise ValueError(f"{self.parts['train'].folder}: the training images show no object")
         for split, names in of.items():
+            if not names:
+                raise ValueError(
+                    f"{self.path}: no annotation of the images of {split} has a box: mend them, or leave {split} out"
+                )
             if further := sorted(names - of["train"]):
-                raise ValueError(f"{self.path}: {split} has {some(further)}, which no training image shows")
+                raise ValueError(
+                    f"{self.path}: {split} has {some(further)}, which no training image shows: add such images to the "
+                    f"training, or mend the annotations of {split}"
+                )
         return tuple(sorted(of["train"]))
 
-    def dataset(self) -> BoxData:
-        """The training and validation images; without `val`, or `test` beside it, a tenth of the training images."""
-        train, left_out = self._read("train"), sum(image.left_out for image in self.parts["train"].images)
-        if {"val", "test"} <= self.parts.keys():
+    # ------------------------------------------------------------------ what is read
+
+    def dataset(self, name: str) -> Dataset:
+        """The training and validation images with their objects."""
+        train, names, parts = self._read("train"), self.class_names, self.parts.values()
+        left_out = sum(image.left_out for part in parts for image in part.images)
+        self.log(
+            f"{name}: {len(names)} classes of objects; {self._parts_in_words()}"
+            + (f"; {left_out:,} boxes without pixels, or of crowds, are left out" if left_out else "")
+        )
+        if self._has_all:
             fitted, judged = train, self._read("val")
         else:
-            order = torch.randperm(len(train.pixels), generator=torch.Generator().manual_seed(VAL_SEED))
-            held_out = max(1, len(order) // VAL_SHARE)
-            judged, fitted = (train.at(places.sort().values) for places in (order[:held_out], order[held_out:]))
-        counts = [int((fitted.objects.classes == number).sum()) for number in range(len(self.class_names))]
-        self.log(
-            f"{len(fitted.pixels):,} training images, {len(judged.pixels):,} of validation; objects: "
-            + ", ".join(f"{count:,} {name}" for name, count in zip(self.class_names, counts, strict=True))
-            + (f"; {left_out} boxes without pixels or of crowds are left out" if left_out else "")
+            _, judged, fitted = self._parts_of(train)
+        said = [self._parts_in_words(), names, [(part.images, [file[:2] for file in _files(part)]) for part in parts]]
+        sha256 = hashlib.sha256(repr(said).encode(errors="backslashreplace")).hexdigest()
+        statistics = fitted.channel_statistics()
+        return Dataset(
+            name, names, fitted, judged, *statistics, sha256=sha256, targets=Targets(DETECTION), fit=self.fit
         )
-        statistics = Images(fitted.pixels, torch.zeros(len(fitted.pixels), dtype=torch.int64)).channel_statistics()
-        return BoxData(self.class_names, fitted, judged, *statistics)
 
-    def test(self) -> Boxed:
-        """The test images, or those of `val` where there are no others. Raises ValueError where there are neither."""
-        for split in ("test", "val"):
-            if split in self.parts:
-                return self._read(split)
-        raise ValueError(f"{self.path} has no test images: give it test/ or val/")
+    def test(self) -> Images:
+        """The test images with their objects, for the end of a training or a comparison."""
+        return self._read(self._test_split) if self._test_split else self._parts_of(self._read("train"))[0]
 
-    def _read(self, split: str) -> Boxed:
-        folder, images = self.parts[split]
-        files = [_file(folder, image.name) for image in images]
-        found = decoded(folder, files, self.image_size, self.log, part=f"boxes-{split}", channels=RGB)
-        if found.unreadable:
+    @property
+    def _has_all(self) -> bool:
+        return {"train", "val", "test"} <= self.parts.keys()
+
+    @property
+    def _test_split(self) -> str | None:
+        return next((split for split in ("test", "val") if split in self.parts), None)
+
+    def _parts_of(self, train: Images) -> tuple[Images, Images, Images]:
+        """Of the training images those that are the test, if that is made of them, the validation, and the rest."""
+        test = train.at(np.empty(0, np.int64))
+        if self._test_split is None:
+            test, train = train.divide(max(1, len(train) // VAL_SHARE), TEST_SEED)
+        return test, *train.divide(max(1, len(train) // VAL_SHARE), VAL_SEED)
+
+    def _parts_in_words(self) -> str:
+        validation = "val" if self._has_all else "a tenth of the training images"
+        return f"validation is {validation}, test {self._test_split or 'another tenth'}"
+
+    def _read(self, split: str) -> Images:
+        part = self.parts[split]
+        found = decoded(
+            part.folder, _files(part), self.image_size, self.log, part=f"boxes-{split}", channels=self.channels,
+            fit=self.fit,
+        )  # fmt: skip
+        if found.unreadable and not self.skip_unreadable:
             named = some([f"{name} ({reason})" for name, reason in found.unreadable.items()])
-            raise ValueError(f"{folder}: images cannot be read: {named}. Mend or remove them")
+            raise ValueError(
+                f"{part.folder}: {len(found.unreadable):,} images cannot be read: {named}. Mend or remove them, or add "
+                "--skip-unreadable to do without"
+            )
+        images = [image for image in part.images if image.name not in found.unreadable]
+        if split == "train" and len(images) < VAL_SHARE:
+            raise ValueError(
+                f"{part.folder} has {len(images)} images: give {VAL_SHARE} or more, since some are held out"
+            )
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda image: _check_size(folder, image), images))
+            list(pool.map(lambda image: _check_size(part.folder, image), images))
         numbers = {name: number for number, name in enumerate(self.class_names)}
-        boxes, classes = zip(*(_in_square(image, self.image_size, numbers) for image in images), strict=True)
-        return Boxed(found.pixels, Objects.of(boxes, classes))
+        boxes, classes = zip(*(self._in_square(image, numbers) for image in images), strict=True)
+        return Images(found.pixels, Objects.of(boxes, classes).rows)
+
+    def _in_square(self, image: Labelled, numbers: dict[str, int]) -> tuple[Tensor, Tensor]:
+        """The boxes `[m, 4]`, as shares of the square's sides, and classes `[m]` of objects whose middle is in it."""
+        boxes = into_square(
+            torch.tensor([box for _, box in image.objects]).view(-1, 4), *image.size, self.image_size, self.fit
+        )
+        classes = torch.tensor([numbers[name] for name, _ in image.objects], dtype=torch.int64)
+        boxes, classes = inside(boxes, classes)
+        return boxes[classes != NONE], classes[classes != NONE]
 
 
-def _in_square(image: Labelled, size: int, numbers: dict[str, int]) -> tuple[Tensor, Tensor]:
-    """The boxes `[m, 4]` and classes `[m]` of objects whose middle is in the centre square, in its `size` pixels."""
-    width, height = image.size
-    side = min(width, height)
-    corner = torch.tensor([(width - side) / 2, (height - side) / 2] * 2)
-    boxes = (torch.tensor([box for _, box in image.objects]).view(-1, 4) - corner) * (size / side)
-    classes = torch.tensor([numbers[name] for name, _ in image.objects], dtype=torch.int64)
-    boxes, classes = inside(boxes, classes, size, size)
-    return boxes[classes != NONE], classes[classes != NONE]
+def _files(part: Part) -> list[File]:
+    return [_file(part.folder, image.name) for image in part.images]
 
 
 def _check_size(folder: Path, image: Labelled) -> None:
     """Raises ValueError where the image has other pixels than its annotation says: boxes would be elsewhere."""
-    with Image.open(folder / image.name) as picture:
-        size = picture.size
-        if picture.getexif().get(ExifTags.Base.Orientation, 1) in SIDEWAYS:  # which `decoded` turns upright
-            size = size[::-1]
+    size = upright_size(folder / image.name)
     if size != image.size:
         raise ValueError(
             f"{folder / image.name} has {size[0]} x {size[1]} pixels, and its annotation says {image.size[0]} x "
             f"{image.size[1]}: mend one of them"
         )
-
-
-def inside(boxes: Tensor, classes: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """What is left in an image of boxes `[..., 4]` and their classes `[...]`: `NONE` of those whose middle is outside.
-
-    So Liu et al. 2016 (arXiv:1512.02325), section 2.2, do with the objects of a part of an image.
-    """
-    limits = boxes.new_tensor([width, height])
-    middles = (boxes[..., :2] + boxes[..., 2:]) / 2
-    there = ((middles >= 0) & (middles < limits)).all(-1)
-    boxes = torch.minimum(boxes.clamp(min=0), limits.repeat(2))
-    return boxes, classes.where(there, NONE)
 
 
 # ---------------------------------------------------------------------------- where they lie
@@ -183,9 +198,11 @@ def _voc(path: Path) -> dict[str, Part]:
         if not (lists / f"{split}.txt").is_file():
             continue
         names = (lists / f"{split}.txt").read_text(encoding="utf-8").split()
+        if not names:
+            raise ValueError(f"{lists / split}.txt names no images: name some, or remove it")
         if missing := [name for name in names if name not in files]:
             raise ValueError(f"{lists / split}.txt names {some(missing)}, which {images} has no image of")
-        if names and (annotations / f"{names[0]}.xml").is_file():  # VOC's server keeps those of its test
+        if (annotations / f"{names[0]}.xml").is_file():  # VOC's server keeps those of its test
             said = [read_voc(annotations / f"{name}.xml")._replace(name=files[name]) for name in names]
             found[split] = Part(images, tuple(said))
     return found

@@ -55,7 +55,7 @@ BARS = 114  # of 255: about the mean of photographs
 
 _ONE_HUGE = threading.Lock()
 _NUMPY = b"\x93NUMPY"  # with which a .npy file begins
-_LYING = (5, 6, 7, 8)  # orientations of EXIF by which width is height
+SIDEWAYS = (5, 6, 7, 8)  # EXIF's orientations of images whose width is their height
 _ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 0x0112, 258, 262  # EXIF's and TIFF's numbers
 
 
@@ -143,7 +143,7 @@ def read_image(file: str | Path | IO[bytes], size: int, channels: int = 3, fit: 
             raise ValueError(f"{name} cannot be read as an image: {why_unreadable(error, file)}") from None
 
 
-def size_of(file: str | Path | IO[bytes], channels: int = 3) -> tuple[int, int]:
+def upright_size(file: str | Path | IO[bytes], channels: int = 3) -> tuple[int, int]:
     """Width and height of the image in a file that `read_image` reads, upright, without decoding it."""
     import numpy as np
     from PIL import Image
@@ -154,7 +154,7 @@ def size_of(file: str | Path | IO[bytes], channels: int = 3) -> tuple[int, int]:
     Image.init()
     with warnings.catch_warnings(), Image.open(file) as image:
         warnings.simplefilter("ignore")
-        return image.size[::-1] if _orientation(image) in _LYING else image.size
+        return image.size[::-1] if _orientation(image) in SIDEWAYS else image.size
 
 
 def why_unreadable(error: Exception, file: str | Path | IO[bytes]) -> str:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from nas.data.image_file import CROP
 from nas.data.known import known
 from nas.data.streamed import Pixels, Streamed, converted_in_parts, moved, parts, resized_in_parts
-from nas.data.targets import CLASSES, CLASSIFICATION, Targets, strata
+from nas.data.targets import CLASSES, CLASSIFICATION, Targets, are_masks, strata
 
 PerChannel = tuple[float, ...]
 RGB, GREY = 3, 1  # channels
@@ -32,8 +32,8 @@ VAL_SEED = 0
 class Images:
     """One split. `pixels` is uint8 `[N, H, W, C]`, contiguous; both on one device.
 
-    `labels` is int64 `[N]`, the classes, or of labels or numbers float32 `[N, K]`, or of masks uint8 `[N, H, W]`, see
-    `nas.data.targets`.
+    `labels` is int64 `[N]`, the classes, or of labels or numbers float32 `[N, K]`, or of masks uint8 `[N, H, W]`, or of
+    boxes float32 `[N, M, 5]`, see `nas.data.targets`.
 
     Pixels that are too many for its memory are `Streamed`: they give what is asked of them on that device.
     """
@@ -44,7 +44,8 @@ class Images:
     def __post_init__(self) -> None:
         assert self.pixels.dtype == torch.uint8 and len(self.pixels.shape) == 4
         assert self.pixels.is_contiguous()
-        assert self.labels.dtype == {1: torch.int64, 2: torch.float32, 3: torch.uint8}[self.labels.ndim]
+        kinds = {1: [torch.int64], 2: [torch.float32], 3: [torch.uint8, torch.float32]}
+        assert self.labels.dtype in kinds[self.labels.ndim]
         assert self.labels.shape[:1] == self.pixels.shape[:1]
 
     def __len__(self) -> int:
@@ -86,7 +87,7 @@ class Images:
         if self.pixels.shape[1:3] == (image_size, image_size):
             return self
         labels = self.labels
-        if labels.ndim == 3:
+        if are_masks(labels):
             labels = F.interpolate(labels[:, None], size=(image_size, image_size), mode="nearest-exact")[:, 0]
         if isinstance(self.pixels, Streamed):
             return Images(self.pixels.resized(image_size), labels)

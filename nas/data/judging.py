@@ -14,7 +14,8 @@ import torch
 
 from nas.data.images import Dataset, Images
 from nas.data.splits import some
-from nas.data.targets import CLASSIFICATION, IGNORED, MULTILABEL, REGRESSION, SEGMENTATION
+from nas.data.targets import CLASSIFICATION, DETECTION, IGNORED, MULTILABEL, REGRESSION, SEGMENTATION
+from nas.detection.objects import NONE, Objects
 from nas.text.visible import visible_in_line
 
 FEW = 5.0  # points of uncertainty from which a user is warned: below 385 images
@@ -33,11 +34,15 @@ def uncertainty(images: int) -> str:
 
 
 def counts(dataset: Dataset, images: Images) -> dict[str, int]:
-    """How many of `images` each class or label of `dataset` has, of masks in some pixel; of numbers nothing."""
+    """How many of `images` each class or label of `dataset` has, of masks in some pixel, of boxes in some object; of
+    numbers nothing."""
     if dataset.kind == REGRESSION:
         return {}
     if dataset.kind == SEGMENTATION:
         there = [int((images.labels == label).flatten(1).any(1).sum()) for label in range(dataset.num_classes)]
+        return dict(zip(dataset.class_names, there, strict=True))
+    if dataset.kind == DETECTION:
+        there = [int((images.labels[..., 4] == label).any(1).sum()) for label in range(dataset.num_classes)]
         return dict(zip(dataset.class_names, there, strict=True))
     if dataset.kind == MULTILABEL:
         return dict(zip(dataset.class_names, map(int, images.labels.sum(0).tolist()), strict=True))
@@ -134,7 +139,22 @@ def _common(dataset: Dataset) -> str | None:
     return f"always saying {name} has a validation pixel accuracy of {share:.1f} %"
 
 
-_STRANGE = {CLASSIFICATION: _uneven, MULTILABEL: _rare, REGRESSION: _beyond, SEGMENTATION: _common}
+def _sizes(dataset: Dataset) -> str:
+    """How many objects of each class the training images show, and how large these are: boxes have to be as small."""
+    objects = Objects.of_rows(dataset.train.labels)
+    sides = (objects.boxes[..., 2:] - objects.boxes[..., :2]).clamp(min=0).prod(-1).sqrt()
+    of_each = []
+    for number, name in enumerate(dataset.class_names):
+        if len(those := sides[objects.classes == number]):
+            of_each.append(f"{len(those):,} {visible_in_line(name)} ({100 * those.median().item():.0f} %)")
+    outside = int((objects.classes == NONE).all(1).sum())
+    without = f"; {outside:,} images show none" if outside else ""
+    return f"training objects, and the median of their sides by the image's: {', '.join(of_each)}{without}"
+
+
+_STRANGE = {
+    CLASSIFICATION: _uneven, MULTILABEL: _rare, REGRESSION: _beyond, SEGMENTATION: _common, DETECTION: _sizes,
+}  # fmt: skip
 
 
 def _counts(labels: torch.Tensor, classes: int) -> list[int]:

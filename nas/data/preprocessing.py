@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nas.checks.limits import CHANNELS, Word
 from nas.checks.schemas import FITS, SIDE
-from nas.data.image_file import CROP, placed, read_image, size_of
+from nas.data.image_file import CROP, placed, read_image, upright_size
 from nas.data.images import Dataset, PerChannel
 
 
@@ -64,7 +64,7 @@ class Preprocessing:
 
     def shown(self, file: str | Path | IO[bytes]) -> tuple[int, int, int, int]:
         """Where `pixels` show the image in a file: left, top, right, bottom. Beside it are bars, where `fit` is pad."""
-        width, height = size_of(file, self.channels)
+        width, height = upright_size(file, self.channels)
         _, (across, down), (left, top) = placed(width, height, self.image_size, self.fit)
         return left, top, left + across, top + down
 

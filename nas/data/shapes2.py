@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from nas.data.drawn import (
     SIZE,
@@ -33,6 +34,8 @@ from nas.data.drawn import (
     uniform,
 )
 from nas.data.images import Images
+from nas.data.targets import CLASSIFICATION, SEGMENTATION
+from nas.detection.objects import NONE, Objects
 
 COUNTS = {"train": 20_000, "test": 4_000}
 
@@ -88,12 +91,35 @@ MASK_NAMES = ("background", *CLASS_NAMES)
 """What a pixel is: none of a thing's, or of a thing of that class."""
 
 
-def read(split: Literal["train", "test"], masks: bool = False) -> Images:
-    """All images of a split, the same each time; with `masks` these are their labels, of the classes `MASK_NAMES`."""
+def names_of(task: str) -> tuple[str, ...]:
+    """The classes that the labels of a `task` have."""
+    return MASK_NAMES if task == SEGMENTATION else CLASS_NAMES
+
+
+def read(split: Literal["train", "test"], task: str = CLASSIFICATION) -> Images:
+    """All images of a split, the same each time, with the labels of a `task`.
+
+    Those of segmentation are masks, of the classes `MASK_NAMES`; of detection each thing's box, around what is to be
+    seen of it.
+    """
     images = drawn(2019, split, COUNTS[split], len(THINGS), _draw)
-    if not masks:
+    if task == CLASSIFICATION:
         return images
-    return Images(images.pixels, masks_drawn(2019, split, COUNTS[split], len(THINGS), _mask))
+    masks = masks_drawn(2019, split, COUNTS[split], len(THINGS), _mask)
+    return Images(images.pixels, masks if task == SEGMENTATION else _boxes(masks, images.labels).rows)
+
+
+def _boxes(masks: torch.Tensor, classes: torch.Tensor) -> Objects:
+    """The box around the thing in each of `masks` `[N, 32, 32]`, and its class, of `classes` `[N]`."""
+    there = masks != 0
+    sides = []
+    for across in (1, 2):  # the rows of a mask are first, and over them one sees its columns
+        along = there.any(across).to(torch.uint8)
+        first, last = along.argmax(1), SIZE - along.flip(1).argmax(1)
+        sides.append((first / SIZE, last / SIZE))
+    (left, right), (top, bottom) = sides
+    boxes = torch.stack([left, top, right, bottom], dim=1)
+    return Objects(boxes[:, None], classes.where(there.any((1, 2)), NONE)[:, None])
 
 
 def _draw(labels: npt.NDArray[np.int64], rng: np.random.Generator) -> Array:

@@ -1,13 +1,15 @@
-"""What labels are, by the task: one class of several, any number of labels, numbers, or a class of each pixel.
+"""What labels are, by the task: one class of several, any number of labels, numbers, a class of each pixel, or boxes.
 
     classification   int64 [N]        its class                        softmax of the outputs
     multilabel       float32 [N, K]   1 where it has the label, or 0   sigmoid of each output
     regression       float32 [N, K]   numbers in their own units       outputs times a deviation, plus a mean
     segmentation     uint8 [N, H, W]  the class of each pixel          the most probable class of each pixel
+    detection        float32 [N, M, 5]  a box each and its class       a box each, its class and its score, [N, M, 6]
 
-A network has as many outputs as there are classes, labels or numbers; in segmentation so many at each pixel. Numbers
-are learned standardised, by the mean and the deviation of the training images: whatever their units, the outputs are of
-the size that new weights give.
+A network has as many outputs as there are classes, labels or numbers; in segmentation so many at each pixel, and in
+detection so many and four sides for each of many boxes, see `nas.detection.detector.Detector`; the rows of boxes are
+`Objects.rows` and `Found.rows`. Numbers are learned standardised, by the mean and the deviation of the training images:
+whatever their units, the outputs are of the size that new weights give.
 """
 
 from __future__ import annotations
@@ -22,9 +24,11 @@ import torch
 from torch import Tensor
 
 from nas.checks.schemas import TASKS
+from nas.detection.detector import found
+from nas.detection.objects import NONE
 from nas.text.visible import visible_in_line
 
-CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION = TASKS
+CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION, DETECTION = TASKS
 THRESHOLD = 0.5
 """The probability above which an image is said to have a label."""
 
@@ -58,8 +62,11 @@ class Targets:
     def said(self, outputs: Tensor) -> Tensor:
         """What `outputs` `[N, K]` of a network say: probabilities, or numbers in their own units.
 
-        Of `[N, K, H, W]` it is the class of each pixel, uint8 `[N, H, W]`: probabilities would take much memory.
+        Of `[N, K, H, W]` it is the class of each pixel, uint8 `[N, H, W]`: probabilities would take much memory. Of
+        boxes, `[N, boxes, 4 + K]`, it is the objects that are found, `Found.rows`.
         """
+        if self.kind == DETECTION:
+            return found(outputs).rows
         if self.kind == SEGMENTATION:
             return outputs.argmax(1).to(torch.uint8)
         if self.kind == REGRESSION:
@@ -74,16 +81,28 @@ class Targets:
 CLASSES = Targets()
 
 
+def are_masks(labels: Tensor) -> bool:
+    """Whether `labels` are those of segmentation."""
+    return labels.ndim == 3 and labels.dtype == torch.uint8
+
+
+def are_boxes(labels: Tensor) -> bool:
+    """Whether `labels` are those of detection."""
+    return labels.ndim == 3 and labels.dtype != torch.uint8
+
+
 def strata(labels: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Of which part of the images each is, `[N]`, so that a split can have its share of every part.
 
     Classes are parts. Of several labels it is the rarest one that an image has, and a part of its own for those that
     have none. Of numbers it is the tenth of the images in which the first number falls.
-    Of masks it is as of labels: which classes they have.
+    Of masks and boxes it is as of labels: which classes they have.
     """
     if labels.ndim == 3:
-        classes = range(int(labels.max(where=labels != IGNORED, initial=0)) + 1)
-        return strata(np.stack([(labels == label).any((1, 2)) for label in classes], 1).astype(np.int64))
+        masks = labels.dtype == np.uint8
+        of_each, none = (labels.reshape(len(labels), -1), IGNORED) if masks else (labels[..., 4], NONE)
+        classes = range(int(of_each.max(where=of_each != none, initial=0)) + 1)
+        return strata(np.stack([(of_each == label).any(1) for label in classes], 1).astype(np.int64))
     if labels.ndim == 1:
         return labels.astype(np.int64)
     if np.isin(labels, (0, 1)).all():

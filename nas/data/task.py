@@ -19,7 +19,8 @@ from nas.checks.schemas import RESULT, TASK, TASKS
 from nas.data.image_file import CROP, PAD
 from nas.data.images import GREY, RGB, Dataset
 from nas.data.preprocessing import Preprocessing
-from nas.data.targets import CLASSES, CLASSIFICATION, IGNORED, REGRESSION, SEGMENTATION, Targets
+from nas.data.targets import CLASSES, CLASSIFICATION, DETECTION, IGNORED, REGRESSION, SEGMENTATION, Targets
+from nas.detection.detector import Found
 from nas.text.visible import visible_in_line
 
 METRIC = "accuracy"
@@ -61,7 +62,14 @@ class Task:
         return cls(dataset.class_names, Preprocessing.of(dataset), dataset.name, targets=dataset.targets)
 
     def shares(self, said: Tensor) -> list[float]:
-        """What is `said` of one image (`Targets.said`), for each name; of pixels what share is of each class."""
+        """What is `said` of one image (`Targets.said`), for each name; of pixels what share is of each class.
+
+        Of objects it is the score of the surest one of each class, 0 where none is found.
+        """
+        if self.targets.kind == DETECTION:
+            found = Found.of_rows(said)
+            of_each = [found.scores[found.classes == number] for number in range(len(self.class_names))]
+            return [scores.max().item() if len(scores) else 0.0 for scores in of_each]
         if self.targets.kind == SEGMENTATION:
             counts = said[said != IGNORED].long().bincount(minlength=len(self.class_names))
             said = counts / counts.sum().clamp(min=1)

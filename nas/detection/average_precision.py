@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,45 +17,53 @@ from nas.detection.detector import Found
 from nas.detection.objects import NONE, Objects
 
 
-def mean_average_precision(
-    found: Sequence[Found], objects: Sequence[Objects], class_names: Sequence[str]
-) -> dict[str, Any]:
-    """`map`, `map_50` and `map_75` (0..1), and `by_class`: each class's `map`, None of one that no image shows.
-
-    `found` and `objects` are of the same batches. Raises ValueError where pycocotools is not installed, or no image
-    shows any object.
-    """
+def check_installed() -> None:
+    """Raises ValueError, with what to install, where there is no pycocotools."""
     try:
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval
+        import pycocotools.coco  # noqa: F401
     except ImportError:
         raise ValueError("mean average precision needs pycocotools: pip install 'nas-toolkit[detection]'") from None
+
+
+def mean_average_precision(found: Found, objects: Objects, num_classes: int) -> dict[str, Any]:
+    """`map`, `map_50` and `map_75` (0..1), and `by_class`: of each class its `map` and `map_50`, None of one that no
+    image shows, and how many `objects` are of it.
+
+    `found` and `objects` are of the same images. All is 0 where these show no object. Raises ValueError where
+    pycocotools is not installed.
+    """
+    check_installed()
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
     true, said = _annotations(objects), _detections(found)
-    if not true:
-        raise ValueError("there is no mean average precision of images that show no objects")
-    images = sum(len(batch.classes) for batch in objects)
+    counts = [sum(item["category_id"] == number for item in true) for number in range(num_classes)]
+    if not true or not said:
+        none = [0.0 if count else None for count in counts]
+        by_class = {"map": none, "map_50": none, "objects": counts}
+        return {"map": 0.0, "map_50": 0.0, "map_75": 0.0, "by_class": by_class}
     with contextlib.redirect_stdout(io.StringIO()):  # of a progress that it prints
         coco = COCO()
         coco.dataset = {
-            "images": [{"id": number} for number in range(1, images + 1)],
-            "categories": [{"id": number, "name": name} for number, name in enumerate(class_names)],
+            "images": [{"id": number} for number in range(1, len(objects.classes) + 1)],
+            "categories": [{"id": number, "name": str(number)} for number in range(num_classes)],
             "annotations": true,
         }
         coco.createIndex()
-        if not said:
-            nothing = {"map": 0.0, "map_50": 0.0, "map_75": 0.0}
-            shown = {item["category_id"] for item in true}
-            return nothing | {"by_class": {n: 0.0 if i in shown else None for i, n in enumerate(class_names)}}
         judged = COCOeval(coco, coco.loadRes(said), "bbox")
+        judged.params.areaRng, judged.params.areaRngLbl = judged.params.areaRng[:1], judged.params.areaRngLbl[:1]
+        judged.params.maxDets = judged.params.maxDets[-1:]
         judged.evaluate()
         judged.accumulate()
-    # [thresholds, recalls, classes, areas, counts]: all areas, and up to 100 objects an image; -1 of what is not there
-    precision = judged.eval["precision"][:, :, :, 0, -1]
+    # [thresholds, recalls, classes, 1, 1]: of all areas, and up to 100 objects an image; -1 of what is not there
+    precision = judged.eval["precision"][:, :, :, 0, 0]
+    of_each = [precision[:, :, number] if count else None for number, count in enumerate(counts)]
     return {
         "map": _mean(precision), "map_50": _mean(precision[0]), "map_75": _mean(precision[5]),
         "by_class": {
-            name: _mean(precision[:, :, i]) if (precision[:, :, i] > NONE).any() else None
-            for i, name in enumerate(class_names)
+            "map": [None if of_one is None else _mean(of_one) for of_one in of_each],
+            "map_50": [None if of_one is None else _mean(of_one[0]) for of_one in of_each],
+            "objects": counts,
         },
     }  # fmt: skip
 
@@ -65,38 +72,29 @@ def _mean(precision: np.ndarray[Any, Any]) -> float:
     return float(precision[precision > NONE].mean())
 
 
-def _annotations(objects: Sequence[Objects]) -> list[dict[str, Any]]:
+def _annotations(objects: Objects) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
-    image = 0
-    for batch in objects:
-        for boxes, classes in zip(batch.boxes.tolist(), batch.classes.tolist(), strict=True):
-            image += 1
-            for (left, top, right, bottom), of_class in zip(boxes, classes, strict=True):
-                if of_class != NONE:
-                    sides = right - left, bottom - top
-                    made.append({
-                        "id": len(made) + 1, "image_id": image, "category_id": of_class, "iscrowd": 0,
-                        "bbox": [left, top, *sides], "area": sides[0] * sides[1],
-                    })  # fmt: skip
+    for image, (boxes, classes) in enumerate(zip(objects.boxes.tolist(), objects.classes.tolist(), strict=True), 1):
+        for (left, top, right, bottom), of_class in zip(boxes, classes, strict=True):
+            if of_class != NONE:
+                sides = right - left, bottom - top
+                made.append({
+                    "id": len(made) + 1, "image_id": image, "category_id": of_class, "iscrowd": 0,
+                    "bbox": [left, top, *sides], "area": sides[0] * sides[1],
+                })  # fmt: skip
     return made
 
 
-def _detections(found: Sequence[Found]) -> list[dict[str, Any]]:
-    made: list[dict[str, Any]] = []
-    image = 0
-    for batch in found:
-        for boxes, scores, classes in zip(
-            batch.boxes.tolist(), batch.scores.tolist(), batch.classes.tolist(), strict=True
-        ):
-            image += 1
-            made += [
-                {
-                    "image_id": image,
-                    "category_id": of_class,
-                    "bbox": [left, top, right - left, bottom - top],
-                    "score": score,
-                }
-                for (left, top, right, bottom), score, of_class in zip(boxes, scores, classes, strict=True)
-                if of_class != NONE
-            ]
-    return made
+def _detections(found: Found) -> list[dict[str, Any]]:
+    of_images = zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True)
+    return [
+        {
+            "image_id": image,
+            "category_id": of_class,
+            "bbox": [left, top, right - left, bottom - top],
+            "score": score,
+        }
+        for image, (boxes, scores, classes) in enumerate(of_images, start=1)
+        for (left, top, right, bottom), score, of_class in zip(boxes, scores, classes, strict=True)
+        if of_class != NONE
+    ]

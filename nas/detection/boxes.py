@@ -1,4 +1,6 @@
-"""What is computed of boxes. They are left, top, right and bottom, in pixels of the image: `[..., 4]`.
+"""What is computed of boxes: `[..., 4]`, left and right as shares of the image's width, top and bottom of its height.
+
+They are in that order: left, top, right, bottom.
 
 No library that PyTorch's CPU build takes has these: torchvision's operators are made for one build of PyTorch each. All
 is batched, without a loop over boxes.
@@ -28,8 +30,8 @@ def overlaps(one: Tensor, other: Tensor) -> Tensor:
     Boxes without pixels overlap nothing.
     """
     a, b = one[..., :, None, :], other[..., None, :, :]
-    shared = torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])
-    both = shared.clamp(min=0).prod(-1)
+    wide, high = (torch.minimum(a[..., i + 2], b[..., i + 2]) - torch.maximum(a[..., i], b[..., i]) for i in (0, 1))
+    both = wide.clamp(min=0) * high.clamp(min=0)
     either = areas(a) + areas(b) - both
     return both / either.clamp(min=torch.finfo(both.dtype).tiny)
 
@@ -52,12 +54,6 @@ def decoded(offsets: Tensor, defaults: Tensor, spread: Spread) -> Tensor:
     middles = of_middles + offsets[..., :2] * spread[0] * of_sides
     half = of_sides * (offsets[..., 2:] * spread[1]).clamp(max=LARGEST).exp() / 2
     return torch.cat([middles - half, middles + half], dim=-1)
-
-
-def clipped(boxes: Tensor, height: int, width: int) -> Tensor:
-    """The parts of boxes that are in the image."""
-    x, y = boxes[..., 0::2].clamp(0, width), boxes[..., 1::2].clamp(0, height)
-    return torch.stack([x[..., 0], y[..., 0], x[..., 1], y[..., 1]], dim=-1)
 
 
 def kept(boxes: Tensor, classes: Tensor, threshold: float) -> Tensor:

@@ -60,7 +60,6 @@ class EfficientDet(Detector):
     """The pyramid and the heads of the `row` on a `backbone` that has the strides 8, 16 and 32."""
 
     spread = (1.0, 1.0)
-    threshold = 0.5
 
     def __init__(self, backbone: Backbone, num_classes: int, row: Row) -> None:
         super().__init__()
@@ -71,10 +70,11 @@ class EfficientDet(Detector):
         self.places = Predictor(row.width, row.head_layers, 4)
         nn.init.constant_(self.classes.bias, -math.log((1 - PRIOR) / PRIOR))
 
-    def forward(self, x: Tensor) -> Output:
+    def said(self, x: Tensor) -> Output:
         levels = self.pyramid(self.backbone(x))
         sides = [(level.shape[2], level.shape[3]) for level in levels]
         boxes = torch.cat([anchors(*side, stride, self.box) for side, stride in zip(sides, STRIDES, strict=True)])
+        boxes = boxes / torch.tensor([x.shape[3], x.shape[2]] * 2)
         return Output(self.classes(levels), self.places(levels), boxes.to(x.device))
 
     def probabilities(self, logits: Tensor) -> Tensor:
@@ -111,7 +111,7 @@ class Predictor(nn.Module):
         for filters, norm in zip(self.filters, norms, strict=True):
             x = F.silu(norm(filters(x)))
         out: Tensor = self.last(x)
-        return out.permute(0, 2, 3, 1).reshape(len(out), -1, self.outputs)
+        return out.permute(0, 2, 3, 1).reshape(out.shape[0], -1, self.outputs)
 
 
 def anchors(rows: int, columns: int, stride: int, box: float) -> Tensor:
@@ -132,7 +132,14 @@ def efficientdet(name: str, num_classes: int) -> EfficientDet:
     """
     if name not in TABLE_1:
         raise ValueError(f"there is no EfficientDet {name!r}: choose one of {', '.join(TABLE_1)}")
-    row = TABLE_1[name]
+    return of_row(TABLE_1[name], num_classes)
+
+
+def of_row(row: Row, num_classes: int) -> EfficientDet:
+    """The pyramid and the heads of a `row` on its EfficientNet, for images of the row's size.
+
+    Raises ValueError where these are so few pixels that the network has no map of stride 32.
+    """
     of = B[row.backbone]
     return with_pyramid(efficientnet(1, row.image_size, of.width, of.depth, NORM), num_classes, row)
 

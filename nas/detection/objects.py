@@ -14,7 +14,8 @@ NONE = -1  # the class of what is no object
 
 
 class Objects(NamedTuple):
-    """Of each image as many boxes as of that with the most: `boxes` `[B, M, 4]` in pixels, `classes` int64 `[B, M]`.
+    """Of each image as many boxes as of that with the most: `boxes` `[B, M, 4]`, see `nas.detection.boxes`, and
+    `classes` int64 `[B, M]`.
 
     What is only there to fill up has the class `NONE`.
     """
@@ -27,6 +28,16 @@ class Objects(NamedTuple):
         """Of one `[m, 4]` and `[m]` for each image."""
         pad = torch.nn.utils.rnn.pad_sequence
         return cls(pad(list(boxes), batch_first=True), pad(list(classes), batch_first=True, padding_value=NONE))
+
+    @classmethod
+    def of_rows(cls, rows: Tensor) -> Self:
+        """Of `rows` `[B, M, 5]`, which are boxes and behind each its class, all as float32: the labels of images."""
+        return cls(rows[..., :4], rows[..., 4].long())
+
+    @property
+    def rows(self) -> Tensor:
+        """The inverse of `of_rows`."""
+        return torch.cat([self.boxes, self.classes[..., None].to(self.boxes.dtype)], dim=-1)
 
 
 def matched(objects: Objects, boxes: Tensor, least: float = 0.5) -> tuple[Tensor, Tensor]:

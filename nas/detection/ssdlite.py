@@ -39,7 +39,6 @@ class SSDLite(Detector):
     """
 
     spread = (0.1, 0.2)
-    threshold = 0.45
 
     def __init__(self, backbone: Backbone, num_classes: int, image_size: int, smallest: float = SMALLEST) -> None:
         super().__init__()
@@ -52,11 +51,11 @@ class SSDLite(Detector):
         self.head = Head(backbone.channels, num_classes, maps)
         self.scales = scales(maps, smallest)
 
-    def forward(self, x: Tensor) -> Output:
+    def said(self, x: Tensor) -> Output:
         levels = self.head.levels(self.backbone(x))
         sides = [(level.shape[2], level.shape[3]) for level in levels]
         boxes = [
-            defaults(*side, *pair, x.shape[2], x.shape[3])
+            defaults(*side, *pair)
             for side, pair in zip(sides, zip(self.scales, self.scales[1:], strict=False), strict=True)
         ]
         logits, offsets = self.head(levels)
@@ -104,8 +103,8 @@ def scales(maps: int, smallest: float = SMALLEST) -> list[float]:
     return [smallest + (LARGEST - smallest) * k / (maps - 1) for k in range(maps)] + [1.0]
 
 
-def defaults(rows: int, columns: int, scale: float, beyond: float, height: int, width: int) -> Tensor:
-    """The boxes at the pixels of a map, `[rows * columns * 6, 4]`, in pixels of an image of `height` and `width`.
+def defaults(rows: int, columns: int, scale: float, beyond: float) -> Tensor:
+    """The boxes at the pixels of a map, `[rows * columns * 6, 4]`.
 
     Five of the `scale`, and a square between this and the one `beyond`, that of the next map.
     """
@@ -114,8 +113,7 @@ def defaults(rows: int, columns: int, scale: float, beyond: float, height: int, 
     half = torch.tensor(sides) / 2
     y, x = torch.meshgrid((torch.arange(rows) + 0.5) / rows, (torch.arange(columns) + 0.5) / columns, indexing="ij")
     middles = torch.stack([x, y], dim=-1).view(-1, 1, 2)
-    boxes = torch.cat([middles - half, middles + half], dim=-1).view(-1, 4)
-    return boxes * torch.tensor([width, height, width, height])
+    return torch.cat([middles - half, middles + half], dim=-1).view(-1, 4)
 
 
 def maps_in_all(strides: Collection[int], image_size: int) -> int:
@@ -145,4 +143,4 @@ def _said(c: int) -> Layer:
 
 
 def _by_box(x: Tensor, numbers: int) -> Tensor:
-    return x.permute(0, 2, 3, 1).reshape(len(x), -1, numbers)
+    return x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, numbers)

@@ -13,7 +13,7 @@ from typing import Any
 
 from nas.checks import schema, schemas
 from nas.data.images import GREY, RGB
-from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION
+from nas.data.targets import CLASSIFICATION, DETECTION, MULTILABEL, REGRESSION, SEGMENTATION
 from nas.data.task import Task
 from nas.exports.target import Source
 from nas.files import RESULT, WEIGHTS
@@ -76,8 +76,10 @@ def front_matter(source: Source, license: str | None) -> str:
         "library_name": "nas-toolkit",
         "tags": ["image-classification", *(["neural-architecture-search"] if searched else [])],
     }
-    if task is not None and task.targets.kind == REGRESSION:
-        fields["tags"][0] = "image-regression"
+    if task is not None and (kind := _HUB_TASKS.get(task.targets.kind)):
+        fields["tags"][0] = kind
+        if kind != _HUB_TASKS[REGRESSION] and task.preprocessing.channels in (GREY, RGB):
+            fields["pipeline_tag"] = kind
     elif task is not None and task.preprocessing.channels in (GREY, RGB):
         fields["pipeline_tag"] = "image-classification"
     if task is not None and task.data in HUB_DATA:
@@ -107,7 +109,9 @@ def _index(source: Source, task: Task, result: Mapping[str, Any]) -> dict[str, A
     return {"name": visible_in_line(source.network.name), "results": [of]}
 
 
-_HUB_TASKS = {REGRESSION: "image-regression", SEGMENTATION: "image-segmentation"}
+_HUB_TASKS = {
+    REGRESSION: "image-regression", SEGMENTATION: "image-segmentation", DETECTION: "object-detection",
+}  # fmt: skip
 
 
 def _hub_metric(metric: str) -> str:
@@ -155,6 +159,7 @@ def _use(task: Task | None) -> str:
         CLASSIFICATION: "It names one of its classes for every image, also where the image shows none of them.",
         MULTILABEL: "It says of each of its labels whether the image has it, and knows no others.",
         SEGMENTATION: "It names one of its classes for every pixel, also where it shows none of them.",
+        DETECTION: "It finds objects of its classes alone, and says with each how sure it is.",
         REGRESSION: "It gives its numbers for every image, also where the image has nothing to do with them.",
     }[task.targets.kind]
     return f"For images like those that it was trained on. {said} Whether it is fit for any other use is not known."
@@ -194,7 +199,8 @@ def _training(source: Source, result: Mapping[str, Any] | None) -> str:
 
 def _kind(network: Network) -> str:
     if isinstance(network, Headed):
-        return f"{_kind(network.base)} with the head {network.head} for every pixel"
+        does = "that finds objects" if network.detects else "for every pixel"
+        return f"{_kind(network.base)} with the head {network.head} {does}"
     if isinstance(network, Designed):
         return "a hand-designed network"
     found: Found = network.base if isinstance(network, Scaled) else network

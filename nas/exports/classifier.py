@@ -12,11 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nas.data.image_file import is_image
+from nas.data.image_file import is_image, upright_size
 from nas.data.listing import Passed, images_below
+from nas.data.moved_boxes import out_of_square
 from nas.data.splits import no_images
-from nas.data.targets import CLASSIFICATION, IGNORED, MULTILABEL, REGRESSION, SEGMENTATION, THRESHOLD
+from nas.data.targets import CLASSIFICATION, DETECTION, IGNORED, MULTILABEL, REGRESSION, SEGMENTATION, THRESHOLD
 from nas.data.task import Task
+from nas.detection.detector import Found
+from nas.detection.objects import NONE
 from nas.exports.formats import Logits, NotInstalled
 from nas.exports.runnable import RUNNABLE
 from nas.exports.target import read_source
@@ -27,12 +30,26 @@ BATCH = 100
 
 
 @dataclass(frozen=True)
+class Object:
+    """What a detector found: its class, how sure it is (0..1), and where: left, top, right, bottom in pixels.
+
+    They are those of the photograph, upright, from its left upper corner.
+    """
+
+    name: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The classes of an image, the most probable first: their names and probabilities, which sum to 1.
 
     In a task of another `kind` (`nas.data.targets`) labels, each with its own probability, the most probable first; or
     numbers in their units, in their order. Of pixels the classes have their shares of these, and `mask` the class of
-    each, uint8 `[size, size]` of the square that the network saw, 255 in the bars beside the image. Of a file that
+    each, uint8 `[size, size]` of the square that the network saw, 255 in the bars beside the image. In detection there
+    are the `objects` that were found, the surest first, and the classes have the score of their surest one, 0 where
+    there is none. Of a file that
     cannot be read it has the `reason`, and no classes.
     """
 
@@ -41,6 +58,7 @@ class Prediction:
     reason: str = ""
     kind: str = CLASSIFICATION
     mask: npt.NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
+    objects: tuple[Object, ...] = ()
 
     @property
     def name(self) -> str:
@@ -140,7 +158,8 @@ class Classifier:
                 yield Prediction(path, reason=reasons[path], kind=kind)
             else:
                 mask = said[path].numpy(force=True) if kind == SEGMENTATION else None
-                yield Prediction(path, self._ranked(said[path]), kind=kind, mask=mask)
+                objects = self._objects(said[path], path) if kind == DETECTION else ()
+                yield Prediction(path, self._ranked(said[path]), kind=kind, mask=mask, objects=objects)
 
     def _without_bars(self, mask: torch.Tensor, path: Path) -> torch.Tensor:
         """The classes of pixels, `[size, size]`, without those of what is no part of the image in the file `path`."""
@@ -155,6 +174,19 @@ class Classifier:
         images = self.task.preprocessing.normalise(pixels)
         return framed(self.task.targets.said(self._logits(images)), images)
 
+    def _objects(self, said: torch.Tensor, path: Path) -> tuple[Object, ...]:
+        """Those of `Found.rows` of one image, in the pixels of the photograph."""
+        preprocessing = self.task.preprocessing
+        size = upright_size(path, preprocessing.channels)
+        found = Found.of_rows(said)
+        boxes = out_of_square(found.boxes, *size, preprocessing.image_size, preprocessing.fit).tolist()
+        numbers = found.classes.tolist()
+        return tuple(
+            Object(self.task.class_names[number], score, (box[0], box[1], box[2], box[3]))
+            for box, number, score in zip(boxes, numbers, found.scores.tolist(), strict=True)
+            if number != NONE
+        )
+
     def _ranked(self, said: torch.Tensor) -> tuple[tuple[str, float], ...]:
         pairs = list(zip(self.task.class_names, self.task.shares(said), strict=True))
         return tuple(pairs if self.task.targets.kind == REGRESSION else sorted(pairs, key=lambda pair: -pair[1]))
@@ -166,13 +198,11 @@ class Classifier:
         except Exception as error:  # the many ways of PyTorch and ONNX Runtime to say that a graph does not compute
             reason = str(error).strip().partition("\n")[0]
             raise ValueError(f"{self.words} cannot be computed: {reason}") from None
-        axes = 4 if self.task.targets.kind == SEGMENTATION else 2
-        expected = (len(images), len(self.task.class_names))
-        if found.ndim != axes or found.shape[:2] != expected or not found.isfinite().all():
-            raise ValueError(
-                f"{self.words} is damaged: what it computes is no number for each of "
-                f"{len(self.task.class_names)} classes"
-            )
+        classes, kind = len(self.task.class_names), self.task.targets.kind
+        axes = {SEGMENTATION: 4, DETECTION: 3}.get(kind, 2)
+        of_each = found.shape[2:] == (classes + 4,) if kind == DETECTION else found.shape[1:2] == (classes,)
+        if found.ndim != axes or len(found) != len(images) or not of_each or not found.isfinite().all():
+            raise ValueError(f"{self.words} is damaged: what it computes is no number for each of {classes} classes")
         return found
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from nas.data.images import RGB
 from nas.data.source import DataSource
-from nas.data.targets import SEGMENTATION
+from nas.data.targets import DETECTION, SEGMENTATION
 from nas.data.task import Task
 from nas.devices.memory import check_room, shape_of
 from nas.exports.formats import PROGRAMS, largest_difference, to_program
@@ -187,7 +187,7 @@ def export(
     for name in programs:
         content = PROGRAMS[name].to_bytes(program, metadata)
         yield _write(folder / FILES[name][0], content, PROGRAMS[name].run(content)(images), logits, original)
-        if task and name == "onnx" and task.targets.kind != SEGMENTATION:  # classify.py says classes of images
+        if task and name == "onnx" and task.targets.kind not in (SEGMENTATION, DETECTION):  # it says classes of images
             source = classify_source(network.text)
             check_classify(source, content, module, task)
             write_atomically(folder / CLASSIFY, source)

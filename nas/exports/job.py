@@ -42,6 +42,7 @@ from nas.exports.steps import (
 from nas.exports.target import Source
 from nas.exports.tflite import TFLITE
 from nas.files import new_folder, write_atomically
+from nas.network import Network
 from nas.options import groups
 
 
@@ -104,11 +105,12 @@ def run(
     .pt2; the last are of the int8 .pte and the .tflite file, if these are written.
     """
     changes.check(formats)
-    if source.network.dense:
-        _check_dense(formats, changes)
+    of_image = not (source.network.dense or source.network.detects)
+    if not of_image:
+        _check_is_exact(formats, changes, source.network)
     pixels = source.shape[1]
     int8 = [f"network.int8.{form}" for form in formats if form in (*PROGRAMS, PTE)] if changes.quantize else []
-    others = [*int8, *([CLASSIFY] if source.task and "onnx" in formats and not source.network.dense else [])]
+    others = [*int8, *([CLASSIFY] if source.task and "onnx" in formats and of_image else [])]
     check_new(folder, formats, others)
     logits = example_logits(source.module, pixels, source.channels)
     if not logits.isfinite().all():
@@ -124,16 +126,13 @@ def run(
     return replace(done, files=[*done.files, readme])
 
 
-def _check_dense(formats: Sequence[str], changes: Changes) -> None:
-    """Raises ValueError where a network that says the classes of pixels has no such form."""
+def _check_is_exact(formats: Sequence[str], changes: Changes, network: Network) -> None:
+    """Raises ValueError where a `network` that says no class of the image has no such form."""
+    what = "a network that finds objects" if network.detects else "a network that says the classes of pixels"
     if others := [name for name in formats if name not in ("state_dict", *PROGRAMS)]:
-        raise ValueError(
-            f"a network that says the classes of pixels has no {others[0]} form: give --to state_dict, onnx or pt2"
-        )
+        raise ValueError(f"{what} has no {others[0]} form: give --to state_dict, onnx or pt2")
     if changes != Changes():
-        raise ValueError(
-            "a network that says the classes of pixels is exported as it is: leave out --quantize and --prune"
-        )
+        raise ValueError(f"{what} is exported as it is: leave out --fold-bn, --quantize and --prune")
 
 
 def _written(

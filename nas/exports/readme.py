@@ -15,7 +15,7 @@ from torch import nn
 
 import nas
 from nas.data.images import GREY, RGB
-from nas.data.targets import CLASSIFICATION, MULTILABEL, SEGMENTATION
+from nas.data.targets import CLASSIFICATION, DETECTION, MULTILABEL, SEGMENTATION
 from nas.data.task import Task, how
 from nas.exports.card import code, front_matter, result_of, without_folders
 from nas.exports.classifier import Classifier
@@ -82,6 +82,13 @@ def _says(task: Task, shown: str) -> str:
     count = len(task.class_names)
     if task.targets.kind == CLASSIFICATION:
         return f"It says which of {count} classes {shown} shows"
+    if task.targets.kind == DETECTION:
+        of = "one class" if count == 1 else f"{count} classes"
+        return (
+            f"It finds the objects in {shown}, of {of}. For each of many boxes it gives left, top, right and bottom as "
+            "shares of the image's sides, then the probability of each class; of boxes that overlap, those of the "
+            "highest probability are to be kept (non-maximum suppression), as `nas predict` does. The classes"
+        )
     if task.targets.kind == SEGMENTATION:
         return f"It says of each pixel of {shown} which of {count} classes it shows"
     if task.targets.kind == MULTILABEL:

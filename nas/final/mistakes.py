@@ -1,4 +1,5 @@
-"""The worst mistakes of a network, as a picture: what it was the surest of, and wrong; of numbers the farthest off."""
+"""The worst mistakes of a network, as a picture: what it was the surest of, and wrong; of numbers the farthest off; of
+pixels and objects the images with the fewest right."""
 
 from __future__ import annotations
 
@@ -12,9 +13,22 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from nas.data.drawn_boxes import SURE, Drawn, colours_of, draw_boxes
 from nas.data.images import Images, visible
 from nas.data.overlay import overlaid, palette
-from nas.data.targets import CLASSES, CLASSIFICATION, IGNORED, REGRESSION, SEGMENTATION, THRESHOLD, Targets
+from nas.data.targets import (
+    CLASSES,
+    CLASSIFICATION,
+    DETECTION,
+    IGNORED,
+    REGRESSION,
+    SEGMENTATION,
+    THRESHOLD,
+    Targets,
+)
+from nas.detection.boxes import overlaps
+from nas.detection.detector import Found
+from nas.detection.objects import NONE, Objects
 from nas.files import write_atomically
 from nas.text.visible import visible_in_line
 
@@ -22,6 +36,8 @@ SHOWN, COLUMNS = 24, 6
 SIDE, CAPTION, GAP = 112, 30, 8  # pixels
 LONGEST = 19  # characters of a caption's line
 MASKS_SHOWN, LINE = 12, 18
+BOXES_SHOWN, BOXES_SIDE = 6, 240
+HIT = 0.5  # of an object by a box of its class: how far they overlap
 
 
 @dataclass(frozen=True)
@@ -102,6 +118,8 @@ def draw_worst(
     """Write the picture of the worst mistakes; False where there is none, and no picture."""
     if targets.kind == SEGMENTATION:
         return draw_worst_masks(path, images, said, class_names)
+    if targets.kind == DETECTION:
+        return draw_worst_boxes(path, images, said, class_names)
     with torch.no_grad():
         mistakes = captions(said.float(), images.labels, class_names, targets)
     if mistakes:
@@ -133,14 +151,78 @@ def draw_worst_masks(path: Path, images: Images, said: Tensor, class_names: Sequ
             shown = Image.fromarray(overlaid(pixels, mask, colours)).resize((SIDE, SIDE), Image.Resampling.NEAREST)
             sheet.paste(shown, (x + step * SIDE, y))
         pen.text((x, y + SIDE + 2), f"image, mask, said: {right[number]:.0%} of pixels right", fill="black", font=font)
-    for label, name in enumerate(class_names):
-        x, y = GAP + label % COLUMNS * SIDE, size[1] - legend + label // COLUMNS * LINE
-        pen.rectangle((x, y, x + 10, y + 10), fill=tuple(colours[label].tolist()))
+    _draw_legend(sheet, size[1] - legend, class_names, [tuple(colour) for colour in colours.tolist()])
+    _write(path, sheet)
+    return True
+
+
+def draw_worst_boxes(path: Path, images: Images, said: Tensor, class_names: Sequence[str]) -> bool:
+    """Write a PNG of the images with the most objects missed and boxes that are wrong: each with its own boxes, and
+    with what is `said` of it, `[N, M, 6]`, of scores of `SURE` or more; below them the colours of the classes.
+
+    False where all is right.
+    """
+    objects, found = Objects.of_rows(images.labels), Found.of_rows(said)
+    missed, wrong = missed_and_wrong(objects, found)
+    order = [n for n in (-missed - wrong).argsort(stable=True).tolist() if missed[n] + wrong[n]][:BOXES_SHOWN]
+    if not order:
+        return False
+    columns, side = 2, BOXES_SIDE
+    legend = -(-len(class_names) // COLUMNS) * LINE
+    rows = -(-len(order) // columns)
+    size = (columns * (2 * side + GAP) + GAP, rows * (side + LINE + GAP) + GAP + legend)
+    sheet = Image.new("RGB", size, "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    for place, number in enumerate(order):
+        x, y = GAP + place % columns * (2 * side + GAP), GAP + place // columns * (side + LINE + GAP)
+        pixels = Image.fromarray(visible(images.pixels[number].cpu().numpy())).convert("RGB")
+        true = drawn_of(objects.boxes[number], objects.classes[number], None, side)
+        taken = drawn_of(found.boxes[number], found.classes[number], found.scores[number], side)
+        for step, boxes in enumerate((true, taken)):
+            shown = pixels.resize((side, side), Image.Resampling.BILINEAR)
+            draw_boxes(shown, boxes, class_names, named=False)
+            sheet.paste(shown, (x + step * side, y))
+        text = f"its objects, and those found: {int(missed[number])} of {len(true)} missed, {int(wrong[number])} wrong"
+        pen.text((x, y + side + 2), text, fill="black", font=font)
+    _draw_legend(sheet, size[1] - legend, class_names, colours_of(len(class_names)))
+    _write(path, sheet)
+    return True
+
+
+def missed_and_wrong(objects: Objects, found: Found) -> tuple[Tensor, Tensor]:
+    """Of each image how many of its `objects` no box of their class that is `found` overlaps by `HIT`, and how many of
+    those boxes overlap no object so: int64 `[N]` each. Boxes count that have a score of `SURE` or more."""
+    is_box, is_object = found.scores >= SURE, objects.classes != NONE
+    hits = overlaps(found.boxes, objects.boxes) >= HIT
+    hits &= (found.classes[:, :, None] == objects.classes[:, None, :]) & is_box[:, :, None] & is_object[:, None, :]
+    return (is_object & ~hits.any(1)).sum(1), (is_box & ~hits.any(2)).sum(1)
+
+
+def drawn_of(boxes: Tensor, classes: Tensor, scores: Tensor | None, side: int) -> list[Drawn]:
+    """What is drawn of one image's `boxes` `[M, 4]` on a picture of `side` pixels: those that have a class, and a score
+    of `SURE` or more, if there are `scores`."""
+    found = []
+    for place, number in enumerate(classes.tolist()):
+        score = None if scores is None else float(scores[place])
+        if number != NONE and (score is None or score >= SURE):
+            left, top, right, bottom = (boxes[place] * side).tolist()
+            found.append(Drawn(number, (left, top, right, bottom), score))
+    return found
+
+
+def _draw_legend(sheet: Image.Image, top: int, names: Sequence[str], colours: Sequence[tuple[int, ...]]) -> None:
+    """Write the `names` of the classes from `top` on, each beside its colour."""
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    for label, name in enumerate(names):
+        x, y = GAP + label % COLUMNS * SIDE, top + label // COLUMNS * LINE
+        pen.rectangle((x, y, x + 10, y + 10), fill=colours[label])
         pen.text((x + 14, y - 1), _fitted(name, 15), fill="black", font=font)
+
+
+def _write(path: Path, sheet: Image.Image) -> None:
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", optimize=True)
     write_atomically(path, buffer.getvalue())
-    return True
 
 
 def _fitted(name: str, longest: int = LONGEST) -> str:

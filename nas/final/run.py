@@ -27,7 +27,7 @@ from nas.checks import schema, schemas
 from nas.data.image_file import CROP
 from nas.data.images import RGB, Dataset, Images
 from nas.data.source import given_again
-from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION
+from nas.data.targets import CLASSIFICATION, DETECTION, MULTILABEL, REGRESSION, SEGMENTATION
 from nas.devices.device import choose_device
 from nas.devices.halted import DeviceFault
 from nas.devices.process import prepare
@@ -55,7 +55,7 @@ from nas.searching.progress import Output
 from nas.training import checkpoints
 from nas.training.evaluation import judged, predict
 from nas.training.figures import per_label, per_number, scatter
-from nas.training.metrics import confusion_matrix, per_class, per_class_of_pixels
+from nas.training.metrics import check_metric, confusion_matrix, per_class, per_class_of_objects, per_class_of_pixels
 from nas.training.progress import watch_training
 from nas.training.train import Diverged, Snapshot, Training, check_room_to_train
 from nas.training.transfer import Taken, metadata
@@ -198,6 +198,7 @@ class _Prepared:
     def of(cls, job: Job, dataset: Dataset, test: Images) -> _Prepared:
         """At the training's start. Raises ValueError where the network, the data, the weights, the teacher differ."""
         prepare()
+        check_metric(job.recipe.metric, dataset)
         dataset = job.recipe.prepare(dataset.to(job.device))
         distillation = None if job.teacher is None else job.teacher.distillation(dataset, job.recipe)
         build = partial(job.network.build, dataset.num_classes, dataset.image_size, dataset.channels)
@@ -289,6 +290,8 @@ def _by_output(kind: str, said: Tensor, labels: Tensor, classes: int) -> dict[st
         return {"by_number": per_number(said, labels), "scatter": scatter(said, labels)}
     if kind == SEGMENTATION:
         return per_class_of_pixels(said, labels, classes)
+    if kind == DETECTION:
+        return per_class_of_objects(said, labels, classes)
     if kind == MULTILABEL:
         return {"by_class": per_label(said, labels)}
     return {"by_class": per_class(said, labels), "confusion": confusion_matrix(said, labels).tolist()}

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.heads import HEADS
 from nas.heads.head import Head
 from searchspaces.backbone import Backbone, strides_of
-from searchspaces.images import image_channels
 
 
 class Segmenter(nn.Module):
@@ -37,16 +34,6 @@ def segmenter(network: nn.Module, head: str, num_classes: int, image_size: int, 
     strides = [stride for stride in strides if output_stride is None or stride <= output_stride]
     backbone = Backbone(network, image_size, channels, kind.takes(strides), output_stride)
     return Segmenter(backbone, kind.make(backbone.channels, num_classes))
-
-
-@dataclass(frozen=True)
-class WithHead:
-    """Puts the `head` of that name on a network: what completes the networks of a space, see `searchspaces.scaled`."""
-
-    head: str
-
-    def __call__(self, network: nn.Module, num_classes: int, image_size: int) -> Segmenter:
-        return segmenter(network, self.head, num_classes, image_size, image_channels())
 
 
 def head_of(name: str) -> Head:

@@ -20,13 +20,12 @@ from nas.data.judging import validation_of
 from nas.data.source import DataSource
 from nas.data.targets import CLASSIFICATION
 from nas.devices.measuring import Measuring
-from nas.heads.segmenter import WithHead
 from nas.joint.fields import choices_of
 from nas.joint.space import JointSpace, networks_of, parts_of, with_networks
 from nas.latencies.table import ByTable
 from nas.ledger.trust import space_of_file
 from nas.ledger.workload import SEARCH, Job, Workload, kind_of, workload_of
-from nas.network import Found, Headed, Network, Scaled
+from nas.network import Found, Headed, Network, Scaled, WithHead
 from nas.pruning import NO_PRUNER
 from nas.reward import ACCURACY, Reward
 from nas.training.recipe import Recipe
@@ -99,7 +98,7 @@ class Config:
     init_sha256: str | None = None  # of its content
     evaluator: str = TRAIN  # how a network is judged that no table answers: by a training, or as a supernet has it
     enqueue: tuple[str, ...] = ()  # a person's own architectures, which are the first trials
-    head: str | None = None  # of `nas.heads`, in the place of each network's classifier; None: it keeps that
+    head: str | None = None  # of `nas.network.HEADS`, in the place of each network's classifier; None: it keeps that
     prior: tuple[str, ...] = ()  # how often options are drawn, see `nas.samplers.prior`; no word of it: all alike
 
     def __post_init__(self) -> None:

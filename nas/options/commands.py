@@ -109,10 +109,10 @@ class SearchOptions(
         str | None,
         Option(
             Optional(Word(names.HEADS)),
-            "Of each network, for data with masks, what says a class of each pixel in the place of the classifier: "
+            "Of each network, for data with masks or boxes, what is in the place of the classifier: "
             f"{', '.join(names.HEADS)}. Costs and limits are of the whole.",
             panels.NETWORKS,
-            usual="fcn8, where the data have masks",
+            usual="fcn8 with masks, ssdlite with boxes",
             metavar="NAME",
         ),
     ] = None

@@ -470,7 +470,8 @@ class DataOptions(Options):
         Option(
             Optional(Word(TASKS)),
             "What an image's label is: classification (one class), multilabel (any number of labels), regression (one "
-            "or more numbers), or segmentation (a mask, with the class of each pixel).",
+            "or more numbers), segmentation (a mask, with the class of each pixel), or detection (boxes around its "
+            "objects, each with a class).",
             panels.DATA,
             usual="the network's, where it comes from these images, else as the data say",
         ),
@@ -792,8 +793,8 @@ Head = Annotated[
     str | None,
     Option(
         Optional(Word(names.HEADS)),
-        f"For --task segmentation what says a class of each pixel, in the place of the classifier: "
-        f"{', '.join(names.HEADS)}.",
+        f"For --task segmentation or detection what says a class of each pixel, or finds objects, in the place of the "
+        f"classifier: {', '.join(names.HEADS)}.",
         panels.NETWORKS,
         metavar="NAME",
     ),

@@ -8,7 +8,10 @@ STRATEGIES = (
     "gp", "nsga2",
 )  # fmt: skip
 OUTSIDE = "outside"  # no strategy of ours: other programs choose; who asks nevertheless is given random architectures
-HEADS = ("fcn32", "fcn16", "fcn8", "unet", "unet_bilinear", "context", "context_large", "aspp")  # see `nas.heads`
+HEADS = (  # see `nas.heads` and `nas.detection.heads`
+    "fcn32", "fcn16", "fcn8", "unet", "unet_bilinear", "context", "context_large", "aspp",
+    "ssdlite", "ssdlite_small", "bifpn",
+)  # fmt: skip
 PRESETS = ("plain", "strong")  # of recipes, see `nas.training.presets`
 _BASELINES = """
     lenet5 alexnet alexnet_one_tower zfnet vgg11 vgg13 vgg16_c vgg16 vgg19 vgg11_bn vgg13_bn vgg16_c_bn vgg16_bn

@@ -18,10 +18,9 @@ from nas.data.download import Log
 from nas.data.images import RGB
 from nas.data.source import DataSource, choose_source
 from nas.files import ARCHITECTURE, RESULT, WEIGHTS
-from nas.heads import HEADS
 from nas.joint.space import JointSpace
 from nas.ledger.run import Run, folder_of
-from nas.network import Headed, Network, Scaled
+from nas.network import HEADS, Headed, Network, Scaled
 from nas.options import groups
 from nas.references.resolve import file_of
 from nas.training.recipe import Recipe

@@ -12,13 +12,12 @@ from typing import Any
 from nas.baselines.zoo import BASELINES, UnknownName, find
 from nas.checks import schema, schemas
 from nas.files import ARCHITECTURE, TRAINING
-from nas.heads import HEADS
 from nas.joint.fields import RESOLUTION, checked, split
 from nas.joint.space import at_resolution
 from nas.ledger import finals
 from nas.ledger.run import Run, TrialRow, folder_of
 from nas.ledger.trust import AROUND, space_of_file, space_of_person
-from nas.network import Designed, Found, Network, Scaled, below_head, grown, with_head
+from nas.network import HEADS, Designed, Found, Network, Scaled, below_head, grown, with_head
 from nas.text.settings import parse_settings
 from nas.text.units import parse_names
 from searchspaces import SPACES, Arch, Compact, Mnas, Space
@@ -49,8 +48,8 @@ def resolve(target: str, runs_dir: str | Path) -> Network:
     (settings of its space are joined by commas, a width needs no name; a space of one's own is
     `mypackage.module:MySpace:TEXT`), `FILE.json` one that `nas train` wrote, `FOLDER` the training that lies there,
     anything else a baseline's name (`mobilenet_v2@0.5`): that is also what a name means which a folder has too, and
-    `./NAME` is the folder. `HEAD:` before any of them, as in `fcn8:resnet18` or `unet:RUN:best`, is that network with
-    this head of `nas.heads` in the place of its classifier, or of the head that it was searched with.
+    `./NAME` is the folder. `HEAD:` before any of them, as in `fcn8:resnet18` or `ssdlite:RUN:best`, is that network
+    with this one of `nas.network.HEADS` in the place of its classifier, or of the head that it was searched with.
     `@WIDTHxDEPTH-PIXELS` after any of them is that network scaled: `RUN:best@1.1x1.2-36`. A recipe behind an
     architecture's text, `mnas:TEXT+lr=0.1`, is no part of the network: see `own_recipe`.
     """

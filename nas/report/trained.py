@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.checks import schema, schemas
-from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION
+from nas.data.targets import CLASSIFICATION, DETECTION, MULTILABEL, REGRESSION, SEGMENTATION
 from nas.files import MISTAKES, RESULT
 from nas.report.charts import Axis, Point, Series, chart
 from nas.report.markup import Markup, tag
@@ -43,6 +43,11 @@ def _training(path: Path) -> list[Markup]:
         ]
     if _fits(by_class, names, OF_IMAGES):
         parts += [_by_class(by_class, names), note("Of the test images. F1 is of precision and recall.")]
+    if result.get("task") == DETECTION and len(by_class.get("objects", ())) == len(names):
+        parts += [
+            _by_objects(by_class, names),
+            note("Of the test images. mAP is the mean over overlaps of 0.5 to 0.95; - of a class that no image shows."),
+        ]
     if "confusion" in result and len(result["confusion"]) == len(names) <= MOST_CLASSES:
         parts += [
             _confusion(result["confusion"], names),
@@ -71,6 +76,7 @@ def _shown(result: dict[str, Any]) -> str:
 _WORST = {
     CLASSIFICATION: "The worst mistakes: what it is and, in red, what the network took it for.",
     MULTILABEL: "The worst mistakes: a label that it has or has not and, in red, its probability by the network.",
+    DETECTION: "The images with the most objects missed or wrong: with their boxes, and with those that were found.",
     SEGMENTATION: "The images with the fewest pixels right: as they are, with their masks, and with what was said.",
     REGRESSION: "The numbers that are farthest off, by their deviations: what is and, in red, what was said.",
 }
@@ -111,6 +117,12 @@ def _by_class(by_class: dict[str, list[float]], names: Sequence[str]) -> Markup:
     ap = columns[3:]
     header = ["label" if ap else "class", "precision", "recall", "F1", *(["AP"] if ap else []), "images"]
     return text_table(header, rows, tuple(range(1, len(header))))
+
+
+def _by_objects(by_class: dict[str, list[Any]], names: Sequence[str]) -> Markup:
+    shares = [[format_percent(by_class[column][n]) for column in ("map", "map50")] for n in range(len(names))]
+    rows = [[name, *shares[n], f"{by_class['objects'][n]:,.0f}"] for n, name in enumerate(names)]
+    return text_table(["class", "mAP", "mAP at 0.5", "objects"], rows, (1, 2, 3))
 
 
 def _has_ap(by_class: dict[str, list[float]], names: Sequence[str]) -> bool:

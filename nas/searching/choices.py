@@ -17,12 +17,13 @@ from nas.data import short_name
 from nas.data.augmentation import NO_POLICY
 from nas.data.images import RGB, Dataset
 from nas.data.source import DataSource
-from nas.data.targets import CLASSIFICATION, REGRESSION, SEGMENTATION
+from nas.data.targets import CLASSIFICATION, DETECTION, REGRESSION, SEGMENTATION
+from nas.detection.heads import HEADS as DETECTION_HEADS
 from nas.devices.command import CostCommand
 from nas.devices.device import choose_device
 from nas.devices.measuring import Measuring
 from nas.files import is_taken, read_text, sha256_of
-from nas.heads import HEADS
+from nas.heads import HEADS as PIXEL_HEADS
 from nas.joint import fields
 from nas.joint.space import JointSpace
 from nas.latencies.table import read_once
@@ -118,8 +119,8 @@ def with_own(recipe: Recipe, own: Mapping[str, Option], asked: TrainingOptions, 
 def suited(recipe: Recipe, dataset: Dataset, asked: StepOptions) -> Recipe:
     """`recipe` as is usual in the task of `dataset`, where nobody says otherwise: judged by the task's first metric.
 
-    In regression labels are not smoothed: a number has no other ones to give a share to. Of masks nothing is mixed, and
-    no policy changes them.
+    In regression labels are not smoothed: a number has no other ones to give a share to; nor in detection, whose losses
+    smooth nothing. Of masks and boxes nothing is mixed, and no policy changes them.
     """
     said = {*(asked.recipe or {}), *(["metric"] if getattr(asked, "metric", None) is not None else [])}
     usual = _usual_in_task(recipe, dataset)
@@ -131,9 +132,9 @@ def _usual_in_task(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     usual: dict[str, Any] = {}
     if recipe.metric not in METRICS_OF[dataset.kind]:
         usual["metric"] = METRICS_OF[dataset.kind][0]
-    if dataset.kind == REGRESSION:
+    if dataset.kind in (REGRESSION, DETECTION):
         usual["label_smoothing"] = 0.0
-    if dataset.kind == SEGMENTATION:
+    if dataset.kind in (SEGMENTATION, DETECTION):
         usual |= {"mixup": 0.0, "cutmix": 0.0, "policy": NO_POLICY}
     return usual
 
@@ -359,10 +360,10 @@ def choose_space(
     """The space for the images of `dataset`. Without a width, that is what the limits or the reward's target allow.
 
     Where nothing `fits` it, as where published results are of networks at their own width, that is 1. With a `head` a
-    width is that of networks which have it. Raises ValueError where the images have masks, and there is none.
+    width is that of networks which have it. Raises ValueError where the images have masks or boxes, and there is none.
     """
     if head is None:
-        check_has_no_masks(dataset)
+        check_says_classes(dataset)
     check_recipe(recipe, dataset)
     given = asked.space_settings
     if "image_size" in space_of_person(asked.space, **given).settings():
@@ -397,45 +398,59 @@ def check_latency(config: Config, cluster: Cluster | None) -> None:
         )
 
 
-USUAL_HEAD = "fcn8"
-"""Of a search's networks, where nobody says: three convolutions of one pixel, so it is the backbones that differ."""
+USUAL_HEADS = {SEGMENTATION: "fcn8", DETECTION: "ssdlite"}
+"""Of a search's networks, where nobody says: small ones, so that it is the backbones that differ."""
 
 
 def choose_head(asked: SearchOptions, dataset: Dataset) -> str | None:
     """What each network of a search has in the place of its classifier; None: it keeps that.
 
-    Raises ValueError where a head is asked for and the images have no masks, or where what is asked for knows no heads.
+    Raises ValueError where a head is asked for and the images have neither masks nor boxes, or it is not for these, or
+    where what is asked for knows no heads.
     """
-    if dataset.kind != SEGMENTATION:
-        if asked.head is not None:
-            raise ValueError(
-                f"--head {asked.head} says a class of each pixel, and {dataset.name} is for {dataset.kind}: leave it "
-                "out, or give data with masks"
-            )
+    heads = {SEGMENTATION: tuple(PIXEL_HEADS), DETECTION: tuple(DETECTION_HEADS)}.get(dataset.kind, ())
+    if asked.head is not None and asked.head not in heads:
+        instead = f"choose one of {', '.join(heads)}" if heads else "leave it out, or give data with masks or boxes"
+        raise ValueError(f"--head {asked.head} is not for {dataset.kind}, which {dataset.name} is for: {instead}")
+    if not heads:
         return None
     for option, given in (("--table", asked.table), ("--latency-table", asked.latency_table)):
         if given is not None:
-            raise ValueError(f"{option} is of networks with classifiers, and {dataset.name} has masks: leave it out")
+            raise ValueError(
+                f"{option} is of networks with classifiers, and {dataset.name} is for {dataset.kind}: leave it out"
+            )
     if asked.evaluator == SUPERNET:
-        raise ValueError(f"a supernet is of networks with classifiers, and {dataset.name} has masks: --evaluator train")
-    return asked.head or USUAL_HEAD
-
-
-def check_has_no_masks(dataset: Dataset) -> None:
-    """Raises ValueError where `dataset` has masks, which networks of a space say nothing of without a head."""
-    if dataset.kind == SEGMENTATION:
         raise ValueError(
-            f"{dataset.name} has masks, and these networks say one class of an image: give images with classes. `nas "
-            "search`, `nas train` and `nas compare` know masks"
+            f"a supernet is of networks with classifiers, and {dataset.name} is for {dataset.kind}: --evaluator train"
+        )
+    return asked.head or USUAL_HEADS[dataset.kind]
+
+
+def check_says_classes(dataset: Dataset) -> None:
+    """Raises ValueError where `dataset` has masks or boxes, of which networks of a space say nothing without a head."""
+    if dataset.kind in USUAL_HEADS:
+        raise ValueError(
+            f"{dataset.name} is for {dataset.kind}, and these networks have no head for that: give images with "
+            "classes. `nas search`, `nas train` and `nas compare` know heads"
         )
 
 
 def check_network(network: Network, dataset: Dataset) -> None:
-    """Raises ValueError where `network` says a class of the image, and `dataset` has one of each pixel, or reversed."""
+    """Raises ValueError where `network` says a class of the image, and `dataset` has one of each pixel, or boxes, or
+    reversed."""
+    if dataset.kind == DETECTION and not network.detects:
+        raise ValueError(
+            f"{network.name} finds no objects, and {dataset.name} has boxes: name a network with a head for them, as "
+            f"ssdlite:mobilenet_v2 (nas train has --head for that), of {', '.join(DETECTION_HEADS)}"
+        )
+    if dataset.kind != DETECTION and network.detects:
+        raise ValueError(
+            f"{network.name} finds objects, and {dataset.name} is for {dataset.kind}: give data with boxes"
+        )
     if dataset.kind == SEGMENTATION and not network.dense:
         raise ValueError(
             f"{network.name} says one class of an image, and {dataset.name} has masks, a class of each pixel: name it "
-            f"with a head, as in fcn8:{network.name} (nas train has --head for that), of {', '.join(HEADS)}"
+            f"with a head, as in fcn8:{network.name} (nas train has --head for that), of {', '.join(PIXEL_HEADS)}"
         )
     if dataset.kind != SEGMENTATION and network.dense:
         raise ValueError(
@@ -449,6 +464,10 @@ def check_recipe(recipe: Recipe, dataset: Dataset) -> None:
     recipe.augment().check_channels(dataset.channels)
     if dataset.kind == SEGMENTATION:
         recipe.augment().check_masks()
+    if dataset.kind == DETECTION:
+        recipe.augment().check_boxes()
+        if recipe.label_smoothing:
+            raise ValueError("label smoothing is of classes and labels, and detection has its own losses: leave it out")
     if dataset.kind == REGRESSION and recipe.cutmix:
         raise ValueError("--cutmix is of classes and labels: a part of an image has no part of its number. --mixup has")
     if dataset.kind == REGRESSION and recipe.label_smoothing:

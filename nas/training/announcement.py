@@ -8,7 +8,7 @@ from nas.data.images import GREY, RGB, Dataset
 from nas.data.judging import uncertainty, warnings_of
 from nas.data.source import DataSource
 from nas.data.streamed import fits, said
-from nas.data.targets import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION
+from nas.data.targets import CLASSIFICATION, DETECTION, MULTILABEL, REGRESSION, SEGMENTATION
 from nas.text.units import format_seconds
 from nas.text.visible import visible_in_line
 from nas.training.recipe import Recipe
@@ -52,6 +52,7 @@ def outputs_in_words(kind: str) -> str:
         MULTILABEL: "labels (multilabel)",
         REGRESSION: "numbers (regression)",
         SEGMENTATION: "classes of pixels (segmentation)",
+        DETECTION: "classes of objects (detection)",
     }[kind]
 
 
@@ -61,6 +62,8 @@ def loss_in_words(dataset: Dataset) -> str:
         return "; loss: binary cross entropy of each label"
     if dataset.kind == SEGMENTATION:
         return "; loss: cross entropy of each pixel that is of some class"
+    if dataset.kind == DETECTION:
+        return "; loss: that of the head's paper, of classes and boxes"
     if dataset.kind == REGRESSION:
         numbers = zip(dataset.class_names, dataset.targets.mean, dataset.targets.std, strict=True)
         named = ", ".join(f"{visible_in_line(name)} {mean:.4g} ± {std:.3g}" for name, mean, std in numbers)

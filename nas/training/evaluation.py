@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from nas.data.batches import eval_batches
 from nas.data.images import RGB, Dataset, Images
-from nas.data.targets import CLASSIFICATION, IGNORED, REGRESSION
+from nas.data.targets import CLASSIFICATION, DETECTION, IGNORED, REGRESSION, are_masks
 from nas.devices.device import free_memory, out_of_memory, within
 from nas.devices.memory import check_room, shape_of
 from nas.devices.precision import Precision
@@ -31,7 +31,7 @@ def predict(
 ) -> Tensor:
     """The class probabilities `[N, num_classes]` that `network` gives `images`; or what the `dataset.targets` are.
 
-    Of masks it is the class of each pixel, uint8 `[N, H, W]`.
+    Of masks it is the class of each pixel, uint8 `[N, H, W]`, and of boxes the objects, float32 `[N, M, 6]`.
 
     `dataset` gives the mean and the deviation by which they are normalised. They are taken `batch_size` at a time, by
     default the `fitting_batch`; fewer where these turn out not to fit into memory. The probabilities are the same then
@@ -71,7 +71,7 @@ class Judged(NamedTuple):
     """What a network came to on images: `score` is by the recipe's metric, None where that is accuracy.
 
     The `accuracy` is the share (0..1) of images whose class is right, or all of whose labels are, or of pixels; None of
-    regression.
+    regression and detection.
     """
 
     accuracy: float | None
@@ -92,7 +92,7 @@ def quality_of(accuracy: float | None, score: float | None) -> float:
 
 def judged(probabilities: Tensor, labels: Tensor, metric: str, kind: str = CLASSIFICATION) -> Judged:
     """By accuracy, and by the `metric` where it is another, in a task of this `kind`."""
-    right = None if kind == REGRESSION else accuracy(probabilities, labels)
+    right = None if kind in (REGRESSION, DETECTION) else accuracy(probabilities, labels)
     return Judged(right, None if metric == ACCURACY else score(metric, probabilities, labels, kind))
 
 
@@ -107,7 +107,7 @@ def framed(said: Tensor, x: Tensor) -> Tensor:
 
     What is said of whole images stays as it is.
     """
-    if said.ndim != 3:
+    if not are_masks(said):
         return said
     down, right = (whole - part for whole, part in zip(x.shape[2:], said.shape[1:], strict=True))
     return F.pad(said, (right // 2, right - right // 2, down // 2, down - down // 2), value=IGNORED)

@@ -43,7 +43,7 @@ class FineTuning:
                 raise ValueError(f"--train-last {self.train_last}: the network has {len(trainable)} rows with weights")
             return names[: names.index(trainable[-self.train_last])]
         if self.freeze == (BACKBONE,):
-            return [name for name in names if name != trainable[-1]]
+            return [name for name in names if name not in _head(network)]
         if unknown := [name for name in self.freeze if name not in names]:
             raise ValueError(f"--freeze: there is no row {unknown[0]!r}; there are {', '.join(names)}, and {BACKBONE}")
         if self.freeze and set(trainable) <= set(self.freeze):
@@ -52,7 +52,7 @@ class FineTuning:
 
     def groups(self, network: nn.Module) -> list[Group]:
         """The parameters that are trained, with the factors of their learning rates."""
-        frozen, head = self.frozen(network), _with_parameters(network)[-1:]
+        frozen, head = self.frozen(network), _head(network)
         groups: dict[float, list[nn.Parameter]] = {}
         for name, parameter in network.named_parameters():
             row = name.partition(".")[0]
@@ -62,6 +62,12 @@ class FineTuning:
 
 
 EVERYTHING = FineTuning()
+
+
+def _head(network: nn.Module) -> list[str]:
+    """The names of the rows that are no backbone: all but that where one is called so, else the last with weights."""
+    trainable = _with_parameters(network)
+    return [name for name in trainable if name != BACKBONE] if BACKBONE in trainable else trainable[-1:]
 
 
 def _with_parameters(network: nn.Module) -> list[str]:

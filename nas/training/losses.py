@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nas.data.targets import CLASSES, IGNORED, MULTILABEL, REGRESSION, SEGMENTATION, Targets
+from nas.data.targets import CLASSES, DETECTION, IGNORED, MULTILABEL, REGRESSION, SEGMENTATION, Targets
+from nas.detection.detector import Detector
+from nas.detection.objects import Objects
 from searchspaces.images import middle
+
+
+def loss_of(
+    network: nn.Module, targets: Targets, smoothing: float = 0.0, weights: Tensor | None = None,
+    device: torch.device | None = None,
+) -> Callable[[Tensor, Tensor], Tensor]:  # fmt: skip
+    """What the training of `network` minimises: of a detector its own loss, else the `Loss` of the other arguments."""
+    if targets.kind != DETECTION:
+        return Loss(targets, smoothing, weights, device)
+    assert isinstance(network, Detector)
+    return lambda outputs, y: network.loss(outputs, Objects.of_rows(y))
 
 
 class Loss:

@@ -8,6 +8,7 @@ another metric than accuracy is asked for.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -17,12 +18,16 @@ from nas.checks.class_weights import BALANCED as BALANCED_WEIGHTS
 from nas.checks.class_weights import EQUAL
 from nas.checks.noted import METRICS_OF
 from nas.data.images import Dataset
-from nas.data.targets import CLASSIFICATION, IGNORED, MULTILABEL, REGRESSION, SEGMENTATION, THRESHOLD
+from nas.data.targets import CLASSIFICATION, DETECTION, IGNORED, MULTILABEL, REGRESSION, SEGMENTATION, THRESHOLD
+from nas.detection.average_precision import check_installed, mean_average_precision
+from nas.detection.detector import Found
+from nas.detection.objects import Objects
 from nas.training.figures import r2, spearman
 
 ACCURACY, BALANCED, MACRO_F1, AUC, PRECISION, TOP5 = METRICS_OF[CLASSIFICATION]
 EXACT_MATCH, (R2, SPEARMAN) = METRICS_OF[MULTILABEL][2], METRICS_OF[REGRESSION]
 MEAN_IOU, PIXEL_ACCURACY = METRICS_OF[SEGMENTATION]
+MAP, MAP50 = METRICS_OF[DETECTION]
 
 
 def accuracy(probabilities: Tensor, labels: Tensor) -> float:
@@ -43,8 +48,11 @@ def score(metric: str, probabilities: Tensor, labels: Tensor, kind: str = CLASSI
 
     Of several labels it is of `probabilities` and `labels` `[N, K]`, a mean over the labels that some image has; of
     numbers, of these in their units, a mean over the numbers; of classes as `_of_classes`. Of masks it is of all pixels
-    that are of some class, as if they were one image.
+    that are of some class, as if they were one image; of objects as COCO's code has it.
     """
+    if kind == DETECTION:
+        of_objects: float = per_class_of_objects(probabilities, labels, int(labels[..., 4].max()) + 1)[metric]
+        return of_objects
     if kind == SEGMENTATION:
         return accuracy(probabilities, labels) if metric == PIXEL_ACCURACY else mean_iou(probabilities, labels)
     if kind == REGRESSION:
@@ -97,6 +105,19 @@ def per_class_of_pixels(said: Tensor, masks: Tensor, classes: int) -> dict[str, 
         },
         "confusion": confusion.tolist(),
     }
+
+
+def per_class_of_objects(said: Tensor, labels: Tensor, classes: int) -> dict[str, Any]:
+    """`map`, `map50` and `map75` (0..1), and `by_class`: of each class its `map` and `map50`, None of one that no image
+    shows, and how many `objects` there are; of what is `said` of images, `[N, M, 6]`, and their `labels`, `[N, M, 5]`.
+    """
+    found = mean_average_precision(Found.of_rows(said), Objects.of_rows(labels), classes)
+    return _named_here(found) | {"by_class": _named_here(found["by_class"])}
+
+
+def _named_here(found: Mapping[str, Any]) -> dict[str, Any]:
+    """`found` with the names that metrics have here."""
+    return {{"map_50": MAP50, "map_75": "map75"}.get(name, name): value for name, value in found.items()}
 
 
 def _of_labels(metric: str, probabilities: Tensor, labels: Tensor) -> float:
@@ -165,12 +186,15 @@ def confusion_matrix(probabilities: Tensor, labels: Tensor) -> Tensor:
 
 
 def check_metric(metric: str, dataset: Dataset) -> None:
-    """Raises ValueError where the `metric` is of another task than `dataset`, or says nothing on it."""
+    """Raises ValueError where the `metric` is of another task than `dataset`, or says nothing on it, or cannot be
+    computed for want of a library."""
     if metric not in METRICS_OF[dataset.kind]:
         raise ValueError(
             f"--metric {metric} does not suit {dataset.kind}, which {dataset.name} is for: it is one of "
             f"{', '.join(METRICS_OF[dataset.kind])}"
         )
+    if dataset.kind == DETECTION:
+        check_installed()
     if metric == TOP5 and dataset.num_classes <= 5:
         raise ValueError(f"--metric {TOP5} needs more than five classes: {dataset.name} has {dataset.num_classes}")
 
@@ -183,12 +207,14 @@ def weights_of_classes(given: str | tuple[tuple[str, float], ...] | None, datase
     "balanced": all classes count the same, however many images each has. "equal", or None: all images count the same,
     and there are none. Of several labels it is what it counts that an image has one, beside 1 that it has it not: with
     "balanced" both count the same in all. Raises ValueError where a class has no weight, or a weight no class, and for
-    regression.
+    regression and detection.
     """
     if given in (None, EQUAL):
         return None
     if dataset.kind == REGRESSION:
         raise ValueError("--class-weights are of classes or labels, and regression has none: leave them out")
+    if dataset.kind == DETECTION:
+        raise ValueError("--class-weights are not for detection, whose losses weigh boxes themselves: leave them out")
     if dataset.kind == MULTILABEL:
         return _weights_of_labels(given, dataset)
     labels = dataset.train.labels

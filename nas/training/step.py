@@ -20,7 +20,7 @@ from nas.devices.precision import Precision
 from nas.devices.recording import CannotRecord, Recorder, Watch, recorder_of
 from nas.training.distillation import Distillation
 from nas.training.fine_tuning import FineTuning, Group
-from nas.training.losses import Loss
+from nas.training.losses import loss_of
 from nas.training.recipe import Recipe
 from nas.training.step_state import PythonState, StepState, generators_kept
 
@@ -52,7 +52,7 @@ class Step:
     ) -> None:  # fmt: skip
         self.forward, self.batch, self.single = forward, batch, single
         self.optimizer = optimizer(tuning.groups(network), recipe)
-        self.of_labels = Loss(targets, recipe.label_smoothing, class_weights, forward.device)
+        self.of_labels = loss_of(network, targets, recipe.label_smoothing, class_weights, forward.device)
         self.distillation = distillation
         self.aux_weight: float = getattr(network, "aux_weight", 0.0)
 

@@ -17,18 +17,20 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from nas.baselines.efficientdet import CLASSIFIERS
 from nas.baselines.pretrained import naming_of, read_checkpoint
 from nas.baselines.pretrained.naming import Naming, our_tensors
 from nas.checks.limits import PIXELS
 from nas.checks.schemas import NAMES
 from nas.data.images import GREY, RGB, Dataset
 from nas.data.task import Task
+from nas.detection.detector import Detector
 from nas.files import RESULT, WEIGHTS, sha256_of
 from nas.heads.segmenter import Segmenter
 from nas.network import Designed, Found, Headed, Network, original_of
 from nas.options import groups
 from nas.text.units import parse_names
-from nas.training.fine_tuning import EVERYTHING, FineTuning
+from nas.training.fine_tuning import BACKBONE, EVERYTHING, FineTuning
 from nas.training.recipe import Recipe
 from nas.training.shared import Shared, give_part
 from searchspaces.around.space import AroundSpace
@@ -127,8 +129,8 @@ class Start:
         if self.weights.shared is not None:
             return self._part_of_supernet(self.weights.shared, module, network, dataset)
         ours = our_tensors(module)
-        if isinstance(network, Headed) and not self._is_of(ours):
-            return self._below_head(module, network, dataset)
+        if (below := _below_head(network)) is not None and not self._is_of(ours):
+            return self._in_backbone(module, below, dataset)
         if (before := _found_around(network)) is not None and not self._is_of(ours):
             return self._inherited(module, network, before, dataset)
         naming = naming_of(network.name, self.weights.tensors, ours) if isinstance(network, Designed) else Naming()
@@ -174,15 +176,17 @@ class Start:
             name: t.shape for name, t in ours.items()
         }
 
-    def _below_head(self, module: nn.Module, network: Headed, dataset: Dataset) -> Taken:
-        """Load what is of the network below the head, which the weights are of with its classifier."""
-        whole = network.base.build(dataset.num_classes, dataset.image_size, dataset.channels)
-        given = self.give(whole, network.base, dataset)
-        assert isinstance(module, Segmenter)
+    def _in_backbone(self, module: nn.Module, network: Network, dataset: Dataset) -> Taken:
+        """Load what is of the `network` below the head, which the weights are of with its classifier."""
+        whole = network.build(dataset.num_classes, dataset.image_size, dataset.channels)
+        given = self.give(whole, network, dataset)
+        assert isinstance(module, Segmenter | Detector)
         below = module.backbone.network
+        assert isinstance(below, nn.Module)
         kept = {name: tensor for name, tensor in whole.state_dict().items() if name in below.state_dict()}
         below.load_state_dict(kept)
-        return replace(given, tensors=len(kept), of=len(our_tensors(module)), fresh=("head",))
+        fresh = tuple(name for name, _ in module.named_children() if name != BACKBONE)
+        return replace(given, tensors=len(kept), of=len(our_tensors(module)), fresh=fresh)
 
     def _inherited(self, module: nn.Module, network: Network, before: Network, dataset: Dataset) -> Taken:
         """Load what the `network` has of the one `before`, which the weights are of: see `searchspaces.around`."""
@@ -321,6 +325,15 @@ def _metadata(path: Path) -> dict[str, str]:
             return dict(file.metadata() or {})
     except SafetensorError:  # a checkpoint in another format
         return {}
+
+
+def _below_head(network: Network) -> Network | None:
+    """What says a class of the image, of which `network` is the backbone with a head; None of what is no such."""
+    if isinstance(network, Headed):
+        return network.base
+    if isinstance(network, Designed) and network.name in CLASSIFIERS:
+        return Designed(CLASSIFIERS[network.name])
+    return None
 
 
 def _found_around(network: Network) -> Network | None:

@@ -16,7 +16,17 @@ from PIL import Image, ImageOps, features
 
 from nas.data import Images
 from nas.data import image_file as module
-from nas.data.image_file import BARS, ENDINGS, ENDINGS_OF, decode, is_image, placed, read_image, size_of, why_unreadable
+from nas.data.image_file import (
+    BARS,
+    ENDINGS,
+    ENDINGS_OF,
+    decode,
+    is_image,
+    placed,
+    read_image,
+    upright_size,
+    why_unreadable,
+)
 
 RED = (200, 30, 60)
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
@@ -310,7 +320,7 @@ def test_the_whole_image_is_kept_between_bars(tmp_path: Path, width: int, height
     if max(width, height) == 40:  # nothing is resized
         assert np.array_equal(square[~beside].reshape(height, width, 3), pixels)
     for file in ("photo.png", "photo.npy"):
-        assert size_of(tmp_path / file) == (width, height)
+        assert upright_size(tmp_path / file) == (width, height)
 
 
 @pytest.mark.parametrize("size", [16, 24, 32, 48])

@@ -159,7 +159,7 @@ def test_mistakes_are_named(make: Make, tmp_path: Path) -> None:
 
 
 def test_shapes_have_masks() -> None:
-    with_masks, classes = shapes2.read("test", masks=True), shapes2.read("test")
+    with_masks, classes = shapes2.read("test", "segmentation"), shapes2.read("test")
     assert with_masks.pixels.equal(classes.pixels)
     for label, mask in zip(classes.labels[:50].tolist(), with_masks.labels[:50], strict=True):
         assert set(mask.unique().tolist()) <= {0, label + 1}
