@@ -127,7 +127,7 @@ def pack(dataset: Dataset) -> tuple[dict[str, Any], tuple[Any, ...]]:
             pixels = images.pixels
             arrays[f"{split}.pixels"] = pixels.packed() if isinstance(pixels, Streamed) else pixels.numpy(force=True)
             arrays[f"{split}.labels"] = images.labels.numpy(force=True)
-    return arrays, (dataset.name, dataset.class_names, dataset.mean, dataset.std, dataset.targets)
+    return arrays, (dataset.name, dataset.class_names, dataset.mean, dataset.std, dataset.targets, dataset.fit)
 
 
 def unpack(arrays: dict[str, Any], about: tuple[Any, ...], cluster: Cluster) -> Dataset:
@@ -143,7 +143,7 @@ def unpack(arrays: dict[str, Any], about: tuple[Any, ...], cluster: Cluster) -> 
 
 
 def _unpack(arrays: dict[str, Any], about: tuple[Any, ...], sharing: int = 1) -> Dataset:
-    name, class_names, mean, std, targets = about
+    name, class_names, mean, std, targets, fit = about
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nor does anyone write to it
         tensors: dict[str, Any] = {
@@ -156,5 +156,5 @@ def _unpack(arrays: dict[str, Any], about: tuple[Any, ...], sharing: int = 1) ->
         if f"{split}.pixels" in tensors
     }
     return Dataset(
-        name, class_names, splits["train"], splits["val"], mean, std, test=splits.get("test"), targets=targets
+        name, class_names, splits["train"], splits["val"], mean, std, test=splits.get("test"), targets=targets, fit=fit
     )

@@ -94,6 +94,7 @@ class Recipe:
             dataset.std,
             test=None if dataset.test is None else dataset.test.resize(image_size),
             targets=dataset.targets,
+            fit=dataset.fit,
         )
 
     def changed(self, changes: Mapping[str, Any]) -> Recipe:
