@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from nas.checks import schema
@@ -60,6 +61,16 @@ class Task:
     def of(cls, dataset: Dataset) -> Task:
         """What a network is for that is trained on `dataset`, as it is: at its image size."""
         return cls(dataset.class_names, Preprocessing.of(dataset), dataset.name, targets=dataset.targets)
+
+    def without_bars(self, said: Tensor, file: str | Path) -> Tensor:
+        """What is `said` of the image in a `file`; of pixels without what is said of those beside it: these have no
+        class."""
+        if self.targets.kind != SEGMENTATION or self.preprocessing.fit == CROP:
+            return said
+        left, top, right, bottom = self.preprocessing.shown(file)
+        kept = torch.full_like(said, IGNORED)
+        kept[top:bottom, left:right] = said[top:bottom, left:right]
+        return kept
 
     def shares(self, said: Tensor) -> list[float]:
         """What is `said` of one image (`Targets.said`), for each name; of pixels what share is of each class.

@@ -16,7 +16,7 @@ from nas.data.image_file import is_image, upright_size
 from nas.data.listing import Passed, images_below
 from nas.data.moved_boxes import out_of_square
 from nas.data.splits import no_images
-from nas.data.targets import CLASSIFICATION, DETECTION, IGNORED, MULTILABEL, REGRESSION, SEGMENTATION, THRESHOLD
+from nas.data.targets import CLASSIFICATION, DETECTION, MULTILABEL, REGRESSION, SEGMENTATION, THRESHOLD
 from nas.data.task import Task
 from nas.detection.detector import Found
 from nas.detection.objects import NONE
@@ -151,8 +151,7 @@ class Classifier:
         if pixels:
             said = dict(zip(pixels, self._said(torch.stack(list(pixels.values()))), strict=True))
         kind = self.task.targets.kind
-        if kind == SEGMENTATION:
-            said = {path: self._without_bars(mask, path) for path, mask in said.items()}
+        said = {path: self.task.without_bars(of_one, path) for path, of_one in said.items()}
         for path in paths:
             if path in reasons:
                 yield Prediction(path, reason=reasons[path], kind=kind)
@@ -160,13 +159,6 @@ class Classifier:
                 mask = said[path].numpy(force=True) if kind == SEGMENTATION else None
                 objects = self._objects(said[path], path) if kind == DETECTION else ()
                 yield Prediction(path, self._ranked(said[path]), kind=kind, mask=mask, objects=objects)
-
-    def _without_bars(self, mask: torch.Tensor, path: Path) -> torch.Tensor:
-        """The classes of pixels, `[size, size]`, without those of what is no part of the image in the file `path`."""
-        left, top, right, bottom = self.task.preprocessing.shown(path)
-        kept = torch.full_like(mask, IGNORED)
-        kept[top:bottom, left:right] = mask[top:bottom, left:right]
-        return kept
 
     def _said(self, pixels: torch.Tensor) -> torch.Tensor:
         """The probabilities of the classes, in their order, for each of the images that have these pixels; or what the

@@ -276,8 +276,8 @@ def check_shares(
     """Raises ValueError where `what` gives others than `module` for the photograph: the file `name` is wrong then."""
     images = task.preprocessing.normalise(task.preprocessing.pixels(photograph)[None])
     with torch.no_grad():
-        said = framed(task.targets.said(module(images)), images)
-    wanted = dict(zip(task.class_names, task.shares(said[0]), strict=True))
+        said = task.without_bars(framed(task.targets.said(module(images)), images)[0], photograph)
+    wanted = dict(zip(task.class_names, task.shares(said), strict=True))
     units = dict(zip(task.class_names, task.targets.std or [1.0] * len(wanted), strict=True))  # a number's, in its own
     difference = max(abs(found[c] - wanted[c]) / units[c] for c in wanted) if found.keys() == wanted.keys() else 1.0
     if not difference <= TOLERANCE:
