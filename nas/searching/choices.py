@@ -437,11 +437,6 @@ def check_recipe(recipe: Recipe, dataset: Dataset) -> None:
         recipe.augment().check_masks()
     if dataset.kind == DETECTION:
         recipe.augment().check_boxes()
-        if min(recipe.batch_size, recipe.subset or len(dataset.train)) == 1:
-            raise ValueError(
-                "batches of one image have no statistics for batch norm where a map has one pixel: give --batch-size 2 "
-                "or more"
-            )
         if recipe.label_smoothing:
             raise ValueError("label smoothing is of classes and labels, and detection has its own losses: leave it out")
     if dataset.kind == REGRESSION and recipe.cutmix:

@@ -192,7 +192,6 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("ssdlite:resnet8", {"recipe": {"rotation": 10}}, "rotation does not move boxes along with their images"),
     ("ssdlite:resnet8", {"recipe": {"label_smoothing": 0.1}}, "label smoothing is of classes and labels"),
     ("ssdlite:resnet8", {"class_weights": "balanced"}, "--class-weights are not for detection"),
-    ("ssdlite:resnet8", {"batch_size": 1}, "batches of one image have no statistics for batch norm"),
     ("ssdlite:resnet8", {"metric": "auc"}, "--metric auc does not suit detection"),
     ("ssdlite:resnet8", {"labels": "red,blue"}, "--labels is not for a folder of images with boxes"),
     ("bifpn:resnet8", {}, "has no map of stride 8"),
