@@ -176,6 +176,7 @@ def compare(asked: CompareOptions) -> Run:
     from nas.comparison.announcement import announce
     from nas.comparison.candidates import check_starts, costs_of, matched, named, source_of, with_heads
     from nas.comparison.design import ComparisonSpace
+    from nas.comparison.ensembles import check_votes
     from nas.comparison.experiment import check_free, comparison_config, create
     from nas.devices.measuring import Measuring
     from nas.results import Run
@@ -199,6 +200,8 @@ def compare(asked: CompareOptions) -> Run:
         output.say(f"the images of {source.name} are not those of before: files were added, removed or changed\n")
     for candidate in candidates:
         choices.check_network(candidate.network, dataset)
+    if asked.ensemble:
+        check_votes(dataset)
     shape = dataset.num_classes, recipe.size_on(dataset)
     if match:
         candidates = matched(candidates, *shape, output.log, dataset.channels)
@@ -273,7 +276,8 @@ def export(asked: ExportOptions) -> Exported:
 def predict(asked: PredictOptions) -> list[Prediction]:
     """What is on photographs, by a trained network: of each its classes with their probabilities, the likeliest first.
 
-    Of a network of other labels each label with its probability, or each number in its units.
+    Of a network of other labels each label with its probability, or each number in its units; of a detector its
+    objects, with scores and boxes in pixels of the photograph.
 
     They go in as the images did in the network's training: turned upright, on white, the centre square, at its pixels.
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from nas.comparison.trainings import LABELS, predictions
-from nas.data.targets import CLASSIFICATION
+from nas.data.images import Dataset
+from nas.data.targets import CLASSIFICATION, DETECTION, SEGMENTATION
 from nas.ledger.run import Run
 from nas.training.metrics import score
 from searchspaces.cost import Cost
@@ -25,6 +26,15 @@ class Ensemble:
     size: Cost
     val_accuracies: tuple[float, ...]
     test_accuracies: tuple[float, ...]
+
+
+def check_votes(dataset: Dataset) -> None:
+    """Raises ValueError where what networks say of the images of `dataset` has no mean."""
+    if dataset.kind in (SEGMENTATION, DETECTION):
+        raise ValueError(
+            f"--ensemble is of networks that say something of a whole image, and {dataset.name} is for {dataset.kind}: "
+            "leave it out"
+        )
 
 
 def ensembles(run: Run, members: Mapping[str, tuple[Cost, Sequence[int]]]) -> tuple[Ensemble, ...]:

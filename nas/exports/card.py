@@ -70,7 +70,7 @@ def code(text: str) -> str:
 
 def front_matter(source: Source, license: str | None) -> str:
     """The YAML that a card begins with, each value as JSON, which YAML has within it."""
-    task, searched = source.task, not isinstance(source.network, Designed)
+    task, searched = source.task, _is_searched(source.network)
     fields: dict[str, Any] = {
         "license": license or "unknown",
         "library_name": "nas-toolkit",
@@ -197,6 +197,10 @@ def _training(source: Source, result: Mapping[str, Any] | None) -> str:
     )
 
 
+def _is_searched(network: Network) -> bool:
+    return not isinstance(network.base if isinstance(network, Headed) else network, Designed)
+
+
 def _kind(network: Network) -> str:
     if isinstance(network, Headed):
         does = "that finds objects" if network.detects else "for every pixel"
@@ -278,7 +282,7 @@ def _costs(source: Source, result: Mapping[str, Any] | None) -> str:
         count = result.get("threads") if result.get("device") == "cpu" else None
         threads = "" if count is None else f", {count} thread{'s' if count > 1 else ''}"
         text += f" Its training took {format_seconds(result['seconds'])}{where}{threads}."
-    if not isinstance(source.network, Designed):
+    if _is_searched(source.network):
         text += " What the search for it took is not known here."
     return text
 

@@ -122,9 +122,11 @@ def uses(files: Sequence[Written], source: Source, steps: Sequence[ExportStep] =
     """A line for each of the `files` that is used by itself: what it needs, and what to call."""
     lines, there = [], {file.path.name: file for file in files}
     measured = _steps_of([*there], steps)
+    of_image = not (source.network.dense or source.network.detects)
     for name in (name for name in NEEDS if name in there):
-        how = _photograph(name, ARCHITECTURE in there) if source.task else _tensors(name, WEIGHTS in there)
-        needs = f" needs {NEEDS[name]}" if source.task else ""
+        how = _photograph(name, ARCHITECTURE in there, of_image) if source.task else _tensors(name, WEIGHTS in there)
+        needed = NEEDS[name] if of_image or name != "network.onnx" else "nas-toolkit and ONNX Runtime"
+        needs = f" needs {needed}" if source.task else ""
         if how:
             lines.append(f"{USE}`{name}`{needs}: {how}{_on_devices(there[name], source)}{_in_int8(name, measured)}")
     return lines
@@ -165,15 +167,18 @@ def _in_int8(name: str, measured: Mapping[str, ExportStep]) -> str:
     return ". Its quality in int8 was not measured"
 
 
-def _photograph(name: str, architecture: bool) -> str:
-    """What classifies a photograph by the file `name`; nothing for weights that `network.py` alone can use."""
+def _photograph(name: str, architecture: bool, of_image: bool) -> str:
+    """What says what is on a photograph by the file `name`; nothing for weights that `network.py` alone can use.
+
+    Of ONNX that is a file beside it, where the network says something `of_image`, of the whole of it.
+    """
     if name == "network.py":
         return f"`python network.py photo.jpg`, with {WEIGHTS} beside it"
     if name == WEIGHTS:
         return "`nas predict . photo.jpg` in this folder" if architecture else ""
-    if name == "network.onnx":
+    if name == "network.onnx" and of_image:
         return f"`python {CLASSIFY} photo.jpg`"
-    if name.endswith(".onnx"):
+    if name.endswith(".onnx") and of_image:
         return f"`python {CLASSIFY} --network {name} photo.jpg`"
     return f"`nas predict {name} photo.jpg`"
 

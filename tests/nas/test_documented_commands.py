@@ -144,6 +144,12 @@ def masked(images: Images) -> Images:
     return Images(images.pixels, images.pixels[..., 0] // 128)
 
 
+def boxed(images: Images) -> Images:
+    """The same with a box in the middle of each."""
+    boxes = torch.tensor([0.2, 0.2, 0.8, 0.8]).repeat(len(images), 1)
+    return Images(images.pixels, torch.cat([boxes, images.labels[:, None].float()], 1)[:, None])
+
+
 @pytest.fixture
 def folder(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what the documentation takes as given: runs, images. Every data set is of few images."""
@@ -157,12 +163,15 @@ def folder(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             return read(name, place, **how)  # type: ignore[arg-type]
         if how.get("task") == "segmentation":
             return Dataset.split(name, ("ground", "thing"), masked(few(200)), "segmentation")
+        if how.get("task") == "detection":
+            return Dataset.split(name, tuple("0123456789"), boxed(few(200)), "detection")
         return Dataset.split(name, tuple("0123456789"), few(200))
 
     def load_test(name: str, place: object = None, **how: object) -> Images:
         if nas.data.is_folder(name):
             return read_test(name, place, **how)  # type: ignore[arg-type]
-        return masked(few(20)) if how.get("task") == "segmentation" else few(20)
+        labelled = {"segmentation": masked, "detection": boxed}.get(str(how.get("task")))
+        return labelled(few(20)) if labelled else few(20)
 
     monkeypatch.setattr("nas.data.load", load)
     monkeypatch.setattr("nas.data.load_test", load_test)
@@ -176,6 +185,7 @@ def folder(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             Image.new("RGB", (32, 32), (number, 99, 0)).save(place / f"{number}.png")
     make_cells(tmp_path / "cells")
     make_masks(tmp_path / "camvid")
+    make_boxes(tmp_path / "bccd")
     (tmp_path / "photos").mkdir()
     for photograph in ("holiday.jpg", "photo.jpg", "photos/one.jpg"):
         Image.new("RGB", (40, 30), "green").save(photograph)
@@ -206,6 +216,21 @@ def make_masks(root: Path) -> None:
         ):
             (split / kind).mkdir(parents=True, exist_ok=True)
             picture.save(split / kind / f"{number}.png")
+
+
+def make_boxes(root: Path) -> None:
+    """Images with a box each, of two classes, as VOC has them."""
+    (root / "ImageSets" / "Main").mkdir(parents=True)
+    for folder in ("JPEGImages", "Annotations"):
+        (root / folder).mkdir()
+    for number in range(60):
+        Image.new("RGB", (40, 32), (number, 99, 0)).save(root / "JPEGImages" / f"{number}.png")
+        box = "<xmin>9</xmin><ymin>5</ymin><xmax>30</xmax><ymax>25</ymax>"
+        size = "<size><width>40</width><height>32</height></size>"
+        said = f"<object><name>{('red', 'white')[number % 2]}</name><bndbox>{box}</bndbox></object>"
+        (root / "Annotations" / f"{number}.xml").write_text(f"<annotation>{size}{said}</annotation>", "utf-8")
+        with (root / "ImageSets" / "Main" / f"{('train', 'train', 'val', 'test')[number % 4]}.txt").open("a") as names:
+            names.write(f"{number}\n")
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES if any(commands(page))])

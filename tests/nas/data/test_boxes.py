@@ -12,10 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from nas.data import box_batches
+from nas.data import load, load_test
 from nas.data.annotations import read_coco, read_voc
 from nas.data.augmentation import Augment
-from nas.data.boxes import Boxed, BoxFolder
+from nas.data.batches import TrainBatches
+from nas.data.boxes import BoxFolder, has_boxes
+from nas.data.images import Images
+from nas.data.shapes2 import CLASS_NAMES
 from nas.detection.objects import NONE, Objects
 
 Make = Callable[..., Path]
@@ -121,12 +124,25 @@ def test_coco_has_corners_and_sides(tmp_path: Path) -> None:
 
 def test_a_folder_of_voc_is_read_at_its_centre_square(voc: Path) -> None:
     """The square is the columns 10 to 30 of 40, and twice as large here."""
-    folder = BoxFolder(voc, 40, quiet)
-    data = folder.dataset()
+    folder = BoxFolder(voc, 40, log=quiet)
+    data = folder.dataset("cells")
     assert data.class_names == ("red", "white")
-    assert [len(part.pixels) for part in (data.train, data.val, folder.test())] == [10, 4, 6]
-    assert data.train.objects.classes[0].tolist() == [0]  # the middles of the white ones are beyond it
-    assert data.train.objects.boxes[0, 0].tolist() == [10, 10, 30, 30]
+    assert [len(images) for images in (data.train, data.val, folder.test())] == [10, 4, 6]
+    assert data.train.labels.shape == (10, 1, 5)  # the middles of the white ones are beyond it
+    assert data.train.labels[0].tolist() == [[0.25, 0.25, 0.75, 0.75, 0]]
+    resized = data.train.resize(20)
+    assert resized.pixels.shape[1] == 20 and torch.equal(resized.labels, data.train.labels)
+
+
+def test_another_annotation_is_other_data(voc: Path) -> None:
+    before = load(f"folder:{voc}", image_size=20, log=quiet)
+    assert before.kind == "detection" and before.name == f"folder:{voc.name}"
+    assert len(load_test(f"folder:{voc}", image_size=20, log=quiet)) == 6
+    file = voc / "Annotations" / "3.xml"
+    file.write_text(file.read_text().replace("<xmax>25", "<xmax>24"))
+    assert load(f"folder:{voc}", image_size=20, log=quiet).sha256 != before.sha256
+    grey = load(f"folder:{voc}", image_size=20, channels=1, log=quiet)
+    assert grey.channels == 1
 
 
 @pytest.mark.parametrize("official", [False, True])
@@ -139,34 +155,35 @@ def test_a_folder_of_coco_is_read(tmp_path: Path, official: bool) -> None:
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(coco()))
     said: list[str] = []
-    data = BoxFolder(tmp_path / "data", 20, said.append).dataset()
+    assert has_boxes(tmp_path / "data")
+    read = BoxFolder(tmp_path / "data", 20, log=said.append)
+    data = read.dataset("data")
     assert data.class_names == ("cat", "dog")
-    assert (len(data.train.pixels), len(data.val.pixels)) == (11, 1)
-    assert data.train.objects.boxes[0].tolist() == [[5, 5, 15, 13]]
-    assert "1 boxes without pixels or of crowds are left out" in said[-1]
-    with pytest.raises(ValueError, match="has no test images"):
-        BoxFolder(tmp_path / "data", 20, quiet).test()
+    assert (len(data.train), len(data.val), len(read.test())) == (10, 1, 1)
+    torch.testing.assert_close(data.train.labels[0, 0, :4], torch.tensor([0.25, 0.25, 0.75, 0.65]))
+    assert any("1 boxes without pixels, or of crowds, are left out" in line for line in said)
 
 
 def test_mistakes_are_named(voc: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="has no images with boxes: detection wants JPEGImages"):
+    assert has_boxes(voc) and not has_boxes(tmp_path)
+    with pytest.raises(ValueError, match="has no images with boxes: --task detection wants JPEGImages"):
         BoxFolder(tmp_path / "nowhere", 32)
     file = voc / "Annotations" / "3.xml"
     file.write_text(xml(20, 40, [("red", (1, 1, 5, 5))]))
     with pytest.raises(ValueError, match=r"3\.png has 40 x 20 pixels, and its annotation says 20 x 40"):
-        BoxFolder(voc, 32, quiet).dataset()
+        BoxFolder(voc, 32, log=quiet).dataset("cells")
     (voc / "Annotations" / "11.xml").write_text(xml(40, 20, [("blue", (1, 1, 5, 5))]))
     with pytest.raises(ValueError, match="val has blue, which no training image shows"):
-        BoxFolder(voc, 32, quiet)
+        BoxFolder(voc, 32, log=quiet)
     (voc / "ImageSets/Main/val.txt").write_text("99\n")
     with pytest.raises(ValueError, match="names 99, which"):
-        BoxFolder(voc, 32, quiet)
+        BoxFolder(voc, 32, log=quiet)
 
 
 # ---------------------------------------------------------------------------- batches
 
 
-def squares(n: int = 16, side: int = 48) -> Boxed:
+def squares(n: int = 16, side: int = 48) -> Images:
     """Images that are dark but for one bright box of each."""
     random = torch.Generator().manual_seed(0)
     corners = torch.randint(4, 24, (n, 2), generator=random)
@@ -174,7 +191,7 @@ def squares(n: int = 16, side: int = 48) -> Boxed:
     pixels = torch.zeros(n, side, side, 3, dtype=torch.uint8)
     for image, (left, top, right, bottom) in zip(pixels, boxes.tolist(), strict=True):
         image[top:bottom, left:right] = 255
-    return Boxed(pixels, Objects(boxes.float()[:, None], torch.zeros(n, 1, dtype=torch.int64)))
+    return Images(pixels, Objects(boxes[:, None] / side, torch.zeros(n, 1, dtype=torch.int64)).rows)
 
 
 @pytest.mark.parametrize(
@@ -184,33 +201,33 @@ def squares(n: int = 16, side: int = 48) -> Boxed:
 )  # fmt: skip
 def test_boxes_move_with_their_images(augment: Augment) -> None:
     """What is bright is what the box encloses, to the pixel that a resized border is blurred by."""
-    boxed, seen = squares(), 0
-    batches = box_batches.training(
-        boxed, (0.0,) * 3, (1.0,) * 3, batch_size=8, augment=augment, generator=torch.Generator().manual_seed(1)
-    )
-    for x, objects in batches:
-        for image, (left, top, right, bottom), (kind,) in zip(
-            x, objects.boxes[:, 0].tolist(), objects.classes.tolist(), strict=True
-        ):
+    images, seen = squares(), 0
+    batches = TrainBatches(images, (0.0,) * 3, (1.0,) * 3, batch_size=8, augment=augment)
+    for x, y in map(batches.batch, batches.draw(torch.Generator().manual_seed(1))):
+        for image, (*box, kind) in zip(x, y[:, 0].tolist(), strict=True):
             if kind == NONE:
                 continue
             rows, columns = (image[0] > 0.5).nonzero().unbind(1)
             bright = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-            assert [left, top, right, bottom] == pytest.approx([float(n) for n in bright], abs=1.1)
+            assert [48 * side for side in box] == pytest.approx([float(n) for n in bright], abs=1.1)
             seen += 1
     assert seen >= 10
 
 
-def test_what_is_judged_is_as_it_is() -> None:
-    boxed = squares(5)
-    batches = list(box_batches.evaluation(boxed, (0.0,) * 3, (1.0,) * 3, batch_size=4))
-    assert [len(x) for x, _ in batches] == [4, 1]
-    assert torch.equal(torch.cat([objects.boxes for _, objects in batches]), boxed.objects.boxes)
-
-
 def test_changes_that_boxes_do_not_follow_are_refused() -> None:
-    batches = box_batches.training(
-        squares(), (0.0,) * 3, (1.0,) * 3, batch_size=4, augment=Augment(rotation=5.0), generator=torch.Generator()
-    )
     with pytest.raises(ValueError, match="rotation does not move boxes along with their images: leave out rotation"):
-        next(batches)
+        TrainBatches(squares(), (0.0,) * 3, (1.0,) * 3, batch_size=4, augment=Augment(rotation=5.0))
+
+
+# ---------------------------------------------------------------------------- the built-in images
+
+
+def test_boxes_of_shapes2_are_around_what_its_masks_show() -> None:
+    boxes = load_test("shapes2", task="detection")
+    masks, classes = load_test("shapes2", task="segmentation").labels, load_test("shapes2").labels
+    assert torch.equal(boxes.labels[:, 0, 4], classes.float())  # of each something is to be seen
+    for mask, (left, top, right, bottom, _) in zip(masks[:50], (boxes.labels[:50, 0] * 32).tolist(), strict=True):
+        rows, columns = mask.nonzero().unbind(1)
+        assert [left, top] == [columns.min(), rows.min()]
+        assert [right, bottom] == [columns.max() + 1, rows.max() + 1]
+    assert load("shapes2", task="detection").class_names == CLASS_NAMES

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
+from PIL import Image
 
-from nas.data.drawn_boxes import drawn
-from nas.detection.objects import NONE
+from nas.data.drawn_boxes import Drawn, colours_of, draw_boxes
+
+NAMES = ("red", "white")
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_sure_boxes_are_drawn_in_the_colour_of_their_class(channels: int) -> None:
-    boxes = torch.tensor([[4.0, 4, 20, 20], [24, 24, 40, 40], [42, 2, 46, 6]])
-    scores, classes = torch.tensor([0.9, 0.1, 0.0]), torch.tensor([1, 0, NONE])
-    picture = np.asarray(drawn(np.zeros((48, 48, channels), np.uint8), boxes, scores, classes, ("red", "white")))
-    assert picture.shape == (48, 48, 3)
-    assert picture[20, 4:20].tolist() == [[0, 128, 0]] * 16
-    assert not picture[22:].any()  # of the others one is not sure, and one is none
+def test_boxes_are_drawn_in_the_colour_of_their_class() -> None:
+    picture = Image.new("RGB", (48, 48))
+    draw_boxes(picture, [Drawn(1, (4, 4, 20, 20)), Drawn(0, (20, 20, 40, 40))], NAMES, named=False)
+    shown = np.asarray(picture)
+    assert shown[20, 4:21].tolist() == [list(colours_of(2)[1])] * 17  # the first one is on top
+    assert shown[40, 20:41].tolist() == [list(colours_of(2)[0])] * 21
+    assert not shown[22:39, 22:39].any()
+
+
+@pytest.mark.parametrize("box", [(40.0, 60, 160, 160), (-5, 0, 30, 40), (190, 1, 200, 199)])
+def test_names_are_within_the_picture_on_their_colour(box: tuple[float, float, float, float]) -> None:
+    picture = Image.new("RGB", (200, 200))
+    draw_boxes(picture, [Drawn(1, box, 0.876)], NAMES)
+    alone = Image.new("RGB", (200, 200))
+    draw_boxes(alone, [Drawn(1, box)], NAMES, named=False)
+    label = (np.asarray(picture) != np.asarray(alone)).any(-1).nonzero()
+    assert np.ptp(label[1]) > 30 and 8 <= np.ptp(label[0]) <= 30  # as wide as `white 88`, and a line high
+    assert (np.asarray(picture) == 255).all(-1).any()  # white letters on green

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nas.detection.boxes import areas, clipped, coded, decoded, kept, overlaps
+from nas.detection.boxes import areas, coded, decoded, kept, overlaps
 
 
 def boxes_of(n: int, seed: int = 0) -> Tensor:
@@ -74,7 +74,3 @@ def test_suppression_follows_a_chain() -> None:
     left = torch.arange(9.0) * 4
     boxes = torch.stack([left, torch.zeros(9), left + 10, torch.ones(9)], dim=1)[None]
     assert kept(boxes, torch.zeros(1, 9, dtype=torch.int64), 0.3)[0].tolist() == [i % 2 == 0 for i in range(9)]
-
-
-def test_boxes_end_at_the_image() -> None:
-    assert clipped(torch.tensor([[-5.0, 2, 50, 40]]), height=30, width=40).tolist() == [[0, 2, 40, 30]]

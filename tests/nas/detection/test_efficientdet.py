@@ -105,11 +105,12 @@ def test_it_stands_on_other_networks_and_images_of_any_shape() -> None:
     torch.manual_seed(0)
     row = TABLE_1["d0"]._replace(image_size=128, width=16, layers=2, head_layers=1)
     network = with_pyramid(build("mobilenet_v2@0.35", 10, 128), 3, row)
-    said = network(torch.randn(2, 3, 128, 200))
+    said = network.said(torch.randn(2, 3, 128, 200))
     assert said.logits.shape == (2, len(said.boxes), 3)
     assert said.offsets.shape == (2, len(said.boxes), 4)
     assert len(said.boxes) == ANCHORS * sum(math.ceil(128 / s) * math.ceil(200 / s) for s in STRIDES)
     assert abs(said.logits.sigmoid().mean().item() - 0.01) < 0.01  # every class is rare at the start
+    assert said.boxes[:, 2].max() > 1 and said.boxes.mean().item() == pytest.approx(0.5, abs=0.1)  # shares of sides
     (said.logits.square().mean() + said.offsets.square().mean()).backward()
     assert all(p.grad is not None for p in network.parameters())
 

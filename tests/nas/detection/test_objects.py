@@ -39,6 +39,8 @@ def test_images_have_as_many_objects_as_they_have() -> None:
     )
     assert objects.classes.tolist() == [[0, 1], [NONE, NONE]]
     assert matched(objects, BOXES)[0].tolist() == [[0, 0, NONE, NONE, 1], [NONE] * 5]
+    assert objects.rows.shape == (2, 2, 5)
+    assert all(torch.equal(one, other) for one, other in zip(Objects.of_rows(objects.rows), objects, strict=True))
     empty = Objects(torch.empty(2, 0, 4), torch.empty(2, 0, dtype=torch.int64))
     assert matched(empty, BOXES)[0].tolist() == [[NONE] * 5] * 2
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from nas.baselines.zoo import build
 from nas.detection.boxes import overlaps
-from nas.detection.detector import CANDIDATES, Detector, Output
+from nas.detection.detector import CANDIDATES, Detector, Found, found
 from nas.detection.efficientdet import TABLE_1, with_pyramid
 from nas.detection.objects import NONE, Objects
 from nas.detection.ssdlite import BOXES, Head, defaults, scales, ssdlite
@@ -42,20 +42,20 @@ def test_scales_are_equation_4() -> None:
 
 def test_default_boxes_are_the_paper_s() -> None:
     """Section 2.2: shapes 1, 2, 1/2, 3 and 1/3 of one scale, a square of the mean with the next, about each pixel."""
-    boxes = defaults(2, 2, 0.2, 0.35, height=100, width=100).view(2, 2, BOXES, 4)
+    boxes = defaults(2, 2, 0.2, 0.35).view(2, 2, BOXES, 4)
     sides = boxes[..., 2:] - boxes[..., :2]
-    torch.testing.assert_close(sides[..., :5, :].prod(-1), torch.full((2, 2, 5), 400.0))
+    torch.testing.assert_close(sides[..., :5, :].prod(-1), torch.full((2, 2, 5), 0.04))
     torch.testing.assert_close(
         sides[0, 0, :5, 0] / sides[0, 0, :5, 1], torch.tensor([1, 2, 0.5, 3, 1 / 3]), rtol=1e-4, atol=0
     )
-    torch.testing.assert_close(sides[1, 1, 5], torch.full((2,), 100 * math.sqrt(0.2 * 0.35)))
+    torch.testing.assert_close(sides[1, 1, 5], torch.full((2,), math.sqrt(0.2 * 0.35)))
     middles = (boxes[..., 2:] + boxes[..., :2]) / 2
-    torch.testing.assert_close(middles[0, 1, 0], torch.tensor([75.0, 25.0]))
+    torch.testing.assert_close(middles[0, 1, 0], torch.tensor([0.75, 0.25]))
 
 
 def test_at_320_pixels_it_has_the_paper_s_maps() -> None:
     detector = ssdlite(build("mobilenet_v2@0.35", 10, 320), 3, 320).eval()
-    said = detector(torch.zeros(1, 3, 320, 320))
+    said = detector.said(torch.zeros(1, 3, 320, 320))
     assert len(said.boxes) == BOXES * sum(side**2 for side in (20, 10, 5, 3, 2, 1))
     assert said.logits.shape == (1, len(said.boxes), 4)
 
@@ -65,43 +65,49 @@ def test_it_stands_on_networks(network: str) -> None:
     """Of another size than they are built for, not square, and of an odd number of pixels."""
     torch.manual_seed(0)
     detector = ssdlite(build(network, 10, SIDE), 5, SIDE)
-    said = detector(torch.randn(2, 3, SIDE, 79))
+    x = torch.randn(2, 3, SIDE, 79)
+    said = detector.said(x)
     assert said.logits.shape == (2, len(said.boxes), 6) and said.offsets.shape == (2, len(said.boxes), 4)
-    objects = Objects.of([torch.tensor([[10.0, 10, 40, 40]]), torch.empty(0, 4)], [torch.tensor([4]), torch.tensor([])])
-    detector.loss(said, Objects(objects.boxes, objects.classes.long())).backward()
+    objects = Objects.of(
+        [torch.tensor([[0.1, 0.1, 0.5, 0.5]]), torch.empty(0, 4)], [torch.tensor([4.0]), torch.tensor([])]
+    )
+    detector.loss(detector(x), Objects.of_rows(objects.rows)).backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in detector.parameters())
+    outputs = detector.eval()(x)
+    assert outputs.shape == (2, len(said.boxes), 4 + 5)
+    assert outputs.min() >= 0 and outputs.max() <= 1
 
 
 # ---------------------------------------------------------------------------- what is found
 
 
-class Fixed(Detector):
-    """Whose scores are what it is given."""
-
-    spread, threshold = (1.0, 1.0), 0.5
-
-    def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
-        return logits
-
-    def loss_of(self, *_: torch.Tensor) -> torch.Tensor:
-        raise NotImplementedError
-
-
-def test_what_is_found_is_sorted_clipped_and_without_doubles() -> None:
-    boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 9], [-5, 20, 10, 40], [20, 20, 30, 30]])
+def test_what_is_found_is_sorted_and_without_doubles() -> None:
+    boxes = torch.tensor([[[0.0, 0, 0.25, 0.5], [0, 0, 0.25, 0.45], [0, 0.5, 0.5, 1], [0.5, 0.5, 0.75, 0.75]]])
     scores = torch.tensor([[[0.9, 0.2], [0.8, 0.0], [0.0, 0.95], [0.005, 0.0]]])
-    found = Fixed().found(Output(scores, torch.zeros(1, 4, 4), boxes), 32, 32)
-    known = found.classes[0] != NONE
-    assert found.scores[0, known].tolist() == pytest.approx([0.95, 0.9, 0.2])
-    assert found.classes[0, known].tolist() == [1, 0, 1]
-    assert found.boxes[0, known].tolist() == [[0, 20, 10, 32], [0, 0, 10, 10], [0, 0, 10, 10]]
-    assert not found.scores[0, ~known].any()
+    objects = found(torch.cat([boxes, scores], dim=2))
+    known = objects.classes[0] != NONE
+    assert objects.scores[0, known].tolist() == pytest.approx([0.95, 0.9, 0.2])
+    assert objects.classes[0, known].tolist() == [1, 0, 1]
+    assert objects.boxes[0, known].tolist() == [[0, 0.5, 0.5, 1], [0, 0, 0.25, 0.5], [0, 0, 0.25, 0.5]]
+    assert not objects.scores[0, ~known].any()
+    again = Found.of_rows(objects.rows)
+    assert all(torch.equal(one, other) for one, other in zip(objects, again, strict=True))
+
+
+def test_many_images_are_each_as_alone() -> None:
+    random = torch.Generator().manual_seed(0)
+    corners = torch.rand(20, 30, 2, generator=random) * 0.5
+    outputs = torch.cat([corners, corners + 0.3, torch.rand(20, 30, 2, generator=random)], dim=2)
+    together = found(outputs)
+    for number in range(20):
+        alone = found(outputs[number : number + 1])
+        assert all(torch.equal(one[0], all_of[number]) for one, all_of in zip(alone, together, strict=True))
 
 
 def test_no_more_candidates_are_looked_at_than_there_are() -> None:
     n = CANDIDATES + 50
-    said = Output(torch.rand(1, n, 1), torch.zeros(1, n, 4), torch.tensor([0.0, 0, 10, 10]).repeat(n, 1))
-    assert (Fixed().found(said, 32, 32).classes != NONE).sum() == 1
+    outputs = torch.cat([torch.tensor([0.0, 0, 0.5, 0.5]).repeat(1, n, 1), torch.rand(1, n, 1)], dim=2)
+    assert (found(outputs).classes != NONE).sum() == 1
 
 
 @pytest.fixture
@@ -120,7 +126,7 @@ def learned() -> Callable[[Detector], float]:
             boxes, classes = torch.cat([corners, corners + sides], 1), torch.randint(2, (n, 1), generator=random)
             for image, (left, top, right, bottom), (kind,) in zip(x, boxes.tolist(), classes.tolist(), strict=True):
                 image[2 * kind, top:bottom, left:right] += 3
-            return x, Objects(boxes.float()[:, None], classes)
+            return x, Objects(boxes[:, None] / SIDE, classes)
 
         for _ in range(60):
             x, objects = batch(8)
@@ -130,9 +136,9 @@ def learned() -> Callable[[Detector], float]:
         detector.eval()
         x, objects = batch(32)
         with torch.no_grad():
-            found = detector.found(detector(x), SIDE, SIDE)
-        shares = overlaps(found.boxes[:, :1], objects.boxes)[:, 0, 0]
-        return shares.where(found.classes[:, 0] == objects.classes[:, 0], 0.0).mean().item()
+            seen = found(detector(x))
+        shares = overlaps(seen.boxes[:, :1], objects.boxes)[:, 0, 0]
+        return shares.where(seen.classes[:, 0] == objects.classes[:, 0], 0.0).mean().item()
 
     return of
 
