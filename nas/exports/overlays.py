@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from nas.data.drawn_boxes import SURE, Drawn, draw_boxes
-from nas.data.image_file import as_shown
+from nas.data.image_file import CROP, as_shown
 from nas.data.images import GREY, RGB
 from nas.data.overlay import overlaid, palette
 from nas.data.targets import DETECTION, IGNORED, SEGMENTATION
@@ -43,7 +43,8 @@ def draw(predictions: Sequence[Prediction], task: Task, folder: Path) -> None:
 
 def draw_objects(predictions: Sequence[Prediction], task: Task, folder: Path) -> None:
     """Write `NAME.png` to the new `folder` for each photograph: all of it, with the boxes of its objects that have a
-    score of `SURE` or more, their classes and scores. What is darker the network has not seen: it takes the middle."""
+    score of `SURE` or more, their classes and scores. What is darker the network has not seen, which takes the middle.
+    """
     folder.mkdir(parents=True)
     numbers = {name: number for number, name in enumerate(task.class_names)}
     for prediction, name in zip(predictions, _names(predictions), strict=True):
@@ -52,9 +53,8 @@ def draw_objects(predictions: Sequence[Prediction], task: Task, folder: Path) ->
             with Image.open(prediction.path) as opened:
                 picture = as_shown(opened)
         times = _enlarged_by(picture.size)
-        shown = _with_middle(picture).resize(
-            (round(times * picture.width), round(times * picture.height)), Image.Resampling.BILINEAR
-        )
+        seen = _with_middle(picture) if task.preprocessing.fit == CROP else picture
+        shown = seen.resize((round(times * picture.width), round(times * picture.height)), Image.Resampling.BILINEAR)
         found = [
             Drawn(numbers[one.name], tuple(times * side for side in one.box), one.score)  # type: ignore[arg-type]
             for one in prediction.objects

@@ -204,9 +204,14 @@ def test_mistakes_are_named(cells: str, network: str, options: dict[str, Any], m
         nas.train(network, **{"data": cells, **HOW, **options})
 
 
-def test_a_search_refuses_boxes(cells: str) -> None:
-    with pytest.raises(ValueError, match="has boxes, and a search is of networks that say one class of an image"):
-        nas.search(space="compact", data=cells, trials=1, image_size=SIDE)
+def test_a_search_for_the_backbone(cells: str) -> None:
+    how = {"space": "compact", "data": cells, "max_macs": "9M", "experience": "none", "subset": 20, "epochs": 1} | HOW
+    run = nas.search(trials=2, name="found", **how)
+    assert run.best.text.startswith("ssdlite:compact@")
+    assert [row.score is not None and row.macs <= 9_000_000 for row in run.rows()] == [True] * 2
+    assert str(resolve(run.best.text, "runs").build(2, SIDE)) == str(nas.load("found:best").build())
+    with pytest.raises(ValueError, match="--head fcn8 is not for detection"):
+        nas.search(trials=1, head="fcn8", **how)
 
 
 def test_without_pycocotools_nothing_is_trained(cells: str, monkeypatch: pytest.MonkeyPatch, call_nas: Cli) -> None:
