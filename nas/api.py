@@ -14,6 +14,7 @@ from nas.options.commands import (
     BackboneOptions,
     CompareOptions,
     ExportOptions,
+    FuseOptions,
     LatencyTableOptions,
     LoadOptions,
     OpenOptions,
@@ -27,6 +28,7 @@ from nas.options.option import number, path, several, takes
 if TYPE_CHECKING:
     from nas.exports.classifier import Prediction
     from nas.exports.job import Exported
+    from nas.fusion.results import Fusion
     from nas.latencies.table import LatencyTable
     from nas.results import Blueprint, Run, SharedWeights, Trained
     from searchspaces.backbone import Backbone
@@ -217,6 +219,37 @@ def compare(asked: CompareOptions) -> Run:
     run = create(folder, config)
     driver.to_the_end(run, run.budget, dataset, where, cluster, output)
     return Run.open(run.path)
+
+
+@takes(FuseOptions)
+def fuse(asked: FuseOptions) -> Fusion:
+    """What different trained networks come to alone and together: by the mean of what they say, equal or weighted.
+
+    How alike they err, on which classes each is the best, and a greedy selection stand beside it. Weights and selection
+    are fitted on validation images; the test images are looked at once, and decide nothing. A run of `nas compare` with
+    `ensemble` has kept what its networks said: then no image is read.
+
+    Returns:
+        All figures; `nas.fusion.report.in_words` makes tables of them.
+
+    Raises:
+        ValueError: Where a network is not trained, or they are of different images.
+    """
+    from nas.devices.device import choose_device
+    from nas.fusion import voters
+    from nas.fusion.results import fuse
+    from nas.searching.progress import Output
+
+    output, runs_dir = Output(asked.progress), Path(asked.runs_dir)
+    targets = [str(one) for one in several(asked.networks)]
+    device = choose_device(asked.device, asked.threads)
+    run = voters.comparison_named(targets, runs_dir)
+    if run is None:
+        found, judging = voters.of_networks(targets, asked, runs_dir, device, output)
+    else:
+        found, judging = voters.of_comparison(run, asked.metric)
+    with output.passing("fitting weights"):
+        return fuse(found, judging, asked.by_class)
 
 
 @takes(ExportOptions)

@@ -34,6 +34,7 @@ from nas.options.groups import (
     Network,
     OnTrial,
     OpeningOptions,
+    OtherData,
     OutputOptions,
     PrintOptions,
     RunName,
@@ -291,6 +292,34 @@ class CompareOptions(
     seeds: Annotated[int, Option(SEEDS, "Trainings of each network, seeds 0, 1, ...", panels.TRAINING)] = 3
     name: Annotated[str | None, Option(MAYBE_LINE, "Of the run.", panels.OUTPUT, usual="compare-1, -2, ...")] = None
     trust_commands: TrustCommands = False
+
+
+@dataclass(frozen=True)
+class FuseOptions(JudgingOptions, DeviceOptions, OutputOptions):
+    """Of `nas fuse` and `nas.fuse`."""
+
+    networks: Annotated[
+        str | Path | Sequence[str | Path],
+        Option(
+            Several(NAMED, 1),
+            "What was trained: nas train's folders, RUN:best, RUN:17, resnet18+init=FILE: a network with its weights "
+            "in a file. Or a run of nas compare --ensemble.",
+            typed=list[str],
+            metavar="NETWORK",
+            completes="networks",
+            by_place=True,
+        ),
+    ]
+    _: KW_ONLY
+    by_class: Annotated[
+        bool,
+        Option(FLAG, "Also fit weights of each network for each class, label or number.", panels.COMPARISON),
+    ] = False
+    data: OtherData = None
+    data_dir: DataDir = None
+    out: Annotated[
+        Path | str | None, Option(MAYBE_PLACE, "File for all figures, as JSON.", panels.OUTPUT, metavar="FILE")
+    ] = None
 
 
 @dataclass(frozen=True)
