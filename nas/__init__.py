@@ -11,15 +11,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.api import backbone, compare, export, fuse, latency_table, load, open, predict, search, supernet, train
+    from nas.api import (
+        backbone,
+        compare,
+        export,
+        fuse,
+        latency_table,
+        load,
+        open,
+        predict,
+        search,
+        soup,
+        supernet,
+        train,
+    )
     from nas.results import Blueprint, Run, SharedWeights, Trained, Trial
 
 
 __version__ = "0.2.0"  # said here alone: pyproject.toml takes it from this line
 __all__ = [
     "Blueprint", "Run", "SharedWeights", "Trained", "Trial", "__version__",
-    "backbone", "compare", "export", "fuse", "latency_table", "load", "open", "predict", "search", "supernet",
-    "train",
+    "backbone", "compare", "export", "fuse", "latency_table", "load", "open", "predict", "search", "soup",
+    "supernet", "train",
 ]  # fmt: skip
 
 _HOMES = {name: "results" if name[0].isupper() else "api" for name in __all__ if name != "__version__"}

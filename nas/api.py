@@ -20,6 +20,7 @@ from nas.options.commands import (
     OpenOptions,
     PredictOptions,
     SearchOptions,
+    SoupOptions,
     SupernetOptions,
     TrainOptions,
 )
@@ -250,6 +251,41 @@ def fuse(asked: FuseOptions) -> Fusion:
         found, judging = voters.of_comparison(run, asked.metric)
     with output.passing("fitting weights"):
         return fuse(found, judging, asked.by_class)
+
+
+@takes(SoupOptions)
+def soup(asked: SoupOptions) -> Trained:
+    """The mean of the weights of several trainings of one network, as one network: a model soup (Wortsman et al. 2022).
+
+    The uniform soup is of all, the greedy one of those that do not make it worse on validation images; one of both is
+    written, as the folder of a training. With `members` the trainings are made first: fine-tunings of `init`. A
+    KeyboardInterrupt ends that after the last epoch that was finished, and the same arguments go on.
+
+    Returns:
+        What was written; its `result["soup"]` has every member and every step.
+
+    Raises:
+        ValueError: For a mistake, with what to do; where the trainings are not of one architecture, or of other images.
+    """
+    from nas.devices.device import choose_device
+    from nas.final.run import check_free
+    from nas.results import Trained
+    from nas.searching.progress import Output
+    from nas.soups import job, members
+
+    output = Output(asked.progress)
+    targets = [str(one) for one in several(asked.networks)]
+    folder = job.folder_for(asked, targets[0])
+    check_free(folder)
+    if asked.members is None:
+        job.check_of_trainings(asked)
+    elif len(targets) > 1:
+        raise ValueError(f"--members fine-tunes one network: name it alone, without {targets[1]}")
+    device = choose_device(asked.device, asked.threads)
+    if asked.members is not None:
+        targets = [str(path) for path in job.fine_tuned(asked, targets[0], folder, device, output)]
+    found = members.read(targets, Path(asked.runs_dir))
+    return Trained(folder, job.mix(asked, found, folder, device, output))
 
 
 @takes(ExportOptions)

@@ -24,6 +24,7 @@ FLOORS = (  # of `nas`, from the ground up: rooms, and files that stand by thems
     {"references", "searching"},
     {"bench", "comparison", "exports", "proxies", "report"},
     {"final", "fusion", "scale", "weight_sharing"},
+    {"soups"},
     {"api"},
     {"cli", "results"},
 )

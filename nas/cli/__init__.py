@@ -32,6 +32,7 @@ from nas.cli import (
     scale,
     search,
     show,
+    soup,
     supernet,
     train,
 )
@@ -47,6 +48,7 @@ from nas.options.commands import (
     FuseOptions,
     LatencyTableOptions,
     SearchOptions,
+    SoupOptions,
     SupernetOptions,
     TrainOptions,
 )
@@ -105,6 +107,10 @@ COMMANDS: dict[str, dict[Callable[..., None], tuple[str, ...]]] = {
         command(FuseOptions, fuse.fuse): (
             "nas fuse resnet8-trained shufflenet-trained pictures:best",
             "nas fuse compare-1 --by-class --out fusion.json",
+        ),
+        command(SoupOptions, soup.soup): (
+            "nas soup resnet20 --init resnet20-trained --members 5 --epochs 3",
+            "nas soup first-trained second-trained third-trained --out mixed",
         ),
         command(scale.ScaleOptions, scale.scale): (
             "nas scale --base pictures:best --phi 0..3 --table",

@@ -10,6 +10,7 @@ STRATEGIES = (
 OUTSIDE = "outside"  # no strategy of ours: other programs choose; who asks nevertheless is given random architectures
 HEADS = ("fcn32", "fcn16", "fcn8", "unet", "unet_bilinear", "context", "context_large", "aspp")  # see `nas.heads`
 PRESETS = ("plain", "strong")  # of recipes, see `nas.training.presets`
+SOUPS = ("greedy", "uniform")  # see `nas.soups`
 _BASELINES = """
     lenet5 alexnet alexnet_one_tower zfnet vgg11 vgg13 vgg16_c vgg16 vgg19 vgg11_bn vgg13_bn vgg16_c_bn vgg16_bn
     vgg19_bn googlenet bn_inception se_inception highway19 inception_v3 squeezenet1_0 squeezenet1_1 inception_v4
