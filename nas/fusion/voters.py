@@ -24,6 +24,7 @@ from nas.options.commands import FuseOptions
 from nas.options.groups import DataOptions
 from nas.searching.progress import Output
 from nas.training.evaluation import predict
+from nas.training.metrics import check_metric_of
 from nas.training.recipe import Recipe
 from searchspaces.cost import cost
 
@@ -52,8 +53,10 @@ def of_comparison(run: Run, metric: str | None) -> Voters:
         raise ValueError(f"{run.name} kept no predictions: `nas compare ... --ensemble` does, and then a fusion can be")
     labels, found = predictions(run, LABELS), results(run)
     _check_kind(found.kind, run.name)
+    metric = metric or run.config.recipe.metric
+    check_metric_of(metric, found.kind, run.config.data, found.num_classes)
     names = tuple(run.config.validation or map(str, range(found.num_classes)))
-    judging = Judging(run.config.data, found.kind, metric or run.config.recipe.metric, names, labels)
+    judging = Judging(run.config.data, found.kind, metric, names, labels)
     voters = [
         Voter(
             result.called if found.seeds == 1 else f"{result.called} seed {seed}",
@@ -93,9 +96,9 @@ def of_networks(targets: Sequence[str], asked: FuseOptions, runs_dir: Path, devi
         assert source.weights is not None
         voters.append(Voter(target, size, str(source.weights.path), said))
         labels = {VAL: dataset.val.labels.cpu(), TEST: test.labels.cpu()}
-        judging = judging or Judging(
-            dataset.name, dataset.kind, asked.metric or task.metric, dataset.class_names, labels
-        )
+        metric = asked.metric or task.metric
+        check_metric_of(metric, dataset.kind, dataset.name, dataset.num_classes)
+        judging = judging or Judging(dataset.name, dataset.kind, metric, dataset.class_names, labels)
     assert judging is not None
     return voters, judging
 
