@@ -20,6 +20,8 @@ def fuse(asked: FuseOptions) -> None:
     out = None if asked.out is None else Path(asked.out)
     if out is not None and not out.parent.is_dir():
         raise ValueError(f"there is no folder {out.parent} for {out.name}: make it first")
+    if out is not None and out.is_dir():
+        raise ValueError(f"--out {out} is a folder: name a file, {out / 'fusion.json'}")
     common.load_torch()
     from nas.fusion.report import in_words
 

@@ -139,9 +139,10 @@ def _verdict(fusion: Fusion) -> str:
     chosen = max(fusion.votes, key=lambda vote: vote.val)
     best = next(one for one in fusion.alone if one.name == fusion.best)
     times = chosen.size.macs / best.size.macs
-    shows = "" if chosen.gain.shows else ", which may be none"
+    shows = "" if chosen.gain.shows else ", which may be none,"
+    points = "" if fusion.metric in AS_NUMBERS else " points"
     return (
-        f"By validation images the {chosen.name} vote is the best. It gains {_gain(chosen.gain, fusion.metric)}"
+        f"By validation images the {chosen.name} vote is the best. It gains {_gain(chosen.gain, fusion.metric)}{points}"
         f"{shows} on {best.name} for {times:.1f} times its MACs: one network of {format_count(chosen.size.macs)} MACs "
         "may do as well, and is to be beaten first."
     )

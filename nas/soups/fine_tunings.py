@@ -54,8 +54,8 @@ def varied(recipe: Recipe, number: int, seed: int, drawn: Sequence[str]) -> Reci
     rng = random.Random(f"{seed} {number}")
     factors = {name: SPREAD ** rng.uniform(-1, 1) for name in ("lr", "weight_decay")}
     changed: dict[str, Any] = {name: float(f"{getattr(recipe, name) * by:.3g}") for name, by in factors.items()}
-    choices = {name: rng.choice(options) for name, options in DRAWN.items()}
-    return replace(recipe, **changed, **{name: choices[name] for name in drawn})
+    choices = {name: rng.choice(options) for name, options in DRAWN.items()}  # all, so that each draw is its own
+    return replace(recipe, **changed | {name: choices[name] for name in drawn})
 
 
 def jobs(job: Job, members: int, drawn: Sequence[str]) -> list[Job]:

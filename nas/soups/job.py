@@ -8,10 +8,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from nas.comparison.candidates import split_start
 from nas.data.images import Dataset, Images
 from nas.data.source import DataSource, choose_source
 from nas.exports.files import write_network
-from nas.files import MISTAKES, RESULT, make_folder, write_atomically
+from nas.files import MISTAKES, RESULT, make_folder, new_folder, write_atomically
 from nas.final.job import Job
 from nas.final.mistakes import draw_worst
 from nas.final.tested import tested
@@ -34,18 +35,8 @@ from nas.training.transfer import choose_start, metadata
 from searchspaces.cost import cost
 
 OF_ALL = (
-    "networks",
-    "members",
-    "mix",
-    "data",
-    "data_dir",
-    "metric",
-    "device",
-    "threads",
-    "out",
-    "runs_dir",
-    "progress",
-)
+    "networks", "members", "mix", "data", "data_dir", "metric", "device", "threads", "out", "runs_dir", "progress",
+)  # fmt: skip
 """Options that are of soups of trainings that there are, too."""
 
 
@@ -76,7 +67,7 @@ def fine_tuned(asked: SoupOptions, target: str, folder: Path, device: str, outpu
         output.say(
             f"start     the weights of {asked.init}, of {asked.members} fine-tunings; their recipes vary around it"
         )
-        output.say(f"results   {folder}/")
+        output.say(f"device    {device}\nresults   {folder}/")
     make_folder(folder)
     first = fine_tunings.with_one_start(first, dataset, folder)
     todo = fine_tunings.jobs(first, asked.members, fine_tunings.drawable(dataset, given))
@@ -96,8 +87,9 @@ def check_of_trainings(asked: SoupOptions) -> None:
 
 
 def folder_for(asked: SoupOptions, target: str) -> Path:
-    """Where the soup goes, by default beside no other: NAME-soup."""
-    return Path(asked.out or f"{Path(target).name.partition('+')[0].replace(':', '-')}-soup").expanduser()
+    """Where the soup goes: as asked for, or NAME-soup. Raises ValueError where `target` is no network."""
+    network = resolve(split_start(target)[0], asked.runs_dir)
+    return Path(asked.out or f"{network.name.replace(':', '-')}-soup").expanduser()
 
 
 def mix(asked: SoupOptions, members: Sequence[Member], folder: Path, device: str, output: Output) -> dict[str, Any]:
@@ -110,15 +102,15 @@ def mix(asked: SoupOptions, members: Sequence[Member], folder: Path, device: str
     pot = Pot(first.source.module.to(device), dataset, test, recipe)
     tensors = [{name: tensor.clone().to(device) for name, tensor in member.tensors.items()} for member in members]
     names, roots = [member.name for member in members], [member.roots for member in members]
-    with output.busy(f"mixing {len(members)} networks"):
-        cooked = cook(pot, tensors, names, _own(members), roots, asked.mix)
-    make_folder(folder)
-    result = _result(cooked, pot, [members[number] for number in cooked.numbers], device, asked.threads)
-    network, shape = first.source.network, first.source.shape
-    said = metadata(dataset, recipe.metric)
-    write_network(folder, network, pot.module, shape, said, data=source, channels=dataset.channels)
-    draw_worst(folder / MISTAKES, test, cooked.said, dataset.class_names, dataset.targets)
-    write_atomically(folder / RESULT, json.dumps(result, indent=2) + "\n")
+    with new_folder(folder):
+        with output.busy(f"mixing {len(members)} networks"):
+            cooked = cook(pot, tensors, names, _own(members), roots, asked.mix)
+        result = _result(cooked, pot, [members[number] for number in cooked.numbers], device, asked.threads)
+        network, shape = first.source.network, first.source.shape
+        said = metadata(dataset, recipe.metric)
+        write_network(folder, network, pot.module, shape, said, data=source, channels=dataset.channels)
+        draw_worst(folder / MISTAKES, test, cooked.said, dataset.class_names, dataset.targets)
+        write_atomically(folder / RESULT, json.dumps(result, indent=2) + "\n")
     return result
 
 

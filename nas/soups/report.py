@@ -87,10 +87,11 @@ def _notes(soup: Soup) -> Iterator[str]:
     estimate, low, high = (
         round(factor * value, digits) + 0.0 for value in (soup.gain.estimate, soup.gain.low, soup.gain.high)
     )
-    shows = "" if soup.gain.shows else ", which may be none"
+    shows = "" if soup.gain.shows else ", which may be none,"
+    points = "" if soup.metric in AS_NUMBERS else " points"
     yield (
         f"On test images the {soup.mix} soup gains {estimate:+.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-        f"{shows} on {visible_in_line(soup.best)}, the best member; it costs what one of them does."
+        f"{points}{shows} on {visible_in_line(soup.best)}, the best member; it costs what one of them does."
     )
 
 

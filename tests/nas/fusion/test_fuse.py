@@ -72,6 +72,7 @@ def test_a_mistake_is_one_line(cli: Cli, tiny: Dataset, monkeypatch: pytest.Monk
         ("a",): "only a is there to vote: name two networks or more",
         ("a", "resnet20"): "resnet20 has no trained weights",
         ("a", "b", "--out", "no/f.json"): "there is no folder no for f.json",
+        ("a", "b", "--out", "a"): "--out a is a folder: name a file, a/fusion.json",
         ("a", "b", "--data", "cifar10", "--metric", "r2"): "--metric r2 does not suit classification",
     }.items():
         code, _, err = cli("fuse", *args)

@@ -87,7 +87,7 @@ def test_strangers_are_warned_of(cli: Cli) -> None:
         cli("train", "resnet8@0.25", *TRAIN, "--seed", seed, "--out", f"seed{seed}")
     code, out, _ = cli("soup", "seed1", "seed2")
     assert code == 0 and out.count("Note: ") == 1 and "is not known to have begun with the weights of" in out
-    assert "Halfway between them it is" in out and Path("seed1-soup/weights.safetensors").is_file()
+    assert "Halfway between them it is" in out and Path("resnet8@0.25-soup/weights.safetensors").is_file()
 
 
 def test_new_rows_are_the_same_for_all_members(cli: Cli) -> None:
@@ -119,7 +119,7 @@ def test_a_mistake_is_one_line(cli: Cli) -> None:
     for args, message in MISTAKES.items():
         code, _, err = cli("soup", *args)
         assert code == 2 and message in err and err.count("\n") == 1, args
-        assert not Path("base-soup").exists()
+        assert not Path("resnet8@0.25-soup").exists()
 
 
 def test_recipes_vary_around_the_first(tiny: Dataset) -> None:
