@@ -83,6 +83,9 @@ def _notes(soup: Soup) -> Iterator[str]:
     for one in soup.ingredients:
         if one is not best and not one.akin:
             yield barrier(one, best, soup.metric)
+    if len(soup.kept.members) == 1:
+        yield f"The {soup.mix} soup is {visible_in_line(soup.best)} alone: with any other member it was worse."
+        return
     factor, digits = (1, 3) if soup.metric in AS_NUMBERS else (100, 1)
     estimate, low, high = (
         round(factor * value, digits) + 0.0 for value in (soup.gain.estimate, soup.gain.low, soup.gain.high)

@@ -14,6 +14,9 @@ import nas
 from nas.data import Dataset
 from nas.final import run as training_run
 from nas.soups.fine_tunings import DRAWN, drawable, varied
+from nas.soups.report import in_words
+from nas.soups.results import Added, Ingredient, Mixed, Soup
+from nas.statistics.differences import Interval
 from nas.training.recipe import Recipe
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -88,6 +91,17 @@ def test_strangers_are_warned_of(cli: Cli) -> None:
     code, out, _ = cli("soup", "seed1", "seed2")
     assert code == 0 and out.count("Note: ") == 1 and "is not known to have begun with the weights of" in out
     assert "Halfway between them it is" in out and Path("resnet8@0.25-soup/weights.safetensors").is_file()
+
+
+def test_a_soup_of_one_is_said_to_be_that() -> None:
+    one = Ingredient("a", 0.6, 0.5, None, True, {})
+    other = Ingredient("b", 0.5, 0.5, 0.2, False, {})
+    mixed = (Mixed("uniform", ("a", "b"), 0.2, 0.2), Mixed("greedy", ("a",), 0.6, 0.5))
+    steps = (Added("a", 0.6, 0.5, True), Added("b", 0.2, 0.2, False))
+    alone = Soup("accuracy", "greedy", "a", 0, (one, other), mixed, steps, Interval(0.0, 0.0, 0.0))
+    said = in_words(alone)
+    assert said.endswith("The greedy soup is a alone: with any other member it was worse.")
+    assert "Halfway between them it is 20.0 %, at the two ends 50.0 % and 60.0 %" in said and "Batch norms" not in said
 
 
 def test_new_rows_are_the_same_for_all_members(cli: Cli) -> None:
