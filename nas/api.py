@@ -14,11 +14,13 @@ from nas.options.commands import (
     BackboneOptions,
     CompareOptions,
     ExportOptions,
+    FuseOptions,
     LatencyTableOptions,
     LoadOptions,
     OpenOptions,
     PredictOptions,
     SearchOptions,
+    SoupOptions,
     SupernetOptions,
     TrainOptions,
 )
@@ -27,6 +29,7 @@ from nas.options.option import number, path, several, takes
 if TYPE_CHECKING:
     from nas.exports.classifier import Prediction
     from nas.exports.job import Exported
+    from nas.fusion.results import Fusion
     from nas.latencies.table import LatencyTable
     from nas.results import Blueprint, Run, SharedWeights, Trained
     from searchspaces.backbone import Backbone
@@ -221,6 +224,72 @@ def compare(asked: CompareOptions) -> Run:
     run = create(folder, config)
     driver.to_the_end(run, run.budget, dataset, where, cluster, output)
     return Run.open(run.path)
+
+
+@takes(FuseOptions)
+def fuse(asked: FuseOptions) -> Fusion:
+    """What different trained networks come to alone and together: by the mean of what they say, equal or weighted.
+
+    How alike they err, on which classes each is the best, and a greedy selection stand beside it. Weights and selection
+    are fitted on validation images; the test images are looked at once, and decide nothing. A run of `nas compare` with
+    `ensemble` has kept what its networks said: then no image is read.
+
+    Returns:
+        All figures; `nas.fusion.report.in_words` makes tables of them.
+
+    Raises:
+        ValueError: Where a network is not trained, or they are of different images.
+    """
+    from nas.devices.device import choose_device
+    from nas.fusion import voters
+    from nas.fusion.results import fuse
+    from nas.searching.progress import Output
+
+    output, runs_dir = Output(asked.progress), Path(asked.runs_dir)
+    targets = [str(one) for one in several(asked.networks)]
+    device = choose_device(asked.device, asked.threads)
+    run = voters.comparison_named(targets, runs_dir)
+    if run is None:
+        found, judging = voters.of_networks(targets, asked, runs_dir, device, output)
+    else:
+        found, judging = voters.of_comparison(run, asked.metric)
+    with output.passing("fitting weights"):
+        return fuse(found, judging, asked.by_class)
+
+
+@takes(SoupOptions)
+def soup(asked: SoupOptions) -> Trained:
+    """The mean of the weights of several trainings of one network, as one network: a model soup (Wortsman et al. 2022).
+
+    The uniform soup is of all, the greedy one of those that do not make it worse on validation images; one of both is
+    written, as the folder of a training. With `members` the trainings are made first: fine-tunings of `init`. A
+    KeyboardInterrupt ends that after the last epoch that was finished, and the same arguments go on.
+
+    Returns:
+        What was written; its `result["soup"]` has every member and every step.
+
+    Raises:
+        ValueError: For a mistake, with what to do; where the trainings are not of one architecture, or of other images.
+    """
+    from nas.devices.device import choose_device
+    from nas.final.run import check_free
+    from nas.results import Trained
+    from nas.searching.progress import Output
+    from nas.soups import job, members
+
+    output = Output(asked.progress)
+    targets = [str(one) for one in several(asked.networks)]
+    folder = job.folder_for(asked, targets[0])
+    check_free(folder)
+    if asked.members is None:
+        job.check_of_trainings(asked)
+    elif len(targets) > 1:
+        raise ValueError(f"--members fine-tunes one network: name it alone, without {targets[1]}")
+    device = choose_device(asked.device, asked.threads)
+    if asked.members is not None:
+        targets = [str(path) for path in job.fine_tuned(asked, targets[0], folder, device, output)]
+    found = members.read(targets, Path(asked.runs_dir))
+    return Trained(folder, job.mix(asked, found, folder, device, output))
 
 
 @takes(ExportOptions)

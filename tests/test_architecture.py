@@ -24,7 +24,8 @@ FLOORS = (  # of `nas`, from the ground up: rooms, and files that stand by thems
     {"engines", "ledger"},
     {"references", "searching"},
     {"bench", "comparison", "exports", "proxies", "report"},
-    {"final", "scale", "weight_sharing"},
+    {"final", "fusion", "scale", "weight_sharing"},
+    {"soups"},
     {"api"},
     {"cli", "results"},
 )

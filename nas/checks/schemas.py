@@ -502,6 +502,22 @@ MEANS = ListOf(SHARE, least=1, most=MOST_CHANNELS)  # one a channel
 DEVIATIONS = ListOf(Number(1e-6), least=1, most=MOST_CHANNELS)
 NAMES = ListOf(TEXT, least=1)  # of classes, of which there are two or more, or of labels or numbers
 
+SOUP = Object(
+    {
+        "metric": TEXT,
+        "mix": TEXT,
+        "best": TEXT,
+        "calibrated": NATURAL,
+        "ingredients": ListOf(ANYTHING, least=1),
+        "mixed": ListOf(Object({"name": TEXT, "members": TEXTS}, needed=("name", "members"), open=True), least=1),
+        "steps": ListOf(ANYTHING, least=1),
+        "gain": ANYTHING,
+        "weights": MapOf(TEXT),
+    },
+    needed=("metric", "mix", "best", "mixed"),
+)
+"""Of which trainings a network is the mean, and how it came about: see `nas.soups.results`."""
+
 RESULT = Object(
     {
         "network": TEXT,
@@ -538,6 +554,7 @@ RESULT = Object(
         "recipe": RECIPE,
         "start": OrNull(ANYTHING),
         "teacher": OrNull(ANYTHING),
+        "soup": SOUP,
         "history": ListOf(
             Object({"epoch": COUNT, "loss": ANY_NUMBER, "val_accuracy": Optional(SHARE), "seconds": TIME}, open=True)
         ),

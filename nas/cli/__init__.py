@@ -21,6 +21,7 @@ from nas.cli import (
     bench,
     compare,
     export,
+    fuse,
     latency_table,
     outside,
     predict,
@@ -31,6 +32,7 @@ from nas.cli import (
     scale,
     search,
     show,
+    soup,
     supernet,
     train,
 )
@@ -41,7 +43,15 @@ from nas.cli.help import Command, Group, Stopped, examples, prose
 from nas.cli.mistakes import UsageError, in_a_line, shortened
 from nas.devices import process
 from nas.devices.halted import Halted
-from nas.options.commands import ExportOptions, LatencyTableOptions, SearchOptions, SupernetOptions, TrainOptions
+from nas.options.commands import (
+    ExportOptions,
+    FuseOptions,
+    LatencyTableOptions,
+    SearchOptions,
+    SoupOptions,
+    SupernetOptions,
+    TrainOptions,
+)
 from nas.options.groups import OutputOptions
 
 app = typer.Typer(
@@ -93,6 +103,14 @@ COMMANDS: dict[str, dict[Callable[..., None], tuple[str, ...]]] = {
         command(compare.CompareOptions, compare.compare): (
             "nas compare pictures",
             "nas compare pictures:17 resnet20 --epochs 10 --seeds 5",
+        ),
+        command(FuseOptions, fuse.fuse): (
+            "nas fuse resnet8-trained shufflenet-trained pictures:best",
+            "nas fuse compare-1 --by-class --out fusion.json",
+        ),
+        command(SoupOptions, soup.soup): (
+            "nas soup resnet20 --init resnet20-trained --members 5 --epochs 3",
+            "nas soup first-trained second-trained third-trained --out mixed",
         ),
         command(scale.ScaleOptions, scale.scale): (
             "nas scale --base pictures:best --phi 0..3 --table",

@@ -55,12 +55,16 @@ def ensembles(run: Run, members: Mapping[str, tuple[Cost, Sequence[int]]]) -> tu
 
 
 def _ensemble(run: Run, name: str, sizes: Sequence[Cost], votes: Sequence[Sequence[int]]) -> Ensemble:
-    total = Cost(sum(s.params for s in sizes), sum(s.macs for s in sizes), sum(s.activations for s in sizes))
     labels = predictions(run, LABELS)
     means = [_mean(run, numbers) for numbers in votes]
     metric, kind = run.config.recipe.metric, run.config.task or CLASSIFICATION
     val, test = (tuple(score(metric, m[split], labels[split], kind) for m in means) for split in ("val", "test"))
-    return Ensemble(name, total, val, test)
+    return Ensemble(name, total(sizes), val, test)
+
+
+def total(sizes: Sequence[Cost]) -> Cost:
+    """What several networks cost, one after the other."""
+    return Cost(sum(s.params for s in sizes), sum(s.macs for s in sizes), sum(s.activations for s in sizes))
 
 
 def _mean(run: Run, numbers: Sequence[int]) -> Split:

@@ -187,6 +187,9 @@ def _training(source: Source, result: Mapping[str, Any] | None) -> str:
         return f"It is {kind}, and has random weights."
     if result is None or "recipe" not in result:
         return f"It is {kind}. How its weights were trained is not known."
+    if soup := result.get("soup"):
+        inside = next(len(mixed["members"]) for mixed in soup["mixed"] if mixed["name"] == soup["mix"])
+        return f"It is {kind}. It is the mean of the weights that {inside} trainings of it ended with, a model soup."
     start = "weights of an earlier training" if result.get("start") else "random weights"
     taught = " It learnt from a teacher, beside the labels." if result.get("teacher") else ""
     known = result.get("versions", {})

@@ -24,10 +24,9 @@ import torch
 from torch import Tensor
 
 from nas.checks import schema, schemas
-from nas.data.image_file import CROP
-from nas.data.images import RGB, Dataset, Images
+from nas.data.images import Dataset, Images
 from nas.data.source import given_again
-from nas.data.targets import CLASSIFICATION, DETECTION, MULTILABEL, REGRESSION, SEGMENTATION
+from nas.data.targets import CLASSIFICATION
 from nas.devices.device import choose_device
 from nas.devices.halted import DeviceFault
 from nas.devices.process import prepare
@@ -46,6 +45,7 @@ from nas.files import (
 from nas.final.announcement import training_lines
 from nas.final.job import Job, changes
 from nas.final.mistakes import draw_worst
+from nas.final.tested import tested
 from nas.ledger.config import differences
 from nas.ledger.database import without_secrets
 from nas.ledger.run import folder_of, versions
@@ -53,9 +53,8 @@ from nas.references.origin import origin_of
 from nas.references.resolve import resolve
 from nas.searching.progress import Output
 from nas.training import checkpoints
-from nas.training.evaluation import judged, predict
-from nas.training.figures import per_label, per_number, scatter
-from nas.training.metrics import check_metric, confusion_matrix, per_class, per_class_of_objects, per_class_of_pixels
+from nas.training.evaluation import Judged, predict
+from nas.training.metrics import check_metric
 from nas.training.progress import watch_training
 from nas.training.train import Diverged, Snapshot, Training, check_room_to_train
 from nas.training.transfer import Taken, metadata
@@ -246,28 +245,13 @@ def _to_the_end(folder: Path, document: dict[str, Any], prepared: _Prepared, out
 def _tested(prepared: _Prepared, probabilities: Tensor) -> dict[str, Any]:
     """What `result.json` says: the one look at the test images, which gave `probabilities`, and how it came about."""
     job, dataset, training, taken = prepared.job, prepared.dataset, prepared.training, prepared.taken
-    labels, last, kept = prepared.test.labels, training.done[-1], training.chosen
-    found = judged(probabilities, labels, job.recipe.metric, dataset.kind)
-    scores = {} if found.score is None else {"test_score": found.score, "val_score": kept.val_score}
+    last, kept = training.done[-1], training.chosen
+    val = Judged(kept.val_accuracy, kept.val_score)
+    labels, metric = prepared.test.labels, job.recipe.metric
     return {
-        "network": job.network.name,
-        "test_accuracy": found.accuracy,
-        "val_accuracy": kept.val_accuracy,
+        **tested(job.network.name, prepared.size, dataset, labels, probabilities, metric, val),
         "epoch": kept.number,
-        **scores,
-        **_by_output(dataset.kind, probabilities, labels, dataset.num_classes),
-        "images": {"train": len(dataset.train), "validation": len(dataset.val), "test": len(labels)},
-        **asdict(prepared.size),
         "seconds": last.seconds,
-        "data": dataset.name,
-        "num_classes": dataset.num_classes,
-        "image_size": dataset.image_size,
-        **({} if dataset.channels == RGB else {"channels": dataset.channels}),
-        "class_names": list(dataset.class_names),
-        **_task(dataset),
-        "mean": list(dataset.mean),  # of each channel, of pixels in 0..1: images go in normalised by them
-        "std": list(dataset.std),
-        **({} if dataset.fit == CROP else {"fit": dataset.fit}),
         "seed": job.seed,
         "recipe": asdict(job.recipe),
         "start": None if taken is None else asdict(taken) | {"tuning": asdict(job.tuning)},
@@ -282,28 +266,6 @@ def _tested(prepared: _Prepared, probabilities: Tensor) -> dict[str, Any]:
         "threads": job.threads,
         "versions": versions(),
     }
-
-
-def _by_output(kind: str, said: Tensor, labels: Tensor, classes: int) -> dict[str, Any]:
-    """What came of each class, label or number on the test images, of which the network `said` this."""
-    if kind == REGRESSION:
-        return {"by_number": per_number(said, labels), "scatter": scatter(said, labels)}
-    if kind == SEGMENTATION:
-        return per_class_of_pixels(said, labels, classes)
-    if kind == DETECTION:
-        return per_class_of_objects(said, labels, classes)
-    if kind == MULTILABEL:
-        return {"by_class": per_label(said, labels)}
-    return {"by_class": per_class(said, labels), "confusion": confusion_matrix(said, labels).tolist()}
-
-
-def _task(dataset: Dataset) -> dict[str, Any]:
-    """The task, where it is no classification: older files do not say it either."""
-    targets = dataset.targets
-    if targets.kind == CLASSIFICATION:
-        return {}
-    numbers = {"target_mean": list(targets.mean), "target_std": list(targets.std)}
-    return {"task": targets.kind, **(numbers if targets.kind == REGRESSION else {})}
 
 
 # ------------------------------------------------------------------ the folder

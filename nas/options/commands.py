@@ -34,8 +34,10 @@ from nas.options.groups import (
     Network,
     OnTrial,
     OpeningOptions,
+    OtherData,
     OutputOptions,
     PrintOptions,
+    Rate,
     RunName,
     RunsOptions,
     SomeSubset,
@@ -302,6 +304,79 @@ class CompareOptions(
     seeds: Annotated[int, Option(SEEDS, "Trainings of each network, seeds 0, 1, ...", panels.TRAINING)] = 3
     name: Annotated[str | None, Option(MAYBE_LINE, "Of the run.", panels.OUTPUT, usual="compare-1, -2, ...")] = None
     trust_commands: TrustCommands = False
+
+
+@dataclass(frozen=True)
+class FuseOptions(JudgingOptions, DeviceOptions, OutputOptions):
+    """Of `nas fuse` and `nas.fuse`."""
+
+    networks: Annotated[
+        str | Path | Sequence[str | Path],
+        Option(
+            Several(NAMED, 1),
+            "What was trained: nas train's folders, RUN:best, RUN:17, resnet18+init=FILE: a network with its weights "
+            "in a file. Or a run of nas compare --ensemble.",
+            typed=list[str],
+            metavar="NETWORK",
+            completes="networks",
+            by_place=True,
+        ),
+    ]
+    _: KW_ONLY
+    by_class: Annotated[
+        bool,
+        Option(FLAG, "Also fit weights of each network for each class, label or number.", panels.COMPARISON),
+    ] = False
+    data: OtherData = None
+    data_dir: DataDir = None
+    out: Annotated[
+        Path | str | None, Option(MAYBE_PLACE, "File for all figures, as JSON.", panels.OUTPUT, metavar="FILE")
+    ] = None
+
+
+@dataclass(frozen=True)
+class SoupOptions(DataOptions, StartOptions, TrainingOptions, JudgingOptions, DeviceOptions, OutputOptions):
+    """Of `nas soup` and `nas.soup`."""
+
+    networks: Annotated[
+        str | Path | Sequence[str | Path],
+        Option(
+            Several(NAMED, 1),
+            "Trainings of one architecture: nas train's folders, RUN:best, resnet18+init=FILE: a network with its "
+            "weights in a file. With --members the network to fine-tune.",
+            typed=list[str],
+            metavar="NETWORK",
+            completes="networks",
+            by_place=True,
+        ),
+    ]
+    _: KW_ONLY
+    members: Annotated[
+        int | None,
+        Option(
+            Optional(Number(2, 100, whole=True)),
+            "First make so many fine-tunings of --init: with other seeds, and learning rates, weight decays, "
+            "augmentations around the recipe's own.",
+            panels.NETWORKS,
+        ),
+    ] = None
+    mix: Annotated[
+        str,
+        Option(
+            Word(names.SOUPS),
+            "Which soup is kept: greedy, of those that do not make it worse on validation images, or uniform, of all.",
+            panels.NETWORKS,
+        ),
+    ] = names.SOUPS[0]
+    epochs: Epochs = 3
+    lr: Rate = 0.01
+    subset: SomeSubset = "all"
+    seed: Annotated[
+        int, Option(SEED, "Of the first fine-tuning, and of what is drawn for the others.", panels.TRAINING)
+    ] = 0
+    out: Annotated[Path | str | None, Option(MAYBE_PLACE, "Folder for the soup.", panels.OUTPUT, usual="NAME-soup")] = (
+        None
+    )
 
 
 @dataclass(frozen=True)

@@ -532,6 +532,7 @@ SomeSubset = Annotated[
 ]
 Epochs = Annotated[int, Option(EPOCHS, "Epochs of each training.", panels.TRAINING)]
 BatchSize = Annotated[int, Option(BATCH, "Images a step.", panels.TRAINING)]
+Rate = Annotated[float, Option(RATE, "Peak learning rate.", panels.TRAINING)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -539,7 +540,7 @@ class StepOptions(Options):
     """How a step of training goes. What `nas.training.recipe.Recipe` has by the same name is set by it."""
 
     batch_size: BatchSize = 64
-    lr: Annotated[float, Option(RATE, "Peak learning rate.", panels.TRAINING)] = 0.05
+    lr: Rate = 0.05
     flip: Annotated[
         bool,
         Option(

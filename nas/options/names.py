@@ -13,6 +13,7 @@ HEADS = (  # see `nas.heads` and `nas.detection.heads`
     "ssdlite", "ssdlite_small", "bifpn",
 )  # fmt: skip
 PRESETS = ("plain", "strong")  # of recipes, see `nas.training.presets`
+SOUPS = ("greedy", "uniform")  # see `nas.soups`
 _BASELINES = """
     lenet5 alexnet alexnet_one_tower zfnet vgg11 vgg13 vgg16_c vgg16 vgg19 vgg11_bn vgg13_bn vgg16_c_bn vgg16_bn
     vgg19_bn googlenet bn_inception se_inception highway19 inception_v3 squeezenet1_0 squeezenet1_1 inception_v4

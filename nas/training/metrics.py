@@ -188,15 +188,19 @@ def confusion_matrix(probabilities: Tensor, labels: Tensor) -> Tensor:
 def check_metric(metric: str, dataset: Dataset) -> None:
     """Raises ValueError where the `metric` is of another task than `dataset`, or says nothing on it, or cannot be
     computed for want of a library."""
-    if metric not in METRICS_OF[dataset.kind]:
+    check_metric_of(metric, dataset.kind, dataset.name, dataset.num_classes)
+
+
+def check_metric_of(metric: str, kind: str, data: str, num_classes: int) -> None:
+    """The same of data that are called so, whose task is of this `kind`."""
+    if metric not in METRICS_OF[kind]:
         raise ValueError(
-            f"--metric {metric} does not suit {dataset.kind}, which {dataset.name} is for: it is one of "
-            f"{', '.join(METRICS_OF[dataset.kind])}"
+            f"--metric {metric} does not suit {kind}, which {data} is for: it is one of {', '.join(METRICS_OF[kind])}"
         )
-    if dataset.kind == DETECTION:
+    if kind == DETECTION:
         check_installed()
-    if metric == TOP5 and dataset.num_classes <= 5:
-        raise ValueError(f"--metric {TOP5} needs more than five classes: {dataset.name} has {dataset.num_classes}")
+    if metric == TOP5 and num_classes <= 5:
+        raise ValueError(f"--metric {TOP5} needs more than five classes: {data} has {num_classes}")
 
 
 def weights_of_classes(given: str | tuple[tuple[str, float], ...] | None, dataset: Dataset) -> Tensor | None:

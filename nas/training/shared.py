@@ -133,20 +133,35 @@ def judge(network: nn.Module, dataset: Dataset, recipe: Recipe) -> Judged:
     return judged(said, dataset.val.labels, recipe.metric, dataset.kind)
 
 
+def norms_of(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """Its batch norms that keep statistics of what they were shown."""
+    parts = (part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm))
+    return [part for part in parts if part.track_running_stats]
+
+
+def calibrated_by(dataset: Dataset) -> int:
+    """How many training images `calibrate` takes: whole batches, since all batches count alike."""
+    count = min(CALIBRATED, len(dataset.train))
+    return count if count < BATCH else count // BATCH * BATCH
+
+
 @torch.no_grad()
 def calibrate(network: nn.Module, dataset: Dataset) -> None:
     """Give the norms of `network` the statistics of its own activations, over training images as they are.
 
     Those that a supernet could have kept would be of all networks together (Yu & Huang 2019, arXiv:1903.05134, section
-    3.3).
+    3.3), and a mean of weights has none of its own. All else is as in evaluation: nothing is dropped.
     """
-    norms = [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    norms = norms_of(network)
+    if not norms:
+        return
     before = [norm.momentum for norm in norms]
+    network.eval()
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the mean over all batches
-    network.train()
-    some = dataset.train.take(min(CALIBRATED, len(dataset.train)), seed=0)
+        norm.train()
+    some = dataset.train.take(calibrated_by(dataset), seed=0)
     for x, _ in eval_batches(some, dataset.mean, dataset.std, batch_size=BATCH):
         network(x)
     for norm, momentum in zip(norms, before, strict=True):

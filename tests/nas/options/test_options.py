@@ -30,6 +30,8 @@ FUNCTIONS: dict[str, type[Options]] = {
     "train": commands.TrainOptions,
     "compare": commands.CompareOptions,
     "predict": commands.PredictOptions,
+    "fuse": commands.FuseOptions,
+    "soup": commands.SoupOptions,
     "export": commands.ExportOptions,
     "latency_table": commands.LatencyTableOptions,
     "open": commands.OpenOptions,
