@@ -1,0 +1,106 @@
+"""Where a network looks on a photograph: five methods, all captum's, each of which answers another question.
+
+    saliency              |dS/dI|, Simonyan et al. 2013 (arXiv:1312.6034)
+    guided backpropagation  its gradient with ReLUs that let positive ones alone back, Springenberg et al. 2014 (1412.6806)
+    integrated gradients  the gradient along the way from the mean colour, Sundararajan et al. 2017 (1703.01365)
+    Grad-CAM              the last maps, weighted by their mean gradients, Selvaraju et al. 2016 (1610.02391)
+    occlusion             what the score loses where a square is covered, Zeiler and Fergus 2013 (1311.2901), figure 6
+
+S is an output of the network before the softmax.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nas.seeing.quiet import quiet
+from searchspaces.backbone import Tap, maps_of, run_of
+
+INTEGRATED = 64  # steps from the mean colour to the photograph
+AT_ONCE = 64  # images in a forward
+WINDOW = 4  # the covered square is a quarter of the photograph a side, and is moved by half of that
+
+
+@dataclass(frozen=True)
+class Attributions:
+    """Of some photographs `[N, C, S, S]` and one output of each: maps `[N, C, S, S]`, `[N, S, S]` where they have no
+    colours. None where a method is not defined.
+
+    `difference` is what the output has of the photograph more than of the mean colour, which integrated gradients sum
+    up to, `[N]`. `cam_side` is that of the map that Grad-CAM weighs.
+    """
+
+    saliency: Tensor
+    guided: Tensor | None
+    integrated: Tensor
+    difference: Tensor
+    cam: Tensor | None
+    cam_side: int
+    occlusion: Tensor
+
+
+def attributions(network: nn.Module, x: Tensor, targets: Tensor, guided: bool) -> Attributions:
+    """For the outputs `targets` `[N]` of the photographs `x`, `[N, C, S, S]`, which went through the preprocessing.
+
+    `network` is one of `readied`; `guided` says whether guided backpropagation is defined for it.
+    """
+    from captum.attr import GuidedBackprop, IntegratedGradients, Occlusion, Saliency
+
+    with quiet():
+        saliency = Saliency(network).attribute(_own(x), target=targets, abs=True)
+        back = GuidedBackprop(network).attribute(_own(x), target=targets) if guided else None
+        integrated = IntegratedGradients(network).attribute(
+            _own(x), torch.zeros_like(x), target=targets, n_steps=INTEGRATED, internal_batch_size=max(AT_ONCE, len(x))
+        )
+        window = max(1, x.shape[-1] // WINDOW)
+        stride = (x.shape[1], max(1, window // 2), max(1, window // 2))
+        with torch.no_grad():
+            occlusion = Occlusion(network).attribute(
+                x, (x.shape[1], window, window), strides=stride, baselines=0, target=targets
+            )
+    cam, side = grad_cam(network, x, targets)
+    with torch.no_grad():
+        outputs = network(torch.cat([x, torch.zeros_like(x[:1])]))
+    picked = outputs[:-1].gather(1, targets[:, None])[:, 0] - outputs[-1].gather(0, targets)
+    return Attributions(
+        saliency.detach().amax(1), None if back is None else back.detach(), integrated.detach(), picked, cam, side,
+        occlusion.mean(1),
+    )  # fmt: skip
+
+
+def grad_cam(network: nn.Module, x: Tensor, targets: Tensor) -> tuple[Tensor | None, int]:
+    """Grad-CAM at the pixels of `x`, `[N, S, S]`, and the side of the map that it is of: None and 0 where there is none.
+
+    The map is the last one before the classifier that has more than one position.
+    """
+    from captum.attr import LayerAttribution, LayerGradCam
+
+    tap = _last_map(network, x)
+    if tap is None:
+        return None, 0
+    with quiet():
+        found = LayerGradCam(network, network.get_submodule(tap.name)).attribute(
+            _own(x), target=targets, relu_attributions=True
+        )
+    found = found[-1] if isinstance(found, tuple) else found
+    large = LayerAttribution.interpolate(found.detach(), tuple(x.shape[2:]), interpolate_mode="bilinear")
+    assert isinstance(large, Tensor)
+    return large[:, 0].clamp(min=0), found.shape[-1]
+
+
+def _last_map(network: nn.Module, x: Tensor) -> Tap | None:
+    """Where the map is put out; None where there is none, or it comes as tokens."""
+    try:
+        taps = maps_of(network, run_of(network, x.shape[-1], x.shape[1]), x.shape[-1])
+    except ValueError:
+        return None
+    tap = taps[max(taps)]
+    return None if tap.tokens else tap
+
+
+def _own(x: Tensor) -> Tensor:
+    """A copy that has gradients, so that captum has nothing to set, and leaves nothing behind."""
+    return x.detach().clone().requires_grad_()
