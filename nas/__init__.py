@@ -1,8 +1,8 @@
 """How a network is found: samplers, training, engines, ledger, reports and the command line.
 
-From Python: `nas.search`, `nas.train`, `nas.compare`, `nas.predict`, `nas.export`, `nas.latency_table`, `nas.supernet`,
-`nas.open`, `nas.load` and `nas.backbone`; they give `nas.Run`, `nas.Trial`, `nas.Trained`, `nas.SharedWeights` and
-`nas.Blueprint`. No module has the name of such a function: it would hide it.
+From Python: `nas.search`, `nas.train`, `nas.compare`, `nas.predict`, `nas.look`, `nas.export`, `nas.latency_table`,
+`nas.supernet`, `nas.open`, `nas.load` and `nas.backbone`; they give `nas.Run`, `nas.Trial`, `nas.Trained`,
+`nas.SharedWeights` and `nas.Blueprint`. No module has the name of such a function: it would hide it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.api import backbone, compare, export, latency_table, load, open, predict, search, supernet, train
+    from nas.api import backbone, compare, export, latency_table, load, look, open, predict, search, supernet, train
     from nas.results import Blueprint, Run, SharedWeights, Trained, Trial
 
 
 __version__ = "0.2.0"  # said here alone: pyproject.toml takes it from this line
 __all__ = [
     "Blueprint", "Run", "SharedWeights", "Trained", "Trial", "__version__",
-    "backbone", "compare", "export", "latency_table", "load", "open", "predict", "search", "supernet", "train",
+    "backbone", "compare", "export", "latency_table", "load", "look", "open", "predict", "search", "supernet",
+    "train",
 ]  # fmt: skip
 
 _HOMES = {name: "results" if name[0].isupper() else "api" for name in __all__ if name != "__version__"}

@@ -2,8 +2,8 @@
 
 Araujo, Norris, Sim: "Computing Receptive Fields of Convolutional Neural Networks" (Distill 2019) for a chain; here each
 tensor of a forward has its field, so branches, sums and concatenations are unions. It is found by following the
-functions that a forward calls: a convolution and a pooling widen it, an elementwise function leaves it as it is. A field
-is the smallest rectangle that holds all such pixels: a dilated convolution skips some of those within it.
+functions that a forward calls: a convolution and a pooling widen it, an elementwise function leaves it as it is. A
+field is the smallest rectangle that holds all such pixels: a dilated convolution skips some of those within it.
 """
 
 from __future__ import annotations
@@ -102,7 +102,8 @@ def _field(
     gated = any(field.gated for field in fields) or func in _OF_WHOLE_MAPS
     if func in _WINDOWS:
         windows = _WINDOWS[func](*args, **kwargs)
-        return Field(*(a.through(*w) for a, w in zip((fields[0].rows, fields[0].columns), windows, strict=True)), gated)
+        down, across = windows
+        return Field(fields[0].rows.through(*down), fields[0].columns.through(*across), gated)
     if func is F.pad:
         return _padded(fields[0], *args, **kwargs)
     if func is Tensor.__getitem__:
@@ -134,7 +135,13 @@ Window = tuple[int, int, int, int]  # kernel, stride, padding before, dilation
 
 
 def _convolved(
-    input: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input: Tensor,
+    weight: Tensor,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> list[Window]:
     kernel, dilations = tuple(weight.shape[2:]), _two(dilation)
     if isinstance(padding, str):  # of an even kernel the odd pixel comes after
@@ -150,7 +157,9 @@ def _max_pooled(
     return list(zip(kernel, _two(stride) if stride else kernel, _two(padding), _two(dilation), strict=True))
 
 
-def _avg_pooled(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *_: Any, **__: Any) -> list[Window]:
+def _avg_pooled(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *_: Any, **__: Any
+) -> list[Window]:
     return _max_pooled(input, kernel_size, stride, padding)
 
 
@@ -171,11 +180,12 @@ def _indexed(field: Field, given: Tensor, index: Any) -> Field:
     if not all(isinstance(one, slice) for one in index):
         return Field(WHOLE, WHOLE)
     slices = [*index, *[slice(None)] * (given.ndim - len(index))][-2:]
-    axes = []
-    for axis, part, side in zip((field.rows, field.columns), slices, given.shape[-2:], strict=True):
-        start, _, step = part.indices(side)
-        axes.append(axis.shifted(start).through(1, step, 0, 1))
-    return Field(*axes, field.gated)
+    down, across = (part.indices(side) for part, side in zip(slices, given.shape[-2:], strict=True))
+    return Field(_sliced(field.rows, *down), _sliced(field.columns, *across), field.gated)
+
+
+def _sliced(axis: Axis, start: int, _: int, step: int) -> Axis:
+    return axis.shifted(start).through(1, step, 0, 1)
 
 
 _WINDOWS: dict[Any, Callable[..., list[Window]]] = {

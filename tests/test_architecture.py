@@ -23,7 +23,7 @@ FLOORS = (  # of `nas`, from the ground up: rooms, and files that stand by thems
     {"engines", "ledger"},
     {"references", "searching"},
     {"bench", "comparison", "exports", "proxies", "report"},
-    {"final", "scale", "weight_sharing"},
+    {"final", "scale", "seeing", "weight_sharing"},
     {"api"},
     {"cli", "results"},
 )

@@ -22,6 +22,7 @@ from nas.cli import (
     compare,
     export,
     latency_table,
+    look,
     outside,
     predict,
     proxy_study,
@@ -41,7 +42,14 @@ from nas.cli.help import Command, Group, Stopped, examples, prose
 from nas.cli.mistakes import UsageError, in_a_line, shortened
 from nas.devices import process
 from nas.devices.halted import Halted
-from nas.options.commands import ExportOptions, LatencyTableOptions, SearchOptions, SupernetOptions, TrainOptions
+from nas.options.commands import (
+    ExportOptions,
+    LatencyTableOptions,
+    LookOptions,
+    SearchOptions,
+    SupernetOptions,
+    TrainOptions,
+)
 from nas.options.groups import OutputOptions
 
 app = typer.Typer(
@@ -105,6 +113,10 @@ COMMANDS: dict[str, dict[Callable[..., None], tuple[str, ...]]] = {
             "nas predict pictures-best-trained photos/ --csv",
         ),
         command(ExportOptions, export.export): ("nas export pictures:best --to onnx,standalone --out shipped",),
+        command(LookOptions, look.look): (
+            "nas look pictures:best",
+            "nas look pictures:best --images holiday.jpg --layers all --out all.html",
+        ),
         command(show.ShowOptions, show.show): ("nas show pictures:best", "nas show resnet20 --draw resnet20.svg"),
     },
     STUDY: {

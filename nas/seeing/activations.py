@@ -44,7 +44,7 @@ def readied(network: nn.Module) -> nn.Module:
             elif type(part) is nn.ReLU6:
                 setattr(module, name, nn.Sequential(Apart(), nn.ReLU(), Ceiling()))
             elif hasattr(part, "inplace"):
-                part.inplace = False
+                setattr(part, "inplace", False)  # noqa: B010, whose type nobody says
     return copy
 
 

@@ -2,10 +2,13 @@
 
 Simonyan, Vedaldi, Zisserman: "Deep Inside Convolutional Networks" (2013, arXiv:1312.6034), equation 1: the image I that
 maximises the class's score S(I), the output before the softmax, less lambda |I|^2. I is what the network takes, of mean
-0 and deviation 1, so the penalty draws it to the mean colour. Deviations: Adam makes the steps (Kingma and Ba 2014), since how large
-gradients are differs by orders among networks, and lambda is divided by the numbers of an image, so that it means the
-same at all sizes. With jitter and blur (Mordvintsev et al. 2015, Yosinski et al. 2015, arXiv:1506.06579) patterns
-survive that a person can see: the image is moved by some pixels before each step, and blurred now and then.
+0 and deviation 1, so the penalty draws it to the mean colour.
+
+Deviations: Adam makes the steps (Kingma and Ba 2014), since gradients differ by orders among networks. For the same
+reason S is in units of the deviation that it has among images, and lambda is divided by the numbers of an image, so
+that it means the same for all networks at all sizes. With jitter and blur (Mordvintsev et al. 2015, Yosinski et al.
+2015, arXiv:1506.06579) patterns survive that a person can see: the image is moved by some pixels before each step, and
+blurred now and then.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from torch.nn import functional as F
 
 STEPS = 256
 RATE = 0.05  # of Adam's, in deviations of the pixels
-PENALTY = 3.0  # what an image costs whose numbers are 1 in the mean square, in units of the score
+PENALTY = 1.0  # what an image costs whose numbers are 1 in the mean square, in deviations of the score
 NOISE = 0.1  # deviation of the first image
 JITTER = 8  # the image is moved by up to an eighth of its side
 BLURRED = 4  # after each so many steps
@@ -37,15 +40,22 @@ class Maximised:
 
 
 def maximised(
-    network: nn.Module, classes: Sequence[int], shape: tuple[int, int, int], seed: int, steps: int = STEPS
+    network: nn.Module,
+    classes: Sequence[int],
+    units: Tensor,
+    shape: tuple[int, int, int],
+    seed: int,
+    steps: int = STEPS,
 ) -> Maximised:
-    """An image of that `shape` `[C, S, S]` for each of `classes`, with the penalty alone."""
+    """An image of that `shape` `[C, S, S]` for each of `classes`, with the penalty alone.
+
+    `units` `[N]` are the deviations that their scores have among images.
+    """
     image, targets = _begin(classes, shape, seed)
     adam = torch.optim.Adam([image], RATE, maximize=True)
     start = image.detach().clone()
     for _ in range(steps):
-        adam.zero_grad()
-        _goal(network, image, targets, PENALTY).backward()
+        (image.grad,) = torch.autograd.grad(_goal(network, image, targets, units), image)
         adam.step()
     return _judged(network, start, image.detach(), targets)
 
@@ -53,6 +63,7 @@ def maximised(
 def maximised_for_people(
     network: nn.Module,
     classes: Sequence[int],
+    units: Tensor,
     shape: tuple[int, int, int],
     seed: int,
     darkest: Tensor,
@@ -65,9 +76,9 @@ def maximised_for_people(
     start, generator = image.detach().clone(), torch.Generator().manual_seed(seed)
     reach = max(1, shape[1] // JITTER)
     for step in range(steps):
-        adam.zero_grad()
         down, right = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
-        _goal(network, image.roll((down, right), (2, 3)), targets, PENALTY).backward()
+        moved = image.roll((down, right), (2, 3))
+        (image.grad,) = torch.autograd.grad(_goal(network, moved, targets, units), image)
         adam.step()
         with torch.no_grad():
             if step % BLURRED == 0:
@@ -95,9 +106,11 @@ def _begin(classes: Sequence[int], shape: tuple[int, int, int], seed: int) -> tu
     return noise.repeat(len(classes), 1, 1, 1).requires_grad_(), torch.tensor(classes)
 
 
-def _goal(network: nn.Module, image: Tensor, targets: Tensor, penalty: float) -> Tensor:
-    scores = network(image).gather(1, targets[:, None])
-    return (scores.sum() - penalty * image.square().flatten(1).mean(1).sum()).float()
+def _goal(network: nn.Module, image: Tensor, targets: Tensor, units: Tensor) -> Tensor:
+    """The sum over images of score less penalty: each image has the gradient of its own."""
+    scores = network(image).gather(1, targets[:, None])[:, 0] / units
+    goal: Tensor = (scores - PENALTY * image.square().flatten(1).mean(1)).sum()
+    return goal
 
 
 @torch.no_grad()

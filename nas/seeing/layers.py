@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.hooks import RemovableHandle
 
 from nas.text.units import parse_names
 from searchspaces.receptive import Field, Fields
@@ -87,30 +88,48 @@ def chosen(layers: Sequence[Layer], which: str) -> list[Layer]:
     return [layer for name, layer in by_name.items() if name in names]
 
 
-class Tapped(nn.Module):
-    """`network` as a function to the map of one `layer`: `[B, filters, side, side]`."""
+class Maps:
+    """The maps of several `layers` of `network`, of one forward. A context, after which the network is as it was."""
 
-    def __init__(self, network: nn.Module, layer: Layer) -> None:
+    def __init__(self, network: nn.Module, layers: Sequence[Layer]) -> None:
+        self.network, self.layers = network, layers
+        self._runs: Counter[str] = Counter()
+        self._found: dict[tuple[str, int], Tensor] = {}
+        self._hooks: list[RemovableHandle] = []
+
+    def __enter__(self) -> Maps:
+        for name in dict.fromkeys(layer.end for layer in self.layers):
+            self._hooks.append(self.network.get_submodule(name).register_forward_hook(self._after(name)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._hooks:
+            self._hooks.pop().remove()
+
+    def of(self, x: Tensor) -> list[Tensor]:
+        """`[B, filters, side, side]` for each of the layers."""
+        self._runs.clear()
+        self._found.clear()
+        self.network(x)
+        return [self._found[layer.end, layer.number] for layer in self.layers]
+
+    def _after(self, name: str) -> Any:
+        def after(module: nn.Module, given: Any, out: Tensor) -> None:
+            self._found[name, self._runs[name]] = out
+            self._runs[name] += 1
+
+        return after
+
+
+class Tapped(nn.Module):
+    """`network` as a function to the map of one layer, while `maps` of that alone is entered."""
+
+    def __init__(self, network: nn.Module, maps: Maps) -> None:
         super().__init__()
-        self.network = network
-        self._number, self._runs = layer.number, 0
-        self._map: Tensor | None = None
-        self._hook = network.get_submodule(layer.end).register_forward_hook(self._seen)
+        self.network, self.maps = network, maps
 
     def forward(self, x: Tensor) -> Tensor:
-        self._runs, self._map = 0, None
-        self.network(x)
-        assert self._map is not None
-        return self._map
-
-    def remove(self) -> None:
-        """Leave the network as it was."""
-        self._hook.remove()
-
-    def _seen(self, module: nn.Module, given: Any, out: Tensor) -> None:
-        if self._runs == self._number:
-            self._map = out
-        self._runs += 1
+        return self.maps.of(x)[0]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nas.seeing.layers import Layer, Tapped
+from nas.seeing.layers import Layer, Maps, Tapped
 from nas.seeing.quiet import quiet
 from searchspaces.receptive import Box
 
@@ -58,16 +58,11 @@ def excited(
 
     `batches` gives normalised images `[B, C, side, side]`, always in the same order. Of equals the first image counts.
     """
-    tapped = [Tapped(network, layer) for layer in layers]
     best = [_Best(patches) for _ in layers]
-    try:
+    with Maps(network, layers) as maps, torch.inference_mode():
         for x in batches():
-            with torch.inference_mode():
-                for tap, one in zip(tapped, best, strict=True):
-                    one.add(tap(x))
-    finally:
-        for tap in tapped:
-            tap.remove()
+            for found, one in zip(maps.of(x), best, strict=True):
+                one.add(found)
     return [_of_layer(layer, one, filters, side, seed) for layer, one in zip(layers, best, strict=True)]
 
 
@@ -77,15 +72,15 @@ def _of_layer(layer: Layer, best: _Best, filters: int, side: int, seed: int) -> 
     found = {}
     for number in sorted(loud[place] for place in order[:filters]):
         found[number] = [
-            Excited(value, image, place // layer.side, place % layer.side, layer.field.box(*divmod(place, layer.side), side))
-            for value, image, place in best.of(number)
+            Excited(value, image, row, column, layer.field.box(row, column, side))
+            for value, image, row, column in best.of(number, layer.side)
             if value > 0
         ]
     return Filters(layer, found, layer.filters - len(loud))
 
 
 class _Best:
-    """The strongest positions of the images so far, of each filter: `values`, `images` and `places`, all `[K, filters]`."""
+    """Where the images so far excite each filter most: `values`, `images` and `places`, all `[K, filters]`."""
 
     def __init__(self, patches: int) -> None:
         self.patches, self.count = patches, 0
@@ -100,13 +95,15 @@ class _Best:
             values = torch.cat([self.values, values])
             images, places = torch.cat([self.images, images]), torch.cat([self.places, places])
         self.count += len(maps)
-        self.values, order = values.sort(0, descending=True, stable=True)
+        self.values, order = values.sort(dim=0, descending=True, stable=True)
         self.values = self.values[: self.patches]
         self.images, self.places = (kept.gather(0, order)[: self.patches] for kept in (images, places))
 
-    def of(self, number: int) -> Iterator[tuple[float, int, int]]:
-        parts = (self.values[:, number], self.images[:, number], self.places[:, number])
-        yield from zip(*(part.tolist() for part in parts), strict=True)
+    def of(self, number: int, side: int) -> Iterator[tuple[float, int, int, int]]:
+        """Of a filter: the value, the image, the row and the column, the strongest first."""
+        parts = (part[:, number].tolist() for part in (self.values, self.images, self.places))
+        for value, image, place in zip(*parts, strict=True):
+            yield value, image, *divmod(place, side)
 
 
 def deconvolved(network: nn.Module, layer: Layer, x: Tensor, number: int, places: Sequence[tuple[int, int]]) -> Tensor:
@@ -116,12 +113,8 @@ def deconvolved(network: nn.Module, layer: Layer, x: Tensor, number: int, places
     """
     from captum.attr import Deconvolution
 
-    tapped = Tapped(network, layer)
-    try:
-        with quiet():
-            found: Tensor = Deconvolution(tapped).attribute(
-                x.clone().requires_grad_(), target=[(number, row, column) for row, column in places]
-            )
-    finally:
-        tapped.remove()
+    with Maps(network, [layer]) as maps, quiet():
+        found: Tensor = Deconvolution(Tapped(network, maps)).attribute(
+            x.clone().requires_grad_(), target=[(number, row, column) for row, column in places]
+        )
     return found.detach()

@@ -1,10 +1,10 @@
 """Where a network looks on a photograph: five methods, all captum's, each of which answers another question.
 
-    saliency              |dS/dI|, Simonyan et al. 2013 (arXiv:1312.6034)
-    guided backpropagation  its gradient with ReLUs that let positive ones alone back, Springenberg et al. 2014 (1412.6806)
-    integrated gradients  the gradient along the way from the mean colour, Sundararajan et al. 2017 (1703.01365)
-    Grad-CAM              the last maps, weighted by their mean gradients, Selvaraju et al. 2016 (1610.02391)
-    occlusion             what the score loses where a square is covered, Zeiler and Fergus 2013 (1311.2901), figure 6
+    saliency               |dS/dI|, Simonyan et al. 2013 (arXiv:1312.6034)
+    guided backpropagation a gradient that ReLUs let back where it is positive, Springenberg et al. 2014 (1412.6806)
+    integrated gradients   the gradient along the way from the mean colour, Sundararajan et al. 2017 (1703.01365)
+    Grad-CAM               the last maps, weighted by their mean gradients, Selvaraju et al. 2016 (1610.02391)
+    occlusion              what S loses where a square is covered, Zeiler and Fergus 2013 (1311.2901), figure 6
 
 S is an output of the network before the softmax.
 """
@@ -72,7 +72,7 @@ def attributions(network: nn.Module, x: Tensor, targets: Tensor, guided: bool) -
 
 
 def grad_cam(network: nn.Module, x: Tensor, targets: Tensor) -> tuple[Tensor | None, int]:
-    """Grad-CAM at the pixels of `x`, `[N, S, S]`, and the side of the map that it is of: None and 0 where there is none.
+    """Grad-CAM at the pixels of `x`, `[N, S, S]`, and the side of the map that it is of; None and 0 where none is.
 
     The map is the last one before the classifier that has more than one position.
     """

@@ -30,7 +30,9 @@ class Open(TorchFunctionMode):
             names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
             given = dict(zip(names, args[1:], strict=False)) | kwargs
             x = args[0].clamp(min=-1e30)  # of TensorFlow's padding, which is -inf
-            return F.avg_pool2d(x, given["kernel_size"], given.get("stride"), given.get("padding", 0), given["ceil_mode"])
+            return F.avg_pool2d(
+                x, given["kernel_size"], given.get("stride"), given.get("padding", 0), given["ceil_mode"]
+            )
         return func(*args, **kwargs)
 
 

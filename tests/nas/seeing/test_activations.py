@@ -1,4 +1,4 @@
-"""Guided backpropagation and the deconvnet against their definitions, computed by hand: what captum is given is right."""
+"""Guided backpropagation and the deconvnet as captum has them, against what their definitions give by hand."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_two_branches_that_read_one_tensor() -> None:
 
 
 def test_a_module_that_is_called_twice() -> None:
-    """One after the other, as in torchvision's blocks, and side by side. At (1, -2): relu(relu(x) w) with w = (1, -1)."""
+    """One after the other, as in torchvision's blocks, and side by side: relu(relu(x) w) + 5 relu(-x), w = (1, -1)."""
     scale = torch.tensor([1.0, -1.0])
     network = Of(
         lambda self, x: self.out(self.act(self.act(x) * scale) + 5 * self.act(-x)), act=nn.ReLU(), out=weighed(2.0, 3.0)
