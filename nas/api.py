@@ -315,7 +315,7 @@ def look(asked: LookOptions) -> Looked:
     choose_device("cpu", asked.threads)
     place = job.choose_place(asked)
     subject = job.prepared(asked, output.log, output.say)
-    return write(place, job.look(subject, asked, output.passing))
+    return write(place, job.look(subject, asked, output.busy))
 
 
 @takes(LatencyTableOptions)

@@ -431,6 +431,9 @@ class LookOptions(DataOptions, ThreadOptions, OutputOptions):
     class_pictures: Annotated[
         int, Option(Number(1, 1000, whole=True), "Classes that are maximised.", panels.SEEING)
     ] = 10
+    steps: Annotated[
+        int, Option(Number(1, 100_000, whole=True), "Steps in which they are maximised.", panels.SEEING)
+    ] = 256
     images: Annotated[
         Path | str | Sequence[Path | str] | None,
         Option(

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-STEPS = 256
 RATE = 0.05  # of Adam's, in deviations of the pixels
 PENALTY = 1.0  # what an image costs whose numbers are 1 in the mean square, in deviations of the score
 NOISE = 0.1  # deviation of the first image
@@ -45,7 +44,7 @@ def maximised(
     units: Tensor,
     shape: tuple[int, int, int],
     seed: int,
-    steps: int = STEPS,
+    steps: int,
 ) -> Maximised:
     """An image of that `shape` `[C, S, S]` for each of `classes`, with the penalty alone.
 
@@ -68,7 +67,7 @@ def maximised_for_people(
     seed: int,
     darkest: Tensor,
     lightest: Tensor,
-    steps: int = STEPS,
+    steps: int,
 ) -> Maximised:
     """The same with jitter and blur, and of colours that there are: between those of black and white, `[C, 1, 1]`."""
     image, targets = _begin(classes, shape, seed)

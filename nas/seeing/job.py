@@ -106,6 +106,7 @@ class Seen:
     photographs: list[Photograph]
     attributions: Attributions
     seed: int
+    steps: int  # in which classes were maximised
     seconds: float = field(compare=False)
 
 
@@ -121,6 +122,7 @@ def choose_place(asked: LookOptions) -> Path:
 def prepared(asked: LookOptions, log: Log, say: Log) -> Subject:
     """The network and the images that the options say. Raises ValueError with what to do where there are none."""
     check_installed()
+    photographs_asked(asked)
     target, runs_dir = str(asked.network), Path(asked.runs_dir)
     network = resolve(target, runs_dir)
     if network.dense:
@@ -161,6 +163,7 @@ def announcement(subject: Subject, asked: LookOptions) -> str:
     source = subject.source
     weights = f"weights of {source.weights.path}" if source.trained and source.weights else "UNTRAINED: random weights"
     names = ", ".join(layer.name for layer in subject.layers)
+    shown = min(asked.class_pictures, len(subject.names))
     pictures = len(photographs_asked(asked)[0]) if asked.images is not None else asked.photographs
     lines = [
         f"data      {data_line(subject.data, subject.dataset)}",
@@ -168,7 +171,7 @@ def announcement(subject: Subject, asked: LookOptions) -> str:
         f"device    cpu, {asked.threads} thread{'s' if asked.threads > 1 else ''}; seed {asked.seed}",
         f"layers    {names}: {asked.filters} filters each, the patches of {len(subject.images):,} validation images "
         "that excite them most",
-        f"classes   {min(asked.class_pictures, len(subject.names))} of {len(subject.names)} maximised",
+        f"classes   {shown} of {len(subject.names)} maximised, in {asked.steps:,} steps",
         f"pictures  {pictures}, by saliency, guided backpropagation, integrated gradients, Grad-CAM and occlusion",
     ]
     if subject.undefined:
@@ -187,21 +190,21 @@ def look(subject: Subject, asked: LookOptions, busy: Callable[[str], AbstractCon
     classes = _classes(len(subject.names), asked.class_pictures, asked.seed)
     with busy(f"maximising {len(classes)} classes"):
         units, ends = _deviations(subject, network)[classes], _ends(subject.preprocessing)
-        plain = maximised(network, classes, units, subject.shape, asked.seed)
-        for_people = maximised_for_people(network, classes, units, subject.shape, asked.seed, *ends)
+        plain = maximised(network, classes, units, subject.shape, asked.seed, asked.steps)
+        for_people = maximised_for_people(network, classes, units, subject.shape, asked.seed, *ends, asked.steps)
     with busy("looking at photographs"):
         photographs = _photographs(subject, network, asked)
         x = subject.normalised(torch.stack([one.pixels for one in photographs]))
         explained = attributions(network, x, torch.tensor([one.target for one in photographs]), not subject.undefined)
     return Seen(
         subject, _first(subject), found, projections, classes, plain, for_people, photographs, explained, asked.seed,
-        time.monotonic() - began,
+        asked.steps, time.monotonic() - began,
     )  # fmt: skip
 
 
 def photographs_asked(asked: LookOptions) -> tuple[list[Path], str]:
     """The files of --images, and what was passed over in folders."""
-    return image_files(several(asked.images or []))
+    return image_files(several([] if asked.images is None else asked.images))
 
 
 def _projected(subject: Subject, network: nn.Module, found: list[Filters]) -> dict[tuple[str, int], Tensor]:

@@ -17,7 +17,7 @@ from nas.report.frame import framed
 from nas.report.markup import Markup, join, tag
 from nas.report.parts import note, section
 from nas.seeing import words
-from nas.seeing.classes import PENALTY, RATE, STEPS
+from nas.seeing.classes import PENALTY, RATE
 from nas.seeing.job import Photograph, Seen
 from nas.seeing.layers import Layer
 from nas.seeing.patches import Excited, Filters
@@ -141,7 +141,7 @@ def _strip(seen: Seen, spots: list[Excited], alt: str, projections: Tensor | Non
 
 def _classes(seen: Seen) -> Markup:
     subject, kind = seen.subject, seen.subject.targets.kind
-    of = words.classes("output" if kind == REGRESSION else "score before the softmax")
+    of = words.classes("output" if kind == REGRESSION else "score before the softmax", seen.steps)
     said = words.CLASSES_CAUTION
     if len(seen.classes) < len(subject.names):
         said += f" {len(seen.classes)} of {len(subject.names)} are shown, drawn by chance."
@@ -223,8 +223,8 @@ def _how(seen: Seen) -> Markup:
         "weights": weights,
         "data": f"{subject.dataset.name}, {len(subject.images):,} of {len(subject.dataset.val):,} validation images",
         "seed": str(seen.seed),
-        "classes": f"Adam, rate {RATE:g}, {STEPS} steps; penalty {PENALTY:g} times the mean square, in deviations of "
-        "the score among these images",
+        "classes": f"Adam, rate {RATE:g}, {seen.steps:,} steps; penalty {PENALTY:g} times the mean square, in "
+        "deviations of the score among these images",
         "took": f"{format_seconds(seen.seconds)} on a CPU, {platform.machine()}",
         "versions": f"nas {nas.__version__}, torch {torch.__version__}, captum {version('captum')}",
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from nas.seeing.classes import STEPS
 from nas.seeing.photographs import INTEGRATED
 
 CAUTION = (
@@ -77,9 +76,9 @@ PHOTOGRAPHS = (
 )
 
 
-def classes(score: str) -> dict[str, str]:
-    """What the two pictures of a class are, whose `score` is maximised."""
-    return {name: text.format(score=score, steps=STEPS) for name, text in CLASSES.items()}
+def classes(score: str, steps: int) -> dict[str, str]:
+    """What the two pictures of a class are, whose `score` is maximised in so many steps."""
+    return {name: text.format(score=score, steps=steps) for name, text in CLASSES.items()}
 
 
 def methods(cam_side: int) -> dict[str, str]:

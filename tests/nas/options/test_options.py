@@ -31,6 +31,7 @@ FUNCTIONS: dict[str, type[Options]] = {
     "compare": commands.CompareOptions,
     "predict": commands.PredictOptions,
     "export": commands.ExportOptions,
+    "look": commands.LookOptions,
     "latency_table": commands.LatencyTableOptions,
     "open": commands.OpenOptions,
     "load": commands.LoadOptions,
