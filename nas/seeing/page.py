@@ -97,7 +97,7 @@ def _layer(seen: Seen, filters: Filters) -> list[Markup]:
         are = "is" if filters.silent == 1 else "are"
         said += f" {filters.silent} of the filters {are} never above 0 on these images."
     figures = [_filter(seen, filters, number) for number in filters.excited]
-    return [tag("h3", None, layer.name), note(said), tag("div", {"class": "filters looked"}, *figures)]
+    return [tag("h3", None, f"layer {layer.name}"), note(said), tag("div", {"class": "filters looked"}, *figures)]
 
 
 def _field(seen: Seen, layer: Layer) -> str:
@@ -108,7 +108,7 @@ def _field(seen: Seen, layer: Layer) -> str:
     sizes = [int(axis.last - axis.first + 1) for axis in axes]
     gate = ", and by a gate or a norm something of the whole image" if layer.field.gated else ""
     said = f"a position sees {sizes[0]}x{sizes[1]} pixels{gate}"
-    return f"{said}: no less than the image, so patches are whole images" if max(sizes) >= side else said
+    return f"{said}, no less than the image, whose size patches have then" if max(sizes) >= side else said
 
 
 def _filter(seen: Seen, filters: Filters, number: int) -> Markup:

@@ -72,15 +72,18 @@ def over(heated: Pixels, photograph: Pixels, share: float = 0.55) -> Pixels:
 
 
 def cut(pixels: Pixels, box: Box) -> Pixels:
-    """The piece in the `box`, grey where that is outside of the picture; all of it where the box is no smaller."""
+    """The piece in the `box`, grey where that is outside of the picture.
+
+    A box that is no smaller than the picture gives the whole of it, grey where that is outside of the box.
+    """
     side = pixels.shape[0]
+    top, left = min(max(box.top, 0), side), min(max(box.left, 0), side)
+    bottom, right = max(min(box.bottom, side), top), max(min(box.right, side), left)
     height, width = box.bottom - box.top, box.right - box.left
-    if height >= side or width >= side:
-        return pixels
-    piece = np.full((height, width, *pixels.shape[2:]), GREY, dtype=np.uint8)
-    top, left, bottom, right = max(box.top, 0), max(box.left, 0), min(box.bottom, side), min(box.right, side)
-    if bottom > top and right > left:
-        piece[top - box.top : bottom - box.top, left - box.left : right - box.left] = pixels[top:bottom, left:right]
+    large = height >= side or width >= side
+    piece = np.full(((side, side) if large else (height, width)) + pixels.shape[2:], GREY, dtype=np.uint8)
+    down, across = (top, left) if large else (top - box.top, left - box.left)
+    piece[down : down + bottom - top, across : across + right - left] = pixels[top:bottom, left:right]
     return piece
 
 

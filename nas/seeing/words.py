@@ -21,7 +21,7 @@ FIRST = (
 PATCHES = (
     "Patches: what excites some filters of each layer most in {images} validation images, the strongest first, one of "
     "an image; the filters are drawn by chance. A patch is all that the filter can see there, its receptive field; "
-    "grey is outside of the image. What four images have in common is not all that the filter answers to."
+    "grey is outside of the image or of that. What a few images have in common is not all that the filter answers to."
 )
 DECONVNET = (
     "Below each is its deconvnet picture (Zeiler and Fergus 2013, arXiv:1311.2901; by captum): that one activation, "

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from nas.data import Dataset
+from nas.data import Dataset, Images
 from nas.data.preprocessing import Preprocessing
 from nas.data.task import Task
 from nas.exports.files import write_network
@@ -161,3 +161,22 @@ def test_without_captum(nas: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.seeing.quiet.importlib.util.find_spec", lambda name: None)
     code, _, err = nas("look", "net", "--data", "cifar10")
     assert (code, err) == (2, "nas: nas look needs captum: pip install 'nas-toolkit[look]'\n")
+
+
+@pytest.mark.parametrize(("kind", "said"), [("multilabel", "b by "), ("regression", "a is ")])
+def test_labels_and_numbers(nas: Cli, tiny: Dataset, monkeypatch: pytest.MonkeyPatch, kind: str, said: str) -> None:
+    """Of labels the likeliest is explained, of numbers the first; neither is right or wrong."""
+    labels = torch.nn.functional.one_hot(torch.arange(200) % 4, 4).float()
+    images = Images(torch.cat([tiny.train.pixels, tiny.val.pixels]), labels)
+    dataset = Dataset.split("tiny", tiny.class_names, images, kind)
+    monkeypatch.setattr("nas.data.load", lambda name, *_, **__: dataset)
+    Path("other").mkdir()
+    module = Designed("resnet8@0.25").build(4, 16).eval()
+    with torch.no_grad():
+        list(module.parameters())[-1][1] = 5.0
+    write_network(Path("other"), Designed("resnet8@0.25"), module, (4, 16), Task.of(dataset).metadata())
+    code, _, err = nas("look", "other", "--data", "cifar10", *LESS)
+    assert code == 0, err
+    text = read("other-look.html").text
+    assert f": {said}" in text and " %, right" not in text and " %, wrong" not in text
+    assert ("Numbers at their largest" in text) == (kind == "regression")
