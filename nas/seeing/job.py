@@ -16,7 +16,7 @@ from nas.data.images import Dataset, Images
 from nas.data.preprocessing import Preprocessing
 from nas.data.source import DataSource, choose_source
 from nas.data.targets import CLASSIFICATION, REGRESSION, Targets
-from nas.exports.classifier import image_files
+from nas.exports.classifier import check_target, image_files
 from nas.exports.job import data_for
 from nas.exports.target import Source, read_source
 from nas.options.commands import LookOptions
@@ -124,6 +124,7 @@ def prepared(asked: LookOptions, log: Log, say: Log) -> Subject:
     check_installed()
     photographs_asked(asked)
     target, runs_dir = str(asked.network), Path(asked.runs_dir)
+    check_target(target)
     network = resolve(target, runs_dir)
     if network.dense:
         raise ValueError(

@@ -149,6 +149,8 @@ def test_photographs_of_ones_own(nas: Cli) -> None:
         (["net", "--images", "none.jpg"], "there is no image none.jpg"),
         (["net", "--out", "no/where.html"], "no/where.html is no place for a page"),
         (["net", "--out", "net"], "net is no place for a page"),
+        (["photo.jpg"], "photo.jpg is an image: the network comes first"),
+        (["net/weights.safetensors"], "is a part of a network: name its folder, net"),
         (["nothing"], "'nothing' is no network"),
     ],
 )
