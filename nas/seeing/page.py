@@ -108,7 +108,7 @@ def _field(seen: Seen, layer: Layer) -> str:
     sizes = [int(axis.last - axis.first + 1) for axis in axes]
     gate = ", and by a gate or a norm something of the whole image" if layer.field.gated else ""
     said = f"a position sees {sizes[0]}x{sizes[1]} pixels{gate}"
-    return f"{said}, no less than the image, whose size patches have then" if max(sizes) >= side else said
+    return f"{said}, and the image is no larger: patches are of its size" if max(sizes) >= side else said
 
 
 def _filter(seen: Seen, filters: Filters, number: int) -> Markup:

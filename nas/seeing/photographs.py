@@ -3,7 +3,7 @@
     saliency               |dS/dI|, Simonyan et al. 2013 (arXiv:1312.6034)
     guided backpropagation a gradient that ReLUs let back where it is positive, Springenberg et al. 2014 (1412.6806)
     integrated gradients   the gradient along the way from the mean colour, Sundararajan et al. 2017 (1703.01365)
-    Grad-CAM               the last maps, weighted by their mean gradients, Selvaraju et al. 2016 (1610.02391)
+    Grad-CAM               the last map, by the mean gradients of its channels, Selvaraju et al. 2016 (1610.02391)
     occlusion              what S loses where a square is covered, Zeiler and Fergus 2013 (1311.2901), figure 6
 
 S is an output of the network before the softmax.
@@ -11,11 +11,13 @@ S is an output of the network before the softmax.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from nas.seeing.layers import layers_of
 from nas.seeing.quiet import quiet
 from searchspaces.backbone import Tap, maps_of, run_of
 
@@ -74,7 +76,7 @@ def attributions(network: nn.Module, x: Tensor, targets: Tensor, guided: bool) -
 def grad_cam(network: nn.Module, x: Tensor, targets: Tensor) -> tuple[Tensor | None, int]:
     """Grad-CAM at the pixels of `x`, `[N, S, S]`, and the side of the map that it is of; None and 0 where none is.
 
-    The map is the last one before the classifier that has more than one position.
+    The map is the last one that is as large as that of the last convolution: a block's output, where that ends one.
     """
     from captum.attr import LayerAttribution, LayerGradCam
 
@@ -92,13 +94,16 @@ def grad_cam(network: nn.Module, x: Tensor, targets: Tensor) -> tuple[Tensor | N
 
 
 def _last_map(network: nn.Module, x: Tensor) -> Tap | None:
-    """Where the map is put out; None where there is none, or it comes as tokens."""
+    """Where the map is put out; None where there is none that can be told without an image, or it comes as tokens."""
+    layers, side = layers_of(network, x[:1]), x.shape[-1]
+    if not layers:
+        return None
     try:
-        taps = maps_of(network, run_of(network, x.shape[-1], x.shape[1]), x.shape[-1])
+        taps = maps_of(network, run_of(network, side, x.shape[1]), side)
     except ValueError:
         return None
-    tap = taps[max(taps)]
-    return None if tap.tokens else tap
+    tap = taps.get(2 ** round(math.log2(side / layers[-1].side)))
+    return None if tap is None or tap.tokens else tap
 
 
 def _own(x: Tensor) -> Tensor:

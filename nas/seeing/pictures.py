@@ -14,7 +14,7 @@ from torch import Tensor
 from nas.data.images import visible
 from searchspaces.receptive import Box
 
-LOSSLESS = 64  # pixels a side up to which a picture is kept as it is; larger ones lose what nobody sees
+LOSSLESS = 48  # pixels a side up to which a picture is kept as it is; larger ones lose what nobody sees
 GREY = 128
 Pixels = npt.NDArray[np.uint8]  # [H, W] or [H, W, 3]
 _HEAT = np.array(  # from nothing to most: readable in grey, too

@@ -59,11 +59,12 @@ METHODS = {
     ),
     INTEGRATES: (
         f"how the pixels share what the output has more than of an image of the mean colour, in {INTEGRATED} steps "
-        "from that (Sundararajan et al. 2017, arXiv:1703.01365). Another beginning gives another picture."
+        "from that (Sundararajan et al. 2017, arXiv:1703.01365). Light is much, for or against; another beginning "
+        "gives another picture."
     ),
     CAM: (
-        "which positions of the last map speak for the output (Selvaraju et al. 2016, arXiv:1610.02391). {map} Each "
-        "position has seen more of the photograph than where it is drawn."
+        "which positions of the last convolution's map speak for the output (Selvaraju et al. 2016, arXiv:1610.02391). "
+        "{map} Each position has seen more of the photograph than where it is drawn."
     ),
     OCCLUSION: (
         "what the output loses where a square of a quarter of the side is covered by the mean colour (Zeiler and "

@@ -43,6 +43,16 @@ def test_grad_cam_is_what_it_is_by_hand(x: Tensor) -> None:
     assert torch.allclose(cam[0], expected, atol=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("name", "pixels", "side"), [("alexnet", 64, 4), ("resnet8", 32, 8), ("densenet_bc_40_12", 32, 8)]
+)
+def test_grad_cam_is_of_the_last_convolution(name: str, pixels: int, side: int) -> None:
+    """Of AlexNet that is before the last pooling; of others the output of the last block."""
+    network = readied(baselines.build(name, 3, pixels))
+    cam, found = grad_cam(network, torch.rand(1, 3, pixels, pixels), torch.tensor([0]))
+    assert cam is not None and cam.shape == (1, pixels, pixels) and found == side
+
+
 def test_all_methods_of_a_network_that_is_known(x: Tensor) -> None:
     network = counting()
     assert undefined(network, x) == ""
