@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from nas.seeing.layers import layers_of
 from nas.seeing.quiet import quiet
-from searchspaces.backbone import Tap, maps_of, run_of
+from searchspaces.backbone import maps_of, run_of
 
 INTEGRATED = 64  # steps from the mean colour to the photograph
 AT_ONCE = 64  # images in a forward
@@ -80,30 +80,33 @@ def grad_cam(network: nn.Module, x: Tensor, targets: Tensor) -> tuple[Tensor | N
     """
     from captum.attr import LayerAttribution, LayerGradCam
 
-    tap = _last_map(network, x)
-    if tap is None:
-        return None, 0
-    with quiet():
-        found = LayerGradCam(network, network.get_submodule(tap.name)).attribute(
-            _own(x), target=targets, relu_attributions=True
-        )
-    found = found[-1] if isinstance(found, tuple) else found
-    large = LayerAttribution.interpolate(found.detach(), tuple(x.shape[2:]), interpolate_mode="bilinear")
-    assert isinstance(large, Tensor)
-    return large[:, 0].clamp(min=0), found.shape[-1]
+    for name in _last_maps(network, x):
+        try:
+            with quiet():
+                found = LayerGradCam(network, network.get_submodule(name)).attribute(
+                    _own(x), target=targets, relu_attributions=True
+                )
+        except RuntimeError:  # a module that also hands on what nothing reads, and so has no gradient
+            continue
+        found = found[-1] if isinstance(found, tuple) else found
+        large = LayerAttribution.interpolate(found.detach(), tuple(x.shape[2:]), interpolate_mode="bilinear")
+        assert isinstance(large, Tensor)
+        return large[:, 0].clamp(min=0), found.shape[-1]
+    return None, 0
 
 
-def _last_map(network: nn.Module, x: Tensor) -> Tap | None:
-    """Where the map is put out; None where there is none that can be told without an image, or it comes as tokens."""
+def _last_maps(network: nn.Module, x: Tensor) -> list[str]:
+    """The modules that put out the map, the best first; none where it comes as tokens, or there is none that can be
+    told without an image."""
     layers, side = layers_of(network, x[:1]), x.shape[-1]
     if not layers:
-        return None
+        return []
     try:
         taps = maps_of(network, run_of(network, side, x.shape[1]), side)
     except ValueError:
-        return None
+        return []
     tap = taps.get(2 ** round(math.log2(side / layers[-1].side)))
-    return None if tap is None or tap.tokens else tap
+    return [] if tap is None or tap.tokens else [tap.name, layers[-1].end]
 
 
 def _own(x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from nas import baselines
 from nas.seeing.activations import readied, undefined
 from nas.seeing.photographs import attributions, grad_cam
+from searchspaces import get_space
 
 pytest.importorskip("captum")
 SIDE = 16
@@ -51,6 +53,14 @@ def test_grad_cam_is_of_the_last_convolution(name: str, pixels: int, side: int) 
     network = readied(baselines.build(name, 3, pixels))
     cam, found = grad_cam(network, torch.rand(1, 3, pixels, pixels), torch.tensor([0]))
     assert cam is not None and cam.shape == (1, pixels, pixels) and found == side
+
+
+def test_of_layers_that_hand_on_what_was_before_them() -> None:
+    """A chain's put out all maps so far, of which nothing may read the first: its last convolution's map is there."""
+    space = get_space("chain", image_size=32)
+    network = readied(space.build(space.sample(np.random.default_rng(3)), 4, 32))
+    cam, side = grad_cam(network, torch.rand(1, 3, 32, 32), torch.tensor([1]))
+    assert cam is not None and side == 8
 
 
 def test_all_methods_of_a_network_that_is_known(x: Tensor) -> None:
