@@ -1,6 +1,6 @@
 """How a network is found: samplers, training, engines, ledger, reports and the command line.
 
-From Python: `nas.search`, `nas.train`, `nas.compare`, `nas.fuse`, `nas.soup`, `nas.predict`, `nas.export`,
+From Python: `nas.search`, `nas.train`, `nas.compare`, `nas.fuse`, `nas.soup`, `nas.predict`, `nas.look`, `nas.export`,
 `nas.latency_table`, `nas.supernet`, `nas.open`, `nas.load` and `nas.backbone`; they give `nas.Run`, `nas.Trial`,
 `nas.Trained`, `nas.SharedWeights` and `nas.Blueprint`. No module has the name of such a function: it would hide it.
 """
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         fuse,
         latency_table,
         load,
+        look,
         open,
         predict,
         search,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"  # said here alone: pyproject.toml takes it from this line
 __all__ = [
     "Blueprint", "Run", "SharedWeights", "Trained", "Trial", "__version__",
-    "backbone", "compare", "export", "fuse", "latency_table", "load", "open", "predict", "search", "soup",
+    "backbone", "compare", "export", "fuse", "latency_table", "load", "look", "open", "predict", "search", "soup",
     "supernet", "train",
 ]  # fmt: skip
 

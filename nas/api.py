@@ -17,6 +17,7 @@ from nas.options.commands import (
     FuseOptions,
     LatencyTableOptions,
     LoadOptions,
+    LookOptions,
     OpenOptions,
     PredictOptions,
     SearchOptions,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from nas.fusion.results import Fusion
     from nas.latencies.table import LatencyTable
     from nas.results import Blueprint, Run, SharedWeights, Trained
+    from nas.seeing.looked import Looked
     from searchspaces.backbone import Backbone
 
 
@@ -362,6 +364,32 @@ def predict(asked: PredictOptions) -> list[Prediction]:
     check_target(str(asked.network))
     files, _ = image_files(several(asked.images))
     return list(Classifier.load(str(asked.network), asked.runs_dir, weights).predict(files))
+
+
+@takes(LookOptions)
+def look(asked: LookOptions) -> Looked:
+    """Write what a network sees as one HTML page: filters, what excites them, classes at their most, where it looks.
+
+    Each picture stands with what it shows, the paper that it is of, and what it does not say. By the same arguments
+    the same pictures come out on the same machine.
+
+    Returns:
+        Where the page is, and in numbers what is on it.
+
+    Raises:
+        ValueError: For a mistake, with what to do; where captum is not installed; where the network says a class of
+            each pixel.
+    """
+    from nas.devices.device import choose_device
+    from nas.searching.progress import Output
+    from nas.seeing import job
+    from nas.seeing.looked import write
+
+    output = Output(asked.progress)
+    choose_device("cpu", asked.threads)
+    place = job.choose_place(asked)
+    subject = job.prepared(asked, output.log, output.say)
+    return write(place, job.look(subject, asked, output.busy))
 
 
 @takes(LatencyTableOptions)

@@ -24,7 +24,7 @@ FLOORS = (  # of `nas`, from the ground up: rooms, and files that stand by thems
     {"engines", "ledger"},
     {"references", "searching"},
     {"bench", "comparison", "exports", "proxies", "report"},
-    {"final", "fusion", "scale", "weight_sharing"},
+    {"final", "fusion", "scale", "seeing", "weight_sharing"},
     {"soups"},
     {"api"},
     {"cli", "results"},

@@ -23,6 +23,7 @@ from nas.cli import (
     export,
     fuse,
     latency_table,
+    look,
     outside,
     predict,
     proxy_study,
@@ -47,6 +48,7 @@ from nas.options.commands import (
     ExportOptions,
     FuseOptions,
     LatencyTableOptions,
+    LookOptions,
     SearchOptions,
     SoupOptions,
     SupernetOptions,
@@ -123,6 +125,10 @@ COMMANDS: dict[str, dict[Callable[..., None], tuple[str, ...]]] = {
             "nas predict pictures-best-trained photos/ --csv",
         ),
         command(ExportOptions, export.export): ("nas export pictures:best --to onnx,standalone --out shipped",),
+        command(LookOptions, look.look): (
+            "nas look pictures:best",
+            "nas look pictures:best --images holiday.jpg --layers all --out all.html",
+        ),
         command(show.ShowOptions, show.show): ("nas show pictures:best", "nas show resnet20 --draw resnet20.svg"),
     },
     STUDY: {

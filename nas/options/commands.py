@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, TARGET, TIME, ANetwork, Several, SomeData, SomeNetworks
+from nas.checks.kinds import FLAG, LINE, NAMED, PLACE, SUBSET, TARGET, TIME, ANetwork, Several, SomeData, SomeNetworks
 from nas.checks.limits import CHANNELS, CLASSES, COST_WORKERS, COUNT, PIXELS, SEED, SEEDS, SHARE, Number, Optional, Word
 from nas.checks.schemas import RUNTIMES, SHARINGS
 from nas.options import names, panels
@@ -479,6 +479,66 @@ class PredictOptions(ThreadOptions, RunsOptions):
             panels.NETWORKS,
         ),
     ] = None
+
+
+@dataclass(frozen=True)
+class LookOptions(DataOptions, ThreadOptions, OutputOptions):
+    """Of `nas look` and `nas.look`."""
+
+    network: Network
+    _: KW_ONLY
+    weights: Annotated[
+        Path | str | None,
+        Option(
+            MAYBE_PLACE,
+            "weights.safetensors of nas train, or a published checkpoint.",
+            panels.NETWORKS,
+            usual="what nas train made of it, else random ones, which the page says",
+        ),
+    ] = None
+    layers: Annotated[
+        str,
+        Option(
+            LINE,
+            "Whose filters are shown: stages (the first layer, and the last of each size of map), all, or names joined "
+            "by commas; an unknown one lists those that there are.",
+            panels.SEEING,
+            metavar="NAME,NAME",
+        ),
+    ] = "stages"
+    filters: Annotated[
+        int, Option(Number(1, 1000, whole=True), "Filters of each layer, drawn by --seed.", panels.SEEING)
+    ] = 6
+    patches: Annotated[int, Option(Number(1, 100, whole=True), "Patches of each filter.", panels.SEEING)] = 4
+    among: Annotated[
+        int | str,
+        Option(SUBSET, "Validation images that these are looked for in: 5k, say, or all.", panels.SEEING),
+    ] = 1000
+    class_pictures: Annotated[
+        int, Option(Number(1, 1000, whole=True), "Classes that are maximised.", panels.SEEING)
+    ] = 10
+    steps: Annotated[
+        int, Option(Number(1, 100_000, whole=True), "Steps in which they are maximised.", panels.SEEING)
+    ] = 256
+    images: Annotated[
+        Path | str | Sequence[Path | str] | None,
+        Option(
+            Optional(Several(PLACE, 1)),
+            "A photograph to explain, or a folder of them; may be given several times.",
+            panels.SEEING,
+            "Or a list of them.",
+            usual="validation images, half of them such as the network has wrong",
+            typed=list[Path],
+            metavar="IMAGE",
+        ),
+    ] = None
+    photographs: Annotated[
+        int, Option(Number(1, 100, whole=True), "How many validation images are explained.", panels.SEEING)
+    ] = 4
+    seed: Annotated[
+        int, Option(SEED, "Of the images, the filters and the noise that classes are made of.", panels.SEEING)
+    ] = 0
+    out: Annotated[Path | str | None, Option(MAYBE_PLACE, "The page.", panels.OUTPUT, usual="NETWORK-look.html")] = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ LENGTHS = "Trainings to compare"
 FORMATS = "What to write"
 CHANGES = "Smaller and faster"
 SHAPE = "Classes and pixels"
+SEEING = "What to look at"
 DATA = "Data"
 SEARCHING = "How to search"
 GOAL = "What to optimise"
@@ -21,7 +22,7 @@ OPENING = "What a file may do"
 OUTPUT = "Output"
 
 ORDER = (
-    SPACE, NETWORKS, FORMATS, GROWTH, COEFFICIENTS, SHAPE, CHANGES, SEARCHING, LENGTHS, COMPARISON, DATA, GOAL,
+    SPACE, NETWORKS, FORMATS, SEEING, GROWTH, COEFFICIENTS, SHAPE, CHANGES, SEARCHING, LENGTHS, COMPARISON, DATA, GOAL,
     MEASURING, GRID, TRAINING, START, MACHINE, OPENING, OUTPUT,
 )  # fmt: skip
 """As they stand below one another; those of a command's own stand before them."""

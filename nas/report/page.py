@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
 
 from nas.data.download import Log
 from nas.report.augmented import augmented, silent
@@ -11,6 +10,7 @@ from nas.report.control import controls
 from nas.report.earlier import earlier
 from nas.report.finalists import final_network
 from nas.report.found import against_random, best_network, costs, curves, side_by_side, tiles
+from nas.report.frame import framed
 from nas.report.how import how, importances, proposals, trials
 from nas.report.markup import Markup, tag
 from nas.report.numbers import Numbers
@@ -23,16 +23,6 @@ from nas.report.trained import trained
 def page(several: Sequence[Numbers], log: Log = silent) -> str:
     """The report on one run, or on several side by side. `log` is told what is slow in reading their images."""
     names = ", ".join(numbers.run.name for numbers in several)
-    style = files("nas.report").joinpath("page.css").read_text(encoding="utf-8")
-    head = tag(
-        "head",
-        None,
-        tag("meta", {"charset": "utf-8"}),
-        tag("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
-        tag("meta", {"name": "color-scheme", "content": "light dark"}),
-        tag("title", None, f"{names}: nas report"),
-        tag("style", None, Markup(style)),
-    )
     parts = [
         _title(several),
         tiles(several[0]) if len(several) == 1 else side_by_side(several),
@@ -47,7 +37,7 @@ def page(several: Sequence[Numbers], log: Log = silent) -> str:
         parts += [best_network(numbers), final_network(numbers), trained(numbers), earlier(numbers)]
         parts += [proposals(numbers), policy(numbers), importances(numbers), trials(numbers)]
         parts += [augmented(numbers, several[:colour], log), how(numbers)]
-    return f"<!DOCTYPE html>\n{tag('html', {'lang': 'en'}, head, tag('body', None, tag('main', None, *parts)))}\n"
+    return framed(f"{names}: nas report", *parts)
 
 
 def _title(several: Sequence[Numbers]) -> Markup:

@@ -40,6 +40,7 @@ LESS = {
     "nas proxy-study --init": "--networks 3 --full 100 --cuts 20,50 --short 20,20+init --seeds 1 --batch-size 10",
     "nas supernet": "--epochs 1 --subset 20 --batch-size 10",
     "nas supernet --truth": "--epochs 1 --subset 20 --batch-size 10 --networks 10",
+    "nas look": "--among 20 --filters 1 --patches 1 --steps 2 --photographs 1",
     "nas latency-table": "--rows 12 --networks 8 --image-size 16 --max-macs 200k",
     "nas resume": "--trials 4",
     "nas resume resnet8-trained": "",

@@ -33,6 +33,7 @@ FUNCTIONS: dict[str, type[Options]] = {
     "fuse": commands.FuseOptions,
     "soup": commands.SoupOptions,
     "export": commands.ExportOptions,
+    "look": commands.LookOptions,
     "latency_table": commands.LatencyTableOptions,
     "open": commands.OpenOptions,
     "load": commands.LoadOptions,
