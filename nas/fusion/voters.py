@@ -14,7 +14,7 @@ from nas.comparison.results import results
 from nas.comparison.trainings import LABELS, PREDICTIONS, predictions
 from nas.data.images import Dataset, Images
 from nas.data.source import DataSource, choose_source
-from nas.data.targets import SEGMENTATION
+from nas.data.targets import DETECTION, SEGMENTATION
 from nas.exports.target import Source, read_source
 from nas.files import CONFIG
 from nas.fusion.judging import TEST, VAL, Judging
@@ -119,6 +119,8 @@ def _source(target: str, runs_dir: Path) -> Source:
 
 def _check_kind(kind: str, name: str) -> None:
     """Raises ValueError where networks of that kind do not vote."""
+    if kind == DETECTION:
+        raise ValueError(f"{name} finds objects, and boxes of several networks are no votes for one: name classifiers")
     if kind == SEGMENTATION:
         raise ValueError(
             f"{name} says a class of each pixel, and such networks do not vote here: the probabilities of all pixels "

@@ -12,7 +12,7 @@ import torch
 
 from nas.checks import schema, schemas
 from nas.data.images import GREY, RGB, Dataset, Images
-from nas.data.targets import REGRESSION, SEGMENTATION
+from nas.data.targets import DETECTION, REGRESSION, SEGMENTATION
 from nas.exports.files import write_network
 from nas.files import TRAINING, WEIGHTS, make_folder
 from nas.final import run as training_run
@@ -39,7 +39,11 @@ def folder_of_member(folder: Path, number: int) -> Path:
 
 def drawable(dataset: Dataset, given: Sequence[str] = ()) -> list[str]:
     """Which fields of `DRAWN` may be drawn: not those `given`, nor what is not for the labels or channels there are."""
-    unfit: set[str] = {REGRESSION: {"label_smoothing"}, SEGMENTATION: {"policy", "mixup"}}.get(dataset.kind, set())
+    unfit: set[str] = {
+        REGRESSION: {"label_smoothing"},
+        SEGMENTATION: {"policy", "mixup"},
+        DETECTION: {"policy", "mixup", "label_smoothing"},
+    }.get(dataset.kind, set())
     unfit |= set() if dataset.channels in (GREY, RGB) else {"policy"}
     return [name for name in DRAWN if name not in unfit and name not in given]
 
