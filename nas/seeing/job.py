@@ -126,10 +126,11 @@ def prepared(asked: LookOptions, log: Log, say: Log) -> Subject:
     target, runs_dir = str(asked.network), Path(asked.runs_dir)
     check_target(target)
     network = resolve(target, runs_dir)
-    if network.dense:
+    if network.dense or network.detects:
+        says, shows = ("a class of each pixel", "masks") if network.dense else ("where objects are", "boxes")
         raise ValueError(
-            f"{network.name} says a class of each pixel, and nas look is for what is said of whole images: "
-            "nas predict --draw shows its masks"
+            f"{network.name} says {says}, and nas look is for what is said of whole images: nas predict --draw shows "
+            f"its {shows}"
         )
     origin = origin_of(target, network, runs_dir)
     weights = path(asked.weights) or weights_of(target, origin)

@@ -32,6 +32,14 @@ DRAWN: dict[str, tuple[float | str, ...]] = {
 and augmentation, mixup among it."""
 
 
+UNFIT = {
+    REGRESSION: ("label_smoothing",),
+    SEGMENTATION: ("policy", "mixup"),
+    DETECTION: ("policy", "mixup", "label_smoothing"),
+}
+"""Of these, what is not for a task's labels."""
+
+
 def folder_of_member(folder: Path, number: int) -> Path:
     """Where the fine-tuning of this `number` is, from 0: an ordinary folder of a training."""
     return folder / f"member-{number}"
@@ -39,11 +47,7 @@ def folder_of_member(folder: Path, number: int) -> Path:
 
 def drawable(dataset: Dataset, given: Sequence[str] = ()) -> list[str]:
     """Which fields of `DRAWN` may be drawn: not those `given`, nor what is not for the labels or channels there are."""
-    unfit: set[str] = {
-        REGRESSION: {"label_smoothing"},
-        SEGMENTATION: {"policy", "mixup"},
-        DETECTION: {"policy", "mixup", "label_smoothing"},
-    }.get(dataset.kind, set())
+    unfit = set(UNFIT.get(dataset.kind, ()))
     unfit |= set() if dataset.channels in (GREY, RGB) else {"policy"}
     return [name for name in DRAWN if name not in unfit and name not in given]
 
