@@ -110,9 +110,9 @@ SKIP, POOL = operation("skip"), operation("pool")
 def series(parts: Sequence[Summary]) -> Summary:
     """Of parts one after the other."""
     return Summary(
-        np.sum([part.sums for part in parts], axis=0),
-        np.sum([part.most for part in parts], axis=0),
-        np.sum([part.least for part in parts], axis=0),
+        np.add.reduce([part.sums for part in parts]),
+        np.add.reduce([part.most for part in parts]),
+        np.add.reduce([part.least for part in parts]),
         math.prod(part.paths for part in parts),
     )
 
