@@ -29,7 +29,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from torch import nn
 
-from searchspaces import kernels
+from searchspaces import kernels, sketched
 from searchspaces.bounded import check_settings
 from searchspaces.cost import Cost, cost, shapes_only
 from searchspaces.flow import traced
@@ -501,10 +501,12 @@ def channels_after(row: Row, c_in: int) -> int:
 @lru_cache(maxsize=1 << 17)
 def summary_of_row(row: Row, channels: int, pixels: int, image_size: int) -> tuple[Summary, int, int]:
     """And the channels and pixels that come out."""
-    with shapes_only():
-        module, c = row.layer()(channels)
-    summary, _, pixels = traced(module, channels, pixels, image_size)
-    return summary, c, pixels
+
+    def build() -> nn.Module:
+        with shapes_only():
+            return row.layer()(channels)[0]
+
+    return sketched.summary_of(build, channels, pixels, image_size)
 
 
 @lru_cache(maxsize=1 << 17)

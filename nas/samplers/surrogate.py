@@ -261,6 +261,7 @@ class GaussianProcess:
         self._codes, self._known_by = told, self.log.copy()
         known = self._whiten[: len(y), : len(y)]  # the told architectures come first, so theirs is the corner
         self._whitened_targets = known @ y
+        self._alpha = known.T @ self._whitened_targets
 
     def _as_before(self, told: Array) -> int:
         """How many rows `told` begins with that the process was conditioned on before, with the same parameters."""
@@ -284,6 +285,12 @@ class GaussianProcess:
         inverse = np.linalg.inv(own)
         whiten[:kept, :kept], whiten[kept:, :kept], whiten[kept:, kept:] = above, -inverse @ beside @ above, inverse
         return lower, whiten
+
+    def mean(self, codes: Array) -> Array:
+        """Of f, `[m]`: what `predict` says first, without the deviation, which takes most of its time."""
+        known = self._codes[: len(self._alpha)]
+        mean: Array = self._alpha @ self.kernel(known, codes)
+        return mean
 
     def predict(self, codes: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of f, `[m]` each."""
