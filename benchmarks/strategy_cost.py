@@ -4,7 +4,8 @@
 
 A made-up space of 40 choices with two to six options each, rewards at random. The strategy by itself, then REINFORCE as
 Optuna's sampler with the study in memory, where Optuna's own work is counted too. `--trials` is how far the
-second goes. docs/controller.md has the figures.
+second goes. With `--spaces compact,mnas` instead the default strategy in those spaces, with features of their networks;
+of each also within `--max-macs`, where that is given. docs/controller.md has the figures.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ import optuna
 import torch
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
+from nas.references.around import Around
 from nas.samplers.policy_gradient import REINFORCE, Learner
 from nas.samplers.screened import Screened
-from nas.samplers.strategy import Context, Feedback
+from nas.samplers.strategy import Context, Feedback, Knowledge
 from nas.samplers.strategy_sampler import StrategySampler
-from searchspaces import Arch, Choice
+from searchspaces import Arch, Choice, Space, get_space
 
 CHOICES = tuple(Choice(f"block{i}.op", tuple(range(2 + i % 5))) for i in range(40))
 WINDOW = 50  # trials that a figure is the mean of
@@ -79,6 +81,23 @@ def screened(sizes: tuple[int, ...] = (50, 100, 200, 400, 1000, 2000)) -> None:
     print(f"controller, a resume of 1000 trials: {time.process_time() - began:.1f} s")
 
 
+def in_space(space: Space, trials: int = 200) -> None:
+    """The default strategy with features, over the last of so many trials."""
+    strategy = Screened().start(space.choices, space.simplified, 0, Knowledge.of_space(space))
+    rng, told = np.random.default_rng(0), set[Arch]()
+    times = []
+    for number in range(trials):
+        began = time.process_time()
+        arch = strategy.propose(Context(number, told.__contains__)).arch
+        strategy.tell(Feedback(arch, rng.standard_normal()))
+        told.add(arch)
+        times.append(1000 * (time.process_time() - began))
+    print(
+        f"{space.name} {space.changed_settings()}: ask + tell at {trials} results {fmean(times[-WINDOW:]):.0f} ms; the "
+        f"first that the surrogate picks {times[Screened().initial]:.0f} ms"
+    )
+
+
 def in_a_study(trials: int) -> None:
     """REINFORCE as an Optuna sampler, study in memory."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -100,8 +119,16 @@ def in_a_study(trials: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=20_000)
+    parser.add_argument("--spaces", type=lambda text: text.split(","), default=[])
+    parser.add_argument("--max-macs", type=int)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    for name in args.spaces:
+        kind, _, network = name.partition(":")
+        for limit in [{}, {"max_macs": args.max_macs}] if args.max_macs else [{}]:
+            in_space(Around(network=network, **limit) if kind == Around.name else get_space(name, **limit))
+    if args.spaces:
+        return
     parts(Learner(CHOICES, Screened().policy, 0))
     screened()
     in_a_study(args.trials)

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import takewhile
 from typing import ClassVar, NamedTuple
 
@@ -111,7 +112,7 @@ class Compact(RowSpace):
         last = self._last(arch)
         return [
             Row(conv, (self.channels(STEM, width), 3, STRIDES[arch[0]] * (1 if image_size <= SMALL_IMAGE else 2))),
-            *[Row(_layer, tuple(block)) for block in self._blocks(arch, width, depth)],
+            *map(_row, self._blocks(arch, width, depth)),
             *([Row(conv, (self.channels(last, width), 1))] if last else []),
             Row(head, (num_classes,)),
         ]
@@ -136,23 +137,18 @@ class Compact(RowSpace):
 
     def _blocks(self, arch: Arch, width: float, depth: float = 1.0) -> list[CompactBlock]:
         return [
-            CompactBlock(
-                stage.op, stage.kernel, stage.se, self.channels(stage.nominal, width), stage.s if i == 0 else 1
-            )
+            block
             for stage in self._stages(arch)
-            for i in range(round_repeats(stage.layers, depth))
+            for block in _blocks(stage, self.channels(stage.nominal, width), round_repeats(stage.layers, depth))
         ]
 
     def _stages(self, arch: Arch) -> list[Stage]:
         """The stages of `arch` that are there."""
         stages, nominal = [], float(STEM)
         for start in range(1, 1 + len(_REMOVED) * STAGES, len(_REMOVED)):
-            layers, op, kernel, se, s, growth = arch[start : start + len(_REMOVED)]
-            if OPS[op] in ("conv", "basic"):
-                kernel = se = 0
-            if LAYERS[layers]:
-                nominal *= GROWTH[growth]
-                stages.append(Stage(LAYERS[layers], OPS[op], KERNELS[kernel], RATIOS[se], STRIDES[s], nominal))
+            if stage := _stage(arch[start : start + len(_REMOVED)], nominal):
+                nominal = stage.nominal
+                stages.append(stage)
         return stages
 
     def _last(self, arch: Arch) -> float:
@@ -192,13 +188,11 @@ class Compact(RowSpace):
             yield (), nominal, steps
             return
         for layers in range(_alike(blocks) if stages else 0, 0, -1):
-            first = blocks[0]
-            same = (LAYERS.index(layers), OPS.index(first.op), KERNELS.index(first.kernel), RATIOS.index(first.se))
+            same = _told(layers, blocks[0])
             for index, growth in enumerate(GROWTH):
-                if there := self.steps_giving(first.c, nominal * growth, steps):
-                    stage = (*same, STRIDES.index(first.s), index)
+                if there := self.steps_giving(blocks[0].c, nominal * growth, steps):
                     for rest, end, among in self._tellings(blocks[layers:], nominal * growth, there, stages - 1):
-                        yield (*stage, *rest), end, among
+                        yield (*same, index, *rest), end, among
 
 
 Telling = tuple[Arch, float, range]  # the stages' indices, the channels at their end before the width, the steps
@@ -206,9 +200,47 @@ Telling = tuple[Arch, float, range]  # the stages' indices, the channels at thei
 
 def _alike(blocks: Sequence[CompactBlock]) -> int:
     """How many of `blocks`, from the first on, can be one stage."""
-    as_first = blocks[0]._replace(s=1)
-    others = takewhile(lambda block: block == as_first, blocks[1 : max(LAYERS)])
+    as_first = _unstrided(blocks[0])
+    others = takewhile(as_first.__eq__, blocks[1 : max(LAYERS)])
     return 1 + sum(1 for _ in others)
+
+
+# A search looks at thousands of architectures, of which the stages and layers are few: each is made once.
+
+
+@lru_cache(maxsize=1 << 15)
+def _stage(own: Arch, before: float) -> Stage | None:
+    """By its `own` choices, with so many channels `before` it; None: it is left out."""
+    layers, op, kernel, se, s, growth = own
+    if not LAYERS[layers]:
+        return None
+    if OPS[op] in ("conv", "basic"):
+        kernel = se = 0
+    return Stage(LAYERS[layers], OPS[op], KERNELS[kernel], RATIOS[se], STRIDES[s], before * GROWTH[growth])
+
+
+@lru_cache(maxsize=1 << 15)
+def _blocks(stage: Stage, channels: int, layers: int) -> tuple[CompactBlock, ...]:
+    """Of so many `channels`, the first with the stride."""
+    first = CompactBlock(stage.op, stage.kernel, stage.se, channels, stage.s)
+    return (first, *[_unstrided(first)] * (layers - 1))
+
+
+@lru_cache(maxsize=1 << 15)
+def _unstrided(block: CompactBlock) -> CompactBlock:
+    return block._replace(s=1)
+
+
+@lru_cache(maxsize=1 << 15)
+def _told(layers: int, first: CompactBlock) -> Arch:
+    """The choices of a stage of so many layers, of which this is the `first`, but for its growth."""
+    kernel, se = KERNELS.index(first.kernel), RATIOS.index(first.se)
+    return LAYERS.index(layers), OPS.index(first.op), kernel, se, STRIDES.index(first.s)
+
+
+@lru_cache(maxsize=1 << 15)
+def _row(block: CompactBlock) -> Row:
+    return Row(_layer, tuple(block))
 
 
 def _layer(op: str, kernel: int, se: float, c: int, stride: int) -> Layer:

@@ -58,7 +58,7 @@ class _Flow(Following[tuple[int, ...]]):
     def called(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], given: list[Tensor]) -> Any:
         if func in SHAPES:
             return self._weighted(func, args, kwargs)
-        if func in _SCALES:
+        if func in SCALES:
             return self._scaled(func, args, kwargs, given)
         if func in KEEPS_SHAPE and len(given) == 1:
             return given[0]
@@ -69,24 +69,9 @@ class _Flow(Following[tuple[int, ...]]):
 
     def _weighted(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         """A convolution or a linear layer."""
-        given, weight = (kwargs[name] if name in kwargs else args[i] for i, name in enumerate(("input", "weight")))
-        shape, macs = SHAPES[func](*args, **kwargs)
+        given = kwargs["input"] if "input" in kwargs else args[0]
+        part, shape = weighted(func, args, kwargs, self.image_side)
         out = torch.empty(shape, device="meta")
-        kernel = max(weight.shape[2:], default=1)
-        kind = "linear" if func is F.linear else "pointwise" if kernel == 1 else "conv"
-        if weight.ndim == 4 and weight.shape[1] < given.shape[1]:
-            kind = "depthwise" if weight.shape[1] == 1 else kind
-        stretch = self.image_side / given.shape[-1] if given.ndim == 4 else 0
-        dilation = kwargs.get("dilation", args[5] if len(args) > 5 else 1)
-        reach = (kernel - 1) * (dilation if isinstance(dilation, int) else max(dilation)) * stretch
-        part = operation(
-            kind,
-            (1.0, float(kernel > 1), reach),
-            self._side(out),
-            macs=float(math.prod(shape) * macs),
-            params=float(weight.numel()),
-            activations=float(math.prod(shape)),
-        )
         self._noted(out, (self._add(part, self.known(given)),))
         return out
 
@@ -115,9 +100,32 @@ class _Flow(Following[tuple[int, ...]]):
             self.know(tensor, ends)
         return out
 
-    def _side(self, out: Tensor) -> float:
-        return self.image_side / max(out.shape[-1], 1) if out.ndim == 4 else float(self.image_side)
+
+def weighted(
+    func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], image_side: int
+) -> tuple[Summary, tuple[int, ...]]:
+    """A convolution or a linear layer, in a network for images of `image_side`; and the shape that it puts out."""
+    given, weight = (kwargs[name] if name in kwargs else args[i] for i, name in enumerate(("input", "weight")))
+    shape, macs = SHAPES[func](*args, **kwargs)
+    filters = weight.shape
+    kernel = max(filters[2:], default=1)
+    kind = "linear" if func is F.linear else "pointwise" if kernel == 1 else "conv"
+    if len(filters) == 4 and filters[1] < given.shape[1]:
+        kind = "depthwise" if filters[1] == 1 else kind
+    stretch = image_side / given.shape[-1] if given.ndim == 4 else 0
+    dilation = kwargs.get("dilation", args[5] if len(args) > 5 else 1)
+    reach = (kernel - 1) * (dilation if isinstance(dilation, int) else max(dilation)) * stretch
+    elements = float(math.prod(shape))
+    part = operation(
+        kind,
+        (1.0, float(kernel > 1), reach),
+        image_side / max(shape[-1], 1) if len(shape) == 4 else float(image_side),
+        macs=elements * macs,
+        params=float(math.prod(filters)),
+        activations=elements,
+    )
+    return part, shape
 
 
-_SCALES = {Tensor.mul, Tensor.mul_, torch.mul, Tensor.__mul__, Tensor.__rmul__, Tensor.__imul__}
+SCALES = {Tensor.mul, Tensor.mul_, torch.mul, Tensor.__mul__, Tensor.__rmul__, Tensor.__imul__}
 POOLS = {F.max_pool2d, F.avg_pool2d, torch.max_pool2d, torch._C._nn.avg_pool2d, F.adaptive_avg_pool2d}

@@ -75,17 +75,27 @@ def followed_outline(build: Callable[[], nn.Module], channels: int, side: int) -
     None where it has modules that are not known to compute on outlines what they do on tensors, and where something is
     wrong: then it must be built.
     """
+    counter = Counter(())
+    counter.listener = seen = _Seen()
+    ran = outline_of(build, channels, side, counter)
+    return None if ran is None else (seen.part(channels, side, ran[0]), cost_of_parts(ran[1], counter))
+
+
+def outline_of(
+    build: Callable[[], nn.Module], channels: int, side: int, counter: Counter
+) -> tuple[Any, list[nn.Module]] | None:
+    """The outline that comes out of what `build` makes, and its modules; `counter` sees what runs.
+
+    None as of `followed_outline`.
+    """
     try:
         module = outlined(build)
         parts = modules_of(module)
         real = [part for part in parts if not isinstance(part, Outlined)]
         if not all(type(part) in AS_THEY_ARE for part in real):
             return None
-        counter = Counter(())
-        counter.listener = seen = _Seen()
         with evaluating(real):
-            out = ran_outlined(module, channels, side, counter)
-        return seen.part(channels, side, out), cost_of_parts(parts, counter)
+            return ran_outlined(module, channels, side, counter), parts
     except (ValueError, ArithmeticError, RuntimeError, TypeError, AttributeError, IndexError):
         return None
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from torch import nn
@@ -52,12 +53,14 @@ def silu() -> nn.Module:
     return made(nn.SiLU, inplace=True)
 
 
+@lru_cache(maxsize=1 << 16)  # a search asks for the same few, tens of thousands of times for each trial
 def round_channels(channels: float, divisor: int = 8) -> int:
     """`channels` rounded to a multiple of `divisor`, never below 90 % of it (MobileNet's and EfficientNet's rule)."""
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * channels else rounded
 
 
+@lru_cache(maxsize=1 << 12)
 def round_repeats(layers: int, depth: float) -> int:
     """`layers` times `depth`, rounded up (EfficientNet's rule)."""
     return math.ceil(round(layers * depth, 6))  # 10 x 1.1 is 11, and no more

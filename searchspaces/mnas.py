@@ -25,7 +25,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from functools import lru_cache
+from typing import ClassVar, NamedTuple
 
 from searchspaces.layers import (
     SMALL_IMAGE,
@@ -37,6 +38,7 @@ from searchspaces.layers import (
     max_pool,
     pad_channels,
     residual,
+    round_channels,
     round_repeats,
     skip_where_shape_kept,
     squeeze_excite,
@@ -60,6 +62,8 @@ SKELETON = [
 STEM, LAST = 32, 1280
 
 OPS = ("conv", "sep", "mb3", "mb6")
+KERNELS = (3, 5)
+RATIOS = (0.0, 0.25)
 SKIPS = ("none", "id", "pool")
 
 
@@ -100,34 +104,27 @@ class Mnas(RowSpace):
 
     def _blocks(self, arch: Arch, width: float, image_size: int, depth: float = 1.0) -> list[MnasBlock]:
         small = image_size <= SMALL_IMAGE
-        blocks = []
-        for (_, c, n, s, s_small), chosen in zip(SKELETON, self._chosen(arch), strict=True):
-            op, kernel, se, skip, filters, layers = chosen
-            scaled = self.channels(c * filters, width)
-            number = round_repeats(max(1, n + layers), depth)
-            blocks.append(MnasBlock(op, kernel, se, skip, scaled, number, s_small if small else s))
-        return blocks
+        return [
+            _block(number, own, width, self.multiple, small, depth)
+            for number, own in enumerate(_by_block(self.check(arch)))
+        ]
 
     def canonical(self, arch: Arch) -> Arch:
         """Of the choices that come to the same block, the first: filter sizes that round to the same channels,
         zero layers for one, and an identity skip that finds no layer whose shape is kept."""
         width = self.width_of(arch)
         c_in, blocks, merged = self.channels(STEM, width), self.blocks(arch), []
-        for position, block in enumerate(blocks):
-            op, kernel, se, skip, _, layers = arch[6 * position : 6 * position + 6]
-            if block.skip == "id" and block.n == 1 and (block.s != 1 or block.c != c_in):
-                skip = SKIPS.index("none")
-            _, _, n, _, _ = SKELETON[position]
-            layers = [max(1, n + extra) for extra in LAYERS].index(block.n)
-            merged.append((op, kernel, se, skip, layers))
+        for position, (block, own) in enumerate(zip(blocks, _by_block(arch), strict=True)):
+            merged.append(_merged(position, own, block, c_in))
             c_in = block.c
+        if not self.limited:  # of one width, where filters that come to the same channels are the same
+            first = [_first_filters(number, block.c, width, self.multiple) for number, block in enumerate(blocks)]
+            return _joined(merged, first)
         ends = self.steps
         for nominal in (STEM, LAST):
             ends = self.steps_giving(self.channels(nominal, width), nominal, ends)
         for filters, steps in self.filters_giving([block.c for block in blocks], ends):
-            same = tuple(
-                index for (*first, layers), f in zip(merged, filters, strict=True) for index in (*first, f, layers)
-            )
+            same = _joined(merged, filters)
             if self.step_of(same) in steps:
                 return same
         return self.check(arch)  # at another width latency or memory may let the other one be wider
@@ -144,10 +141,6 @@ class Mnas(RowSpace):
                 for filters, both in self.filters_giving(before, there):
                     yield (*filters, index), both
 
-    def _chosen(self, arch: Arch) -> Iterator[tuple[Any, ...]]:
-        values = list(self.options(arch).values())
-        return (tuple(values[start : start + 6]) for start in range(0, len(values), 6))
-
 
 FILTERS = (0.75, 1.0, 1.25)
 LAYERS = (-1, 0, 1)
@@ -156,8 +149,8 @@ _CHOICES = tuple(
     for b in range(1, len(SKELETON) + 1)
     for choice in (
         Choice(f"block{b}.op", OPS),
-        Choice(f"block{b}.kernel", (3, 5), tag="k"),
-        Choice(f"block{b}.se", (0.0, 0.25), tag="se"),
+        Choice(f"block{b}.kernel", KERNELS, tag="k"),
+        Choice(f"block{b}.se", RATIOS, tag="se"),
         Choice(f"block{b}.skip", SKIPS),
         Choice(f"block{b}.filters", FILTERS, tag="f"),
         Choice(f"block{b}.layers", LAYERS, tag="n"),
@@ -165,6 +158,48 @@ _CHOICES = tuple(
 )
 
 
+def _by_block(arch: Arch) -> list[Arch]:
+    """The six choices of each block."""
+    return [arch[start : start + 6] for start in range(0, len(arch), 6)]
+
+
+# A search looks at thousands of architectures, of which the blocks are few: each is made once.
+
+
+@lru_cache(maxsize=1 << 15)
+def _block(number: int, own: Arch, width: float, multiple: int, small: bool, depth: float) -> MnasBlock:
+    """Block `number` by its `own` choices; its channels are a `multiple`."""
+    op, kernel, se, skip, filters, layers = own
+    _, c, n, s, s_small = SKELETON[number]
+    channels = round_channels(c * FILTERS[filters] * width, multiple)
+    repeats = round_repeats(max(1, n + LAYERS[layers]), depth)
+    stride = s_small if small else s
+    return MnasBlock(OPS[op], KERNELS[kernel], RATIOS[se], SKIPS[skip], channels, repeats, stride)
+
+
+@lru_cache(maxsize=1 << 15)
+def _merged(number: int, own: Arch, block: MnasBlock, c_in: int) -> Arch:
+    """The first of the block's own choices that come to `block`, but for its filters."""
+    op, kernel, se, skip, _, _ = own
+    if block.skip == "id" and block.n == 1 and (block.s != 1 or block.c != c_in):
+        skip = SKIPS.index("none")
+    layers = [max(1, SKELETON[number][2] + extra) for extra in LAYERS].index(block.n)
+    return op, kernel, se, skip, layers
+
+
+@lru_cache(maxsize=1 << 15)
+def _first_filters(number: int, channels: int, width: float, multiple: int) -> int:
+    """The first choice of filters with which block `number` has so many `channels`."""
+    c = SKELETON[number][1]
+    return next(i for i, factor in enumerate(FILTERS) if round_channels(c * factor * width, multiple) == channels)
+
+
+def _joined(merged: Sequence[Arch], filters: Sequence[int]) -> Arch:
+    """The choices of all blocks, of which `merged` are the others."""
+    return tuple(index for own, f in zip(merged, filters, strict=True) for index in (*own[:4], f, own[4]))
+
+
+@lru_cache(maxsize=1 << 15)
 def _stage(block: MnasBlock) -> Rows:
     """`n` equal layers, the first with the stride."""
     op, kernel, se, skip, c, n, s = block

@@ -32,13 +32,13 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import nn
 
 from searchspaces import graph
 from searchspaces.auxiliary import WithAuxiliary
-from searchspaces.cells import Block, Cell, Genotype, cell, cell_network, cells_summary, last_output
+from searchspaces.cells import Block, Cell, Combine, Genotype, cell, cell_network, cells_summary, last_output
 from searchspaces.genotypes import parse_genotype
 from searchspaces.graph import Graph
 from searchspaces.images import image_channels
@@ -60,6 +60,7 @@ from searchspaces.space import Arch, Choice
 from searchspaces.summary import Summary
 
 PAPERS_OPS = tuple(OPERATIONS)[:13]
+COMBINE: tuple[Combine, ...] = ("add", "concat")
 STAGES = 3  # of N normal cells; each after the first starts with a reduction cell and has twice the filters
 
 
@@ -120,7 +121,7 @@ class NASNet(ScaledSpace):
                 Choice(f"{kind}{number}.right", tuple(range(1 + number)), kind="state"),
                 Choice(f"{kind}{number}.left_op", self.ops, kind="op"),
                 Choice(f"{kind}{number}.right_op", self.ops, kind="op"),
-                Choice(f"{kind}{number}.combine", ("add", "concat")),
+                Choice(f"{kind}{number}.combine", COMBINE),
             )
         )
 
@@ -196,14 +197,10 @@ class NASNet(ScaledSpace):
 
     def genotype(self, arch: Arch) -> Genotype:
         """The two cells of `arch`."""
-        options: dict[str, Any] = self.options(arch)
-        plans = [
-            tuple(
-                Block(*(options[f"{kind}{number}.{field}"] for field in Block._fields))
-                for number in range(1, self.blocks + 1)
-            )
-            for kind in Genotype._fields
-        ]
+        decisions, ops = len(Block._fields), self.ops
+        chosen = [arch[start : start + decisions] for start in range(0, len(self.check(arch)), decisions)]
+        blocks = [Block(left, ops[a], right, ops[b], COMBINE[c]) for left, right, a, b, c in chosen]
+        plans = [tuple(blocks[: self.blocks]), tuple(blocks[self.blocks :])]
         return Genotype(*(Cell(plan, joined(plan, kept)) for plan, kept in zip(plans, self._keeps, strict=True)))
 
     def encode(self, genotype: Genotype) -> Arch:
@@ -240,7 +237,13 @@ class NASNet(ScaledSpace):
             ordered = _first_order(dict(enumerate(blocks, start=2)), plan, kept, {0: 0, 1: 1})
             assert ordered is not None, "a cell has its own order"
             cells.append(ordered)
-        return self._from_blocks(cells)
+        op = self.ops.index  # by `from_options` that takes longer than all else
+        return tuple(
+            index
+            for blocks in cells
+            for b in blocks
+            for index in (b.left, b.right, op(b.left_op), op(b.right_op), COMBINE.index(b.combine))
+        )
 
     def graphs(self, arch: Arch) -> dict[str, Graph]:
         """The two cells."""

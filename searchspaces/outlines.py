@@ -116,7 +116,8 @@ class _Functions(TorchFunctionMode):
             self.counter.add(elements * macs, elements)
             return self._map(args[0], shape)
         if func in KEEPS_SHAPE and KEEPS_SHAPE[func](*args, **kwargs):
-            return args[0]
+            two = len(args) > 1 and isinstance(args[1], _Map)  # a listener may ask of which of them something is
+            return self._map(args[0], args[0].shape) if two else args[0]
         if func is Tensor.dim:
             return args[0].ndim
         if func in UNCOUNTED and (free := UNCOUNTED[func](*args, **kwargs)) is not None:

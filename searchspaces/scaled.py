@@ -32,7 +32,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from torch import nn
 
-from searchspaces import kernels
+from searchspaces import kernels, sketched
 from searchspaces.bounded import check_settings
 from searchspaces.cost import Cost, cost, shapes_only
 from searchspaces.flow import traced
@@ -259,10 +259,13 @@ class ScaledSpace(Space):
 
     def simplified(self, arch: Arch) -> Arch:
         """With a limit, what is merged is the same network at any width, and no width has to be found for that."""
-        if not self.limited:
-            return self.canonical(arch)
+        return self._at_any_width.canonical(arch) if self.limited else self.canonical(arch)
+
+    @cached_property
+    def _at_any_width(self) -> Self:
+        """This space without limits, so wide that rounding makes few layers equal."""
         unlimited = self._no_limits | {"num_classes": None, "image_channels": None}
-        return replace(self, width=float(WIDEST), **unlimited).canonical(arch)
+        return replace(self, width=float(WIDEST), **unlimited)
 
     def width_of(self, arch: Arch) -> float:
         """The width multiplier at which `arch` is built."""
@@ -301,9 +304,14 @@ class ScaledSpace(Space):
     def _fits(self, arch: Arch, step: int) -> bool:
         return all(_cost_at(self, arch, name, step) <= limit for name, limit in self.limits.items())
 
+    @property
+    def multiple(self) -> int:
+        """Of which all channels are one: of 8, or with a limit of 2, so that it can be met closely."""
+        return 2 if self.limited else 8
+
     def channels(self, nominal: float, width: float) -> int:
-        """`nominal` channels at `width`: a multiple of 8, or with a limit of 2, so that it can be met closely."""
-        return round_channels(nominal * width, 2 if self.limited else 8)
+        """`nominal` channels at `width`: a `multiple`."""
+        return round_channels(nominal * width, self.multiple)
 
     def steps_giving(self, channels: int, nominal: float, among: range) -> range:
         """The steps of `among` at which `nominal` channels are `channels`: by it `canonical` knows equal networks."""
@@ -311,6 +319,8 @@ class ScaledSpace(Space):
         def at(step: int) -> int:
             return self.channels(nominal, self.width_at(step))
 
+        if len(among) == 1:  # without a limit, where hundreds of architectures are asked for at a time
+            return among if at(among[0]) == channels else among[:0]
         return among[bisect_left(among, channels, key=at) : bisect_right(among, channels, key=at)]
 
 
@@ -503,8 +513,8 @@ def footprint_of(rows: Sequence[Row | Rows], image_size: int, channels: int = RG
 def summary_of(rows: Sequence[Row | Rows], image_size: int, channels: int = RGB) -> Summary:
     """Of a network of `rows`, each of which is followed once in a process, as in `macs_of`."""
     parts, pixels = [], image_size
-    for row in flat(rows):
-        summary, channels, pixels = summary_of_row(row, channels, pixels, image_size)
+    for row in rows:
+        summary, channels, pixels = _summary_of_child(row, channels, pixels, image_size)
         parts.append(summary)
     return series(parts)
 
@@ -533,6 +543,18 @@ def _costs_of(module: nn.Module, image_size: int, channels: int, costs: Collecti
     return {name: found[name] for name in costs}
 
 
+@lru_cache(maxsize=1 << 17)
+def _summary_of_child(child: Row | Rows, channels: int, pixels: int, image_size: int) -> tuple[Summary, int, int]:
+    """As `summary_of_row`, of several rows together, too."""
+    if isinstance(child, Row):
+        return summary_of_row(child, channels, pixels, image_size)
+    parts = []
+    for row in child.rows:
+        summary, channels, pixels = summary_of_row(row, channels, pixels, image_size)
+        parts.append(summary)
+    return series(parts), channels, pixels
+
+
 def flat(rows: Sequence[Row | Rows]) -> Iterator[Row]:
     """One after the other."""
     for row in rows:
@@ -552,10 +574,12 @@ def channels_after(row: Row, c_in: int) -> int:
 @lru_cache(maxsize=1 << 17)
 def summary_of_row(row: Row, channels: int, pixels: int, image_size: int) -> tuple[Summary, int, int]:
     """And the channels and pixels that come out."""
-    with shapes_only():
-        module, c = row.layer()(channels)
-    summary, _, pixels = traced(module, channels, pixels, image_size)
-    return summary, c, pixels
+
+    def build() -> nn.Module:
+        with shapes_only():
+            return row.layer()(channels)[0]
+
+    return sketched.summary_of(build, channels, pixels, image_size)
 
 
 @lru_cache(maxsize=1 << 17)

@@ -16,6 +16,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
+from operator import lt
 from typing import Any, ClassVar, Protocol
 
 from torch import nn
@@ -196,12 +197,18 @@ class Space(ABC):
 
     def check(self, arch: Sequence[int]) -> Arch:
         """`arch` as a tuple. Raises ValueError where it is not one of this space."""
-        if len(arch) != len(self.choices):
-            raise ValueError(f"{self.name}: an architecture has {len(self.choices)} choices, got {len(arch)}")
-        for choice, index in zip(self.choices, arch, strict=True):
-            if not 0 <= index < len(choice.options):
-                raise ValueError(f"{self.name}: {choice.name} has {len(choice.options)} options, got index {index}")
-        return tuple(int(index) for index in arch)
+        if len(arch) != len(self._sizes):
+            raise ValueError(f"{self.name}: an architecture has {len(self._sizes)} choices, got {len(arch)}")
+        if not (min(arch, default=0) >= 0 and all(map(lt, arch, self._sizes))):
+            among = zip(self.choices, arch, self._sizes, strict=True)
+            choice, index, size = next(one for one in among if not 0 <= one[1] < one[2])
+            raise ValueError(f"{self.name}: {choice.name} has {size} options, got index {index}")
+        return tuple(map(int, arch))
+
+    @cached_property
+    def _sizes(self) -> tuple[int, ...]:
+        """How many options each choice has."""
+        return tuple(len(choice.options) for choice in self.choices)
 
     def sample(self, rng: RandomSource) -> Arch:
         """An architecture, each choice uniform and independent."""

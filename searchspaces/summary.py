@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
@@ -88,6 +89,11 @@ class Summary:
         )
 
 
+def halvings(side: float) -> int:
+    """Of the image's side to what is `side` times smaller, as far as they are told apart."""
+    return min(max(round(math.log2(side)), 0), HALVINGS - 1)
+
+
 def operation(kind: str, paths: Sequence[float] = (0.0, 0.0, 0.0), side: float = 1.0, **sums: float) -> Summary:
     """One operation: its `kind`, what it adds to a path (layers, spatial kernels, reach), and other sums by name.
 
@@ -95,7 +101,7 @@ def operation(kind: str, paths: Sequence[float] = (0.0, 0.0, 0.0), side: float =
     """
     given = dict(sums) | {kind: 1.0} if kind else dict(sums)
     if macs := given.get("macs", 0.0):
-        given[f"macs/{2 ** min(max(round(math.log2(side)), 0), HALVINGS - 1)}"] = macs
+        given[f"macs/{2 ** halvings(side)}"] = macs
         if kind == "depthwise":
             given["depthwise macs"] = macs
     on_path = np.asarray(paths, dtype=float)
@@ -110,9 +116,9 @@ SKIP, POOL = operation("skip"), operation("pool")
 def series(parts: Sequence[Summary]) -> Summary:
     """Of parts one after the other."""
     return Summary(
-        np.sum([part.sums for part in parts], axis=0),
-        np.sum([part.most for part in parts], axis=0),
-        np.sum([part.least for part in parts], axis=0),
+        np.add.reduce([part.sums for part in parts]),
+        np.add.reduce([part.most for part in parts]),
+        np.add.reduce([part.least for part in parts]),
         math.prod(part.paths for part in parts),
     )
 
@@ -130,33 +136,35 @@ class Part(NamedTuple):
 
 def through(parts: Sequence[Part], ends: Sequence[int]) -> Summary:
     """Of `parts`, each of which reads earlier ones, where `ends` are joined as what comes out."""
-    most: list[Vector] = []
-    least: list[Vector] = []
+    # Of numbers and not of arrays: a cell has dozens of parts, and a search asks for hundreds of cells at a time.
+    most: list[tuple[float, ...]] = []
+    least: list[tuple[float, ...]] = []
     paths: list[float] = []
+    begin = (0.0,) * len(PATHS)
 
-    def joined(reads: Sequence[int]) -> tuple[Vector, Vector, float]:
+    def joined(reads: Sequence[int]) -> tuple[tuple[float, ...], tuple[float, ...], float]:
         alive = [i for i in reads if i < 0 or paths[i]]
         if len(alive) == 1:
             (one,) = alive
-            return (NOTHING.most, NOTHING.least, 1.0) if one < 0 else (most[one], least[one], paths[one])
+            return (begin, begin, 1.0) if one < 0 else (most[one], least[one], paths[one])
         if not alive:
-            return NOTHING.most, NOTHING.least, 0.0
-        tops = [NOTHING.most if i < 0 else most[i] for i in alive]
-        bottoms = [NOTHING.least if i < 0 else least[i] for i in alive]
-        return np.maximum.reduce(tops), np.minimum.reduce(bottoms), sum(1.0 if i < 0 else paths[i] for i in alive)
+            return begin, begin, 0.0
+        tops = [begin if i < 0 else most[i] for i in alive]
+        bottoms = [begin if i < 0 else least[i] for i in alive]
+        return tuple(map(max, *tops)), tuple(map(min, *bottoms)), sum(1.0 if i < 0 else paths[i] for i in alive)
 
     for summary, reads, _ in parts:
         top, bottom, count = joined(reads)
-        most.append(top + summary.most)
-        least.append(bottom + summary.least)
+        most.append(tuple(map(add, top, summary.most.tolist())))
+        least.append(tuple(map(add, bottom, summary.least.tolist())))
         paths.append(min(count * summary.paths, MOST_PATHS))
     top, bottom, count = joined(ends)
     used = {i for i in ends if i >= 0 and paths[i]}
     for i in reversed(range(len(parts))):
         if i in used:
             used |= {j for j in (*parts[i].reads, *parts[i].beside) if j >= 0 and paths[j]}
-    sums = np.sum([parts[i].summary.sums for i in used], axis=0) if used and count else NOTHING.sums
-    return Summary(sums, top, bottom, min(count, MOST_PATHS))
+    sums = np.add.reduce([parts[i].summary.sums for i in used]) if used and count else NOTHING.sums
+    return Summary(sums, np.array(top), np.array(bottom), min(count, MOST_PATHS))
 
 
 MOST_PATHS = 1e100  # of a deep network of residual blocks there are more than a number holds

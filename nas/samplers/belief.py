@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from nas.samplers.candidates import Candidates
 from nas.samplers.experience import Experience
 from nas.samplers.ranks import Ranks, normal_scores
 from nas.samplers.sight import Sight
@@ -36,6 +37,10 @@ class Belief:
         self._told: list[tuple[float, Arch]] = []  # in order, canonical
         self._best: list[tuple[float, int]] = []  # positions among these, the best last
         self._losses: dict[int, float] | None = {} if knowledge.losses else None  # of these, as far as they are known
+
+    @cached_property
+    def _seen_before(self) -> Candidates:
+        return Candidates(self.sight)
 
     @property
     def process(self) -> GaussianProcess:
@@ -73,10 +78,11 @@ class Belief:
     def condition(self, running: Sequence[Arch]) -> None:
         """Have the process know what is known, and that canonical architectures are `running`."""
         self.process.condition(*self.known(), self.sight.codes(running))
+        self._seen_before.renew(self.process.kept)
 
     def expected(self, archs: Sequence[Arch]) -> tuple[Array, Array]:
         """Mean and standard deviation of what canonical architectures are worth, `[n]` each, in units of targets."""
-        return self.process.predict(self.sight.codes(archs))
+        return self.process.predict_whitened(self._seen_before.whitened(archs))
 
     def known(self) -> tuple[Array, Array]:
         """What is remembered, codes `[n, C]` and targets `[n]`: earlier searches, this one, its losses."""

@@ -29,8 +29,9 @@ class Ranks:
 
     def scores(self, rewards: Sequence[float]) -> NDArray[np.float64]:
         """Normal scores `[n]` of `rewards`, which were added before."""
-        ranks = [bisect.bisect_left(self._sorted, r) + bisect.bisect_right(self._sorted, r) for r in rewards]
-        quantiles = torch.tensor(ranks, dtype=torch.float64) / (2 * len(self._sorted))
+        known, given = np.array(self._sorted, dtype=float), np.array(rewards, dtype=float)
+        ranks = np.searchsorted(known, given, "left") + np.searchsorted(known, given, "right")
+        quantiles = torch.from_numpy(ranks.astype(float)) / (2 * len(known))
         scores: NDArray[np.float64] = torch.special.ndtri(quantiles).numpy()
         return scores
 

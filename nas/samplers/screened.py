@@ -28,6 +28,7 @@ what was trained, by REINFORCE, and from the best so far as from examples: prior
 from __future__ import annotations
 
 import dataclasses
+import heapq
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -141,7 +142,7 @@ class ScreenedController:
         pool = {arch: drawn for arch, drawn in pool.items() if arch not in running} or pool
         gains = self._gains(belief, pool, best)
         for _ in range(self.settings.climbs):
-            tops = sorted(gains, key=gains.__getitem__, reverse=True)[:CLIMBERS]
+            tops = heapq.nlargest(CLIMBERS, gains, key=gains.__getitem__)
             near = self._near([pool[arch] for arch in tops], belief, context, rng)
             near = {arch: drawn for arch, drawn in near.items() if arch not in gains and arch not in running}
             pool |= near

@@ -95,7 +95,10 @@ class Sight:
             return None
         mean, deviation, kept = self._scale
         rows = [self._features_of(arch) for arch in archs]
-        return np.array([np.zeros(len(kept)) if row is None else (row[kept] - mean) / deviation for row in rows])
+        seen = np.zeros((len(archs), len(kept)))
+        if known := [i for i, row in enumerate(rows) if row is not None]:
+            seen[known] = (np.array([rows[i] for i in known])[:, kept] - mean) / deviation
+        return seen
 
     def _features_of(self, arch: Arch) -> Array | None:
         assert self._knowledge.features is not None

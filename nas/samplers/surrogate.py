@@ -144,6 +144,9 @@ class GaussianProcess:
         self.log = self._prior.copy()  # of v, then of each kernel, then of tasks
         self._moments = np.zeros((2, len(self.log)))  # Adam's
         self._steps = 0
+        self._codes, self._known_by = np.zeros((0, self.columns)), self.log.copy()
+        self._lower = self._whiten = np.zeros((0, 0))
+        self.kept = 0  # rows of what was known before that `condition` found the same
 
     @property
     def columns(self) -> int:
@@ -252,11 +255,36 @@ class GaussianProcess:
         Running architectures lower the variance around them, as if they had come out as expected, and leave the mean
         (Desautels et al. 2014, arXiv 1206.6402).
         """
-        self._codes = np.concatenate([codes, running])
-        covariance = self.kernel(self._codes, self._codes) + np.diag(self.noises(self._codes))
-        self._whiten = np.linalg.inv(np.linalg.cholesky(covariance))  # lower triangular, W C W' = I
+        told = np.concatenate([codes, running])
+        self.kept = kept = self._as_before(told)
+        self._lower, self._whiten = self._factors(told, kept)
+        self._codes, self._known_by = told, self.log.copy()
         known = self._whiten[: len(y), : len(y)]  # the told architectures come first, so theirs is the corner
-        self._alpha = known.T @ (known @ y)
+        self._whitened_targets = known @ y
+        self._alpha = known.T @ self._whitened_targets
+
+    def _as_before(self, told: Array) -> int:
+        """How many rows `told` begins with that the process was conditioned on before, with the same parameters."""
+        if not np.array_equal(self._known_by, self.log):
+            return 0
+        both = min(len(told), len(self._codes))
+        differ = (told[:both] != self._codes[:both]).any(axis=1)
+        return int(differ.argmax()) if differ.any() else both
+
+    def _factors(self, told: Array, kept: int) -> tuple[Array, Array]:
+        """L and W, lower triangular, of the covariance C of what is told: L L' = C, W L = I.
+
+        The first `kept` rows are known, since a row of L depends on none below: a new result costs one more row, where
+        all of L would cost the cube of their number.
+        """
+        lower, whiten = np.zeros((2, len(told), len(told)))
+        above, new = self._whiten[:kept, :kept], told[kept:]
+        beside = (above @ self.kernel(told[:kept], new)).T
+        own = np.linalg.cholesky(self.kernel(new, new) + np.diag(self.noises(new)) - beside @ beside.T)
+        lower[:kept, :kept], lower[kept:, :kept], lower[kept:, kept:] = self._lower[:kept, :kept], beside, own
+        inverse = np.linalg.inv(own)
+        whiten[:kept, :kept], whiten[kept:, :kept], whiten[kept:, kept:] = above, -inverse @ beside @ above, inverse
+        return lower, whiten
 
     def mean(self, codes: Array) -> Array:
         """Of f, `[m]`: what `predict` says first, without the deviation, which takes most of its time."""
@@ -266,7 +294,19 @@ class GaussianProcess:
 
     def predict(self, codes: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of f, `[m]` each."""
-        cross = self.kernel(self._codes, codes)
-        mean = self._alpha @ cross[: len(self._alpha)]
-        variance = self.variance - ((self._whiten @ cross) ** 2).sum(0)
+        return self.predict_whitened(self.whitened(codes, np.zeros((0, len(codes)))))
+
+    def whitened(self, codes: Array, above: Array) -> Array:
+        """W k(told, `codes`), `[n, m]`, of which the first rows are known to be `above`.
+
+        Where the same `codes` are looked at again after a new result, that is all but the last row.
+        """
+        kept = len(above)
+        left = self.kernel(self._codes[kept:], codes) - self._lower[kept:, :kept] @ above
+        return np.concatenate([above, self._whiten[kept:, kept:] @ left])
+
+    def predict_whitened(self, whitened: Array) -> tuple[Array, Array]:
+        """As `predict`, of what is `whitened` `[n, m]`."""
+        mean = self._whitened_targets @ whitened[: len(self._whitened_targets)]
+        variance = self.variance - np.einsum("nm,nm->m", whitened, whitened)
         return mean, np.sqrt(variance.clip(1e-12))

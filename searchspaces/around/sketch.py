@@ -23,8 +23,9 @@ from searchspaces.around.changes import Changes
 from searchspaces.around.channels import NORMS
 from searchspaces.around.stages import Original
 from searchspaces.around.widths import is_in
-from searchspaces.summary import KINDS, MOST_PATHS, NOTHING, SUMS, Summary, Vector, operation
+from searchspaces.summary import KINDS, MOST_PATHS, NOTHING, SUMS, Summary, Vector, halvings
 
+DEPTHWISE, RESOLUTIONS = SUMS.index("depthwise macs"), SUMS.index("macs/1")
 COUNTED = np.array([name in KINDS for name in SUMS])
 NOWHERE: Mapping[str, float] = MappingProxyType({})
 
@@ -107,7 +108,7 @@ class Sketch:
         given = sum(number * wider.get(group, 1.0) for group, number in layer.reads)
         gated = self._gate(layer, changes, given)
         if layer.norm:
-            return operation("", params=2 * given).sums + gated
+            return self._operation("", 0.0, 2 * given, 0.0, 1.0, 1.0) + gated
         was = sum(number for _, number in layer.reads)
         out = layer.out * (wider.get(layer.group, 1.0) if layer.group >= 0 else given / max(1, was))
         pixels = max(1.0, (layer.side / shrunk) ** 2) if layer.side > 1 else 1.0
@@ -131,11 +132,12 @@ class Sketch:
     def _operation(
         self, kind: str, weights: float, biases: float, channels: float, pixels: float, side: float
     ) -> Vector:
-        found = operation(
-            kind, side=self.image_size / max(side, 1.0), macs=weights * pixels, params=weights + biases,
-            activations=channels * pixels,
-        ).sums  # fmt: skip
-        return np.where(COUNTED, 0.0, found)
+        found, macs = np.zeros(len(SUMS)), weights * pixels
+        found[:3] = macs, weights + biases, channels * pixels
+        if macs:
+            found[RESOLUTIONS + halvings(self.image_size / max(side, 1.0))] = macs
+            found[DEPTHWISE] = macs if kind == "depthwise" else 0.0
+        return found
 
 
 class Times:
