@@ -128,10 +128,11 @@ def named(
 def with_heads(candidates: Sequence[Candidate], say: Say) -> list[Candidate]:
     """`candidates`, the hand-designed ones without a head with that of the found ones, where these have one.
 
-    So networks that a search with masks found stand beside others that say a class of each pixel; `say` is told.
+    So networks that a search with masks or boxes found stand beside others that say the same; `say` is told.
     """
     heads = {c.network.head for c in candidates if c.found and isinstance(c.network, Headed)}
-    plain = [c for c in candidates if isinstance(c.network, Designed) and not c.network.dense]
+    designed = [c for c in candidates if isinstance(c.network, Designed)]
+    plain = [c for c in designed if not (c.network.dense or c.network.detects)]
     if len(heads) != 1 or not plain:
         return list(candidates)
     (head,) = heads
