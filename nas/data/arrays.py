@@ -30,7 +30,7 @@ from nas.checks.schemas import SIDE
 from nas.data.array_files import Arrays, Header, in_file, kept, open_arrays, write_images
 from nas.data.array_labels import labels_of
 from nas.data.download import Log
-from nas.data.folder import TEST_SEED
+from nas.data.held_out import TEST_SEED
 from nas.data.images import GREY, RGB, VAL_SHARE, Dataset, Images, cannot_convert, stratified
 from nas.data.known import known
 from nas.data.splits import some

@@ -18,7 +18,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,8 +25,9 @@ from nas.checks.schemas import SIDE
 from nas.data.annotations import Labelled, read_coco, read_voc
 from nas.data.decoded import File, decoded
 from nas.data.download import Log
+from nas.data.held_out import HeldOut
 from nas.data.image_file import CROP, upright_size
-from nas.data.images import GREY, RGB, VAL_SEED, VAL_SHARE, Dataset, Images
+from nas.data.images import GREY, RGB, VAL_SHARE, Dataset, Images
 from nas.data.moved_boxes import inside, into_square
 from nas.data.splits import SPELLINGS, some
 from nas.data.targets import DETECTION, Targets
@@ -35,7 +35,6 @@ from nas.detection.objects import NONE, Objects
 
 VOC = ("JPEGImages", "Annotations", "ImageSets/Main")
 COCO_FILES = ("annotations.json", "_annotations.coco.json")  # beside the images
-TEST_SEED = 1  # of the images held out for the test, as in a folder of classes
 WANTED = "JPEGImages with Annotations and ImageSets/Main, or train/ with images and annotations.json"
 
 
@@ -53,7 +52,7 @@ def has_boxes(path: Path | str) -> bool:
 
 
 @dataclass(frozen=True)
-class BoxFolder:
+class BoxFolder(HeldOut):
     """The images and boxes of `path` at `image_size` pixels. Raises ValueError where it is laid out otherwise.
 
     With `skip_unreadable` images that cannot be decoded are left out.
@@ -106,10 +105,10 @@ class BoxFolder:
             f"{name}: {len(names)} classes of objects; {self._parts_in_words()}"
             + (f"; {left_out:,} boxes without pixels, or of crowds, are left out" if left_out else "")
         )
-        if self._has_all:
+        if self.has_all:
             fitted, judged = train, self._read("val")
         else:
-            _, judged, fitted = self._parts_of(train)
+            _, judged, fitted = self.parts_of(train)
         said = [self._parts_in_words(), names, [(part.images, [file[:2] for file in _files(part)]) for part in parts]]
         sha256 = hashlib.sha256(repr(said).encode(errors="backslashreplace")).hexdigest()
         statistics = fitted.channel_statistics()
@@ -119,26 +118,11 @@ class BoxFolder:
 
     def test(self) -> Images:
         """The test images with their objects, for the end of a training or a comparison."""
-        return self._read(self._test_split) if self._test_split else self._parts_of(self._read("train"))[0]
-
-    @property
-    def _has_all(self) -> bool:
-        return {"train", "val", "test"} <= self.parts.keys()
-
-    @property
-    def _test_split(self) -> str | None:
-        return next((split for split in ("test", "val") if split in self.parts), None)
-
-    def _parts_of(self, train: Images) -> tuple[Images, Images, Images]:
-        """Of the training images those that are the test, if that is made of them, the validation, and the rest."""
-        test = train.at(np.empty(0, np.int64))
-        if self._test_split is None:
-            test, train = train.divide(max(1, len(train) // VAL_SHARE), TEST_SEED)
-        return test, *train.divide(max(1, len(train) // VAL_SHARE), VAL_SEED)
+        return self._read(self.test_split) if self.test_split else self.parts_of(self._read("train"))[0]
 
     def _parts_in_words(self) -> str:
-        validation = "val" if self._has_all else "a tenth of the training images"
-        return f"validation is {validation}, test {self._test_split or 'another tenth'}"
+        validation = "val" if self.has_all else "a tenth of the training images"
+        return f"validation is {validation}, test {self.test_split or 'another tenth'}"
 
     def _read(self, split: str) -> Images:
         part = self.parts[split]

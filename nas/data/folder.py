@@ -34,6 +34,7 @@ from nas.data.decoded import Decoded, File, decoded, decoded_before
 from nas.data.download import Log
 from nas.data.duplicates import Hashes, twins, warning
 from nas.data.groups import Groups, hold_out, typed
+from nas.data.held_out import TEST_SEED
 from nas.data.image_file import CROP
 from nas.data.images import GREY, RGB, VAL_SEED, VAL_SHARE, Dataset, Images, stratified
 from nas.data.listing import Listing
@@ -43,7 +44,6 @@ from nas.data.targets import CLASSIFICATION, Targets, strata, stratified_by
 from nas.text.visible import visible_in_line
 
 PREFIX = "folder:"  # of the name of such a data set: `folder:PATH`
-TEST_SEED = 1  # of the images held out for the test
 
 Listed = tuple[str, int, int]  # an image file that can be read: its name in its split, its bytes, its class
 Places = npt.NDArray[np.int64]  # of images in their split, sorted

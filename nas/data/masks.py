@@ -31,8 +31,9 @@ from PIL import Image
 from nas.checks.schemas import SIDE
 from nas.data.decoded import File, decoded
 from nas.data.download import Log
+from nas.data.held_out import HeldOut
 from nas.data.image_file import CROP, in_square, is_image
-from nas.data.images import GREY, RGB, VAL_SEED, VAL_SHARE, Dataset, Images
+from nas.data.images import GREY, RGB, VAL_SHARE, Dataset, Images
 from nas.data.listing import entries, is_folder, is_hidden
 from nas.data.splits import SPELLINGS, some
 from nas.data.targets import IGNORED, SEGMENTATION, Targets
@@ -41,7 +42,6 @@ from nas.text.visible import visible_in_line
 
 IMAGES, MASKS, NAMES = "images", "masks", "classes.txt"
 VOC = ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation")
-TEST_SEED = 1  # of the images held out for the test, as in a folder of classes
 VOC_NAMES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",
     "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
@@ -73,7 +73,7 @@ def has_masks(path: Path | str) -> bool:
 
 
 @dataclass(frozen=True)
-class MaskFolder:
+class MaskFolder(HeldOut):
     """The images and masks of `path` at `image_size` pixels. Raises ValueError where it is laid out otherwise.
 
     `labels` are names of the classes, joined by commas, where a person says them. With `skip_unreadable` images that
@@ -110,10 +110,10 @@ class MaskFolder:
         names, numbers = self._classes(train)
         train = _numbered(train, numbers)
         self.log(f"{name}: {len(names)} classes of pixels; {self._parts_in_words()}")
-        if self._has_all:
+        if self.has_all:
             fitted, judged = train, _numbered(self._read("val"), numbers)
         else:
-            _, judged, fitted = self._parts_of(train)
+            _, judged, fitted = self.parts_of(train)
         said = [self._parts_in_words(), names, [(pair.image[:2], pair.mask.stat().st_size) for pair in self._all()]]
         sha256 = hashlib.sha256(repr(said).encode(errors="backslashreplace")).hexdigest()
         targets = Targets(SEGMENTATION)
@@ -125,28 +125,13 @@ class MaskFolder:
         """The test images with their masks, for the end of a training or a comparison."""
         train = self._read("train")
         _, numbers = self._classes(train)
-        if self._test_split:
-            return _numbered(self._read(self._test_split), numbers)
-        return self._parts_of(_numbered(train, numbers))[0]
-
-    @property
-    def _has_all(self) -> bool:
-        return {"train", "val", "test"} <= self.parts.keys()
-
-    @property
-    def _test_split(self) -> str | None:
-        return next((split for split in ("test", "val") if split in self.parts), None)
-
-    def _parts_of(self, train: Images) -> tuple[Images, Images, Images]:
-        """Of the training images those that are the test, if that is made of them, the validation, and the rest."""
-        test = train.at(np.empty(0, np.int64))
-        if self._test_split is None:
-            test, train = train.divide(max(1, len(train) // VAL_SHARE), TEST_SEED)
-        return test, *train.divide(max(1, len(train) // VAL_SHARE), VAL_SEED)
+        if self.test_split:
+            return _numbered(self._read(self.test_split), numbers)
+        return self.parts_of(_numbered(train, numbers))[0]
 
     def _parts_in_words(self) -> str:
-        validation = "val/" if self._has_all else "a tenth of the training images"
-        test = f"{self._test_split}/" if self._test_split else "another tenth"
+        validation = "val/" if self.has_all else "a tenth of the training images"
+        test = f"{self.test_split}/" if self.test_split else "another tenth"
         return f"validation is {validation}, test {test}"
 
     def _all(self) -> Iterator[Pair]:

@@ -93,12 +93,8 @@ class Classifier:
             return cls._of_program(path)
         check_target(target)
         source = read_source(target, Path(weights) if weights else None, Path(runs_dir))
+        task = source.known_task()
         assert source.weights is not None
-        if source.task is None:
-            raise ValueError(
-                f"{source.weights.path} does not say which classes it knows, nor how images were normalised: train the "
-                "network with this nas, `nas train`"
-            )
         module = source.module.eval()
 
         def logits(images: torch.Tensor) -> torch.Tensor:
@@ -106,7 +102,7 @@ class Classifier:
                 out: torch.Tensor = module(images)
             return out
 
-        return cls(logits, source.task, f"{source.network.name}, weights of {source.weights.path}")
+        return cls(logits, task, f"{source.network.name}, weights of {source.weights.path}")
 
     @classmethod
     def _of_program(cls, path: Path) -> Classifier:

@@ -48,6 +48,16 @@ class Source:
             return None
         return replace(task, preprocessing=replace(task.preprocessing, image_size=self.shape[1]))
 
+    def known_task(self) -> Task:
+        """What it is for. Raises ValueError where nothing says so, as with weights that `nas train` did not make."""
+        if self.task is None:
+            where = self.weights.path if self.weights else self.network.name
+            raise ValueError(
+                f"{where} does not say which classes it knows, nor how images were normalised: train the network with "
+                "this nas, `nas train`"
+            )
+        return self.task
+
     @property
     def data(self) -> DataSource | None:
         """The data that it comes from, at the pixels that it is built for."""

@@ -107,13 +107,7 @@ def _source(target: str, runs_dir: Path) -> Source:
     """The network that `target` means, trained. Raises ValueError where it is not, or what it says is not known."""
     name, start = split_start(target)
     source = read_source(name, weights_file(start) if start else None, runs_dir)
-    assert source.weights is not None
-    if source.task is None:
-        raise ValueError(
-            f"{source.weights.path} does not say which classes it knows, nor how images were normalised: train the "
-            "network with this nas, `nas train`"
-        )
-    _check_kind(source.task.targets.kind, target)
+    _check_kind(source.known_task().targets.kind, target)
     return source
 
 

@@ -73,11 +73,7 @@ def _read(target: str, runs_dir: Path) -> Member:
     name, start = split_start(target)
     source = read_source(name, weights_file(start) if start else None, runs_dir)
     assert source.weights is not None
-    if source.task is None:
-        raise ValueError(
-            f"{source.weights.path} does not say which classes it knows, nor how images were normalised: train the "
-            "network with this nas, `nas train`"
-        )
+    source.known_task()
     folder = source.weights.path.parent
     result = schema.read(folder / RESULT, schemas.RESULT) if (folder / RESULT).is_file() else None
     return Member(target, source, result, _start_in(folder, result))
