@@ -169,7 +169,7 @@ def test_mistakes_are_named(cells: str) -> None:
         nas.train("fcn8:resnet8", data="shapes")
     with pytest.raises(ValueError, match="resnet8 says one class of an image, and folder:cells has masks"):
         nas.compare(["fcn8:resnet8", "resnet8"], data=cells, baselines="none", **HOW)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="--head fcn8 says a class of each pixel, and shapes is for classification"):
+    with pytest.raises(ValueError, match="--head fcn8 is not for classification, which shapes is for"):
         nas.search(space="compact", data="shapes", head="fcn8", trials=1)
     with pytest.raises(ValueError, match="mixup does not change masks along with their images"):
         nas.train("fcn8:resnet8", data=cells, recipe={"mixup": 0.2}, **HOW)  # type: ignore[arg-type]
