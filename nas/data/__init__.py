@@ -82,13 +82,6 @@ def load(
     `fit` is how images of a folder that are no squares are made such, see `nas.data.image_file`; None: as `usual_fit`.
     Raises `ValueError`, with what to do, if the name is unknown or the data absent or damaged.
     """
-    fit = fit or usual_fit(name, data_dir, task)
-    if is_masks(name, data_dir, task):
-        masks = _masks(name, data_dir, image_size, skip_unreadable, channels, labels, fit, log)
-        return masks.dataset(locate(name, data_dir)[0])
-    if is_boxes(name, data_dir, task):
-        boxes = _boxes(name, data_dir, image_size, skip_unreadable, group_by, channels, labels, fit, log)
-        return boxes.dataset(locate(name, data_dir)[0])
     if is_folder(name):
         images = _folder(name, data_dir, image_size, skip_unreadable, group_by, channels, task, labels, fit, log)
         return images.dataset(locate(name, data_dir)[0])
@@ -117,11 +110,6 @@ def load_test(
     log: Log = print,
 ) -> Images:
     """The test split of the data set `name`: for the end of a comparison, never for a search. Arguments as `load`."""
-    fit = fit or usual_fit(name, data_dir, task)
-    if is_masks(name, data_dir, task):
-        return _masks(name, data_dir, image_size, skip_unreadable, channels, labels, fit, log).test()
-    if is_boxes(name, data_dir, task):
-        return _boxes(name, data_dir, image_size, skip_unreadable, group_by, channels, labels, fit, log).test()
     if is_folder(name):
         return _folder(name, data_dir, image_size, skip_unreadable, group_by, channels, task, labels, fit, log).test()
     if _is_array(name):
@@ -217,35 +205,22 @@ def _read(name: str, split: Literal["train", "test"], data_dir: Path | str | Non
 
 def _folder(
     name: str, data_dir: Path | str | None, image_size: int | None, skip: bool, group_by: str | None,
-    channels: int | None, task: str | None, labels: str | None, fit: str, log: Log,
-) -> ImageFolder:  # fmt: skip
+    channels: int | None, task: str | None, labels: str | None, fit: str | None, log: Log,
+) -> ImageFolder | MaskFolder | BoxFolder:  # fmt: skip
+    """What reads the folder, by what is said of its images or how it is laid out."""
     if image_size is None:
         raise ValueError("the images of a folder have any size: say at which to train, as in --image-size 96")
+    path, channels, fit = _path_of(name, data_dir), channels or RGB, fit or usual_fit(name, data_dir, task)
+    if is_masks(name, data_dir, task):
+        return MaskFolder(path, image_size, skip, log, channels, fit, labels)
+    if is_boxes(name, data_dir, task):
+        for option, given in (("--labels", labels), ("--group-by", group_by)):
+            if given is not None:
+                raise ValueError(f"{option} is not for a folder of images with boxes: leave it out")
+        return BoxFolder(path, image_size, skip, log, channels, fit)
     return ImageFolder(
-        _path_of(name, data_dir), image_size, skip, log, group_by=group_by, channels=channels or RGB, task=task,
-        labels=labels, fit=fit,
-    )  # fmt: skip
-
-
-def _masks(
-    name: str, data_dir: Path | str | None, image_size: int | None, skip: bool, channels: int | None,
-    labels: str | None, fit: str, log: Log,
-) -> MaskFolder:  # fmt: skip
-    if image_size is None:
-        raise ValueError("the images of a folder have any size: say at which to train, as in --image-size 96")
-    return MaskFolder(_path_of(name, data_dir), image_size, skip, log, channels or RGB, labels, fit)
-
-
-def _boxes(
-    name: str, data_dir: Path | str | None, image_size: int | None, skip: bool, group_by: str | None,
-    channels: int | None, labels: str | None, fit: str, log: Log,
-) -> BoxFolder:  # fmt: skip
-    if image_size is None:
-        raise ValueError("the images of a folder have any size: say at which to train, as in --image-size 96")
-    for option, given in (("--labels", labels), ("--group-by", group_by)):
-        if given is not None:
-            raise ValueError(f"{option} is not for a folder of images with boxes: leave it out")
-    return BoxFolder(_path_of(name, data_dir), image_size, skip, log, channels or RGB, fit)
+        path, image_size, skip, log, group_by=group_by, channels=channels, task=task, labels=labels, fit=fit
+    )
 
 
 def _check_classes(name: str, task: str | None) -> None:

@@ -21,13 +21,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nas.checks.schemas import SIDE
 from nas.data.annotations import Labelled, read_coco, read_voc
-from nas.data.decoded import File, decoded
-from nas.data.download import Log
+from nas.data.decoded import File
 from nas.data.held_out import HeldOut
-from nas.data.image_file import CROP, upright_size
-from nas.data.images import GREY, RGB, VAL_SHARE, Dataset, Images
+from nas.data.image_file import upright_size
+from nas.data.images import Dataset, Images
 from nas.data.moved_boxes import inside, into_square
 from nas.data.splits import SPELLINGS, some
 from nas.data.targets import DETECTION, Targets
@@ -53,22 +51,10 @@ def has_boxes(path: Path | str) -> bool:
 
 @dataclass(frozen=True)
 class BoxFolder(HeldOut):
-    """The images and boxes of `path` at `image_size` pixels. Raises ValueError where it is laid out otherwise.
-
-    With `skip_unreadable` images that cannot be decoded are left out.
-    """
-
-    path: Path
-    image_size: int
-    skip_unreadable: bool = False
-    log: Log = print
-    channels: int = RGB
-    fit: str = CROP  # how images that are no squares are made such
+    """The images and boxes of `path` at `image_size` pixels. Raises ValueError where it is laid out otherwise."""
 
     def __post_init__(self) -> None:
-        if self.channels not in (RGB, GREY):
-            raise ValueError(f"--channels {self.channels}: images of a folder are read with 3 channels, or 1")
-        SIDE.checked("--image-size", self.image_size)
+        super().__post_init__()
         _ = self.class_names  # which raises
 
     @cached_property
@@ -126,21 +112,8 @@ class BoxFolder(HeldOut):
 
     def _read(self, split: str) -> Images:
         part = self.parts[split]
-        found = decoded(
-            part.folder, _files(part), self.image_size, self.log, part=f"boxes-{split}", channels=self.channels,
-            fit=self.fit,
-        )  # fmt: skip
-        if found.unreadable and not self.skip_unreadable:
-            named = some([f"{name} ({reason})" for name, reason in found.unreadable.items()])
-            raise ValueError(
-                f"{part.folder}: {len(found.unreadable):,} images cannot be read: {named}. Mend or remove them, or add "
-                "--skip-unreadable to do without"
-            )
+        found = self.decoded(split, "boxes", part.folder, _files(part))
         images = [image for image in part.images if image.name not in found.unreadable]
-        if split == "train" and len(images) < VAL_SHARE:
-            raise ValueError(
-                f"{part.folder} has {len(images)} images: give {VAL_SHARE} or more, since some are held out"
-            )
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda image: _check_size(part.folder, image), images))
         numbers = {name: number for number, name in enumerate(self.class_names)}

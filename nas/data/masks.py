@@ -28,12 +28,10 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from nas.checks.schemas import SIDE
-from nas.data.decoded import File, decoded
-from nas.data.download import Log
+from nas.data.decoded import File
 from nas.data.held_out import HeldOut
 from nas.data.image_file import CROP, in_square, is_image
-from nas.data.images import GREY, RGB, VAL_SHARE, Dataset, Images
+from nas.data.images import Dataset, Images
 from nas.data.listing import entries, is_folder, is_hidden
 from nas.data.splits import SPELLINGS, some
 from nas.data.targets import IGNORED, SEGMENTATION, Targets
@@ -76,22 +74,13 @@ def has_masks(path: Path | str) -> bool:
 class MaskFolder(HeldOut):
     """The images and masks of `path` at `image_size` pixels. Raises ValueError where it is laid out otherwise.
 
-    `labels` are names of the classes, joined by commas, where a person says them. With `skip_unreadable` images that
-    cannot be decoded are left out.
+    `labels` are names of the classes, joined by commas, where a person says them.
     """
 
-    path: Path
-    image_size: int
-    skip_unreadable: bool = False
-    log: Log = print
-    channels: int = RGB
     labels: str | None = None
-    fit: str = CROP
 
     def __post_init__(self) -> None:
-        if self.channels not in (RGB, GREY):
-            raise ValueError(f"--channels {self.channels}: images of a folder are read with 3 channels, or 1")
-        SIDE.checked("--image-size", self.image_size)
+        super().__post_init__()
         _ = self.parts  # which raises
 
     @cached_property
@@ -141,21 +130,8 @@ class MaskFolder(HeldOut):
     def _read(self, split: str) -> Images:
         """The images and masks of a split, these with the numbers that their files have."""
         part = self.parts[split]
-        files = [pair.image for pair in part.pairs]
-        found = decoded(
-            part.folder, files, self.image_size, self.log, part=f"masks-{split}", channels=self.channels, fit=self.fit
-        )
-        if found.unreadable and not self.skip_unreadable:
-            named = some([f"{name} ({reason})" for name, reason in found.unreadable.items()])
-            raise ValueError(
-                f"{part.folder}: {len(found.unreadable):,} images cannot be read: {named}. Mend or remove them, or add "
-                "--skip-unreadable to do without"
-            )
+        found = self.decoded(split, MASKS, part.folder, [pair.image for pair in part.pairs])
         pairs = [pair for pair in part.pairs if pair.image.name not in found.unreadable]
-        if split == "train" and len(pairs) < VAL_SHARE:
-            raise ValueError(
-                f"{part.folder} has {len(pairs)} images: give {VAL_SHARE} or more, since some are held out"
-            )
         with ThreadPoolExecutor() as pool:
             masks = list(
                 pool.map(
