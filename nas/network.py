@@ -207,6 +207,11 @@ def network_of(space: Space, arch: Arch, head: str | None = None) -> Found | Hea
     return found if head is None else with_head(found, head)
 
 
+def is_of_image(network: Network) -> bool:
+    """Whether it says something of the image as a whole: no class of each pixel, and not where objects are."""
+    return not (network.dense or network.detects)
+
+
 def below_head(network: Network) -> Network:
     """`network` with its own classifier, where it has a head."""
     return network.base if isinstance(network, Headed) else network

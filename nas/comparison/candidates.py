@@ -21,7 +21,7 @@ from nas.joint.fields import as_text
 from nas.latencies.table import read_once
 from nas.ledger.names import is_network
 from nas.ledger.run import Run, folder_of, rank
-from nas.network import Designed, Found, Headed, Network, below_head, original_of, with_head
+from nas.network import Designed, Found, Headed, Network, below_head, is_of_image, original_of, with_head
 from nas.options import groups
 from nas.references.origin import Origin, origin_of, source_for
 from nas.references.resolve import expand, file_of, own_recipe, resolve
@@ -131,8 +131,7 @@ def with_heads(candidates: Sequence[Candidate], say: Say) -> list[Candidate]:
     So networks that a search with masks or boxes found stand beside others that say the same; `say` is told.
     """
     heads = {c.network.head for c in candidates if c.found and isinstance(c.network, Headed)}
-    designed = [c for c in candidates if isinstance(c.network, Designed)]
-    plain = [c for c in designed if not (c.network.dense or c.network.detects)]
+    plain = [c for c in candidates if isinstance(c.network, Designed) and is_of_image(c.network)]
     if len(heads) != 1 or not plain:
         return list(candidates)
     (head,) = heads

@@ -17,7 +17,7 @@ from nas.data.targets import CLASSIFICATION, DETECTION, MULTILABEL, REGRESSION, 
 from nas.data.task import Task
 from nas.exports.target import Source
 from nas.files import RESULT, WEIGHTS
-from nas.network import Designed, Found, Headed, Network, Scaled
+from nas.network import Designed, Found, Headed, Network, Scaled, below_head
 from nas.statistics.proportion import wilson
 from nas.text.units import format_percent, format_quality, format_seconds
 from nas.text.visible import visible_in_line
@@ -201,7 +201,7 @@ def _training(source: Source, result: Mapping[str, Any] | None) -> str:
 
 
 def _is_searched(network: Network) -> bool:
-    return not isinstance(network.base if isinstance(network, Headed) else network, Designed)
+    return not isinstance(below_head(network), Designed)
 
 
 def _kind(network: Network) -> str:

@@ -49,8 +49,7 @@ class Prediction:
     numbers in their units, in their order. Of pixels the classes have their shares of these, and `mask` the class of
     each, uint8 `[size, size]` of the square that the network saw, 255 in the bars beside the image. In detection there
     are the `objects` that were found, the surest first, and the classes have the score of their surest one, 0 where
-    there is none. Of a file that
-    cannot be read it has the `reason`, and no classes.
+    there is none. Of a file that cannot be read it has the `reason`, and no classes.
     """
 
     path: Path

@@ -42,7 +42,7 @@ from nas.exports.steps import (
 from nas.exports.target import Source
 from nas.exports.tflite import TFLITE
 from nas.files import new_folder, write_atomically
-from nas.network import Network
+from nas.network import Network, is_of_image
 from nas.options import groups
 
 
@@ -105,7 +105,7 @@ def run(
     .pt2; the last are of the int8 .pte and the .tflite file, if these are written.
     """
     changes.check(formats)
-    of_image = not (source.network.dense or source.network.detects)
+    of_image = is_of_image(source.network)
     if not of_image:
         _check_is_exact(formats, changes, source.network)
     pixels = source.shape[1]

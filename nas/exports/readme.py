@@ -24,6 +24,7 @@ from nas.exports.photographs import CLASSIFY, check_shares, example_photograph
 from nas.exports.steps import ExportStep
 from nas.exports.target import Source
 from nas.files import ARCHITECTURE, WEIGHTS, read_text, write_atomically
+from nas.network import is_of_image
 from nas.text.units import format_quality
 from searchspaces.cost import cost
 
@@ -122,7 +123,7 @@ def uses(files: Sequence[Written], source: Source, steps: Sequence[ExportStep] =
     """A line for each of the `files` that is used by itself: what it needs, and what to call."""
     lines, there = [], {file.path.name: file for file in files}
     measured = _steps_of([*there], steps)
-    of_image = not (source.network.dense or source.network.detects)
+    of_image = is_of_image(source.network)
     for name in (name for name in NEEDS if name in there):
         how = _photograph(name, ARCHITECTURE in there, of_image) if source.task else _tensors(name, WEIGHTS in there)
         needed = NEEDS[name] if of_image or name != "network.onnx" else "nas-toolkit and ONNX Runtime"

@@ -19,6 +19,7 @@ from nas.data.targets import CLASSIFICATION, REGRESSION, Targets
 from nas.exports.classifier import check_target, image_files
 from nas.exports.job import data_for
 from nas.exports.target import Source, read_source
+from nas.network import is_of_image
 from nas.options.commands import LookOptions
 from nas.options.option import path, several
 from nas.references.origin import origin_of, source_for, weights_of
@@ -126,7 +127,7 @@ def prepared(asked: LookOptions, log: Log, say: Log) -> Subject:
     target, runs_dir = str(asked.network), Path(asked.runs_dir)
     check_target(target)
     network = resolve(target, runs_dir)
-    if network.dense or network.detects:
+    if not is_of_image(network):
         says, shows = ("a class of each pixel", "masks") if network.dense else ("where objects are", "boxes")
         raise ValueError(
             f"{network.name} says {says}, and nas look is for what is said of whole images: nas predict --draw shows "
